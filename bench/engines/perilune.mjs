@@ -1,0 +1,19 @@
+// Perilune, from web/dist: what `cargo xtask build` left there, by its public API only.
+
+export const name = "perilune";
+
+/** Not `import(...)` at the top: loading is part of what the cold start measures. */
+export async function create(options = {}) {
+  const { Lua } = await import(new URL("../../web/dist/index.js", import.meta.url).href);
+  const lua = await Lua.create(options);
+  return {
+    eval: (code) => lua.eval(code),
+    global: (name) => lua.globals.get(name),
+    setGlobal: (name, value) => lua.globals.set(name, value),
+    ...(lua.register && { register: (name, fn) => lua.register(name, fn) }),
+    flush: () => lua.flush(),
+    stats: () => lua.stats(),
+    collect: () => lua.gc("collect"),
+    close: () => lua.close(),
+  };
+}

@@ -1,0 +1,91 @@
+// The one way in which engines are compared: fresh subjects, interleaved rounds in rotated order, equal answers.
+
+import { PART_OF_WORKLOAD } from "../measures.mjs";
+import { summary } from "./stats.mjs";
+
+/**
+ * Runs one measure. `openers` gives for each engine a function that opens a fresh subject; `plan` has `processes`,
+ * `rounds` and `warmups`.
+ */
+export async function compare(measure, openers, plan) {
+  const engines = Object.keys(openers);
+  const samples = Object.fromEntries(engines.map((engine) => [engine, []]));
+  const errors = {};
+  const fail = (engine, error) => (errors[engine] ??= error.message);
+
+  for (let process = 0; process < plan.processes; process++) {
+    const subjects = new Map();
+    for (const engine of engines) {
+      if (errors[engine]) continue;
+      try {
+        subjects.set(engine, await openers[engine](measure.task));
+      } catch (error) {
+        fail(engine, error);
+      }
+    }
+    for (let round = -plan.warmups; round < plan.rounds; round++) {
+      for (const engine of rotated([...subjects.keys()], round + process)) {
+        if (errors[engine]) continue;
+        try {
+          const count = countFor(measure, engine, plan);
+          const { ms, check } = await subjects.get(engine).sample(count);
+          if (round >= 0) samples[engine].push({ figure: figure(measure, plan, ms, count), check, count });
+        } catch (error) {
+          fail(engine, error);
+        }
+      }
+    }
+    if (process === 0) await checkAnswers(measure, subjects, samples, errors, fail);
+    for (const subject of subjects.values()) await subject.close();
+  }
+
+  const result = (engine) =>
+    errors[engine]
+      ? { error: errors[engine] }
+      : { ...summary(samples[engine].map((s) => s.figure)), samples: samples[engine].map((s) => s.figure) };
+  return {
+    id: measure.id,
+    title: measure.title,
+    unit: measure.unit,
+    engines: Object.fromEntries(engines.map((engine) => [engine, result(engine)])),
+  };
+}
+
+function countFor(measure, engine, plan) {
+  const part = measure.task.kind === "workload" ? (PART_OF_WORKLOAD[engine] ?? 1) : 1;
+  return Math.max(1, Math.round(measure.count * plan.part * part));
+}
+
+/** Milliseconds for a full sample, or the time of one operation in the measure's unit. */
+function figure(measure, plan, ms, count) {
+  if (measure.per === "sample") return (ms * measure.count) / count;
+  const perOperation = ms / (count * (measure.operationsPerCount ?? 1));
+  return measure.unit === "µs" ? perOperation * 1000 : perOperation;
+}
+
+/** Speed counts only for the same work: each engine's answer must be that of another engine at the same count. */
+async function checkAnswers(measure, subjects, samples, errors, fail) {
+  const reference = [...subjects.keys()].find((engine) => !errors[engine] && !PART_OF_WORKLOAD[engine]);
+  if (!reference) return;
+  for (const engine of subjects.keys()) {
+    if (engine === reference || errors[engine]) continue;
+    const { count, check } = samples[engine][0];
+    const expected =
+      count === samples[reference][0].count
+        ? samples[reference][0].check
+        : (await subjects.get(reference).sample(count)).check;
+    if (canonical(check) !== canonical(expected)) {
+      fail(engine, new Error(`wrong answer: ${check}, but ${reference} says ${expected}`));
+    }
+  }
+}
+
+/** fengari's integers have 32 bits: the workloads promise only as many of their sums. */
+function canonical(check) {
+  return /^-?\d+$/.test(check) ? String(BigInt.asUintN(31, BigInt(check))) : String(check);
+}
+
+function rotated(list, by) {
+  const at = ((by % list.length) + list.length) % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}

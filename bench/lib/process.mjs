@@ -1,0 +1,58 @@
+// Subjects that are processes: a Node worker, or the native harness. Both answer one line to each line.
+
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { createInterface } from "node:readline";
+
+const SAMPLE_TIMEOUT_MS = 300_000;
+const WORKER = fileURLToPath(new URL("./worker.mjs", import.meta.url));
+
+/** A fresh Node process with `engine` in it, ready for `task`. */
+export async function openNode(engine, task) {
+  const conversation = converse(process.execPath, [WORKER]);
+  await conversation.ask(JSON.stringify({ engine, task }));
+  return { sample: (count) => conversation.ask(JSON.stringify({ count })), close: conversation.close };
+}
+
+/** A fresh process of the native harness with the task's file loaded. */
+export async function openNative(harness, task) {
+  const conversation = converse(harness, [task.file]);
+  await conversation.answer();
+  return { sample: (count) => conversation.ask(String(count)), close: conversation.close };
+}
+
+function converse(program, args) {
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  // A child that died is noticed by its missing answer, not by the pipe.
+  child.stdin.on("error", () => {});
+
+  const answer = async () => {
+    let timer;
+    const timeout = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer in ${SAMPLE_TIMEOUT_MS / 1000} s`)), SAMPLE_TIMEOUT_MS);
+    });
+    try {
+      const { value, done } = await Promise.race([lines.next(), timeout]);
+      if (done) throw new Error("the process ended");
+      const reply = JSON.parse(value);
+      if (reply.error !== undefined) throw new Error(reply.error);
+      return reply;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  return {
+    answer,
+    ask(line) {
+      child.stdin.write(line + "\n");
+      return answer();
+    },
+    async close() {
+      child.kill();
+      await ended;
+    },
+  };
+}

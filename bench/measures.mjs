@@ -1,0 +1,119 @@
+// The list of what the lab measures. Every figure is a time: less is better.
+//
+// A measure: id, title, unit of one figure, task (lib/task.mjs), `count` operations or units in one sample.
+
+import { readFileSync, readdirSync } from "node:fs";
+
+const JS_ENGINES = ["perilune", "wasmoon", "fengari"];
+
+/** fengari is 10 to 40 times slower: it does a part of each workload, and its figure is scaled up. */
+export const PART_OF_WORKLOAD = { fengari: 1 / 8 };
+
+const directory = new URL("./workloads/", import.meta.url);
+
+export const MEASURES = [...workloads(), ...crossings(), ...stores()];
+
+function workloads() {
+  return readdirSync(directory)
+    .filter((file) => file.endsWith(".lua"))
+    .sort()
+    .map((file) => {
+      const { source, title, units } = workload(file);
+      return {
+        id: `compute/${file.replace(".lua", "")}`,
+        title,
+        unit: "ms",
+        count: units,
+        per: "sample",
+        engines: [...JS_ENGINES, "native"],
+        task: { kind: "workload", source, file: new URL(file, directory).pathname },
+      };
+    });
+}
+
+function crossings() {
+  const perOperation = { unit: "µs", per: "operation", engines: JS_ENGINES };
+  return [
+    { id: "eval/return_1", title: 'eval("return 1")', count: 4000, task: { kind: "eval", source: "return 1" } },
+    {
+      id: "eval/caught_error",
+      title: "eval of a chunk that catches an error",
+      count: 2000,
+      task: { kind: "eval", source: 'return (select(2, pcall(error, "x")))' },
+    },
+    {
+      id: "eval/statements",
+      title: "script of 10,000 simple statements, compiled and run",
+      unit: "ms",
+      count: 4,
+      task: { kind: "eval", source: statements(10_000) },
+    },
+    {
+      id: "eval/loop",
+      title: "script of 10,000 simple operations in a loop",
+      unit: "ms",
+      count: 40,
+      task: { kind: "eval", source: loop(10_000) },
+    },
+    { id: "cross/js_to_lua", title: "JS calls a Lua function, 2 numbers", count: 10_000, task: { kind: "call" } },
+    { id: "cross/lua_to_js", title: "Lua calls a JS function, 2 numbers", count: 10_000, task: { kind: "hostCall" } },
+    { id: "cross/array_to_lua", title: "array of 1,000 mixed values to Lua", count: 30, task: { kind: "toLua" } },
+    { id: "cross/array_to_js", title: "table of 1,000 mixed values to JS", count: 30, task: { kind: "toJs" } },
+    { id: "cross/echo_1k", title: "string of 1 KB to Lua and back", count: 2000, task: { kind: "echo", bytes: 1024 } },
+    {
+      id: "cross/echo_100k",
+      title: "string of 100 KB to Lua and back",
+      count: 40,
+      task: { kind: "echo", bytes: 102_400 },
+    },
+  ].map((measure) => ({ ...perOperation, ...measure }));
+}
+
+/** ext.table, and the same programs on a plain table for context. */
+function stores() {
+  const kinds = [
+    {
+      kind: "ext",
+      of: "ext.table",
+      engines: ["perilune"],
+      prelude: 'function open_store() return ext.table("bench") end',
+    },
+    { kind: "plain", of: "plain table", engines: [...JS_ENGINES], prelude: "function open_store() return {} end" },
+  ];
+  const OPERATIONS_PER_UNIT = 20_000;
+  return ["set", "get"].flatMap((name) =>
+    kinds.map(({ kind, of, engines, prelude }) => {
+      const { source, units } = workload(`store/${name}.lua`);
+      return {
+        id: `store/${kind}_${name}`,
+        title: `${of}: ${name}, from Lua`,
+        unit: "µs",
+        count: units,
+        per: "operation",
+        operationsPerCount: OPERATIONS_PER_UNIT,
+        engines,
+        task: { kind: "workload", source, prelude },
+      };
+    }),
+  );
+}
+
+function workload(file) {
+  const source = readFileSync(new URL(file, directory), "utf8");
+  const title = /^-- (.*?)(?::|\.?$)/m.exec(source)?.[1];
+  const units = Number(/^-- units: (\d+)$/m.exec(source)?.[1]);
+  if (!title || !units) throw new Error(`workloads/${file}: its first lines must be "-- title" and "-- units: N"`);
+  return { source, title, units };
+}
+
+function statements(count) {
+  const lines = ["local a, b, t = 1, 2, { x = 0 }"];
+  const kinds = ["a = a + b", "t.x = a", "b = (b * 3 + 1) % 101", "t[1] = b", "a = t.x - t[1]"];
+  for (let i = 0; i < count; i++) lines.push(kinds[i % kinds.length]);
+  lines.push("return a");
+  return lines.join("\n");
+}
+
+function loop(count) {
+  return `local a, t = 1, { x = 0 } for i = 1, ${count} do a = (a * 3 + i) % 10007 t.x = a end return a`;
+}

@@ -1,0 +1,208 @@
+// The lab: every figure of every engine, side by side in one run. `cargo xtask bench`, options below.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { launch } from "./lib/browser.mjs";
+import { coldNode, coldStarts } from "./lib/cold.mjs";
+import { compare } from "./lib/compare.mjs";
+import { FLAGS, nativeHarness } from "./lib/native.mjs";
+import { persistence } from "./lib/persistence.mjs";
+import { openNative, openNode } from "./lib/process.mjs";
+import { table } from "./lib/report.mjs";
+import { sizeTable, sizes } from "./lib/sizes.mjs";
+import { MEASURES } from "./measures.mjs";
+
+const USAGE = `cargo xtask bench [OPTIONS]
+
+  --quick           one process and three rounds of a quarter of the work: a look, not a result
+  --filter TEXT     only measures whose name contains TEXT (start/cold, size and persistence are names, too)
+  --browser         in Chromium; --all: in Node, then in Chromium
+  --engines A,B     some of perilune, wasmoon, fengari, native
+  --processes N     fresh processes (or pages) for each measure and engine (3)
+  --rounds N        samples from each of them (5)
+  --soak            a million evals on one state instead: does memory grow?
+  --list            the names
+  --no-build        (xtask) measure what is there`;
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const PERILUNE = path("../web/dist/perilune.wasm");
+const OUTPUT = path("../target/bench/");
+const COLD_ROUNDS = 15;
+const PERSISTENCE_ENTRIES = [1_000, 10_000];
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    filter: { type: "string", default: "" },
+    browser: { type: "boolean", default: false },
+    all: { type: "boolean", default: false },
+    engines: { type: "string", default: "perilune,wasmoon,fengari,native" },
+    processes: { type: "string" },
+    rounds: { type: "string" },
+    soak: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const plan = {
+  processes: Number(options.processes ?? (options.quick ? 1 : 3)),
+  rounds: Number(options.rounds ?? (options.quick ? 3 : 5)),
+  warmups: options.quick ? 1 : 2,
+  part: options.quick ? 1 / 4 : 1,
+};
+
+if (options.help) console.log(USAGE);
+else if (options.list) console.log(MEASURES.map(({ id, title }) => `${id.padEnd(28)} ${title}`).join("\n"));
+else if (options.soak)
+  process.exitCode = spawnSync(process.execPath, ["--expose-gc", path("soak.mjs")], { stdio: "inherit" }).status;
+else await main();
+
+async function main() {
+  const environments = options.all ? ["node", "chromium"] : [options.browser ? "chromium" : "node"];
+  let failed = false;
+  for (const environment of environments) {
+    const run = await runIn(environment);
+    failed ||= report(run);
+  }
+  if (failed) process.exitCode = 1;
+}
+
+async function runIn(environment) {
+  const browser = environment === "chromium" ? await launch() : null;
+  const engines = available();
+  const run = { environment, machine: machine(browser), plan, engines, results: [], sizes: [] };
+  try {
+    const openers = openersFor(engines, browser);
+    for (const measure of MEASURES.filter(({ id }) => id.includes(options.filter))) {
+      const asked = measure.engines.filter((engine) => engine in openers);
+      if (asked.length === 0) continue;
+      progress(run, await compare(measure, pick(openers, asked), plan));
+    }
+    const scripted = engines.filter((engine) => engine !== "native");
+    if ("start/cold".includes(options.filter)) {
+      const start = browser ? browser.cold : coldNode;
+      progress(run, await coldStarts(scripted, start, options.quick ? 5 : COLD_ROUNDS));
+    }
+    if (browser && engines.includes("perilune") && "persistence".includes(options.filter)) {
+      for (const entries of PERSISTENCE_ENTRIES) {
+        for (const result of await persistence(browser, entries, options.quick ? 3 : COLD_ROUNDS))
+          progress(run, result);
+      }
+    }
+  } finally {
+    await browser?.close();
+  }
+  if ("size".includes(options.filter)) run.sizes = await sizes();
+  run.machine.loadAfter = loadavg()[0];
+  return run;
+}
+
+function available() {
+  const missing = (engine, why) => console.error(`${engine} is left out: ${why}`);
+  return options.engines.split(",").filter((engine) => {
+    if (engine === "perilune" && !existsSync(PERILUNE))
+      return missing(engine, "web/dist/perilune.wasm is missing (cargo xtask build)");
+    if (engine === "native" && !nativeHarness()) return missing(engine, "lua-5.4/src is missing (cargo xtask build)");
+    if (!["perilune", "wasmoon", "fengari", "native"].includes(engine)) throw new Error(`no engine ${engine}`);
+    return true;
+  });
+}
+
+function openersFor(engines, browser) {
+  const opener = (engine) => {
+    if (engine === "native") return (task) => openNative(nativeHarness(), task);
+    return browser ? (task) => browser.open(engine, task) : (task) => openNode(engine, task);
+  };
+  return Object.fromEntries(engines.map((engine) => [engine, opener(engine)]));
+}
+
+function pick(openers, engines) {
+  return Object.fromEntries(engines.map((engine) => [engine, openers[engine]]));
+}
+
+function progress(run, result) {
+  run.results.push(result);
+  const shown = Object.entries(result.engines).map(([engine, { median, error }]) =>
+    error ? `${engine}: ${error}` : `${engine} ${median.toPrecision(3)}`,
+  );
+  console.error(`${result.id.padEnd(28)} ${result.unit}  ${shown.join("  ")}`);
+}
+
+/** Writes the JSON, prints the tables; true if an engine failed. */
+function report(run) {
+  mkdirSync(OUTPUT, { recursive: true });
+  const stamp = run.machine.date.replace(/[:.]/g, "-");
+  const json = JSON.stringify(run, null, 1);
+  for (const name of [`${run.environment}-${stamp}`, `${run.environment}-latest`]) {
+    writeFileSync(`${OUTPUT}${name}.json`, json);
+  }
+
+  console.log(`\n## ${run.environment === "node" ? "Node" : "Chromium"}\n\n${prose(run)}\n`);
+  const groups = [
+    ["compute", "compute/"],
+    ["eval and crossings", "eval/", "cross/"],
+    ["tables", "store/"],
+    ["start", "start/"],
+    ["persistence", "persistence/"],
+  ];
+  for (const [title, ...prefixes] of groups) {
+    const results = run.results.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
+    if (results.length === 0) continue;
+    const engines = run.engines.filter((engine) => results.some((result) => result.engines[engine]));
+    console.log(`${table(title, results, engines)}\n`);
+  }
+  if (run.sizes.length) console.log(`${sizeTable(run.sizes)}\n`);
+
+  const failures = run.results.flatMap(({ id, engines }) =>
+    Object.entries(engines)
+      .filter(([, { error }]) => error && error !== "unsupported")
+      .map(([engine, { error }]) => `${id}, ${engine}: ${error}`),
+  );
+  if (failures.length) console.log(`Failed:\n${failures.map((line) => `- ${line}`).join("\n")}\n`);
+  return failures.length > 0;
+}
+
+function prose({ machine: m, plan: p }) {
+  const samples = p.processes * p.rounds;
+  return [
+    `${m.date.slice(0, 10)}, ${m.cpu} (${m.cores} cores, Linux ${m.kernel}), ${m.runtime}, commit ${m.commit};`,
+    `load ${m.loadBefore.toFixed(1)} before and ${m.loadAfter.toFixed(1)} after.`,
+    `Times, so less is better: median ± median distance from it, of ${samples} interleaved samples`,
+    `(fresh ${m.chromium ? "pages" : "processes"}: ${p.processes}, rounds in each: ${p.rounds}) of work checked to be the same.`,
+    `wasmoon ${m.versions.wasmoon}, fengari ${m.versions.fengari} (an eighth of each workload, scaled up),`,
+    `native: the same C files, ${m.gcc}, ${FLAGS.join(" ")}.${options.quick ? " A quick look: not a result." : ""}`,
+  ].join("\n");
+}
+
+function machine(browser) {
+  const said = (program, ...args) => {
+    try {
+      return execFileSync(program, args, {
+        encoding: "utf8",
+        cwd: path(".."),
+        stdio: ["ignore", "pipe", "ignore"],
+      }).trim();
+    } catch {
+      return "";
+    }
+  };
+  const installed = (name) => JSON.parse(readFileSync(path(`node_modules/${name}/package.json`), "utf8")).version;
+  const dirty = said("git", "status", "--porcelain", "--untracked-files=no") ? "+" : "";
+  return {
+    date: new Date().toISOString(),
+    cpu: cpus()[0].model,
+    cores: cpus().length,
+    kernel: release(),
+    runtime: browser ? `Chromium ${browser.version}` : `Node ${process.versions.node}`,
+    chromium: Boolean(browser),
+    commit: (said("git", "rev-parse", "--short", "HEAD") || "none") + dirty,
+    gcc: said("gcc", "--version").split("\n")[0],
+    versions: { wasmoon: installed("wasmoon"), fengari: installed("fengari") },
+    loadBefore: loadavg()[0],
+  };
+}

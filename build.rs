@@ -1,0 +1,259 @@
+//! Compiles PUC-Rio Lua 5.4 for the target: natively and for wasm32 from the same C files.
+//!
+//! Keeps true: the C files are those that `lua-5.4/SOURCE` names, byte for byte; none is edited; flags are data, each
+//! with its reason. Not here: anything that downloads (the sources are a build dependency, so cargo has them).
+
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// The C files, and whether each is worth optimising for speed on wasm (`Speed`) or only for size.
+const FILES: &[(&str, Tune)] = &[
+    ("lapi", Speed),
+    ("lauxlib", Speed),
+    ("lbaselib", Size),
+    ("lcode", Size),
+    ("lcorolib", Size),
+    ("lctype", Size),
+    ("ldblib", Size),
+    ("ldebug", Size),
+    ("ldo", Speed),
+    ("ldump", Size),
+    ("lfunc", Speed),
+    ("lgc", Speed),
+    ("llex", Size),
+    ("lmathlib", Size),
+    ("lmem", Speed),
+    ("lobject", Speed),
+    ("lopcodes", Size),
+    ("lparser", Size),
+    ("lstate", Size),
+    ("lstring", Speed),
+    ("lstrlib", Speed),
+    ("ltable", Speed),
+    ("ltablib", Speed),
+    ("ltm", Speed),
+    ("lundump", Size),
+    ("lutf8lib", Size),
+    ("lvm", Speed),
+    ("lzio", Size),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Tune {
+    Speed,
+    Size,
+}
+use Tune::{Size, Speed};
+
+/// Flags for clang on wasm32-unknown-unknown.
+const WASM_FLAGS: &[&str] = &[
+    // setjmp/longjmp become wasm exceptions, in the legacy encoding that every engine since 2021 runs.
+    "-mllvm",
+    "-wasm-enable-sjlj",
+    "-mexception-handling",
+    // Rust's own wasm32 baseline has the same three.
+    "-mbulk-memory",
+    "-msign-ext",
+    "-mnontrapping-fptoint",
+    // Only our headers: the compiler's freestanding ones (stddef, stdarg, limits, float, stdint) and port/include.
+    "-ffreestanding",
+    "-nostdlibinc",
+    // -ffreestanding turns builtins off; these are worth having as instructions or intrinsics.
+    "-fbuiltin",
+    "-fno-builtin-fmod",
+    // What nothing calls (luaL_loadfilex, ...) is dropped by the linker.
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-strict-aliasing",
+    "-fvisibility=hidden",
+    // A libc name that port/include does not declare is an error here, not an import of the module.
+    "-Werror=implicit-function-declaration",
+];
+
+/// Oldest clang whose SjLj lowering we have run.
+const CLANG_MIN: u32 = 19;
+
+fn main() {
+    for input in ["build.rs", "lua-5.4/SOURCE", "lua-5.4/port"] {
+        println!("cargo:rerun-if-changed={input}");
+    }
+    for variable in ["PERILUNE_CLANG", "PERILUNE_LLVM_AR"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let port = root.join("lua-5.4/port");
+    let sources = lay_sources(&root);
+    let wasm = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32");
+    if wasm {
+        build_wasm(&sources, &port);
+    } else {
+        build_native(&sources, &port);
+    }
+}
+
+/// Copies the C files named in SOURCE from the registry crate to `lua-5.4/src` (or, where the package folder is not ours
+/// to write, to OUT_DIR), checking each hash. Files already there with the right hash are left alone.
+fn lay_sources(root: &Path) -> PathBuf {
+    let listing = fs::read_to_string(root.join("lua-5.4/SOURCE")).expect("lua-5.4/SOURCE is part of the package");
+    let mut crate_name = String::new();
+    let mut folder = "";
+    let mut files = Vec::new();
+    for line in listing.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["crate", name, version] => crate_name = format!("{name}-{version}"),
+            ["folder", name] => folder = name,
+            [hash, file] if hash.len() == 64 => files.push((file, hash)),
+            _ => {}
+        }
+    }
+    let in_tree = root.join("lua-5.4/src");
+    let target = if fs::create_dir_all(&in_tree).is_ok() && !is_read_only(&in_tree) {
+        in_tree
+    } else {
+        PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("lua-5.4-src")
+    };
+    fs::create_dir_all(&target).expect("the build can write its own folder");
+    let mut origin = None;
+    for (file, hash) in files {
+        let to = target.join(file);
+        if fs::read(&to).is_ok_and(|bytes| sha256(&bytes) == hash) {
+            continue;
+        }
+        let origin = origin.get_or_insert_with(|| find_crate(root, &crate_name).join(folder));
+        let bytes = fs::read(origin.join(file)).unwrap_or_else(|e| panic!("{}: {e}", origin.join(file).display()));
+        assert_eq!(sha256(&bytes), hash, "{file} is not the file that lua-5.4/SOURCE names");
+        fs::write(&to, bytes).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
+    }
+    target
+}
+
+fn is_read_only(folder: &Path) -> bool {
+    let probe = folder.join(".write-probe");
+    let refused = fs::write(&probe, b"").is_err();
+    let _ = fs::remove_file(probe);
+    refused
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
+}
+
+/// The folder of a registry crate. Cargo's usual place first (no process to start); then whatever cargo says, which also
+/// knows vendored and path sources.
+fn find_crate(root: &Path, name: &str) -> PathBuf {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    for registry in registries.into_iter().flatten().flatten() {
+        let folder = registry.path().join(name);
+        if folder.is_dir() {
+            return folder;
+        }
+    }
+    let host = env::var("HOST").expect("cargo sets it");
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &host, "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .output()
+        .expect("cargo runs build scripts, so it can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (package, version) = name.rsplit_once('-').expect("SOURCE names crate and version");
+    let mark = format!("\"name\":\"{package}\",\"version\":\"{version}\"");
+    let manifest = text
+        .split_once(&mark)
+        .and_then(|(_, after)| after.split_once("\"manifest_path\":\""))
+        .and_then(|(_, after)| after.split_once('"'))
+        .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")));
+    match manifest.as_deref().and_then(Path::parent) {
+        Some(folder) => folder.to_path_buf(),
+        None => panic!(
+            "cannot find the sources of {name}: cargo metadata said\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        ),
+    }
+}
+
+/// Lua's own file, or the one of ours that includes it with other settings.
+fn c_file(name: &str, sources: &Path, port: &Path) -> PathBuf {
+    let ours = port.join(format!("{name}.c"));
+    if ours.exists() { ours } else { sources.join(format!("{name}.c")) }
+}
+
+fn build_native(sources: &Path, port: &Path) {
+    let mut build = cc::Build::new();
+    build.include(sources).flag("-include").flag(port.join("config.h").to_str().expect("UTF-8 path"));
+    if env::var("CARGO_CFG_UNIX").is_ok() {
+        build.define("LUA_USE_POSIX", None);
+    }
+    if env::var("PROFILE").as_deref() == Ok("debug") {
+        // Lua's own assertions, for the tests. -O1: without it the C levels of the recursion tests do not fit.
+        build.define("LUAI_ASSERT", None).define("LUA_USE_APICHECK", None).opt_level(1);
+    } else {
+        build.opt_level(3);
+    }
+    for (name, _) in FILES {
+        build.file(c_file(name, sources, port));
+    }
+    build.compile("perilune_lua");
+}
+
+/// Bytes of the shadow stack: the first thing in linear memory, so that an overflow traps instead of corrupting.
+/// tests/web.rs drives every kind of C recursion to its limit on it.
+const WASM_STACK_BYTES: u32 = 128 * 1024;
+
+fn build_wasm(sources: &Path, port: &Path) {
+    let clang = find_tool("PERILUNE_CLANG", "clang", &["clang-19", "clang-20", "clang-21", "clang-22", "clang"]);
+    let ar = find_tool("PERILUNE_LLVM_AR", "llvm", &["llvm-ar-19", "llvm-ar-20", "llvm-ar-21", "llvm-ar-22", "llvm-ar"]);
+    let base = || {
+        let mut build = cc::Build::new();
+        build.compiler(&clang).archiver(&ar).target("wasm32-unknown-unknown").no_default_flags(true).warnings(false);
+        build.flag("--target=wasm32-unknown-unknown").flag("-std=gnu11");
+        build.include(sources).include(port.join("include"));
+        build.flag("-include").flag(port.join("config.h"));
+        for flag in WASM_FLAGS {
+            build.flag(flag);
+        }
+        build
+    };
+    let mut archive = base();
+    for tune in [Speed, Size] {
+        let mut build = base();
+        build.flag(if tune == Speed { "-O3" } else { "-Os" });
+        for (name, _) in FILES.iter().filter(|(_, of)| *of == tune) {
+            build.file(c_file(name, sources, port));
+        }
+        for object in build.compile_intermediates() {
+            archive.object(object);
+        }
+    }
+    archive.flag("-O2").file(port.join("setjmp.c"));
+    archive.compile("perilune_lua");
+    println!("cargo:rustc-link-arg-cdylib=-zstack-size={WASM_STACK_BYTES}");
+}
+
+/// A tool named by a variable, or the first of `names` that runs. clang must be new enough.
+fn find_tool(variable: &str, package: &str, names: &[&str]) -> String {
+    if let Ok(tool) = env::var(variable) {
+        return tool;
+    }
+    for name in names {
+        let Ok(output) = Command::new(name).arg("--version").output() else { continue };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let major = text.split("version ").nth(1).and_then(|rest| rest.split('.').next()?.trim().parse::<u32>().ok());
+        if major.is_some_and(|major| major >= CLANG_MIN) {
+            return (*name).to_string();
+        }
+    }
+    panic!(
+        "Perilune compiles Lua for wasm32 with {package} {CLANG_MIN} or newer, and none was found. On Debian: \
+         `apt-get install clang-{CLANG_MIN} llvm-{CLANG_MIN}`; elsewhere set {variable} to its path."
+    );
+}

@@ -1,0 +1,20 @@
+//! `bench`: the lab in bench/, given what it needs. Its options are its own (bench/README.md).
+
+use crate::args::Args;
+use crate::run::Run;
+use crate::setup::{self, Browser};
+use crate::{Result, build, paths};
+
+pub(crate) fn command(args: &mut Args) -> Result {
+    let no_build = args.flag("--no-build");
+    let mut options = args.rest();
+    if options.iter().any(|option| option == "--help") {
+        options = vec!["--help".to_owned()];
+    } else if !no_build {
+        let browser = options.iter().any(|option| option == "--browser" || option == "--all");
+        setup::all(if browser { Browser::Needed } else { Browser::NotNeeded })?;
+        build::all()?;
+    }
+    setup::npm_packages(&paths::bench())?;
+    Run::new("node").arg(paths::bench().join("run.mjs")).args(options).go()
+}

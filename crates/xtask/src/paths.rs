@@ -1,0 +1,53 @@
+//! Where things are. Every path the other modules use is named here.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    // Cargo sets the variable when it runs us; the compiled-in value serves a binary started by hand.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.ancestors().nth(2).map_or_else(|| manifest.clone(), Path::to_path_buf)
+}
+
+/// The npm package and the demo page.
+pub(crate) fn web() -> PathBuf {
+    root().join("web")
+}
+
+/// The lab.
+pub(crate) fn bench() -> PathBuf {
+    root().join("bench")
+}
+
+/// What we make, outside of cargo's own folders.
+pub(crate) fn target() -> PathBuf {
+    root().join("target")
+}
+
+/// Where cargo writes, which a developer may have moved.
+pub(crate) fn cargo_target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(target, |dir| root().join(dir))
+}
+
+/// Tools installed by `setup`, pinned to this repository.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    target().join("tools/bin").join(name)
+}
+
+/// The finished module.
+pub(crate) fn wasm() -> PathBuf {
+    target().join("wasm/perilune.wasm")
+}
+
+/// The folder of `PATH` that holds `program`, if any does.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+/// A path as one writes it: from the root of the repository.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,199 @@
+//! `size`: what a page has to load, measured, against the limits and against the last committed state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::args::Args;
+use crate::run::Run;
+use crate::{Result, paths};
+
+/// No module passes this: it is an error.
+const WASM_RAW_BYTES_LIMIT: u64 = 400_000;
+/// What we aim at: passing them is said, not refused.
+const WASM_RAW_BYTES_AIM: u64 = 330_000;
+const WASM_GZIP_BYTES_AIM: u64 = 125_000;
+const JS_GZIP_BYTES_AIM: u64 = 15_000;
+const _: () = assert!(WASM_RAW_BYTES_AIM < WASM_RAW_BYTES_LIMIT);
+
+/// What entries share comes under names that change with their contents.
+const CHUNK_PREFIX: &str = "chunk-";
+const SNAPSHOT_HEADER: &str = "# file, raw bytes, gzip -9 bytes: written by `cargo xtask size --bless`\n";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Size {
+    file: String,
+    raw: u64,
+    gzip: u64,
+}
+
+pub(crate) fn command(args: &mut Args) -> Result {
+    let bless = args.flag("--bless");
+    args.finish()?;
+    if bless {
+        let sizes = measure()?;
+        fs::write(snapshot(), written(&sizes))?;
+        println!("{} written", paths::shown(&snapshot()));
+    }
+    check()
+}
+
+/// Every size, its growth, and the limits; an error past the hard one.
+pub(crate) fn check() -> Result {
+    let sizes = measure()?;
+    let before = fs::read_to_string(snapshot()).map(|text| parsed(&text)).unwrap_or_default();
+    println!("{:<28} {:>9} {:>9}   since size.snap (raw, gzip)", "file", "raw", "gzip -9");
+    for size in &sizes {
+        let change = before.iter().find(|old| old.file == size.file).map_or_else(
+            || "new".to_owned(),
+            |old| {
+                format!(
+                    "{:>+8} {:>+8}",
+                    size.raw.cast_signed() - old.raw.cast_signed(),
+                    size.gzip.cast_signed() - old.gzip.cast_signed()
+                )
+            },
+        );
+        println!("{:<28} {:>9} {:>9}   {change}", size.file, size.raw, size.gzip);
+    }
+    limits(&sizes)
+}
+
+/// Two lines, for the end of a build.
+pub(crate) fn summary() -> Result {
+    limits(&measure()?)
+}
+
+fn limits(sizes: &[Size]) -> Result {
+    let of = |file| sizes.iter().find(|size| size.file == file).ok_or_else(|| format!("no {file}"));
+    let (wasm, js) = (of("perilune.wasm")?, of("index.js")?);
+    println!("wasm raw    {}", against(wasm.raw, WASM_RAW_BYTES_AIM));
+    println!("wasm gzip   {}", against(wasm.gzip, WASM_GZIP_BYTES_AIM));
+    println!("JS gzip     {}", against(js.gzip, JS_GZIP_BYTES_AIM));
+    if wasm.raw > WASM_RAW_BYTES_LIMIT {
+        return Err(format!("the module has {} bytes; its limit is {WASM_RAW_BYTES_LIMIT}", wasm.raw).into());
+    }
+    Ok(())
+}
+
+fn against(bytes: u64, aim: u64) -> String {
+    let verdict = if bytes > aim { "  ABOVE" } else { "" };
+    format!("{bytes:>9} bytes (aim: {aim}){verdict}")
+}
+
+fn snapshot() -> PathBuf {
+    paths::root().join("crates/xtask/size.snap")
+}
+
+/// The module as built, and every entry of the package.
+fn measure() -> Result<Vec<Size>> {
+    let dist = paths::web().join("dist");
+    let scripts =
+        scripts(&dist).map_err(|error| format!("{}: {error} (cargo xtask build)", paths::shown(&dist)))?;
+
+    let (raw, gzip) = measured(&paths::wasm())?;
+    let mut sizes = vec![Size { file: "perilune.wasm".to_owned(), raw, gzip }];
+    for entry in scripts.keys().filter(|name| !name.starts_with(CHUNK_PREFIX)) {
+        let mut size = Size { file: entry.clone(), raw: 0, gzip: 0 };
+        for file in with_chunks(entry, &scripts) {
+            let (raw, gzip) = measured(&dist.join(file))?;
+            size.raw += raw;
+            size.gzip += gzip;
+        }
+        sizes.push(size);
+    }
+    Ok(sizes)
+}
+
+/// The scripts of the package by name, with their text.
+fn scripts(dist: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    let mut scripts = BTreeMap::new();
+    for entry in fs::read_dir(dist)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "js") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            scripts.insert(name, fs::read_to_string(&path)?);
+        }
+    }
+    Ok(scripts)
+}
+
+/// An entry and all it imports: what a page that wants the entry has to load.
+fn with_chunks<'a>(entry: &'a str, scripts: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
+    let mut wanted = BTreeSet::from([entry]);
+    let mut unread = vec![entry];
+    while let Some(text) = unread.pop().and_then(|name| scripts.get(name)) {
+        for name in scripts.keys().filter(|name| text.contains(&format!("\"./{name}\""))) {
+            if wanted.insert(name) {
+                unread.push(name);
+            }
+        }
+    }
+    wanted
+}
+
+fn measured(path: &Path) -> Result<(u64, u64)> {
+    let raw = fs::metadata(path)
+        .map_err(|error| format!("{}: {error} (cargo xtask build)", paths::shown(path)))?
+        .len();
+    // The command itself: that is the number people know, and it costs no dependency.
+    let gzip = Run::new("sh").args(["-c", "gzip -9 -n -c \"$0\" | wc -c"]).arg(path).read()?;
+    Ok((raw, gzip.trim().parse()?))
+}
+
+fn written(sizes: &[Size]) -> String {
+    let lines = sizes.iter().map(|Size { file, raw, gzip }| format!("{file} {raw} {gzip}\n"));
+    SNAPSHOT_HEADER.to_owned() + &lines.collect::<String>()
+}
+
+fn parsed(text: &str) -> Vec<Size> {
+    let size = |line: &str| {
+        let mut words = line.split(' ');
+        Some(Size {
+            file: words.next()?.to_owned(),
+            raw: words.next()?.parse().ok()?,
+            gzip: words.next()?.parse().ok()?,
+        })
+    };
+    text.lines().filter(|line| !line.starts_with('#')).filter_map(size).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::{Size, WASM_RAW_BYTES_LIMIT, limits, parsed, with_chunks, written};
+
+    fn size(file: &str, raw: u64) -> Size {
+        Size { file: file.to_owned(), raw, gzip: raw / 3 }
+    }
+
+    #[test]
+    fn a_snapshot_reads_back() {
+        let sizes = vec![size("perilune.wasm", 300_000), size("raw/index.js", 9)];
+        assert_eq!(parsed(&written(&sizes)), sizes);
+    }
+
+    #[test]
+    fn only_the_hard_limit_is_an_error() {
+        limits(&[size("perilune.wasm", WASM_RAW_BYTES_LIMIT), size("index.js", 1_000_000)]).unwrap();
+        limits(&[size("perilune.wasm", WASM_RAW_BYTES_LIMIT + 1), size("index.js", 1)]).unwrap_err();
+        limits(&[size("index.js", 1)]).unwrap_err();
+    }
+
+    #[test]
+    fn an_entry_is_counted_with_all_it_imports() {
+        let script = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let scripts = BTreeMap::from([
+            script("index.js", "import{a}from\"./chunk-A.js\";"),
+            script("chunk-A.js", "import\"./chunk-B.js\";"),
+            script("chunk-B.js", "import\"./chunk-A.js\";"),
+            script("raw.js", ""),
+        ]);
+        assert_eq!(
+            with_chunks("index.js", &scripts),
+            BTreeSet::from(["chunk-A.js", "chunk-B.js", "index.js"])
+        );
+        assert_eq!(with_chunks("raw.js", &scripts), BTreeSet::from(["raw.js"]));
+    }
+}

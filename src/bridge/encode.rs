@@ -1,0 +1,236 @@
+//! From the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted, strings are not
+//! converted, and the one step that may allocate in Lua (a handle) is protected by itself.
+
+use crate::context::context;
+use crate::ext;
+use crate::limits::VALUE_DEPTH_MAX;
+use crate::lua::{Stack, Status, raw};
+use crate::value::{FormatError, Writer};
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Why a value cannot travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Its type has no bytes here (a function in a store, ...).
+    Type(&'static str),
+    /// Nested too deep.
+    Depth,
+    /// nil as a key.
+    NilKey,
+    /// NaN as a key.
+    NanKey,
+    /// No memory for the bytes.
+    Memory,
+}
+
+impl From<FormatError> for Unfit {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::TooDeep => Unfit::Depth,
+            _ => Unfit::Memory,
+        }
+    }
+}
+
+impl Unfit {
+    /// The message for a Lua error or an error record.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Unfit::Type("function") => "a function cannot be stored",
+            Unfit::Type("thread") => "a thread cannot be stored",
+            Unfit::Type(_) => "a userdata cannot be stored",
+            Unfit::Depth => "value is nested more than 200 tables deep",
+            Unfit::NilKey => "index is nil",
+            Unfit::NanKey => "index is NaN",
+            Unfit::Memory => "not enough memory",
+        }
+    }
+}
+
+/// Appends the list of the top `count` values. `[-0, +0, -]`
+pub(crate) fn encode_list(stack: Stack, count: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    let first = stack.top() - count + 1;
+    let mut encoder = Encoder::new(stack, out, true);
+    encoder.writer.u32(count as u32)?;
+    (first..first + count).try_for_each(|index| encoder.value(index, 0))
+}
+
+/// Appends one value for a store: without handles. `[-0, +0, -]`
+pub(crate) fn encode_value(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    Encoder::new(stack, out, false).value(stack.absolute(index), 0)
+}
+
+/// Appends a key in its one form: a float that equals an integer is that integer. `[-0, +0, -]`
+#[inline]
+pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    let mut writer = Writer::new(out);
+    match stack.type_of(index) {
+        raw::LUA_TSTRING => {
+            // SAFETY: the string stays at `index` while it is copied.
+            let bytes = unsafe { stack.bytes(index) }.unwrap_or_default();
+            writer.string(bytes)?;
+        }
+        raw::LUA_TNUMBER => match stack.integer(index) {
+            Some(integer) => writer.integer(integer)?,
+            None => match stack.number(index) {
+                Some(number) if !number.is_nan() => writer.float(number)?,
+                _ => return Err(Unfit::NanKey),
+            },
+        },
+        raw::LUA_TBOOLEAN => writer.boolean(stack.boolean(index))?,
+        raw::LUA_TNIL | raw::LUA_TNONE => return Err(Unfit::NilKey),
+        _ => return Err(Unfit::Type(stack.type_name(index))),
+    }
+    Ok(())
+}
+
+struct Encoder<'a> {
+    stack: Stack,
+    writer: Writer<'a>,
+    /// May values that only this VM can resolve travel?
+    handles: bool,
+    /// Address of a table to its number in this message.
+    seen: HashMap<usize, u32, BuildHasherDefault<AddressHasher>>,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(stack: Stack, out: &'a mut Vec<u8>, handles: bool) -> Self {
+        Encoder { stack, writer: Writer::new(out), handles, seen: HashMap::default() }
+    }
+
+    fn value(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
+        let stack = self.stack;
+        match stack.type_of(index) {
+            raw::LUA_TNIL | raw::LUA_TNONE => self.writer.nil()?,
+            raw::LUA_TBOOLEAN => self.writer.boolean(stack.boolean(index))?,
+            raw::LUA_TNUMBER if stack.is_integer(index) => {
+                self.writer.integer(stack.integer(index).unwrap_or_default())?;
+            }
+            raw::LUA_TNUMBER => self.writer.float(stack.number(index).unwrap_or_default())?,
+            raw::LUA_TSTRING => {
+                // SAFETY: the string stays at `index` while it is copied.
+                let bytes = unsafe { stack.bytes(index) }.unwrap_or_default();
+                self.writer.string(bytes)?;
+            }
+            raw::LUA_TTABLE => self.table(index, depth)?,
+            _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
+            raw::LUA_TFUNCTION => {
+                let handle = self.handle(index)?;
+                self.writer.function(handle)?;
+            }
+            lua_type => {
+                let handle = self.handle(index)?;
+                self.writer.reference(lua_type as u8, handle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An external table by its name, any other by its contents.
+    fn table(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
+        let stack = self.stack;
+        if !stack.has_room(4) {
+            return Err(Unfit::Memory);
+        }
+        if ext::push_name_of(stack, index) {
+            // SAFETY: the name lies on top until it is popped.
+            let name = unsafe { stack.bytes(-1) }.unwrap_or_default();
+            let written = self.writer.external_table(name);
+            stack.pop(1);
+            return Ok(written?);
+        }
+        let address = stack.address(index);
+        if let Some(&number) = self.seen.get(&address) {
+            return Ok(self.writer.back_reference(number)?);
+        }
+        if depth >= VALUE_DEPTH_MAX {
+            return Err(Unfit::Depth);
+        }
+        self.seen.try_reserve(1).map_err(|_| Unfit::Memory)?;
+        self.seen.insert(address, self.seen.len() as u32);
+        let counts = self.writer.table(0, 0)?;
+        let array = self.array_part(index, depth)?;
+        let pairs = self.pairs(index, array, depth)?;
+        self.writer.patch_u32(counts, array);
+        self.writer.patch_u32(counts + 4, pairs);
+        Ok(())
+    }
+
+    /// The values at 1, 2, ... up to the first nil.
+    fn array_part(&mut self, index: c_int, depth: usize) -> Result<u32, Unfit> {
+        let stack = self.stack;
+        let mut count = 0;
+        while stack.raw_get_index(index, i64::from(count) + 1) != raw::LUA_TNIL {
+            let written = self.value(stack.top(), depth + 1);
+            stack.pop(1);
+            written?;
+            count += 1;
+        }
+        stack.pop(1);
+        Ok(count)
+    }
+
+    /// Everything whose key is not an integer in 1..=array.
+    fn pairs(&mut self, index: c_int, array: u32, depth: usize) -> Result<u32, Unfit> {
+        let stack = self.stack;
+        let mut count = 0;
+        stack.push_nil();
+        while stack.next(index) {
+            let (key, value) = (stack.top() - 1, stack.top());
+            let in_array = stack.is_integer(key)
+                && stack.integer(key).is_some_and(|i| (1..=i64::from(array)).contains(&i));
+            if !in_array {
+                let written = self.value(key, depth + 1).and_then(|()| self.value(value, depth + 1));
+                if let Err(unfit) = written {
+                    stack.pop(2);
+                    return Err(unfit);
+                }
+                count += 1;
+            }
+            stack.pop(1);
+        }
+        Ok(count)
+    }
+
+    /// Keeps the value alive under a number.
+    fn handle(&mut self, index: c_int) -> Result<u32, Unfit> {
+        let stack = self.stack;
+        if !stack.has_room(6) {
+            return Err(Unfit::Memory);
+        }
+        let mut reference = 0;
+        stack.push_copy(index);
+        let status = stack.protect_with(|inner| {
+            reference = inner.make_reference();
+            Ok(())
+        });
+        if status != Status::Ok {
+            stack.pop(1);
+            return Err(Unfit::Memory);
+        }
+        context(stack).handles += 1;
+        Ok(reference as u32)
+    }
+}
+
+/// Addresses are distinct and well spread in their upper bits: multiplying is enough of a hash.
+#[derive(Debug, Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (n as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
+    }
+}

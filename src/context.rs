@@ -1,0 +1,188 @@
+//! What a callback finds behind its `lua_State`: the host, the store, and the buffers that a frame may not own.
+//!
+//! Keeps true: a borrow of the context never spans a call of a method of `Stack`, because that may run Lua, which may
+//! come back here. So every use is `context(stack).field...` for one statement, or copies out what it needs.
+
+use crate::host::{Host, Stream};
+use crate::limits::OUTPUT_BUFFER_BYTES;
+use crate::lua::{Memory, Stack, raw};
+use crate::store::TableStore;
+use std::fmt;
+
+/// Owned by the runtime; its address stands in the extra space of every thread of the state.
+pub(crate) struct Context {
+    pub(crate) host: Box<dyn Host>,
+    pub(crate) store: Box<dyn TableStore>,
+    pub(crate) memory: Box<Memory>,
+    /// An encoded key, between making and using it.
+    pub(crate) key: Vec<u8>,
+    /// An encoded value, likewise.
+    pub(crate) value: Vec<u8>,
+    /// Grows with every write to any external table and with every eval: what was read ahead before is stale.
+    pub(crate) writes: u64,
+    pub(crate) output: Output,
+    pub(crate) failure: Failure,
+    /// Handles given out and not released.
+    pub(crate) handles: usize,
+    /// Is the collector in generational mode?
+    pub(crate) generational: bool,
+    /// Does `warn` write?
+    pub(crate) warnings_on: bool,
+    /// Is a warning in several pieces under way?
+    pub(crate) warning_continues: bool,
+    /// Memory held back for describing failures.
+    pub(crate) parachute: Vec<u8>,
+    /// Standard input as the host gave it; how much of it the program has read is known to `stdin` (`stdlib::io`).
+    pub(crate) input: Vec<u8>,
+}
+
+/// What the message handler saw, where the error was raised.
+#[derive(Debug, Default)]
+pub(crate) struct Failure {
+    /// Was there a handler run since `clear`?
+    pub(crate) seen: bool,
+    pub(crate) message: Vec<u8>,
+    pub(crate) traceback: Vec<u8>,
+    pub(crate) chunk: Vec<u8>,
+    pub(crate) line: Option<u32>,
+    /// Did the input of this operation break the value format?
+    pub(crate) malformed: bool,
+    /// The message of the store's last refusal in this eval; empty when there was none.
+    pub(crate) store: Vec<u8>,
+}
+
+/// Captured output: segments of u8 stream, u32 length, bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    segments: Vec<u8>,
+    /// Where the last segment begins, and its stream.
+    last: Option<(usize, Stream)>,
+}
+
+/// What came of asking the host for input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum More {
+    Some,
+    End,
+    OutOfMemory,
+}
+
+/// Buffers up to this are kept between calls.
+const BUFFER_KEPT_BYTES: usize = 4096;
+
+const SEGMENT_HEAD_BYTES: usize = 5;
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("memory", &self.memory).finish_non_exhaustive()
+    }
+}
+
+/// The context of a state. The reference must end before the next use of `stack`.
+#[inline]
+pub(crate) fn context<'a>(stack: Stack) -> &'a mut Context {
+    // SAFETY: the runtime wrote the address of its boxed context into the main thread's extra space, which Lua copies
+    // to every new thread; it outlives the state. Borrows do not overlap (see the head of this file).
+    unsafe { &mut **raw::lua_getextraspace(stack.as_ptr()).cast::<*mut Context>() }
+}
+
+impl Context {
+    /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then it goes to
+    /// the host at once.
+    pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        let room = self.output.segments.len() + SEGMENT_HEAD_BYTES + bytes.len();
+        if room > OUTPUT_BUFFER_BYTES {
+            self.flush_output();
+        }
+        if bytes.len() + SEGMENT_HEAD_BYTES > OUTPUT_BUFFER_BYTES || !self.output.append(stream, bytes) {
+            self.flush_output();
+            self.host.write(stream, bytes);
+        }
+    }
+
+    /// Gives back the memory of buffers that one large value has blown up.
+    #[inline]
+    pub(crate) fn trim(&mut self) {
+        for buffer in [&mut self.key, &mut self.value] {
+            if buffer.capacity() > BUFFER_KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Appends more of standard input, after showing the host what was written: a prompt comes before its answer.
+    pub(crate) fn read_more(&mut self) -> More {
+        self.flush_output();
+        match self.host.read() {
+            // An empty piece is the end, too: a host that has only those would be asked forever.
+            None => More::End,
+            Some(bytes) if bytes.is_empty() => More::End,
+            Some(bytes) if self.input.is_empty() => {
+                self.input = bytes;
+                More::Some
+            }
+            Some(bytes) if self.input.try_reserve(bytes.len()).is_err() => More::OutOfMemory,
+            Some(bytes) => {
+                self.input.extend_from_slice(&bytes);
+                More::Some
+            }
+        }
+    }
+
+    /// Hands all captured output to the host.
+    pub(crate) fn flush_output(&mut self) {
+        let mut rest = &self.output.segments[..];
+        while let Some((head, after)) = rest.split_first_chunk::<SEGMENT_HEAD_BYTES>() {
+            let stream = if head[0] == Stream::Stdout as u8 { Stream::Stdout } else { Stream::Stderr };
+            let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
+            let (bytes, next) = after.split_at(len.min(after.len()));
+            self.host.write(stream, bytes);
+            rest = next;
+        }
+        self.output.clear();
+    }
+}
+
+impl Output {
+    /// The segments, in order.
+    pub(crate) fn segments(&self) -> &[u8] {
+        &self.segments
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.segments.clear();
+        self.last = None;
+    }
+
+    fn append(&mut self, stream: Stream, bytes: &[u8]) -> bool {
+        if self.segments.try_reserve(SEGMENT_HEAD_BYTES + bytes.len()).is_err() {
+            return false;
+        }
+        let start = match self.last {
+            Some((start, of)) if of == stream => start,
+            _ => {
+                let start = self.segments.len();
+                self.segments.push(stream as u8);
+                self.segments.extend_from_slice(&[0; 4]);
+                self.last = Some((start, stream));
+                start
+            }
+        };
+        self.segments.extend_from_slice(bytes);
+        let len = (self.segments.len() - start - SEGMENT_HEAD_BYTES) as u32;
+        self.segments[start + 1..start + SEGMENT_HEAD_BYTES].copy_from_slice(&len.to_le_bytes());
+        true
+    }
+}
+
+impl Failure {
+    pub(crate) fn clear(&mut self) {
+        self.seen = false;
+        self.malformed = false;
+        self.message.clear();
+        self.traceback.clear();
+        self.chunk.clear();
+        self.line = None;
+        self.store.clear();
+    }
+}

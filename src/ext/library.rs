@@ -1,0 +1,122 @@
+//! The functions of the global `ext`.
+
+use super::proxy::{id_of, make_registry, push_table};
+use super::store_call::store;
+use crate::context::context;
+use crate::limits::NAME_BYTES_MAX;
+use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::store::{TableId, Transaction};
+use crate::value::{Reader, Token};
+use std::ffi::c_int;
+
+lua_function!(table = table_inner);
+lua_function!(tables = tables_inner);
+lua_function!(drop_table = drop_inner);
+lua_function!(clear = clear_inner);
+lua_function!(count = count_inner);
+lua_function!(transaction = transaction_inner);
+
+/// Sets the global `ext`. `[-0, +0, m]`
+pub(crate) fn open(stack: Stack) {
+    make_registry(stack);
+    stack.push_globals();
+    stack.push_table(0, 6);
+    stack.set_functions(
+        -1,
+        &[
+            (c"table", table),
+            (c"tables", tables),
+            (c"drop", drop_table),
+            (c"clear", clear),
+            (c"count", count),
+            (c"transaction", transaction),
+        ],
+    );
+    stack.set_field(-2, c"ext");
+    stack.pop(1);
+}
+
+/// `ext.table(name)`: the table, made if missing.
+fn table_inner(stack: Stack) -> Result<c_int, Thrown> {
+    push_table(stack, name(stack))?;
+    Ok(1)
+}
+
+/// `ext.tables()`: the names, in order of creation.
+fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
+    context(stack).value.clear();
+    store(stack, |c| c.store.names(&mut c.value))?;
+    let names = &raw const context(stack).value;
+    // SAFETY: the buffer lives in the context and nothing writes to it while strings are pushed.
+    let mut reader = Reader::new(unsafe { &*names });
+    let count = reader.count().unwrap_or(0);
+    stack.push_table(count as usize, 0);
+    for index in 1..=i64::from(count) {
+        let Ok(Token::String(name)) = reader.token() else { break };
+        stack.push_bytes(name);
+        stack.raw_set_index(-2, index);
+    }
+    Ok(1)
+}
+
+/// `ext.drop(name)`: true when there was one.
+fn drop_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let name = name(stack);
+    let dropped = store(stack, |c| c.store.drop_table(name))?;
+    context(stack).writes += 1;
+    stack.push_boolean(dropped);
+    Ok(1)
+}
+
+/// `ext.clear(t)`: removes all entries.
+fn clear_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let id = table_argument(stack);
+    store(stack, |c| c.store.clear(id))?;
+    context(stack).writes += 1;
+    Ok(0)
+}
+
+/// `ext.count(t)`: number of entries, whatever their keys.
+fn count_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let id = table_argument(stack);
+    let count = store(stack, |c| c.store.count(id))?;
+    stack.push_integer(count as i64);
+    Ok(1)
+}
+
+/// `ext.transaction(fn, ...)`: calls `fn(...)` and returns its results; an error takes back what it wrote and goes on.
+fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if stack.type_of(1) != raw::LUA_TFUNCTION {
+        stack.argument_error(1, c"function expected");
+    }
+    store(stack, |c| c.store.transaction(Transaction::Begin))?;
+    // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never outlives its eval.
+    match stack.protected_call(stack.top() - 1, raw::LUA_MULTRET, 0) {
+        Status::Ok => {
+            store(stack, |c| c.store.transaction(Transaction::Commit))?;
+            Ok(stack.top())
+        }
+        _ => {
+            context(stack).writes += 1;
+            store(stack, |c| c.store.transaction(Transaction::RollBack))?;
+            Err(Thrown)
+        }
+    }
+}
+
+fn name<'a>(stack: Stack) -> &'a [u8] {
+    // SAFETY: argument 1 stays on the stack for the whole call of the library function.
+    match unsafe { stack.bytes(1) } {
+        Some(name) if name.len() <= NAME_BYTES_MAX && !name.is_empty() => name,
+        Some([]) => stack.argument_error(1, c"name of a table must not be empty"),
+        Some(_) => stack.argument_error(1, c"name of a table must not be longer than 1024 bytes"),
+        None => stack.argument_error(1, c"string expected"),
+    }
+}
+
+fn table_argument(stack: Stack) -> TableId {
+    match id_of(stack, 1) {
+        Some(id) => id,
+        None => stack.argument_error(1, c"external table expected"),
+    }
+}

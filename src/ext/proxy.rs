@@ -1,0 +1,245 @@
+//! The proxy of an external table and its metamethods.
+
+use super::iterate;
+use super::store_call::store;
+use crate::bridge::{Unfit, encode_key, encode_value, push_value};
+use crate::context::context;
+use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::store::TableId;
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+/// The registry's table from name to proxy.
+static PROXIES: u8 = 0;
+/// The registry's table from proxy to name.
+static NAMES: u8 = 0;
+
+/// Where the id stands among the upvalues of every metamethod.
+const ID: c_int = raw::lua_upvalueindex(1);
+/// `__len` keeps the border it found last.
+const BORDER_HINT: c_int = raw::lua_upvalueindex(2);
+
+fn key_of(place: &'static u8) -> *const c_void {
+    ptr::from_ref(place).cast()
+}
+
+lua_function!(index = index_inner);
+lua_function!(new_index = new_index_inner);
+lua_function!(len = len_inner);
+lua_function!(pairs = pairs_inner);
+
+/// Makes the two registry tables, empty. `[-0, +0, m]`
+pub(super) fn make_registry(stack: Stack) {
+    stack.push_table(0, 0);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
+    stack.push_table(0, 0);
+    // Weak keys: a proxy that nobody holds, of a table that was dropped, can go.
+    stack.push_table(0, 1);
+    stack.push_bytes(b"k");
+    stack.set_field(-2, c"__mode");
+    stack.set_metatable(-2);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
+}
+
+/// Pushes the proxy of the table of that name, opening or creating it. `[-0, +1, m]`
+pub(crate) fn push_table(stack: Stack, name: &[u8]) -> Result<(), Thrown> {
+    let id = store(stack, |c| c.store.open(name))?;
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
+    stack.push_bytes(name);
+    stack.raw_get(-2);
+    // The proxy of a table that was dropped keeps its dead id; the name has a new table then.
+    if id_of(stack, -1) != Some(id) {
+        stack.pop(1);
+        push_proxy(stack, id);
+        stack.push_bytes(name);
+        stack.push_copy(-2);
+        stack.raw_set(-4);
+        stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
+        stack.push_copy(-2);
+        stack.push_bytes(name);
+        stack.raw_set(-3);
+        stack.pop(1);
+    }
+    stack.remove(-2);
+    Ok(())
+}
+
+/// Pushes the name of an external table; false (and nothing) for any other value. `[-0, +(0|1), -]`
+pub(crate) fn push_name_of(stack: Stack, index: c_int) -> bool {
+    if !stack.push_metatable(index) {
+        return false;
+    }
+    stack.pop(1);
+    let index = stack.absolute(index);
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
+    stack.push_copy(index);
+    stack.raw_get(-2);
+    stack.remove(-2);
+    if stack.type_of(-1) == raw::LUA_TSTRING {
+        return true;
+    }
+    stack.pop(1);
+    false
+}
+
+/// The id behind a proxy, for functions of `ext` that take one. `[-0, +0, -]`
+pub(super) fn id_of(stack: Stack, index: c_int) -> Option<TableId> {
+    if !push_name_of(stack, index) {
+        return None;
+    }
+    stack.pop(1);
+    if !stack.push_metatable(index) {
+        return None;
+    }
+    stack.push_bytes(b"__index");
+    stack.raw_get(-2);
+    // SAFETY: the metamethod on top has the id as its first upvalue.
+    let name = unsafe { raw::lua_getupvalue(stack.as_ptr(), -1, 1) };
+    let id = if name.is_null() { None } else { stack.integer(-1) };
+    stack.pop(if name.is_null() { 2 } else { 3 });
+    id.map(|id| TableId(id as u32))
+}
+
+fn push_proxy(stack: Stack, id: TableId) {
+    stack.push_table(0, 0);
+    stack.push_table(0, 6);
+    for (name, function, upvalues) in [
+        (c"__index", index as raw::lua_CFunction, 1),
+        (c"__newindex", new_index, 1),
+        (c"__len", len, 2),
+        (c"__pairs", pairs, 1),
+    ] {
+        stack.push_integer(i64::from(id.0));
+        if upvalues == 2 {
+            stack.push_integer(0);
+        }
+        stack.push_function(function, upvalues);
+        stack.set_field(-2, name);
+    }
+    stack.push_bytes(b"ext.table");
+    stack.set_field(-2, c"__name");
+    stack.push_boolean(false);
+    stack.set_field(-2, c"__metatable");
+    stack.set_metatable(-2);
+}
+
+fn id(stack: Stack) -> TableId {
+    TableId(stack.integer(ID).unwrap_or_default() as u32)
+}
+
+fn index_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let id = id(stack);
+    context(stack).key.clear();
+    // A key that cannot be in the table is not in the table, as in Lua.
+    if encode_key(stack, 2, &mut context(stack).key).is_err() {
+        stack.push_nil();
+        return Ok(1);
+    }
+    context(stack).value.clear();
+    let found = store(stack, |c| c.store.get(id, &c.key, &mut c.value))?;
+    if found {
+        let value = &raw const context(stack).value;
+        // SAFETY: the buffer lives in the context, and decoding a stored value uses no other metamethod.
+        push_value(stack, unsafe { &*value })?;
+    } else {
+        stack.push_nil();
+    }
+    context(stack).trim();
+    Ok(1)
+}
+
+fn new_index_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let id = id(stack);
+    context(stack).key.clear();
+    encode_key(stack, 2, &mut context(stack).key).map_err(|unfit| refuse_key(stack, unfit))?;
+    if stack.type_of(3) == raw::LUA_TNIL {
+        store(stack, |c| c.store.remove(id, &c.key))?;
+    } else {
+        context(stack).value.clear();
+        encode_value(stack, 3, &mut context(stack).value).map_err(|unfit| refuse_value(stack, unfit))?;
+        store(stack, |c| c.store.set(id, &c.key, &c.value))?;
+    }
+    let context = context(stack);
+    context.writes += 1;
+    context.trim();
+    Ok(0)
+}
+
+/// A border, as Lua's `#`: some n with t[n] ~= nil and t[n + 1] == nil (manual, section 3.4.7).
+fn len_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let id = id(stack);
+    let hint = stack.integer(BORDER_HINT).unwrap_or_default();
+    let border = border(stack, id, hint)?;
+    if border != hint {
+        stack.push_integer(border);
+        stack.replace(BORDER_HINT);
+    }
+    stack.push_integer(border);
+    Ok(1)
+}
+
+/// From the border found last: up by doubling, or down by halving. A sequence that grows at its end costs three look-ups.
+fn border(stack: Stack, id: TableId, hint: i64) -> Result<i64, Thrown> {
+    // Invariant: `low` is 0 or present, `high` is absent.
+    let (mut low, mut high);
+    if hint == 0 || contains(stack, id, hint)? {
+        low = hint;
+        let mut step = 1;
+        loop {
+            high = low.saturating_add(step);
+            if high == i64::MAX || !contains(stack, id, high)? {
+                break;
+            }
+            low = high;
+            step = step.saturating_mul(2);
+        }
+    } else {
+        (low, high) = (0, hint);
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if contains(stack, id, middle)? { low = middle } else { high = middle }
+    }
+    Ok(low)
+}
+
+fn contains(stack: Stack, id: TableId, index: i64) -> Result<bool, Thrown> {
+    let mut key = [2; 9];
+    key[1..].copy_from_slice(&index.to_le_bytes());
+    store(stack, |c| c.store.contains(id, &key))
+}
+
+fn pairs_inner(stack: Stack) -> Result<c_int, Thrown> {
+    iterate::push_iterator(stack, id(stack));
+    stack.push_copy(1);
+    stack.push_nil();
+    Ok(3)
+}
+
+/// Lua's own words for a key that no table can have.
+fn refuse_key(stack: Stack, unfit: Unfit) -> Thrown {
+    match unfit {
+        Unfit::Type(name) => {
+            stack.push_bytes(b"an external table cannot have a ");
+            stack.push_bytes(name.as_bytes());
+            stack.push_bytes(b" as key");
+            // SAFETY: three strings lie on top.
+            unsafe { raw::lua_concat(stack.as_ptr(), 3) };
+            // SAFETY: the string stays on the stack while it is copied.
+            let message = unsafe { stack.bytes(-1) }.unwrap_or_default();
+            stack.throw(message)
+        }
+        Unfit::Memory => out_of_memory(stack),
+        other => stack.throw(other.message().as_bytes()),
+    }
+}
+
+pub(super) fn refuse_value(stack: Stack, unfit: Unfit) -> Thrown {
+    if unfit == Unfit::Memory { out_of_memory(stack) } else { stack.throw(unfit.message().as_bytes()) }
+}
+
+/// The error that Lua itself raises: a plain string, without position.
+pub(super) fn out_of_memory(stack: Stack) -> Thrown {
+    stack.push_bytes(b"not enough memory");
+    Thrown
+}

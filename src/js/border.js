@@ -1,0 +1,573 @@
+/**
+ * What answers the imports of the wasm module (docs/codec.md, section 4): numbers in, numbers out.
+ *
+ * Invariants:
+ * - Nothing throws into the module. A failure becomes a negative code; its message waits for `store_error`, and the
+ *   original for `takeFailure()`, so that the JavaScript caller gets it as the `cause` of his error.
+ * - No view of the module's memory is trusted after the module ran: it is made anew when memory has grown.
+ *
+ * `createBorder` makes one border for one instance. The functions exported below it, under the names of the imports,
+ * are the same for wasm-bindgen's generated glue, which knows one instance per JavaScript module.
+ *
+ * This file imports nothing: wasm-bindgen carries it into other people's builds as a snippet.
+ */
+
+/** What the table imports return when they fail. @type {Readonly<Record<string, number>>} */
+export const FAILURE_CODES = { closed: -2, "read-only": -3, "too-large": -4, host: -5, name: -6 };
+
+const ABSENT = -1;
+const HOST_FAILED = -5;
+
+/** Strings up to this length are put together from a fixed number of characters. */
+const FIXED_LENGTH_MAX = 24;
+/** `String.fromCharCode` takes its characters as arguments: how many we dare to give it. */
+const CHARS_PER_CALL = 8192;
+/** From here on the platform's encoder is worth its call. */
+const ENCODER_LENGTH_MIN = 48;
+
+/** @typedef {import("./table_store.js").Table} Table */
+/** @typedef {import("./table_store.js").TableStore} TableStore */
+
+/**
+ * @typedef {object} BorderOptions
+ * @property {() => WebAssembly.Memory} memory the instance's memory; first asked for at the first call
+ * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout, 2 is stderr
+ * @property {(message: string) => void} [panic]
+ */
+
+/**
+ * A failure that the module was told of as a code.
+ * @typedef {object} Failure
+ * @property {string} code
+ * @property {string} message
+ * @property {unknown} cause the original
+ */
+
+/**
+ * The border of one instance.
+ * @param {BorderOptions} options
+ */
+export function createBorder({ memory, output = toConsole, panic = console.error }) {
+  let bytes = new Uint8Array(0);
+  let view = new DataView(bytes.buffer);
+  /** @type {(TableStore | undefined)[]} */
+  const stores = [];
+  /** Tables by the id that the module knows. @type {(Table | undefined)[]} */
+  const tables = [];
+  /** @type {Map<Table, number>} */
+  const ids = new Map();
+  /** Dropped, but a roll back may still bring them back. @type {Table[]} */
+  const dropped = [];
+  /** @type {Failure | null} */
+  let failure = null;
+  const utf8 = new TextEncoder();
+
+  function fresh() {
+    // A detached view has length 0.
+    if (bytes.length === 0) {
+      bytes = new Uint8Array(memory().buffer);
+      view = new DataView(bytes.buffer);
+    }
+    return bytes;
+  }
+
+  /** @param {unknown} cause */
+  function failed(cause) {
+    const error = /** @type {{ code?: unknown, message?: unknown } | null | undefined} */ (cause);
+    let code = "host";
+    if (typeof error?.code === "string" && Object.hasOwn(FAILURE_CODES, error.code)) code = error.code;
+    // "Invalid string length", "Map maximum size exceeded"
+    else if (cause instanceof RangeError) code = "too-large";
+    failure = { code, message: String(error?.message ?? cause), cause };
+    return FAILURE_CODES[code] ?? HOST_FAILED;
+  }
+
+  /** @param {number} id */
+  function store(id) {
+    const found = stores[id];
+    if (found === undefined) throw Object.assign(new Error("the store is closed"), { code: "closed" });
+    return found;
+  }
+
+  function noTable() {
+    return failed(Object.assign(new Error("the table was dropped"), { code: "closed" }));
+  }
+
+  /** @param {number} at @param {number} length */
+  function text(at, length) {
+    return new TextDecoder().decode(fresh().subarray(at, at + length));
+  }
+
+  const imports = {
+    /** @param {number} storeId @param {number} name @param {number} nameLength */
+    table_open(storeId, name, nameLength) {
+      try {
+        const table = store(storeId).open(bytesToBinary(fresh(), name >>> 0, nameLength));
+        let id = ids.get(table);
+        if (id === undefined) {
+          id = tables.push(table) - 1;
+          ids.set(table, id);
+        }
+        return id;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} id @param {number} key @param {number} keyLength @param {number} out @param {number} outCapacity */
+    table_get(id, key, keyLength, out, outCapacity) {
+      try {
+        const table = tables[id];
+        if (table === undefined) return noTable();
+        const memory = fresh();
+        const value = table.get(bytesToBinary(memory, key >>> 0, keyLength));
+        if (value === undefined) return ABSENT;
+        if (value.length <= outCapacity) binaryToBytes(value, memory, out >>> 0);
+        return value.length;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} id @param {number} key @param {number} keyLength @param {number} value @param {number} valueLength */
+    table_set(id, key, keyLength, value, valueLength) {
+      try {
+        const table = tables[id];
+        if (table === undefined) return noTable();
+        const memory = fresh();
+        table.set(bytesToBinary(memory, key >>> 0, keyLength), bytesToBinary(memory, value >>> 0, valueLength));
+        return 0;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} id @param {number} key @param {number} keyLength */
+    table_remove(id, key, keyLength) {
+      try {
+        const table = tables[id];
+        if (table === undefined) return noTable();
+        return table.remove(bytesToBinary(fresh(), key >>> 0, keyLength)) ? 1 : 0;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} id @param {number} after @param {number} out @param {number} outCapacity */
+    table_next(id, after, out, outCapacity) {
+      try {
+        const table = tables[id];
+        if (table === undefined) return noTable();
+        const memory = fresh();
+        const start = out >>> 0;
+        const end = start + (outCapacity >>> 0);
+        let at = start;
+        for (let entry = table.next(after); entry !== undefined; entry = table.next(entry.seq)) {
+          const { seq, key, value } = entry;
+          const length = 8 + key.length + value.length;
+          if (at + length > end) return at === start ? length : at - start;
+          view.setFloat64(at, seq, true);
+          binaryToBytes(key, memory, at + 8);
+          binaryToBytes(value, memory, at + 8 + key.length);
+          at += length;
+        }
+        return at - start;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} id */
+    table_count(id) {
+      try {
+        const table = tables[id];
+        return table === undefined ? noTable() : table.count;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} id */
+    table_clear(id) {
+      try {
+        const table = tables[id];
+        if (table === undefined) return noTable();
+        table.clear();
+        return 0;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} storeId @param {number} name @param {number} nameLength */
+    table_drop(storeId, name, nameLength) {
+      try {
+        const binary = bytesToBinary(fresh(), name >>> 0, nameLength);
+        const table = store(storeId).tables.get(binary);
+        if (!store(storeId).drop(binary)) return 0;
+        if (table !== undefined) dropped.push(table);
+        return 1;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} storeId @param {number} out @param {number} outCapacity */
+    table_names(storeId, out, outCapacity) {
+      try {
+        const names = store(storeId).names();
+        const length = names.reduce((sum, name) => sum + 5 + name.length, 4);
+        if (length > outCapacity) return length;
+        const memory = fresh();
+        let at = out >>> 0;
+        view.setUint32(at, names.length, true);
+        at += 4;
+        for (const name of names) {
+          view.setUint8(at, 0x04);
+          view.setUint32(at + 1, name.length, true);
+          binaryToBytes(name, memory, at + 5);
+          at += 5 + name.length;
+        }
+        return length;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} storeId @param {number} operation */
+    transaction(storeId, operation) {
+      try {
+        const found = store(storeId);
+        if (operation === 0) found.begin();
+        else if (operation === 1) found.commit();
+        else found.rollback();
+        return 0;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} storeId */
+    end_batch(storeId) {
+      try {
+        store(storeId).endBatch();
+        // Nothing can bring these back any more: their ids are refused as before, without keeping them.
+        for (const table of dropped.splice(0)) {
+          const id = ids.get(table);
+          if (!table.dropped || id === undefined) continue;
+          ids.delete(table);
+          tables[id] = undefined;
+        }
+        return 0;
+      } catch (error) {
+        return failed(error);
+      }
+    },
+
+    /** @param {number} out @param {number} outCapacity */
+    store_error(out, outCapacity) {
+      try {
+        const message = utf8.encode(failure?.message ?? "");
+        if (message.length <= outCapacity) fresh().set(message, out >>> 0);
+        return message.length;
+      } catch {
+        return 0;
+      }
+    },
+
+    /** @param {number} stream @param {number} at @param {number} length */
+    output(stream, at, length) {
+      try {
+        output(stream, fresh().slice(at >>> 0, (at >>> 0) + length));
+      } catch (error) {
+        // There is no way to tell the program; losing it silently would be worse.
+        console.error(error);
+      }
+    },
+
+    clock_ms: () => Date.now(),
+    monotonic_ms: () => performance.now(),
+
+    /** @param {number} ms */
+    time_zone_minutes(ms) {
+      const offset = 0 - new Date(ms).getTimezoneOffset();
+      return Number.isFinite(offset) ? offset : 0;
+    },
+
+    random_u32() {
+      try {
+        return /** @type {number} */ (crypto.getRandomValues(new Uint32Array(1))[0]);
+      } catch {
+        return Math.floor(Math.random() * 2 ** 32);
+      }
+    },
+
+    /** @param {number} at @param {number} length */
+    report_panic(at, length) {
+      try {
+        panic(text(at >>> 0, length));
+      } catch {
+        // The trap that follows says the rest.
+      }
+    },
+  };
+
+  return {
+    imports,
+
+    /**
+     * Makes a store known; the first has id 0.
+     * @param {TableStore} added
+     */
+    attach: (added) => stores.push(added) - 1,
+
+    /** @param {number} id */
+    detach(id) {
+      stores[id] = undefined;
+    },
+
+    /** The last failure since this was asked, or null. */
+    takeFailure() {
+      const taken = failure;
+      failure = null;
+      return taken;
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof createBorder>} Border */
+
+/**
+ * Bytes as a binary string: each character is one byte.
+ * @param {Uint8Array} b
+ * @param {number} p address
+ * @param {number} n length
+ * @returns {string}
+ */
+export function bytesToBinary(b, p, n) {
+  // A call with a fixed number of arguments is three to six times as fast as any loop or `apply` (Node 20: 15 ns). The
+  // indices are inside of memory: the module gave them. What is not would read undefined, and become character 0.
+  if (n > FIXED_LENGTH_MAX) return longToBinary(b, p, n);
+  const c = /** @type {(...codes: (number | undefined)[]) => string} */ (String.fromCharCode);
+  // prettier-ignore
+  switch (n) {
+    case 0: return "";
+    case 1: return c(b[p]);
+    case 2: return c(b[p], b[p+1]);
+    case 3: return c(b[p], b[p+1], b[p+2]);
+    case 4: return c(b[p], b[p+1], b[p+2], b[p+3]);
+    case 5: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4]);
+    case 6: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5]);
+    case 7: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6]);
+    case 8: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7]);
+    case 9: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8]);
+    case 10: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9]);
+    case 11: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10]);
+    case 12: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11]);
+    case 13: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12]);
+    case 14: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12], b[p+13]);
+    case 15: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12], b[p+13], b[p+14]);
+    default: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12], b[p+13], b[p+14], b[p+15])
+      + bytesToBinary(b, p + 16, n - 16);
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @param {number} length
+ */
+function longToBinary(bytes, at, length) {
+  let binary = "";
+  for (let done = 0; done < length; done += CHARS_PER_CALL) {
+    const part = bytes.subarray(at + done, at + Math.min(done + CHARS_PER_CALL, length));
+    binary += String.fromCharCode.apply(null, /** @type {any} */ (part));
+  }
+  return binary;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes a binary string; there must be room for it.
+ * @param {string} binary
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ */
+export function binaryToBytes(binary, bytes, at) {
+  const length = binary.length;
+  let done = 0;
+  if (length >= ENCODER_LENGTH_MIN) {
+    // An encoded string begins with its tag and length; what follows is ASCII more often than not, and ASCII is what
+    // UTF-8 writes one to one. The encoder stops where it is not: the loop writes from there.
+    for (; done < 5; done++) bytes[at + done] = binary.charCodeAt(done);
+    done += asciiToBytes(binary.slice(5), bytes.subarray(at + 5, at + length));
+  }
+  for (; done < length; done++) bytes[at + done] = binary.charCodeAt(done);
+}
+
+/**
+ * Writes as much of `text` as is ASCII; says how much.
+ * @param {string} text
+ * @param {Uint8Array} bytes exactly as long as `text`
+ */
+function asciiToBytes(text, bytes) {
+  const { read, written } = encoder.encodeInto(text, bytes);
+  // One to one all the way. Otherwise something was not ASCII, and where is not known.
+  return read === written && read === text.length ? read : 0;
+}
+
+/**
+ * @param {number} stream
+ * @param {Uint8Array} bytes
+ */
+function toConsole(stream, bytes) {
+  const text = new TextDecoder().decode(bytes).replace(/\n$/, "");
+  if (stream === 2) console.error(text);
+  else console.log(text);
+}
+
+// The default border, for wasm-bindgen's generated glue.
+
+/** @type {WebAssembly.Memory | null} */
+let defaultMemory = null;
+/** @type {(stream: number, bytes: Uint8Array) => void} */
+let defaultOutput = toConsole;
+
+const defaultBorder = /* @__PURE__ */ createBorder({
+  memory() {
+    if (defaultMemory === null) throw new Error("set_memory() was not called");
+    return defaultMemory;
+  },
+  output: (stream, bytes) => defaultOutput(stream, bytes),
+});
+
+/**
+ * Tells the default border where the module's memory is: `wasm_bindgen::memory()`. Before anything else.
+ * @param {WebAssembly.Memory} memory
+ */
+export function set_memory(memory) {
+  defaultMemory = memory;
+}
+
+/**
+ * Where output goes that does not wait for the end of the call.
+ * @param {(stream: number, bytes: Uint8Array) => void} output
+ */
+export function set_output(output) {
+  defaultOutput = output;
+}
+
+/**
+ * Makes a `TableStore` known to the default border.
+ * @param {TableStore} store
+ * @returns {number} its id for the imports; the first is 0
+ */
+export function attach_store(store) {
+  return defaultBorder.attach(store);
+}
+
+/**
+ * Forgets a store: calls that name it fail with "closed".
+ * @param {number} id
+ */
+export function detach_store(id) {
+  defaultBorder.detach(id);
+}
+
+/**
+ * The last failure at the default border, or undefined: `{ code, message, cause }`.
+ * @returns {Failure | undefined}
+ */
+export function take_failure() {
+  return defaultBorder.takeFailure() ?? undefined;
+}
+
+// The imports. Functions of their own, so that a bundle which does not need the default border can leave it out.
+
+/** @param {number} store @param {number} name @param {number} nameLength */
+export function table_open(store, name, nameLength) {
+  return defaultBorder.imports.table_open(store, name, nameLength);
+}
+
+/** @param {number} table @param {number} key @param {number} keyLength @param {number} out @param {number} outCapacity */
+export function table_get(table, key, keyLength, out, outCapacity) {
+  return defaultBorder.imports.table_get(table, key, keyLength, out, outCapacity);
+}
+
+/** @param {number} table @param {number} key @param {number} keyLength @param {number} value @param {number} valueLength */
+export function table_set(table, key, keyLength, value, valueLength) {
+  return defaultBorder.imports.table_set(table, key, keyLength, value, valueLength);
+}
+
+/** @param {number} table @param {number} key @param {number} keyLength */
+export function table_remove(table, key, keyLength) {
+  return defaultBorder.imports.table_remove(table, key, keyLength);
+}
+
+/** @param {number} table @param {number} after @param {number} out @param {number} outCapacity */
+export function table_next(table, after, out, outCapacity) {
+  return defaultBorder.imports.table_next(table, after, out, outCapacity);
+}
+
+/** @param {number} table */
+export function table_count(table) {
+  return defaultBorder.imports.table_count(table);
+}
+
+/** @param {number} table */
+export function table_clear(table) {
+  return defaultBorder.imports.table_clear(table);
+}
+
+/** @param {number} store @param {number} name @param {number} nameLength */
+export function table_drop(store, name, nameLength) {
+  return defaultBorder.imports.table_drop(store, name, nameLength);
+}
+
+/** @param {number} store @param {number} out @param {number} outCapacity */
+export function table_names(store, out, outCapacity) {
+  return defaultBorder.imports.table_names(store, out, outCapacity);
+}
+
+/** @param {number} store @param {number} operation */
+export function transaction(store, operation) {
+  return defaultBorder.imports.transaction(store, operation);
+}
+
+/** @param {number} store */
+export function end_batch(store) {
+  return defaultBorder.imports.end_batch(store);
+}
+
+/** @param {number} out @param {number} outCapacity */
+export function store_error(out, outCapacity) {
+  return defaultBorder.imports.store_error(out, outCapacity);
+}
+
+/** @param {number} stream @param {number} at @param {number} length */
+export function output(stream, at, length) {
+  return defaultBorder.imports.output(stream, at, length);
+}
+
+export function clock_ms() {
+  return defaultBorder.imports.clock_ms();
+}
+
+export function monotonic_ms() {
+  return defaultBorder.imports.monotonic_ms();
+}
+
+/** @param {number} ms */
+export function time_zone_minutes(ms) {
+  return defaultBorder.imports.time_zone_minutes(ms);
+}
+
+export function random_u32() {
+  return defaultBorder.imports.random_u32();
+}
+
+/** @param {number} at @param {number} length */
+export function report_panic(at, length) {
+  return defaultBorder.imports.report_panic(at, length);
+}

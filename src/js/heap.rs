@@ -1,0 +1,110 @@
+//! The one allocator of the module: it alone grows the linear memory, and never past the limit.
+//!
+//! dlmalloc (the allocator of Rust's own wasm32 std) over a source of pages that knows the limit. Everything counts:
+//! stack, static data, IO buffer, Lua's heap, Rust's buffers.
+
+use core::arch::wasm32::{memory_grow, memory_size};
+use dlmalloc::{Allocator, Dlmalloc};
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+
+const PAGE_BYTES: usize = 64 * 1024;
+
+/// Where dlmalloc gets its memory.
+struct Pages {
+    limit_pages: Cell<usize>,
+}
+
+// SAFETY: what `alloc` returns is fresh, page-aligned memory that nobody else uses: wasm memory only ever grows at its
+// end, and this is the only caller of memory.grow.
+unsafe impl Allocator for Pages {
+    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        let pages = size.div_ceil(PAGE_BYTES);
+        if memory_size(0) + pages > self.limit_pages.get() {
+            return (ptr::null_mut(), 0, 0);
+        }
+        let before = memory_grow(0, pages);
+        if before == usize::MAX {
+            return (ptr::null_mut(), 0, 0);
+        }
+        (ptr::with_exposed_provenance_mut(before * PAGE_BYTES), pages * PAGE_BYTES, 0)
+    }
+
+    fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
+        ptr::null_mut()
+    }
+
+    fn free_part(&self, _: *mut u8, _: usize, _: usize) -> bool {
+        false
+    }
+
+    fn free(&self, _: *mut u8, _: usize) -> bool {
+        false
+    }
+
+    fn can_release_part(&self, _: u32) -> bool {
+        false
+    }
+
+    fn allocates_zeros(&self) -> bool {
+        true
+    }
+
+    fn page_size(&self) -> usize {
+        PAGE_BYTES
+    }
+}
+
+struct Heap(UnsafeCell<Dlmalloc<Pages>>);
+
+// SAFETY: wasm32-unknown-unknown without atomics has one thread.
+unsafe impl Sync for Heap {}
+
+#[global_allocator]
+static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Pages {
+    limit_pages: Cell::new(crate::limits::MEMORY_DEFAULT_BYTES / PAGE_BYTES),
+})));
+
+impl Heap {
+    #[allow(clippy::mut_from_ref, reason = "the one thread makes one borrow at a time: dlmalloc calls nothing of ours but Pages")]
+    fn get(&self) -> &mut Dlmalloc<Pages> {
+        // SAFETY: see the reason above.
+        unsafe { &mut *self.0.get() }
+    }
+}
+
+// SAFETY: dlmalloc gives blocks of the size and alignment asked for, or null.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: size and alignment come from a valid layout.
+        unsafe { self.get().malloc(layout.size(), layout.align()) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { self.get().calloc(layout.size(), layout.align()) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives back a block with its layout.
+        unsafe { self.get().free(block, layout.size(), layout.align()) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller gives a block with its layout.
+        unsafe { self.get().realloc(block, layout.size(), layout.align(), new_size) }
+    }
+}
+
+/// Sets the most that the linear memory may grow to; false when it is larger already.
+pub(super) fn set_limit(bytes: usize) -> bool {
+    let pages = bytes / PAGE_BYTES;
+    if memory_size(0) > pages {
+        return false;
+    }
+    // SAFETY: one thread, no borrow is alive here.
+    let heap = unsafe { &*HEAP.0.get() };
+    heap.allocator().limit_pages.set(pages);
+    true
+}

@@ -1,0 +1,30 @@
+//! The host of a page or worker: its console or callbacks, its clocks.
+
+use super::border;
+use crate::host::{Host, Stream};
+
+/// Asks JavaScript, through the border.
+#[derive(Debug, Default)]
+pub struct JsHost {}
+
+impl Host for JsHost {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        border::output(stream as u32, bytes.as_ptr(), bytes.len());
+    }
+
+    fn clock_ms(&mut self) -> f64 {
+        border::clock_ms()
+    }
+
+    fn monotonic_ms(&mut self) -> f64 {
+        border::monotonic_ms()
+    }
+
+    fn time_zone_minutes(&mut self, clock_ms: f64) -> i32 {
+        border::time_zone_minutes(clock_ms)
+    }
+
+    fn random_u64(&mut self) -> u64 {
+        u64::from(border::random_u32()) << 32 | u64::from(border::random_u32())
+    }
+}

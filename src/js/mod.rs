@@ -1,0 +1,20 @@
+//! The border to JavaScript: the only room that names it.
+//!
+//! Numbers only: addresses, lengths, ids. No `JsValue` outlives a call, so a VM is nothing but its linear memory, and any
+//! number of instances of the one compiled module live in a page. What answers the imports is `border.js`; what keeps
+//! the tables is `table_store.js` with `write_behind.js` and `indexeddb.js` - the same files in the npm package, in the
+//! tests, and in a Rust program that embeds this crate.
+
+pub use self::host::JsHost;
+pub use self::store::JsStore;
+
+mod border;
+#[cfg(feature = "shell")]
+mod heap;
+mod host;
+#[cfg(feature = "shell")]
+mod io_buffer;
+mod panic;
+#[cfg(feature = "shell")]
+pub mod shell;
+mod store;

@@ -1,0 +1,35 @@
+//! A Rust panic is told to the host before it traps.
+//!
+//! What the crate console_error_panic_hook does, but over the border of numbers: that crate holds JavaScript values, and
+//! no JavaScript value may live inside the module.
+
+use super::border;
+use std::fmt::{self, Write};
+
+/// Longer messages are cut here, in a place where nothing can be allocated any more.
+const MESSAGE_BYTES: usize = 512;
+
+struct Message {
+    bytes: [u8; MESSAGE_BYTES],
+    len: usize,
+}
+
+impl Write for Message {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MESSAGE_BYTES - self.len;
+        let part = &text.as_bytes()[..text.floor_char_boundary(room)];
+        self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
+        self.len += part.len();
+        Ok(())
+    }
+}
+
+/// Makes panics visible. Idempotent.
+pub(super) fn set_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let mut message = Message { bytes: [0; MESSAGE_BYTES], len: 0 };
+        // `Message` never fails.
+        let _ = write!(message, "{info}");
+        border::report_panic(message.bytes.as_ptr(), message.len);
+    }));
+}

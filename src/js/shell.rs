@@ -1,0 +1,122 @@
+//! The module's exports: one global VM behind the IO buffer (docs/codec.md, section 3).
+//!
+//! Plain C functions of numbers: wasm-bindgen passes them through as they are, under their own names.
+
+use super::io_buffer::{IoBuffer, Owner};
+use super::{JsHost, JsStore, heap, panic};
+use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES};
+use crate::request::Outcome;
+use crate::runtime::{Limits, Runtime};
+use std::cell::UnsafeCell;
+
+/// The store that the host attaches for this VM.
+const STORE: u32 = 0;
+
+struct Shell {
+    io: IoBuffer,
+    runtime: Option<Runtime>,
+    memory_limit: usize,
+}
+
+struct Global(UnsafeCell<Shell>);
+
+// SAFETY: wasm32-unknown-unknown without atomics has one thread.
+unsafe impl Sync for Global {}
+
+static SHELL: Global = Global(UnsafeCell::new(Shell {
+    io: IoBuffer::new(),
+    runtime: None,
+    memory_limit: MEMORY_DEFAULT_BYTES,
+}));
+
+#[allow(clippy::mut_from_ref, reason = "each export makes one borrow; the imports it calls do not call back (Owner::Running)")]
+fn shell() -> &'static mut Shell {
+    // SAFETY: one thread, and `Owner::Running` turns away any call from inside a call before it touches the runtime.
+    unsafe { &mut *SHELL.0.get() }
+}
+
+/// Sets the bytes of linear memory, before `init`; 0 means 2 MiB. Returns 0, or 8 when it is too little or too late.
+#[unsafe(no_mangle)]
+pub extern "C" fn configure(memory_limit: u32) -> i32 {
+    let shell = shell();
+    let limit = if memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { memory_limit as usize };
+    if shell.runtime.is_some() || limit < MEMORY_MIN_BYTES || !heap::set_limit(limit) {
+        return Outcome::Usage as i32;
+    }
+    shell.memory_limit = limit;
+    0
+}
+
+/// Makes the VM. Returns 0, 3 when memory is too small, 8 when it was made before.
+#[unsafe(no_mangle)]
+pub extern "C" fn init() -> i32 {
+    let shell = shell();
+    if shell.runtime.is_some() {
+        return Outcome::Usage as i32;
+    }
+    panic::set_hook();
+    let limits = Limits { memory_bytes: shell.memory_limit };
+    match Runtime::builder().host(JsHost::default()).store(JsStore::new(STORE)).limits(limits).build() {
+        Ok(runtime) => {
+            shell.runtime = Some(runtime);
+            0
+        }
+        Err(_) => Outcome::Memory as i32,
+    }
+}
+
+/// Address of the IO buffer.
+#[unsafe(no_mangle)]
+pub extern "C" fn io_ptr() -> u32 {
+    shell().io.address().addr() as u32
+}
+
+/// Its length: 65536.
+#[unsafe(no_mangle)]
+pub extern "C" fn io_len() -> u32 {
+    IO_BUFFER_BYTES as u32
+}
+
+/// Where the next input of `len` bytes goes: the IO buffer, or a spill; 0 when there is no memory for it or a call runs.
+#[unsafe(no_mangle)]
+pub extern "C" fn io_reserve(len: u32) -> u32 {
+    let shell = shell();
+    if shell.io.owner == Owner::Running {
+        return 0;
+    }
+    if let Some(runtime) = &mut shell.runtime {
+        // The last reply has been read; its memory may be what the input needs.
+        runtime.clear_reply();
+    }
+    shell.io.owner = Owner::Js;
+    shell.io.reserve(len as usize).addr() as u32
+}
+
+/// Runs the source in the IO buffer (or reserved spill); returns the length of the reply, 0 when a call runs already.
+#[unsafe(no_mangle)]
+pub extern "C" fn eval(len: u32) -> u32 {
+    operate(len, |runtime, input| runtime.eval_raw(input, c"=eval"))
+}
+
+/// Runs an operation on the list in the IO buffer (or reserved spill); returns as `eval` does.
+#[unsafe(no_mangle)]
+pub extern "C" fn request(op: u32, len: u32) -> u32 {
+    operate(len, |runtime, input| runtime.request_raw(op, input))
+}
+
+fn operate(len: u32, run: impl FnOnce(&mut Runtime, &[u8]) -> Outcome) -> u32 {
+    let shell = shell();
+    if shell.io.owner == Owner::Running {
+        return 0;
+    }
+    let Some(runtime) = &mut shell.runtime else { return 0 };
+    let outcome = match shell.io.take_input(len as usize) {
+        Some(input) => {
+            shell.io.owner = Owner::Running;
+            runtime.clear_reply();
+            run(runtime, input.bytes())
+        }
+        None => runtime.refuse_usage("input is longer than what was reserved"),
+    };
+    shell.io.put_reply(outcome, runtime) as u32
+}

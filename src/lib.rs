@@ -1,0 +1,40 @@
+//! Perilune: a persistent, sandboxed Lua 5.4 for the web, around PUC-Rio's C sources.
+//!
+//! A small core asks its [`Host`] for everything: it does no I/O, names no JavaScript, reads no clock by itself and never
+//! waits. A [`Runtime`] is an ordinary value; "one global state" is a decision of the wasm shell ([`js`]), not of the core.
+//!
+//! ```
+//! use perilune::{Runtime, Value};
+//!
+//! let mut lua = Runtime::builder().build()?;
+//! let reply = lua.eval("x = (x or 0) + 1; return x, 'two'")?;
+//! assert_eq!(reply.values, [Value::Integer(1), Value::from("two")]);
+//! # Ok::<(), perilune::Error>(())
+//! ```
+
+pub use crate::error::{Error, ErrorKind, LuaError, Result};
+pub use crate::host::{Host, NativeHost, Stream};
+pub use crate::runtime::{Builder, GcMode, Limits, Reply, Runtime, Stats};
+pub use crate::store::{MemoryStore, StoreError, TableId, TableStore};
+pub use crate::value::{Table, Value};
+
+mod bridge;
+mod context;
+mod error;
+mod ext;
+mod host;
+pub mod limits;
+mod lua;
+pub mod request;
+mod runtime;
+mod stdlib;
+pub mod store;
+pub mod value;
+
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+pub mod js;
+
+/// The libc of wasm32-unknown-unknown: what Lua's C files call. Natively only its tests are built.
+#[cfg(any(test, all(target_arch = "wasm32", target_os = "unknown")))]
+#[path = "../lua-5.4/port/libc/mod.rs"]
+mod libc;

@@ -1,0 +1,39 @@
+//! Every limit of the core: its name, its unit, and what must hold between them. Not here: what a host may configure
+//! (`Limits`, in `runtime.rs`), whose defaults are these.
+
+/// The IO buffer of the wasm shell: one wasm page, large enough for nearly every program sent by hand.
+pub const IO_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The fixed head of a reply (docs/codec.md, section 2).
+pub const REPLY_HEADER_BYTES: usize = 16;
+
+/// Captured output is handed to the host when it reaches this, so that printing never fills the VM's memory.
+pub const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Tables inside tables, in a value that travels. Lua's own limit for nested C calls is the same.
+pub const VALUE_DEPTH_MAX: usize = 200;
+
+/// Memory of a VM unless its builder says otherwise. On wasm32 this is the whole linear memory.
+pub const MEMORY_DEFAULT_BYTES: usize = 2 * 1024 * 1024;
+
+/// Less than this cannot hold the libraries and the IO buffer.
+pub const MEMORY_MIN_BYTES: usize = 512 * 1024;
+
+/// Memory limit per slot of Lua's stack: runaway recursion is a "stack overflow", with a traceback, before memory runs
+/// out. The smallest frame takes one slot (16 bytes, twice while the stack grows) and one call record (40 bytes on wasm32,
+/// 72 natively).
+pub const MEMORY_BYTES_PER_STACK_SLOT: usize = 128;
+
+/// Lua's own ceiling, whatever the memory.
+pub const STACK_SLOTS_MAX: usize = 1_000_000;
+
+/// Held back from Lua, so that a failure for want of memory can be described.
+pub const PARACHUTE_BYTES: usize = 16 * 1024;
+
+/// Bytes of a name: a chunk's, a table's, a function's.
+pub const NAME_BYTES_MAX: usize = 1024;
+
+const _: () = assert!(REPLY_HEADER_BYTES < IO_BUFFER_BYTES);
+const _: () = assert!(OUTPUT_BUFFER_BYTES < IO_BUFFER_BYTES);
+const _: () = assert!(IO_BUFFER_BYTES < MEMORY_MIN_BYTES);
+const _: () = assert!(MEMORY_MIN_BYTES <= MEMORY_DEFAULT_BYTES);

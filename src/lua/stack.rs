@@ -1,0 +1,516 @@
+//! `Stack`: the calls of C Lua that Perilune uses, each with its effect on the Lua stack.
+
+use super::function::Thrown;
+use super::raw::{self, lua_State};
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::{ptr, slice};
+
+/// A `lua_State` that is valid for as long as this value is used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stack(*mut lua_State);
+
+/// How a protected call or a load ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Ok,
+    Runtime,
+    Syntax,
+    Memory,
+    /// The message handler itself failed.
+    Handler,
+}
+
+impl Status {
+    fn from_raw(status: c_int) -> Self {
+        match status {
+            raw::LUA_OK | raw::LUA_YIELD => Status::Ok,
+            raw::LUA_ERRSYNTAX => Status::Syntax,
+            raw::LUA_ERRMEM => Status::Memory,
+            raw::LUA_ERRERR => Status::Handler,
+            _ => Status::Runtime,
+        }
+    }
+}
+
+/// One call of C Lua. Sound because of the invariant of `Stack`.
+macro_rules! call {
+    ($f:ident($($arg:expr),*)) => {
+        // SAFETY: the state is valid (the promise made to `Stack::new`), the index or count was pushed by the caller, and
+        // no frame between here and the protected call below holds a destructor if this raises.
+        unsafe { raw::$f($($arg),*) }
+    };
+}
+
+impl Stack {
+    /// # Safety
+    /// `l` must be a live state (or thread of one) of this runtime, used on its thread only.
+    pub(crate) unsafe fn new(l: *mut lua_State) -> Self {
+        Stack(l)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut lua_State {
+        self.0
+    }
+
+    // ---- extent ----
+
+    /// `[-0, +0, -]`
+    pub(crate) fn top(self) -> c_int {
+        call!(lua_gettop(self.0))
+    }
+
+    /// `[-?, +?, -]`: no to-be-closed variable is ever in a Rust frame, so this never raises here.
+    pub(crate) fn set_top(self, index: c_int) {
+        call!(lua_settop(self.0, index));
+    }
+
+    /// `[-n, +0, -]`
+    pub(crate) fn pop(self, n: c_int) {
+        self.set_top(-n - 1);
+    }
+
+    /// Room for `n` more slots? `[-0, +0, -]`: false instead of an error.
+    pub(crate) fn has_room(self, n: c_int) -> bool {
+        call!(lua_checkstack(self.0, n)) != 0
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn absolute(self, index: c_int) -> c_int {
+        call!(lua_absindex(self.0, index))
+    }
+
+    /// `[-0, +1, -]`
+    pub(crate) fn push_copy(self, index: c_int) {
+        call!(lua_pushvalue(self.0, index));
+    }
+
+    /// `[-1, +1, -]`: moves the top to `index`, shifting up.
+    pub(crate) fn insert(self, index: c_int) {
+        call!(lua_rotate(self.0, index, 1));
+    }
+
+    /// `[-1, +0, -]`
+    pub(crate) fn remove(self, index: c_int) {
+        call!(lua_rotate(self.0, index, -1));
+        self.pop(1);
+    }
+
+    /// `[-1, +0, -]`
+    pub(crate) fn replace(self, index: c_int) {
+        call!(lua_copy(self.0, -1, index));
+        self.pop(1);
+    }
+
+    // ---- reading ----
+
+    /// `LUA_TNIL` ..., `LUA_TNONE` past the top. `[-0, +0, -]`
+    #[inline]
+    pub(crate) fn type_of(self, index: c_int) -> c_int {
+        call!(lua_type(self.0, index))
+    }
+
+    /// The name of the type of the value at `index`, as Lua's error messages have it. `[-0, +0, -]`
+    pub(crate) fn type_name(self, index: c_int) -> &'static str {
+        match self.type_of(index) {
+            raw::LUA_TNIL => "nil",
+            raw::LUA_TBOOLEAN => "boolean",
+            raw::LUA_TLIGHTUSERDATA | raw::LUA_TUSERDATA => "userdata",
+            raw::LUA_TNUMBER => "number",
+            raw::LUA_TSTRING => "string",
+            raw::LUA_TTABLE => "table",
+            raw::LUA_TFUNCTION => "function",
+            raw::LUA_TTHREAD => "thread",
+            _ => "no value",
+        }
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn is_none_or_nil(self, index: c_int) -> bool {
+        self.type_of(index) <= raw::LUA_TNIL
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn boolean(self, index: c_int) -> bool {
+        call!(lua_toboolean(self.0, index)) != 0
+    }
+
+    /// Is it a number of subtype integer? `[-0, +0, -]`
+    #[inline]
+    pub(crate) fn is_integer(self, index: c_int) -> bool {
+        call!(lua_isinteger(self.0, index)) != 0
+    }
+
+    /// The integer that the value is or converts to without loss (also from a string). `[-0, +0, -]`
+    #[inline]
+    pub(crate) fn integer(self, index: c_int) -> Option<i64> {
+        let mut exact = 0;
+        let value = call!(lua_tointegerx(self.0, index, &raw mut exact));
+        (exact != 0).then_some(value)
+    }
+
+    /// The number that the value is or converts to. `[-0, +0, -]`
+    #[inline]
+    pub(crate) fn number(self, index: c_int) -> Option<f64> {
+        let mut is_number = 0;
+        let value = call!(lua_tonumberx(self.0, index, &raw mut is_number));
+        (is_number != 0).then_some(value)
+    }
+
+    /// The bytes of a string, None for every other type (numbers are not converted). `[-0, +0, -]`
+    ///
+    /// # Safety
+    /// The slice is valid only as long as the string stays on the stack (or anchored elsewhere).
+    #[inline]
+    pub(crate) unsafe fn bytes<'a>(self, index: c_int) -> Option<&'a [u8]> {
+        if self.type_of(index) != raw::LUA_TSTRING {
+            return None;
+        }
+        let mut len = 0;
+        let start = call!(lua_tolstring(self.0, index, &raw mut len));
+        // SAFETY: `start` and `len` are of the string at `index`, which the caller keeps anchored.
+        Some(unsafe { slice::from_raw_parts(start.cast(), len) })
+    }
+
+    /// `[-0, +0, -]`: the border as the raw length operator gives it, or the bytes of a string or userdata.
+    pub(crate) fn raw_len(self, index: c_int) -> usize {
+        call!(lua_rawlen(self.0, index)) as usize
+    }
+
+    /// An address that tells tables, functions, threads and userdata apart. `[-0, +0, -]`
+    pub(crate) fn address(self, index: c_int) -> usize {
+        call!(lua_topointer(self.0, index)).addr()
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn userdata(self, index: c_int) -> *mut c_void {
+        call!(lua_touserdata(self.0, index))
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
+        call!(lua_rawequal(self.0, a, b)) != 0
+    }
+
+    // ---- pushing ----
+
+    /// `[-0, +1, -]`
+    pub(crate) fn push_nil(self) {
+        call!(lua_pushnil(self.0));
+    }
+
+    /// `[-0, +1, -]`
+    pub(crate) fn push_boolean(self, value: bool) {
+        call!(lua_pushboolean(self.0, c_int::from(value)));
+    }
+
+    /// `[-0, +1, -]`
+    #[inline]
+    pub(crate) fn push_integer(self, value: i64) {
+        call!(lua_pushinteger(self.0, value));
+    }
+
+    /// `[-0, +1, -]`
+    #[inline]
+    pub(crate) fn push_number(self, value: f64) {
+        call!(lua_pushnumber(self.0, value));
+    }
+
+    /// `[-0, +1, m]`
+    #[inline]
+    pub(crate) fn push_bytes(self, bytes: &[u8]) {
+        call!(lua_pushlstring(self.0, bytes.as_ptr().cast::<c_char>(), bytes.len()));
+    }
+
+    /// `[-0, +1, -]`
+    pub(crate) fn push_address(self, address: *mut c_void) {
+        call!(lua_pushlightuserdata(self.0, address));
+    }
+
+    /// `[-n, +1, m]`: a C function with `n` upvalues; without any it never raises.
+    pub(crate) fn push_function(self, function: raw::lua_CFunction, upvalues: c_int) {
+        call!(lua_pushcclosure(self.0, function, upvalues));
+    }
+
+    /// `[-0, +1, m]`
+    pub(crate) fn push_table(self, array: usize, pairs: usize) {
+        let hint = |n: usize| c_int::try_from(n).unwrap_or(c_int::MAX);
+        call!(lua_createtable(self.0, hint(array), hint(pairs)));
+    }
+
+    /// A block of `bytes` without user values, aligned to 8. `[-0, +1, m]`
+    pub(crate) fn push_userdata(self, bytes: usize) -> *mut c_void {
+        call!(lua_newuserdatauv(self.0, bytes, 0))
+    }
+
+    /// `[-0, +1, -]`
+    pub(crate) fn push_globals(self) {
+        self.raw_get_index(raw::LUA_REGISTRYINDEX, raw::LUA_RIDX_GLOBALS);
+    }
+
+    // ---- tables ----
+
+    /// `[-1, +1, -]`
+    pub(crate) fn raw_get(self, table: c_int) -> c_int {
+        call!(lua_rawget(self.0, table))
+    }
+
+    /// `[-0, +1, -]`
+    pub(crate) fn raw_get_index(self, table: c_int, index: i64) -> c_int {
+        call!(lua_rawgeti(self.0, table, index))
+    }
+
+    /// `[-0, +1, -]`
+    pub(crate) fn raw_get_address(self, table: c_int, key: *const c_void) -> c_int {
+        call!(lua_rawgetp(self.0, table, key))
+    }
+
+    /// `[-2, +0, m]`
+    pub(crate) fn raw_set(self, table: c_int) {
+        call!(lua_rawset(self.0, table));
+    }
+
+    /// `[-1, +0, m]`
+    pub(crate) fn raw_set_index(self, table: c_int, index: i64) {
+        call!(lua_rawseti(self.0, table, index));
+    }
+
+    /// `[-1, +0, m]`
+    pub(crate) fn raw_set_address(self, table: c_int, key: *const c_void) {
+        call!(lua_rawsetp(self.0, table, key));
+    }
+
+    /// `[-1, +(2|0), -]`: the key must be one that the table has had; false at the end.
+    pub(crate) fn next(self, table: c_int) -> bool {
+        call!(lua_next(self.0, table)) != 0
+    }
+
+    /// With metamethods. `[-0, +1, e]`
+    pub(crate) fn get_field(self, table: c_int, name: &CStr) -> c_int {
+        call!(lua_getfield(self.0, table, name.as_ptr()))
+    }
+
+    /// With metamethods. `[-1, +0, e]`
+    pub(crate) fn set_field(self, table: c_int, name: &CStr) {
+        call!(lua_setfield(self.0, table, name.as_ptr()));
+    }
+
+    /// With metamethods. `[-1, +1, e]`
+    pub(crate) fn get(self, table: c_int) -> c_int {
+        call!(lua_gettable(self.0, table))
+    }
+
+    /// With metamethods. `[-2, +0, e]`
+    pub(crate) fn set(self, table: c_int) {
+        call!(lua_settable(self.0, table));
+    }
+
+    /// `[-0, +(0|1), -]`
+    pub(crate) fn push_metatable(self, index: c_int) -> bool {
+        call!(lua_getmetatable(self.0, index)) != 0
+    }
+
+    /// `[-1, +0, -]`
+    pub(crate) fn set_metatable(self, index: c_int) {
+        call!(lua_setmetatable(self.0, index));
+    }
+
+    /// Sets fields to plain C functions. `[-0, +0, m]`
+    pub(crate) fn set_functions(self, table: c_int, functions: &[(&CStr, raw::lua_CFunction)]) {
+        let table = self.absolute(table);
+        for (name, function) in functions {
+            self.push_function(*function, 0);
+            self.set_field(table, name);
+        }
+    }
+
+    // ---- calling ----
+
+    /// Compiles text (never binary code). Pushes the function, or the error message. `[-0, +1, -]`
+    pub(crate) fn load_text(self, source: &[u8], name: &CStr) -> Status {
+        // SAFETY: the pointers are valid for the call; the state is valid (see `Stack::new`). Loading is protected inside.
+        let status = unsafe {
+            raw::luaL_loadbufferx(self.0, source.as_ptr().cast(), source.len(), name.as_ptr(), c"t".as_ptr())
+        };
+        Status::from_raw(status)
+    }
+
+    /// `[-(args+1), +results, -]` or `[-(args+1), +1, -]`: `handler` is the index of a message handler, or 0.
+    pub(crate) fn protected_call(self, args: c_int, results: c_int, handler: c_int) -> Status {
+        Status::from_raw(call!(lua_pcall(self.0, args, results, handler)))
+    }
+
+    /// `[-(args+1), +results, e]`
+    pub(crate) fn call(self, args: c_int, results: c_int) {
+        call!(lua_call(self.0, args, results));
+    }
+
+    /// Runs `body` in a protected call, so that it may use raising methods; what it leaves on the stack beyond
+    /// `results` values is dropped. On failure the error value is pushed instead. `[-0, +results, -]`
+    ///
+    /// `body` must hold nothing with a destructor while it calls Lua; it may borrow.
+    pub(crate) fn protect<F: FnMut(Stack) -> Result<(), Thrown>>(self, results: c_int, mut body: F) -> Status {
+        self.push_function(run_borrowed::<F>, 0);
+        self.push_address((&raw mut body).cast());
+        self.protected_call(1, results, 0)
+    }
+
+    /// Runs `body` with the value at the top of the stack as its own top value; takes that value. On failure the error
+    /// value is pushed instead. `[-1, +0, -]` or `[-1, +1, -]`
+    ///
+    /// The same rules as for `protect`.
+    pub(crate) fn protect_with<F: FnMut(Stack) -> Result<(), Thrown>>(self, mut body: F) -> Status {
+        self.push_function(run_borrowed::<F>, 0);
+        self.insert(-2);
+        self.push_address((&raw mut body).cast());
+        self.insert(-2);
+        self.protected_call(2, 0, 0)
+    }
+
+    /// Raises the value on top. `[-1, +0, e]`
+    pub(crate) fn raise(self) -> ! {
+        call!(lua_error(self.0))
+    }
+
+    /// Prepares `message` as an error with the position of the running Lua function at `level`. `[-0, +1, m]`
+    pub(crate) fn throw_at(self, level: c_int, message: &[u8]) -> Thrown {
+        call!(luaL_where(self.0, level));
+        self.push_bytes(message);
+        call!(lua_concat(self.0, 2));
+        Thrown
+    }
+
+    /// As `throw_at` the function that called this one: what `luaL_error` does. `[-0, +1, m]`
+    pub(crate) fn throw(self, message: &[u8]) -> Thrown {
+        self.throw_at(1, message)
+    }
+
+    /// "bad argument #n to 'f' (message)". Raises at once. `[-?, +0, e]`
+    pub(crate) fn argument_error(self, argument: c_int, message: &CStr) -> ! {
+        call!(luaL_argerror(self.0, argument, message.as_ptr()));
+        unreachable!("luaL_argerror raises")
+    }
+
+    /// Keeps the top value in the registry under a number of its own. `[-1, +0, m]`
+    pub(crate) fn make_reference(self) -> c_int {
+        call!(luaL_ref(self.0, raw::LUA_REGISTRYINDEX))
+    }
+
+    /// Lets it go. `[-0, +0, -]`
+    pub(crate) fn release_reference(self, reference: c_int) {
+        call!(luaL_unref(self.0, raw::LUA_REGISTRYINDEX, reference));
+    }
+
+    // ---- arguments of library functions: the messages are C Lua's ----
+
+    /// The string that an argument is, or that a number there is turned into. `[-0, +0, e]`
+    ///
+    /// # Safety
+    /// As for `bytes`.
+    pub(crate) unsafe fn check_bytes<'a>(self, argument: c_int) -> &'a [u8] {
+        let mut len = 0;
+        let start = call!(luaL_checklstring(self.0, argument, &raw mut len));
+        // SAFETY: `start` and `len` are of the string at `argument`, which the caller keeps anchored.
+        unsafe { slice::from_raw_parts(start.cast(), len) }
+    }
+
+    /// `[-0, +0, e]`
+    pub(crate) fn check_integer(self, argument: c_int) -> i64 {
+        call!(luaL_checkinteger(self.0, argument))
+    }
+
+    /// Refuses a missing argument. `[-0, +0, e]`
+    pub(crate) fn check_any(self, argument: c_int) {
+        call!(luaL_checkany(self.0, argument));
+    }
+
+    /// Refuses all but one type. `[-0, +0, e]`
+    pub(crate) fn check_type(self, argument: c_int, lua_type: c_int) {
+        call!(luaL_checktype(self.0, argument, lua_type));
+    }
+
+    /// Which of the words an argument is; without a default it must be there. `[-0, +0, e]`
+    pub(crate) fn check_option<const N: usize>(self, argument: c_int, default: Option<&CStr>, words: [&CStr; N]) -> usize {
+        // `luaL_checkoption` wants the list ended by a null; N + 1 is no array length that Rust can write here.
+        let mut list = [ptr::null(); 16];
+        const { assert!(N < 16) };
+        for (place, word) in list.iter_mut().zip(words) {
+            *place = word.as_ptr();
+        }
+        call!(luaL_checkoption(self.0, argument, default.map_or(ptr::null(), CStr::as_ptr), list.as_ptr())) as usize
+    }
+
+    /// The block of a userdata whose metatable is registered under `name`. `[-0, +0, e]`
+    pub(crate) fn check_userdata(self, argument: c_int, name: &CStr) -> *mut c_void {
+        call!(luaL_checkudata(self.0, argument, name.as_ptr()))
+    }
+
+    /// Likewise; null for every other value. `[-0, +0, m]`
+    pub(crate) fn test_userdata(self, index: c_int, name: &CStr) -> *mut c_void {
+        call!(luaL_testudata(self.0, index, name.as_ptr()))
+    }
+
+    /// A metatable, registered under `name`, which is its `__name`. `[-0, +1, m]`
+    pub(crate) fn push_new_metatable(self, name: &CStr) {
+        call!(luaL_newmetatable(self.0, name.as_ptr()));
+    }
+
+    /// Registers a library in `package.loaded` and as a global: calls `open`, unless it is there. `[-0, +0, e]`
+    pub(crate) fn require(self, name: &CStr, open: raw::lua_CFunction) {
+        call!(luaL_requiref(self.0, name.as_ptr(), open, 1));
+        self.pop(1);
+    }
+
+    /// The table at `table[name]`, made if missing. `[-0, +1, e]`
+    pub(crate) fn push_subtable(self, table: c_int, name: &CStr) {
+        call!(luaL_getsubtable(self.0, table, name.as_ptr()));
+    }
+
+    /// Joins strings and numbers (others by metamethod). `[-n, +1, e]`
+    pub(crate) fn concat(self, n: c_int) {
+        call!(lua_concat(self.0, n));
+    }
+
+    /// As `throw`, with a message in pieces. `[-0, +1, m]`
+    pub(crate) fn throw_joined<const N: usize>(self, pieces: [&[u8]; N]) -> Thrown {
+        call!(luaL_where(self.0, 1));
+        for piece in pieces {
+            self.push_bytes(piece);
+        }
+        self.concat(N as c_int + 1);
+        Thrown
+    }
+
+    /// The number that a numeral of Lua stands for; false (and nothing) if it is none. `[-0, +(0|1), -]`
+    pub(crate) fn push_numeral(self, numeral: &CStr) -> bool {
+        call!(lua_stringtonumber(self.0, numeral.as_ptr())) != 0
+    }
+
+    /// `text` with every `pattern` (plain, not empty) replaced. `[-0, +1, m]`
+    pub(crate) fn push_replaced(self, text: &CStr, pattern: &CStr, replacement: &CStr) {
+        call!(luaL_gsub(self.0, text.as_ptr(), pattern.as_ptr(), replacement.as_ptr()));
+    }
+
+    /// The value as `tostring` shows it. `[-0, +1, e]`
+    pub(crate) fn push_text(self, index: c_int) {
+        call!(luaL_tolstring(self.0, index, ptr::null_mut()));
+    }
+
+    /// `[-0, +1, m]`
+    pub(crate) fn push_traceback(self, level: c_int) {
+        call!(luaL_traceback(self.0, self.0, ptr::null(), level));
+    }
+}
+
+/// The C function behind `protect` and `protect_with`: its first argument is the address of the closure. Results are what
+/// the closure leaves on the stack above that.
+unsafe extern "C-unwind" fn run_borrowed<F: FnMut(Stack) -> Result<(), Thrown>>(l: *mut lua_State) -> c_int {
+    // SAFETY: Lua gives its own valid state.
+    let stack = unsafe { Stack::new(l) };
+    let body = stack.userdata(1).cast::<F>();
+    // SAFETY: the caller passed the address of its own `body`, which outlives this call and is borrowed by it alone.
+    let body = unsafe { &mut *body };
+    match body(stack) {
+        Ok(()) => stack.top() - 1,
+        Err(Thrown) => stack.raise(),
+    }
+}

@@ -1,0 +1,163 @@
+//! The base library, made safe: `print` goes to the host, `load` takes text only, what touches files is gone.
+
+use crate::context::context;
+use crate::host::Stream;
+use crate::lua::{Stack, Thrown, lua_function, raw};
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+lua_function!(print = print_inner);
+lua_function!(load = load_inner);
+lua_function!(raw_set = raw_set_inner);
+lua_function!(collect_garbage = collect_garbage_inner);
+
+/// Takes away and replaces. `[-0, +0, m]`
+pub(super) fn harden(stack: Stack, seed: u64) {
+    stack.push_globals();
+    for name in [c"dofile", c"loadfile"] {
+        stack.push_nil();
+        stack.set_field(-2, name);
+    }
+    stack.set_functions(-1, &[(c"print", print)]);
+    // These two keep C Lua's function as an upvalue and call it.
+    for (name, function) in
+        [(c"load", load as raw::lua_CFunction), (c"rawset", raw_set), (c"collectgarbage", collect_garbage)]
+    {
+        stack.get_field(-1, name);
+        stack.push_function(function, 1);
+        stack.set_field(-2, name);
+    }
+    stack.get_field(-1, c"string");
+    stack.push_nil();
+    stack.set_field(-2, c"dump");
+    stack.pop(1);
+    keep_only_traceback(stack);
+    seed_random(stack, seed);
+    stack.pop(1);
+    // SAFETY: `warn` is a lua_WarnFunction, and its userdata is the state that it is given to.
+    unsafe { raw::lua_setwarnf(stack.as_ptr(), Some(warn), stack.as_ptr().cast()) };
+}
+
+/// `debug` is a new table with the one function. `[-0, +0, m]`, globals on top.
+fn keep_only_traceback(stack: Stack) {
+    stack.push_table(0, 1);
+    stack.get_field(-2, c"debug");
+    stack.get_field(-1, c"traceback");
+    stack.set_field(-3, c"traceback");
+    stack.pop(1);
+    stack.push_copy(-1);
+    stack.set_field(-3, c"debug");
+    stack.get_field(raw::LUA_REGISTRYINDEX, c"_LOADED");
+    stack.insert(-2);
+    stack.set_field(-2, c"debug");
+    stack.pop(1);
+}
+
+/// `math.randomseed(seed)`: the host's randomness. `[-0, +0, m]`, globals on top.
+fn seed_random(stack: Stack, seed: u64) {
+    stack.get_field(-1, c"math");
+    stack.get_field(-1, c"randomseed");
+    stack.push_integer(seed as i64);
+    stack.call(1, 0);
+    stack.pop(1);
+}
+
+fn print_inner(stack: Stack) -> Result<c_int, Thrown> {
+    for index in 1..=stack.top() {
+        stack.push_text(index);
+        // SAFETY: the string stays on top while it is copied.
+        let text = unsafe { stack.bytes(-1) }.unwrap_or_default();
+        let context = context(stack);
+        if index > 1 {
+            context.write(Stream::Stdout, b"\t");
+        }
+        context.write(Stream::Stdout, text);
+        stack.pop(1);
+    }
+    context(stack).write(Stream::Stdout, b"\n");
+    Ok(0)
+}
+
+/// `load(chunk, name, mode, env)`: whatever mode is asked for, only text is loaded. A binary chunk can crash C Lua.
+fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let given = stack.top();
+    if given < 3 {
+        stack.set_top(3);
+    }
+    // SAFETY: the string stays at index 3 until it is replaced, after its last use.
+    let mode = unsafe { stack.bytes(3) };
+    match mode {
+        None if stack.is_none_or_nil(3) => {}
+        // "b" alone refuses text, as C Lua does; everything else is at most text.
+        Some(mode) if !mode.contains(&b't') => {
+            stack.push_nil();
+            stack.push_bytes(b"attempt to load a text chunk (mode is '");
+            stack.push_copy(3);
+            stack.push_bytes(b"')");
+            // SAFETY: three strings lie on top.
+            unsafe { raw::lua_concat(stack.as_ptr(), 3) };
+            return Ok(2);
+        }
+        Some(_) => {}
+        // C Lua's own complaint about the type.
+        None => return forward(stack),
+    }
+    stack.push_bytes(b"t");
+    stack.replace(3);
+    forward(stack)
+}
+
+/// Calls the function in the first upvalue with all arguments.
+fn forward(stack: Stack) -> Result<c_int, Thrown> {
+    stack.push_copy(raw::lua_upvalueindex(1));
+    stack.insert(1);
+    stack.call(stack.top() - 1, raw::LUA_MULTRET);
+    Ok(stack.top())
+}
+
+/// `rawset` on an external table would put the value where nobody finds it again.
+fn raw_set_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if crate::ext::push_name_of(stack, 1) {
+        return Err(stack.throw(b"rawset on an external table"));
+    }
+    forward(stack)
+}
+
+/// Remembers the mode for `stats`.
+fn collect_garbage_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: the string stays at index 1 during the comparison.
+    let generational = match unsafe { stack.bytes(1) } {
+        Some(b"generational") => true,
+        Some(b"incremental") => false,
+        _ => context(stack).generational,
+    };
+    let results = forward(stack)?;
+    context(stack).generational = generational;
+    Ok(results)
+}
+
+/// `warn`: to stderr, as the reference interpreter does; "@on" and "@off" switch it.
+unsafe extern "C-unwind" fn warn(state: *mut c_void, message: *const c_char, to_be_continued: c_int) {
+    // SAFETY: the userdata is the main state (see `harden`), which is live while Lua runs.
+    let stack = unsafe { Stack::new(state.cast()) };
+    // SAFETY: Lua gives a NUL-terminated message.
+    let message = unsafe { CStr::from_ptr(message) }.to_bytes();
+    let context = context(stack);
+    if !context.warning_continues && to_be_continued == 0 && message.first() == Some(&b'@') {
+        match message {
+            b"@on" => context.warnings_on = true,
+            b"@off" => context.warnings_on = false,
+            _ => {}
+        }
+        return;
+    }
+    if context.warnings_on {
+        if !context.warning_continues {
+            context.write(Stream::Stderr, b"Lua warning: ");
+        }
+        context.write(Stream::Stderr, message);
+        if to_be_continued == 0 {
+            context.write(Stream::Stderr, b"\n");
+        }
+    }
+    context.warning_continues = to_be_continued != 0;
+}

@@ -1,0 +1,372 @@
+//! `io` over the host's three streams, as C Lua's liolib.c has it: no files, no processes.
+//!
+//! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of ours.
+
+use crate::context::context;
+use crate::host::Stream;
+use crate::lua::{Stack, Thrown, lua_function, raw};
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+mod read;
+
+lua_function!(open_io = open_inner);
+lua_function!(io_flush = io_flush_inner);
+lua_function!(io_input = io_input_inner);
+lua_function!(io_lines = io_lines_inner);
+lua_function!(io_output = io_output_inner);
+lua_function!(io_read = io_read_inner);
+lua_function!(io_type = io_type_inner);
+lua_function!(io_write = io_write_inner);
+lua_function!(file_close = file_close_inner);
+lua_function!(file_flush = file_flush_inner);
+lua_function!(file_lines = file_lines_inner);
+lua_function!(file_read = file_read_inner);
+lua_function!(file_seek = file_seek_inner);
+lua_function!(file_set_buffer = file_set_buffer_inner);
+lua_function!(file_to_string = file_to_string_inner);
+lua_function!(file_write = file_write_inner);
+lua_function!(leave_open = leave_open_inner);
+lua_function!(next_line = next_line_inner);
+
+/// What a file handle's block holds. Plain data: Lua frees it.
+#[derive(Debug)]
+struct Handle {
+    file: File,
+    /// Of stdin: how much of `Context::input` the program has read.
+    read: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum File {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+/// The metatable's name in the registry, and in error messages.
+const FILE: &CStr = c"FILE*";
+
+/// The registry's places of the default input and output.
+static INPUT: u8 = 0;
+static OUTPUT: u8 = 0;
+
+/// Formats that `lines` takes: they are upvalues of its iterator, beside the handle and their count.
+const LINES_FORMATS_MAX: c_int = 250;
+
+/// Registers the library. `[-0, +0, m]`
+pub(super) fn open(stack: Stack) {
+    stack.require(c"io", open_io);
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
+    make_metatable(stack);
+    stack.push_table(0, 10);
+    stack.set_functions(
+        -1,
+        &[
+            (c"flush", io_flush),
+            (c"input", io_input),
+            (c"lines", io_lines),
+            (c"output", io_output),
+            (c"read", io_read),
+            (c"type", io_type),
+            (c"write", io_write),
+        ],
+    );
+    for (file, name, default) in [
+        (File::Stdin, c"stdin", Some(&INPUT)),
+        (File::Stdout, c"stdout", Some(&OUTPUT)),
+        (File::Stderr, c"stderr", None),
+    ] {
+        let block = stack.push_userdata(size_of::<Handle>()).cast::<Handle>();
+        // SAFETY: Lua gave a block of this size, aligned to 8.
+        unsafe { block.write(Handle { file, read: 0 }) };
+        stack.push_copy(-3);
+        stack.set_metatable(-2);
+        if let Some(place) = default {
+            stack.push_copy(-1);
+            stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(place));
+        }
+        stack.set_field(-2, name);
+    }
+    Ok(1)
+}
+
+/// `[-0, +1, m]`
+fn make_metatable(stack: Stack) {
+    stack.push_new_metatable(FILE);
+    stack.set_functions(-1, &[(c"__tostring", file_to_string), (c"__close", leave_open)]);
+    stack.push_boolean(false);
+    stack.set_field(-2, c"__metatable");
+    stack.push_table(0, 7);
+    stack.set_functions(
+        -1,
+        &[
+            (c"close", file_close),
+            (c"flush", file_flush),
+            (c"lines", file_lines),
+            (c"read", file_read),
+            (c"seek", file_seek),
+            (c"setvbuf", file_set_buffer),
+            (c"write", file_write),
+        ],
+    );
+    stack.set_field(-2, c"__index");
+}
+
+// ---- functions of `io` ----
+
+fn io_write_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let last = stack.top();
+    let handle = push_default(stack, &OUTPUT);
+    write(stack, handle, 1, last)
+}
+
+fn io_read_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let last = stack.top();
+    let handle = push_default(stack, &INPUT);
+    read::read(stack, handle, 1, last)
+}
+
+/// `io.lines(nil, ...)`: lines of the default input. There are no files to name.
+fn io_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if !stack.is_none_or_nil(1) {
+        return Err(no_files(stack));
+    }
+    if stack.top() == 0 {
+        stack.push_nil();
+    }
+    push_default(stack, &INPUT);
+    stack.replace(1);
+    Ok(push_lines(stack))
+}
+
+fn io_input_inner(stack: Stack) -> Result<c_int, Thrown> {
+    default_file(stack, &INPUT)
+}
+
+fn io_output_inner(stack: Stack) -> Result<c_int, Thrown> {
+    default_file(stack, &OUTPUT)
+}
+
+fn io_flush_inner(stack: Stack) -> Result<c_int, Thrown> {
+    flush(stack)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn io_type_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.check_any(1);
+    if stack.test_userdata(1, FILE).is_null() {
+        stack.push_nil();
+    } else {
+        stack.push_bytes(b"file");
+    }
+    Ok(1)
+}
+
+// ---- methods of handles ----
+
+fn file_write_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let handle = handle(stack, 1);
+    let last = stack.top();
+    stack.push_copy(1);
+    write(stack, handle, 2, last)
+}
+
+fn file_read_inner(stack: Stack) -> Result<c_int, Thrown> {
+    read::read(stack, handle(stack, 1), 2, stack.top())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn file_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    Ok(push_lines(stack))
+}
+
+fn file_flush_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    flush(stack)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn file_close_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    stack.push_nil();
+    stack.push_bytes(b"cannot close standard file");
+    Ok(2)
+}
+
+/// A stream has no positions.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn file_seek_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    stack.check_option(2, Some(c"cur"), [c"set", c"cur", c"end"]);
+    if !stack.is_none_or_nil(3) {
+        stack.check_integer(3);
+    }
+    Ok(push_failure(stack, b"Illegal seek", 29))
+}
+
+/// Accepted, without effect: the order of all output is kept anyway.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    stack.check_option(2, None, [c"no", c"full", c"line"]);
+    if !stack.is_none_or_nil(3) {
+        stack.check_integer(3);
+    }
+    stack.push_boolean(true);
+    Ok(1)
+}
+
+/// `local f <close> = io.stdout` is allowed, as in C Lua.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn leave_open_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    Ok(0)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
+    handle(stack, 1);
+    let mut digits = [0; 2 * size_of::<usize>()];
+    let (mut at, mut rest) = (digits.len(), stack.address(1));
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b"0123456789abcdef"[rest & 15];
+        rest >>= 4;
+    }
+    stack.push_bytes(b"file (0x");
+    stack.push_bytes(&digits[at..]);
+    stack.push_bytes(b")");
+    stack.concat(3);
+    Ok(1)
+}
+
+// ---- what both share ----
+
+/// Writes the arguments from `first` to `last`; the handle at the top is the result.
+#[expect(clippy::unnecessary_wraps, reason = "its callers are functions of Lua's")]
+fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
+    let mut refused = false;
+    for index in first..=last {
+        let is_number = stack.type_of(index) == raw::LUA_TNUMBER;
+        let is_float = is_number && !stack.is_integer(index);
+        if is_number {
+            // The text of a copy: the argument itself stays a number.
+            stack.push_copy(index);
+        }
+        // SAFETY: the string stays on the stack until it is written.
+        let text = unsafe { stack.check_bytes(if is_number { -1 } else { index }) };
+        // C Lua writes floats with "%.14g" here, so whole ones without the ".0" that `tostring` gives.
+        let text = if is_float { text.strip_suffix(b".0").unwrap_or(text) } else { text };
+        match file_of(handle) {
+            File::Stdout => context(stack).write(Stream::Stdout, text),
+            File::Stderr => context(stack).write(Stream::Stderr, text),
+            File::Stdin => refused |= !text.is_empty(),
+        }
+        if is_number {
+            stack.pop(1);
+        }
+    }
+    Ok(if refused { push_bad_descriptor(stack) } else { 1 })
+}
+
+/// Hands over what was written, now.
+#[expect(clippy::unnecessary_wraps, reason = "its callers are functions of Lua's")]
+fn flush(stack: Stack) -> Result<c_int, Thrown> {
+    context(stack).flush_output();
+    stack.push_boolean(true);
+    Ok(1)
+}
+
+/// `io.input(file)` and `io.output(file)`: sets it if it is given, and returns it.
+fn default_file(stack: Stack, place: &'static u8) -> Result<c_int, Thrown> {
+    if matches!(stack.type_of(1), raw::LUA_TSTRING | raw::LUA_TNUMBER) {
+        return Err(no_files(stack));
+    }
+    if !stack.is_none_or_nil(1) {
+        handle(stack, 1);
+        stack.push_copy(1);
+        stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(place));
+    }
+    push_default(stack, place);
+    Ok(1)
+}
+
+/// The iterator of `lines`: its upvalues are the handle, the count of formats, and the formats, which are the arguments
+/// after the first. `[-?, +1, e]`
+fn push_lines(stack: Stack) -> c_int {
+    let formats = stack.top() - 1;
+    if formats > LINES_FORMATS_MAX {
+        stack.argument_error(LINES_FORMATS_MAX + 2, c"too many arguments");
+    }
+    stack.push_integer(i64::from(formats));
+    stack.insert(2);
+    stack.push_function(next_line, 2 + formats);
+    1
+}
+
+fn next_line_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let formats = stack.integer(raw::lua_upvalueindex(2)).unwrap_or_default() as c_int;
+    let handle = stack.userdata(raw::lua_upvalueindex(1)).cast::<Handle>();
+    stack.set_top(1);
+    if !stack.has_room(formats) {
+        return Err(stack.throw(b"stack overflow (too many arguments)"));
+    }
+    for format in 1..=formats {
+        stack.push_copy(raw::lua_upvalueindex(2 + format));
+    }
+    let results = read::read(stack, handle, 2, stack.top())?;
+    if stack.boolean(-results) {
+        return Ok(results);
+    }
+    if results > 1 {
+        // SAFETY: the message stays on the stack until the error is made.
+        let message = unsafe { stack.check_bytes(-results + 1) };
+        return Err(stack.throw(message));
+    }
+    Ok(0)
+}
+
+/// The handle that argument `index` is. `[-0, +0, e]`
+fn handle(stack: Stack, index: c_int) -> *mut Handle {
+    stack.check_userdata(index, FILE).cast()
+}
+
+/// `[-0, +1, -]`
+fn push_default(stack: Stack, place: &'static u8) -> *mut Handle {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(place));
+    stack.userdata(-1).cast()
+}
+
+fn file_of(handle: *mut Handle) -> File {
+    // SAFETY: every handle comes from `check_userdata` or from places that hold only handles, and is anchored on the
+    // stack or in the registry.
+    unsafe { (*handle).file }
+}
+
+/// `nil, message, number`: what C Lua makes of an errno.
+fn push_failure(stack: Stack, message: &[u8], errno: i64) -> c_int {
+    stack.push_nil();
+    stack.push_bytes(message);
+    stack.push_integer(errno);
+    3
+}
+
+fn push_bad_descriptor(stack: Stack) -> c_int {
+    push_failure(stack, b"Bad file descriptor", 9)
+}
+
+/// The answer to a file's name at argument 1.
+fn no_files(stack: Stack) -> Thrown {
+    // SAFETY: argument 1 stays on the stack.
+    let name = unsafe { stack.check_bytes(1) };
+    stack.throw_joined([b"cannot open file '", name, b"' (files are not available)"])
+}
+
+fn key_of(place: &'static u8) -> *const c_void {
+    ptr::from_ref(place).cast()
+}

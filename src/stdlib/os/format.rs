@@ -1,0 +1,143 @@
+//! `strftime` of the C locale: one conversion specifier at a time, into a piece of fixed size.
+
+use super::calendar::Fields;
+
+/// The text of one specifier.
+#[derive(Debug)]
+pub(super) struct Piece {
+    bytes: [u8; PIECE_BYTES],
+    len: usize,
+}
+
+/// The longest is `%c` with a year of eleven characters: 31.
+const PIECE_BYTES: usize = 48;
+
+/// How local time is away from UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Zone {
+    Utc,
+    /// Minutes east.
+    Local(i64),
+}
+
+const DAYS: [&[u8]; 7] =
+    [b"Sunday", b"Monday", b"Tuesday", b"Wednesday", b"Thursday", b"Friday", b"Saturday"];
+const MONTHS: [&[u8]; 12] = [
+    b"January",
+    b"February",
+    b"March",
+    b"April",
+    b"May",
+    b"June",
+    b"July",
+    b"August",
+    b"September",
+    b"October",
+    b"November",
+    b"December",
+];
+
+/// How many bytes of `text`, which follows a `%`, are a conversion specifier of C99: one letter, or E or O and a letter.
+pub(super) fn specifier_len(text: &[u8]) -> Option<usize> {
+    match text {
+        [b'E', b'c' | b'C' | b'x' | b'X' | b'y' | b'Y', ..] => Some(2),
+        [
+            b'O',
+            b'd' | b'e' | b'H' | b'I' | b'm' | b'M' | b'S' | b'u' | b'U' | b'V' | b'w' | b'W' | b'y',
+            ..,
+        ] => Some(2),
+        [letter, ..] if b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%".contains(letter) => Some(1),
+        _ => None,
+    }
+}
+
+impl Piece {
+    /// What a specifier (by its letter: E and O change nothing in the C locale) stands for.
+    pub(super) fn of(letter: u8, time: &Fields, zone: Zone) -> Piece {
+        let mut piece = Piece { bytes: [0; PIECE_BYTES], len: 0 };
+        piece.add(letter, time, zone);
+        piece
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn add(&mut self, letter: u8, time: &Fields, zone: Zone) {
+        match letter {
+            b'a' => self.text(&DAYS[time.week_day as usize][..3]),
+            b'A' => self.text(DAYS[time.week_day as usize]),
+            b'b' | b'h' => self.text(&MONTHS[time.month as usize - 1][..3]),
+            b'B' => self.text(MONTHS[time.month as usize - 1]),
+            b'c' => self.all(b"a b e T Y", time, zone),
+            // glibc pads neither centuries nor years.
+            b'C' => self.number(time.year.div_euclid(100), 1, b'0'),
+            b'd' => self.number(time.day, 2, b'0'),
+            b'D' | b'x' => self.all(b"m/d/y", time, zone),
+            b'e' => self.number(time.day, 2, b' '),
+            b'F' => self.all(b"Y-m-d", time, zone),
+            b'g' => self.number(time.iso_week().0.rem_euclid(100), 2, b'0'),
+            b'G' => self.number(time.iso_week().0, 1, b'0'),
+            b'H' => self.number(time.hour, 2, b'0'),
+            b'I' => self.number((time.hour + 11) % 12 + 1, 2, b'0'),
+            b'j' => self.number(time.year_day + 1, 3, b'0'),
+            b'm' => self.number(time.month, 2, b'0'),
+            b'M' => self.number(time.minute, 2, b'0'),
+            b'n' => self.text(b"\n"),
+            b'p' => self.text(if time.hour < 12 { b"AM" } else { b"PM" }),
+            b'r' => self.all(b"I:M:S p", time, zone),
+            b'R' => self.all(b"H:M", time, zone),
+            b'S' => self.number(time.second, 2, b'0'),
+            b't' => self.text(b"\t"),
+            b'T' | b'X' => self.all(b"H:M:S", time, zone),
+            b'u' => self.number((time.week_day + 6) % 7 + 1, 1, b'0'),
+            b'U' => self.number((time.year_day + 7 - time.week_day) / 7, 2, b'0'),
+            b'V' => self.number(time.iso_week().1, 2, b'0'),
+            b'w' => self.number(time.week_day, 1, b'0'),
+            b'W' => self.number((time.year_day + 7 - (time.week_day + 6) % 7) / 7, 2, b'0'),
+            b'y' => self.number(time.year.rem_euclid(100), 2, b'0'),
+            b'Y' => self.number(time.year, 1, b'0'),
+            b'z' => self.offset(zone),
+            b'Z' => match zone {
+                Zone::Utc => self.text(b"GMT"),
+                Zone::Local(0) => self.text(b"UTC"),
+                // What the time zone database calls zones that have no name.
+                Zone::Local(_) => self.offset(zone),
+            },
+            _ => self.text(b"%"),
+        }
+    }
+
+    /// Letters are specifiers, everything else stands for itself.
+    fn all(&mut self, pattern: &[u8], time: &Fields, zone: Zone) {
+        for &byte in pattern {
+            if byte.is_ascii_alphabetic() { self.add(byte, time, zone) } else { self.text(&[byte]) }
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        let end = PIECE_BYTES.min(self.len + text.len());
+        self.bytes[self.len..end].copy_from_slice(&text[..end - self.len]);
+        self.len = end;
+    }
+
+    fn number(&mut self, value: i64, width: usize, pad: u8) {
+        let mut digits = [pad; 20];
+        let (mut at, mut rest) = (digits.len(), value.unsigned_abs());
+        while rest > 0 || at == digits.len() {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        if value < 0 {
+            self.text(b"-");
+        }
+        self.text(&digits[at.min(digits.len() - width)..]);
+    }
+
+    fn offset(&mut self, zone: Zone) {
+        let minutes = if let Zone::Local(minutes) = zone { minutes } else { 0 };
+        self.text(if minutes < 0 { b"-" } else { b"+" });
+        self.number(minutes.abs() / 60 * 100 + minutes.abs() % 60, 4, b'0');
+    }
+}

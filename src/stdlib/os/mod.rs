@@ -1,0 +1,298 @@
+//! `os`, as C Lua's loslib.c has it, over the host's clocks: time, date, clock, difftime, getenv, setlocale. What touches
+//! files and processes is left out.
+
+use self::calendar::{DAY_SECONDS, Fields, days_before};
+use self::format::{Piece, Zone, specifier_len};
+use crate::context::context;
+use crate::lua::{Stack, Thrown, lua_function, raw};
+use std::ffi::{CStr, c_int};
+
+mod calendar;
+mod format;
+
+lua_function!(open_os = open_inner);
+lua_function!(clock = clock_inner);
+lua_function!(date = date_inner);
+lua_function!(difftime = difftime_inner);
+lua_function!(getenv = getenv_inner);
+lua_function!(setlocale = setlocale_inner);
+lua_function!(time = time_inner);
+
+/// Registers the library. `[-0, +0, m]`
+pub(super) fn open(stack: Stack) {
+    stack.require(c"os", open_os);
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.push_table(0, 6);
+    stack.set_functions(
+        -1,
+        &[
+            (c"clock", clock),
+            (c"date", date),
+            (c"difftime", difftime),
+            (c"getenv", getenv),
+            (c"setlocale", setlocale),
+            (c"time", time),
+        ],
+    );
+    Ok(1)
+}
+
+/// Seconds of a clock that never steps back.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
+fn clock_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let seconds = context(stack).host.monotonic_ms() / 1000.0;
+    stack.push_number(seconds);
+    Ok(1)
+}
+
+/// `os.date(format, time)`
+fn date_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: argument 1 stays on the stack.
+    let format = if stack.is_none_or_nil(1) { b"%c" } else { unsafe { stack.check_bytes(1) } };
+    let seconds = if stack.is_none_or_nil(2) { now(stack) } else { stack.check_integer(2) };
+    let (moment, format) = match format {
+        [b'!', format @ ..] => (Fields::of(seconds).map(|fields| (fields, Zone::Utc)), format),
+        format => (local(stack, seconds), format),
+    };
+    let Some((fields, zone)) = moment else {
+        return Err(stack.throw(b"date result cannot be represented in this installation"));
+    };
+    if until_nul(format) == b"*t" {
+        stack.push_table(0, 9);
+        let summer = zone != Zone::Utc && is_summer(stack, seconds, fields.year);
+        set_fields(stack, &fields, summer);
+        return Ok(1);
+    }
+    context(stack).value.clear();
+    let mut rest = format;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+        let (plain, specifier) = (&rest[..at], &rest[at + 1..]);
+        let Some(len) = specifier_len(specifier) else {
+            refuse_specifier(stack, specifier);
+        };
+        let piece = Piece::of(specifier[len - 1], &fields, zone);
+        if !append(stack, plain) || !append(stack, piece.bytes()) {
+            return Err(out_of_memory(stack));
+        }
+        rest = &specifier[len..];
+    }
+    if !append(stack, rest) {
+        return Err(out_of_memory(stack));
+    }
+    let text = &raw const context(stack).value;
+    // SAFETY: the buffer lives in the context, and the string is copied before the collector may run a finalizer that
+    // writes to it.
+    stack.push_bytes(unsafe { &*text });
+    context(stack).trim();
+    Ok(1)
+}
+
+/// `os.time(table)`: also brings the table's fields into their ranges.
+fn time_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let seconds = if stack.is_none_or_nil(1) {
+        Some(now(stack))
+    } else {
+        stack.check_type(1, raw::LUA_TTABLE);
+        stack.set_top(1);
+        time_of_table(stack)?
+    };
+    // C's mktime says -1 when it fails, so that second of 1969 cannot be told.
+    match seconds {
+        None | Some(-1) => Err(stack.throw(b"time result cannot be represented in this installation")),
+        Some(seconds) => {
+            stack.push_integer(seconds);
+            Ok(1)
+        }
+    }
+}
+
+fn difftime_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let (later, earlier) = (stack.check_integer(1), stack.check_integer(2));
+    let distance = later.abs_diff(earlier) as f64;
+    stack.push_number(if later < earlier { -distance } else { distance });
+    Ok(1)
+}
+
+/// A variable of the environment that the host gives.
+fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: argument 1 stays on the stack.
+    let name = unsafe { stack.check_bytes(1) };
+    let context_now = context(stack);
+    match context_now.host.environment(name) {
+        None => stack.push_nil(),
+        Some(value) => {
+            // Into the context: no destructor may be alive in this frame while the string is pushed.
+            context_now.value = value;
+            let value = &raw const context(stack).value;
+            // SAFETY: as in `date_inner`.
+            stack.push_bytes(unsafe { &*value });
+            context(stack).trim();
+        }
+    }
+    Ok(1)
+}
+
+/// There is one locale.
+fn setlocale_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: argument 1 stays on the stack.
+    let locale = if stack.is_none_or_nil(1) { b"" } else { unsafe { stack.check_bytes(1) } };
+    let categories = [c"all", c"collate", c"ctype", c"monetary", c"numeric", c"time"];
+    stack.check_option(2, Some(c"all"), categories);
+    match until_nul(locale) {
+        b"" | b"C" | b"POSIX" => stack.push_bytes(b"C"),
+        _ => stack.push_nil(),
+    }
+    Ok(1)
+}
+
+// ---- the host's clock and zone ----
+
+fn now(stack: Stack) -> i64 {
+    (context(stack).host.clock_ms() / 1000.0).floor() as i64
+}
+
+/// Seconds that local time is ahead of UTC.
+fn offset(stack: Stack, seconds: i64) -> i64 {
+    i64::from(context(stack).host.time_zone_minutes(seconds as f64 * 1000.0)) * 60
+}
+
+/// The moment in local time.
+fn local(stack: Stack, seconds: i64) -> Option<(Fields, Zone)> {
+    let offset = offset(stack, seconds);
+    let fields = Fields::of(seconds.checked_add(offset)?)?;
+    Some((fields, Zone::Local(offset / 60)))
+}
+
+/// The offsets of the zone in January and in July of a year, the smaller first: they differ where summer time is kept.
+fn winter_and_summer(stack: Stack, year: i64) -> (i64, i64) {
+    let [january, july] = [1, 7].map(|month| offset(stack, days_before(year, month, 1) * DAY_SECONDS));
+    (january.min(july), january.max(july))
+}
+
+fn is_summer(stack: Stack, seconds: i64, year: i64) -> bool {
+    offset(stack, seconds) > winter_and_summer(stack, year).0
+}
+
+/// The moment at which local clocks show `shown` (seconds, as if it were UTC). Where they show it twice, or are said to
+/// keep summer time or not, `summer` chooses; what they skip is counted on from before the gap.
+fn moment_of(stack: Stack, shown: i64, summer: Option<bool>) -> Option<i64> {
+    let year = Fields::of(shown)?.year;
+    let [before, after] = [-DAY_SECONDS, DAY_SECONDS].map(|day| shown - offset(stack, shown + day));
+    let fits = |moment: i64| moment + offset(stack, moment) == shown;
+    let found = [before, after].map(|moment| fits(moment).then_some(moment));
+    let wanted = |moment: &i64| summer.is_none_or(|summer| is_summer(stack, *moment, year) == summer);
+    if let Some(moment) = found.iter().flatten().copied().find(wanted) {
+        return Some(moment);
+    }
+    let offsets = winter_and_summer(stack, year);
+    Some(match summer {
+        // The fields were told in the other time than the one that is kept at that moment.
+        Some(summer) if offsets.0 != offsets.1 => shown - if summer { offsets.1 } else { offsets.0 },
+        _ => found[0].or(found[1]).unwrap_or(before),
+    })
+}
+
+// ---- tables of fields ----
+
+/// Reads the table at the top, and writes its fields back in their ranges. None when the result is no time of C's.
+fn time_of_table(stack: Stack) -> Result<Option<i64>, Thrown> {
+    let year = field(stack, c"year", None, 1900)? + 1900;
+    let month = field(stack, c"month", None, 1)? + 1;
+    let day = field(stack, c"day", None, 0)?;
+    let hour = field(stack, c"hour", Some(12), 0)?;
+    let minute = field(stack, c"min", Some(0), 0)?;
+    let second = field(stack, c"sec", Some(0), 0)?;
+    let summer = (stack.get_field(-1, c"isdst") != raw::LUA_TNIL).then(|| stack.boolean(-1));
+    stack.pop(1);
+    // Every field fits in an int (and some), so nothing overflows.
+    let shown = days_before(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+    let Some(seconds) = moment_of(stack, shown, summer) else { return Ok(None) };
+    let Some((fields, _)) = local(stack, seconds) else { return Ok(None) };
+    let summer = is_summer(stack, seconds, fields.year);
+    set_fields(stack, &fields, summer);
+    Ok(Some(seconds))
+}
+
+/// A field of the table at the top, less `delta`: C keeps it in an int.
+fn field(stack: Stack, name: &CStr, default: Option<i64>, delta: i64) -> Result<i64, Thrown> {
+    let lua_type = stack.get_field(-1, name);
+    let value = stack.integer(-1);
+    let refuse = |what: &'static [u8]| Err(stack.throw_joined([b"field '", name.to_bytes(), what]));
+    let value = match (value, default) {
+        (Some(value), _) => {
+            let fits = if value >= 0 {
+                value - delta <= i64::from(i32::MAX)
+            } else {
+                i64::from(i32::MIN) + delta <= value
+            };
+            if !fits {
+                return refuse(b"' is out-of-bound");
+            }
+            value - delta
+        }
+        (None, _) if lua_type != raw::LUA_TNIL => return refuse(b"' is not an integer"),
+        (None, None) => return refuse(b"' missing in date table"),
+        (None, Some(default)) => default,
+    };
+    stack.pop(1);
+    Ok(value)
+}
+
+/// Sets the fields of the table at the top. `[-0, +0, e]`
+fn set_fields(stack: Stack, fields: &Fields, summer: bool) {
+    for (name, value) in [
+        (c"year", fields.year),
+        (c"month", fields.month),
+        (c"day", fields.day),
+        (c"hour", fields.hour),
+        (c"min", fields.minute),
+        (c"sec", fields.second),
+        (c"yday", fields.year_day + 1),
+        (c"wday", fields.week_day + 1),
+    ] {
+        stack.push_integer(value);
+        stack.set_field(-2, name);
+    }
+    stack.push_boolean(summer);
+    stack.set_field(-2, c"isdst");
+}
+
+// ---- small things ----
+
+/// Appends to the context's buffer, up to what Lua's memory could take as a string.
+fn append(stack: Stack, bytes: &[u8]) -> bool {
+    let context = context(stack);
+    let room = context.memory.limit().saturating_sub(context.value.len());
+    if bytes.len() > room || context.value.try_reserve(bytes.len()).is_err() {
+        return false;
+    }
+    context.value.extend_from_slice(bytes);
+    true
+}
+
+/// The error that Lua itself raises: a plain string, without position.
+fn out_of_memory(stack: Stack) -> Thrown {
+    context(stack).value.clear();
+    context(stack).trim();
+    stack.push_bytes(b"not enough memory");
+    Thrown
+}
+
+/// As C Lua, shows the format from the specifier on.
+fn refuse_specifier(stack: Stack, specifier: &[u8]) -> ! {
+    stack.push_bytes(b"invalid conversion specifier '%");
+    stack.push_bytes(until_nul(specifier));
+    stack.push_bytes(b"'");
+    stack.concat(3);
+    // SAFETY: the string stays on top, it has no NUL inside, and Lua ends it with one.
+    let message = unsafe { CStr::from_ptr(stack.check_bytes(-1).as_ptr().cast()) };
+    stack.argument_error(1, message)
+}
+
+/// What a C function sees of a string.
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}

@@ -1,0 +1,339 @@
+//! The contract of [`TableStore`], as a suite that every implementation runs:
+//! `check_table_store(|| Box::new(MyStore::new()))`. Each check gets a fresh, empty store.
+
+use super::{Cursor, StoreError, TableId, TableStore, Transaction};
+use crate::value::{Value, decode_list, decode_value, encode_value};
+
+/// Runs the whole contract; panics with the name of what was broken.
+///
+/// # Panics
+/// When the store breaks the contract: that is its purpose.
+pub fn check_table_store(new: impl Fn() -> Box<dyn TableStore>) {
+    for check in [
+        a_set_is_seen_by_the_next_get,
+        keys_are_compared_as_bytes,
+        removing_a_missing_key_is_no_error,
+        iteration_is_in_order_of_insertion,
+        iteration_goes_on_after_removals,
+        iteration_gives_what_fits_and_at_least_one,
+        a_name_is_one_table_until_it_is_dropped,
+        clear_keeps_the_table,
+        transactions_take_back_values_and_order,
+        transactions_nest,
+        transactions_cover_clear_drop_and_open,
+        a_commit_without_begin_is_refused,
+        large_and_binary_contents_come_back,
+        random_operations_agree_with_a_plain_model,
+    ] {
+        check(&mut *new());
+    }
+}
+
+type Store<'a> = &'a mut dyn TableStore;
+
+fn bytes(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_value(value, &mut out).expect("scalars can be encoded");
+    out
+}
+
+fn key(text: &str) -> Vec<u8> {
+    bytes(&Value::from(text))
+}
+
+fn number(n: i64) -> Vec<u8> {
+    bytes(&Value::Integer(n))
+}
+
+fn get(store: Store<'_>, table: TableId, key: &[u8]) -> Option<Vec<u8>> {
+    let mut out = vec![0xEE];
+    let found = store.get(table, key, &mut out).expect("get");
+    assert_eq!(out[0], 0xEE, "get appends");
+    assert_eq!(store.contains(table, key), Ok(found), "contains agrees with get");
+    found.then(|| out[1..].to_vec())
+}
+
+/// All entries, read with little room.
+fn entries(store: Store<'_>, table: TableId) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut after = 0;
+    while let Some((last, some)) = next(store, table, after, 64) {
+        all.extend(some);
+        after = last;
+    }
+    assert_eq!(store.count(table), Ok(all.len() as u64), "count agrees with iteration");
+    all
+}
+
+fn next(store: Store<'_>, table: TableId, after: Cursor, room: usize) -> Option<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
+    let mut out = Vec::new();
+    if !store.next(table, after, room, &mut out).expect("next") {
+        assert!(out.is_empty(), "nothing is written at the end");
+        return None;
+    }
+    let (mut at, mut last, mut found) = (0, after, Vec::new());
+    while at < out.len() {
+        let cursor = f64::from_le_bytes(out[at..at + 8].try_into().expect("8 bytes")) as Cursor;
+        assert!(cursor > last, "cursors grow");
+        last = cursor;
+        at += 8;
+        let key = take_value(&out, &mut at);
+        let value = take_value(&out, &mut at);
+        found.push((key, value));
+    }
+    Some((last, found))
+}
+
+fn take_value(all: &[u8], at: &mut usize) -> Vec<u8> {
+    let start = *at;
+    let len = match all[start] {
+        0 => 1,
+        1 => 2,
+        2 | 3 => 9,
+        4 => 5 + u32::from_le_bytes(all[start + 1..start + 5].try_into().expect("4 bytes")) as usize,
+        tag => panic!("the suite stores no values of tag {tag}"),
+    };
+    *at += len;
+    all[start..*at].to_vec()
+}
+
+fn names(store: Store<'_>) -> Vec<Value> {
+    let mut out = Vec::new();
+    store.names(&mut out).expect("names");
+    decode_list(&out).expect("names are a list")
+}
+
+fn a_set_is_seen_by_the_next_get(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    assert_eq!(get(store, t, &key("a")), None);
+    store.set(t, &key("a"), &number(1)).expect("set");
+    assert_eq!(get(store, t, &key("a")), Some(number(1)));
+    store.set(t, &key("a"), &number(2)).expect("set");
+    assert_eq!(get(store, t, &key("a")), Some(number(2)));
+    assert_eq!(store.count(t), Ok(1));
+    let other = store.open(b"other").expect("open");
+    assert_eq!(get(store, other, &key("a")), None);
+}
+
+fn keys_are_compared_as_bytes(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    let keys = [
+        Value::Integer(1),
+        Value::from("1"),
+        Value::Boolean(true),
+        Value::Boolean(false),
+        Value::Float(1.5),
+        Value::from(""),
+        Value::from("\0"),
+        Value::String(vec![0xFF, 0x00, 0x80]),
+        Value::from("__proto__"),
+        Value::from("constructor"),
+        Value::Integer(i64::MIN),
+        Value::Integer(i64::MAX),
+        Value::Float(f64::NEG_INFINITY),
+    ];
+    for (i, k) in keys.iter().enumerate() {
+        store.set(t, &bytes(k), &number(i as i64)).expect("set");
+    }
+    for (i, k) in keys.iter().enumerate() {
+        assert_eq!(get(store, t, &bytes(k)), Some(number(i as i64)), "{k:?}");
+    }
+    assert_eq!(store.count(t), Ok(keys.len() as u64));
+}
+
+fn removing_a_missing_key_is_no_error(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    assert_eq!(store.remove(t, &key("a")), Ok(false));
+    store.set(t, &key("a"), &number(1)).expect("set");
+    assert_eq!(store.remove(t, &key("a")), Ok(true));
+    assert_eq!(store.remove(t, &key("a")), Ok(false));
+    assert_eq!(get(store, t, &key("a")), None);
+}
+
+fn iteration_is_in_order_of_insertion(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for k in ["c", "a", "b", "d"] {
+        store.set(t, &key(k), &number(1)).expect("set");
+    }
+    store.set(t, &key("a"), &number(2)).expect("overwriting keeps the place");
+    store.remove(t, &key("c")).expect("remove");
+    store.set(t, &key("c"), &number(3)).expect("set again goes to the end");
+    let order: Vec<_> = entries(store, t).into_iter().map(|(k, _)| k).collect();
+    assert_eq!(order, [key("a"), key("b"), key("d"), key("c")]);
+}
+
+fn iteration_goes_on_after_removals(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for i in 0..1000 {
+        store.set(t, &number(i), &number(i)).expect("set");
+    }
+    // As a Lua loop that removes what it visits, and something ahead of it.
+    let (mut after, mut visited) = (0, Vec::new());
+    while let Some((_, found)) = next(store, t, after, 0) {
+        let (k, _) = &found[0];
+        let Ok(Value::Integer(i)) = decode_value(k) else { panic!("an integer key came back as {k:?}") };
+        visited.push(i);
+        after = next(store, t, after, 0).expect("still there").0;
+        store.remove(t, k).expect("remove");
+        store.remove(t, &number(i + 1)).expect("remove");
+    }
+    assert_eq!(visited, (0..1000).step_by(2).collect::<Vec<_>>());
+    assert_eq!(store.count(t), Ok(0));
+}
+
+fn iteration_gives_what_fits_and_at_least_one(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for i in 0..10 {
+        store.set(t, &number(i), &number(i)).expect("set");
+    }
+    let one = 8 + 9 + 9;
+    assert_eq!(next(store, t, 0, 0).expect("one").1.len(), 1);
+    assert_eq!(next(store, t, 0, one).expect("one").1.len(), 1);
+    assert_eq!(next(store, t, 0, one * 3).expect("three").1.len(), 3);
+    assert_eq!(next(store, t, 0, one * 100).expect("all").1.len(), 10);
+}
+
+fn a_name_is_one_table_until_it_is_dropped(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    assert_eq!(store.open(b"t"), Ok(t));
+    let odd: &[u8] = b"\xFF\0name";
+    let other = store.open(odd).expect("any bytes are a name");
+    assert_ne!(other, t);
+    assert_eq!(names(store), [Value::from("t"), Value::String(odd.to_vec())]);
+    store.set(t, &key("a"), &number(1)).expect("set");
+    assert_eq!(store.drop_table(b"t"), Ok(true));
+    assert_eq!(store.drop_table(b"t"), Ok(false));
+    assert_eq!(store.get(t, &key("a"), &mut Vec::new()), Err(StoreError::Closed));
+    assert_eq!(store.set(t, &key("a"), &number(1)), Err(StoreError::Closed));
+    let again = store.open(b"t").expect("open");
+    assert_ne!(again, t);
+    assert_eq!(store.count(again), Ok(0));
+    assert_eq!(names(store), [Value::String(odd.to_vec()), Value::from("t")]);
+}
+
+fn clear_keeps_the_table(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for i in 0..10 {
+        store.set(t, &number(i), &number(i)).expect("set");
+    }
+    let (middle, _) = next(store, t, 0, 0).expect("one");
+    store.clear(t).expect("clear");
+    assert_eq!(store.count(t), Ok(0));
+    assert_eq!(entries(store, t), []);
+    store.set(t, &key("a"), &number(1)).expect("set");
+    assert_eq!(next(store, t, middle, 0).expect("new entries are after old cursors").1.len(), 1);
+}
+
+fn transactions_take_back_values_and_order(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for k in ["a", "b", "c"] {
+        store.set(t, &key(k), &key(k)).expect("set");
+    }
+    let before = entries(store, t);
+    store.transaction(Transaction::Begin).expect("begin");
+    store.remove(t, &key("a")).expect("remove");
+    store.set(t, &key("b"), &number(2)).expect("set");
+    store.set(t, &key("b"), &number(3)).expect("set");
+    store.set(t, &key("a"), &number(1)).expect("set");
+    store.set(t, &key("new"), &number(1)).expect("set");
+    store.remove(t, &key("new")).expect("remove");
+    store.set(t, &key("new"), &number(2)).expect("set");
+    store.transaction(Transaction::RollBack).expect("roll back");
+    assert_eq!(entries(store, t), before);
+    store.transaction(Transaction::Begin).expect("begin");
+    store.remove(t, &key("a")).expect("remove");
+    store.transaction(Transaction::Commit).expect("commit");
+    assert_eq!(entries(store, t), before[1..]);
+}
+
+fn transactions_nest(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    store.transaction(Transaction::Begin).expect("begin");
+    store.set(t, &key("outer"), &number(1)).expect("set");
+    store.transaction(Transaction::Begin).expect("begin");
+    store.set(t, &key("inner"), &number(1)).expect("set");
+    store.transaction(Transaction::RollBack).expect("roll back");
+    assert_eq!(entries(store, t), [(key("outer"), number(1))]);
+    store.transaction(Transaction::Begin).expect("begin");
+    store.set(t, &key("kept"), &number(1)).expect("set");
+    store.transaction(Transaction::Commit).expect("commit");
+    store.transaction(Transaction::RollBack).expect("the outer one takes the inner along");
+    assert_eq!(entries(store, t), []);
+}
+
+fn transactions_cover_clear_drop_and_open(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    store.set(t, &key("a"), &number(1)).expect("set");
+    store.transaction(Transaction::Begin).expect("begin");
+    store.clear(t).expect("clear");
+    store.set(t, &key("b"), &number(1)).expect("set");
+    store.drop_table(b"t").expect("drop");
+    let again = store.open(b"t").expect("open");
+    store.set(again, &key("c"), &number(1)).expect("set");
+    store.open(b"new").expect("open");
+    store.transaction(Transaction::RollBack).expect("roll back");
+    assert_eq!(names(store), [Value::from("t")]);
+    assert_eq!(store.open(b"t"), Ok(t));
+    assert_eq!(entries(store, t), [(key("a"), number(1))]);
+}
+
+fn a_commit_without_begin_is_refused(store: Store<'_>) {
+    assert!(store.transaction(Transaction::Commit).is_err());
+    assert!(store.transaction(Transaction::RollBack).is_err());
+    store.end_batch().expect("an empty batch is fine");
+}
+
+fn large_and_binary_contents_come_back(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    let large: Vec<u8> = (0..300_000u32).map(|i| (i * 7 % 256) as u8).collect();
+    let value = bytes(&Value::String(large.clone()));
+    store.set(t, &bytes(&Value::String(large.clone())), &value).expect("set");
+    assert_eq!(get(store, t, &bytes(&Value::String(large))), Some(value.clone()));
+    assert_eq!(entries(store, t)[0].1, value);
+}
+
+fn random_operations_agree_with_a_plain_model(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    let mut model: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut saved: Vec<Vec<(Vec<u8>, Vec<u8>)>> = Vec::new();
+    let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+    for step in 0..4000_i64 {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        let k = number((seed >> 20) as i64 & 31);
+        match seed & 15 {
+            0..=7 => {
+                store.set(t, &k, &number(step)).expect("set");
+                match model.iter_mut().find(|(key, _)| *key == k) {
+                    Some(entry) => entry.1 = number(step),
+                    None => model.push((k, number(step))),
+                }
+            }
+            8..=11 => {
+                let had = model.iter().any(|(key, _)| *key == k);
+                assert_eq!(store.remove(t, &k), Ok(had));
+                model.retain(|(key, _)| *key != k);
+            }
+            12 if saved.len() < 4 => {
+                store.transaction(Transaction::Begin).expect("begin");
+                saved.push(model.clone());
+            }
+            13 if saved.pop().is_some() => store.transaction(Transaction::Commit).expect("commit"),
+            14 => {
+                if let Some(before) = saved.pop() {
+                    store.transaction(Transaction::RollBack).expect("roll back");
+                    model = before;
+                }
+            }
+            15 if seed & 0xF00 == 0 => {
+                store.clear(t).expect("clear");
+                model.clear();
+            }
+            _ => {}
+        }
+        if step % 50 == 0 {
+            assert_eq!(entries(store, t), model, "after step {step}");
+        }
+    }
+}

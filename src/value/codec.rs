@@ -1,0 +1,140 @@
+//! `Value` to bytes and back.
+
+use super::format::{FormatError, Reader, Token, Writer};
+use super::tree::{Table, TableData, Value};
+use crate::limits::VALUE_DEPTH_MAX;
+use std::collections::HashMap;
+
+/// Appends one value, as a message of its own.
+pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<(), FormatError> {
+    Encoder { writer: Writer::new(out), seen: HashMap::new() }.value(value, 0)
+}
+
+/// Appends a list: a count, then the values; shared tables stay shared across it.
+pub fn encode_list(values: &[Value], out: &mut Vec<u8>) -> Result<(), FormatError> {
+    let mut encoder = Encoder { writer: Writer::new(out), seen: HashMap::new() };
+    encoder.writer.u32(u32::try_from(values.len()).map_err(|_| FormatError::OutOfMemory)?)?;
+    values.iter().try_for_each(|value| encoder.value(value, 0))
+}
+
+/// Reads one value; nothing may be left over.
+pub fn decode_value(bytes: &[u8]) -> Result<Value, FormatError> {
+    let mut decoder = Decoder { reader: Reader::new(bytes), tables: Vec::new() };
+    let value = decoder.value(0)?;
+    decoder.reader.finish()?;
+    Ok(value)
+}
+
+/// Reads a list; nothing may be left over.
+pub fn decode_list(bytes: &[u8]) -> Result<Vec<Value>, FormatError> {
+    let mut decoder = Decoder { reader: Reader::new(bytes), tables: Vec::new() };
+    let count = decoder.reader.count()?;
+    let values = (0..count).map(|_| decoder.value(0)).collect::<Result<_, _>>()?;
+    decoder.reader.finish()?;
+    Ok(values)
+}
+
+struct Encoder<'a> {
+    writer: Writer<'a>,
+    /// Address of a table to its number in this message.
+    seen: HashMap<usize, u32>,
+}
+
+impl Encoder<'_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), FormatError> {
+        match value {
+            Value::Nil => self.writer.nil(),
+            Value::Boolean(b) => self.writer.boolean(*b),
+            Value::Integer(i) => self.writer.integer(*i),
+            Value::Float(n) => self.writer.float(*n),
+            Value::String(bytes) => self.writer.string(bytes),
+            Value::Table(table) => self.table(table, depth),
+            Value::ExternalTable(name) => self.writer.external_table(name),
+            Value::Function(handle) => self.writer.function(*handle),
+            Value::Reference { lua_type, handle } => self.writer.reference(*lua_type, *handle),
+        }
+    }
+
+    fn table(&mut self, table: &Table, depth: usize) -> Result<(), FormatError> {
+        if let Some(&number) = self.seen.get(&table.address()) {
+            return self.writer.back_reference(number);
+        }
+        if depth >= VALUE_DEPTH_MAX {
+            return Err(FormatError::TooDeep);
+        }
+        self.seen.insert(table.address(), self.seen.len() as u32);
+        table.with(|data| {
+            let count = |n: usize| u32::try_from(n).map_err(|_| FormatError::OutOfMemory);
+            self.writer.table(count(data.array.len())?, count(data.pairs.len())?)?;
+            for value in &data.array {
+                self.entry(value, depth)?;
+            }
+            for (key, value) in &data.pairs {
+                if matches!(key, Value::Float(n) if n.is_nan()) {
+                    return Err(FormatError::BadTableEntry);
+                }
+                self.entry(key, depth)?;
+                self.entry(value, depth)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn entry(&mut self, value: &Value, depth: usize) -> Result<(), FormatError> {
+        if *value == Value::Nil { Err(FormatError::BadTableEntry) } else { self.value(value, depth + 1) }
+    }
+}
+
+struct Decoder<'a> {
+    reader: Reader<'a>,
+    /// Tables by number.
+    tables: Vec<Table>,
+}
+
+impl Decoder<'_> {
+    fn value(&mut self, depth: usize) -> Result<Value, FormatError> {
+        Ok(match self.reader.token()? {
+            Token::Nil => Value::Nil,
+            Token::Boolean(b) => Value::Boolean(b),
+            Token::Integer(i) => Value::Integer(i),
+            Token::Float(n) => Value::Float(n),
+            Token::String(bytes) => Value::String(bytes.to_vec()),
+            Token::Table { array, pairs } => Value::Table(self.table(array, pairs, depth)?),
+            Token::BackReference(n) => {
+                Value::Table(self.tables.get(n as usize).cloned().ok_or(FormatError::BadReference(n))?)
+            }
+            Token::ExternalTable(name) => Value::ExternalTable(name.to_vec()),
+            Token::Function(handle) => Value::Function(handle),
+            Token::Reference { lua_type, handle } => Value::Reference { lua_type, handle },
+        })
+    }
+
+    fn table(&mut self, array: u32, pairs: u32, depth: usize) -> Result<Table, FormatError> {
+        if depth >= VALUE_DEPTH_MAX {
+            return Err(FormatError::TooDeep);
+        }
+        let table = Table::new();
+        self.tables.push(table.clone());
+        let mut data = TableData::default();
+        for _ in 0..array {
+            data.array.push(self.entry(depth)?);
+        }
+        for _ in 0..pairs {
+            let key = self.entry(depth)?;
+            if matches!(key, Value::Float(n) if n.is_nan()) {
+                return Err(FormatError::BadTableEntry);
+            }
+            let value = self.entry(depth)?;
+            data.pairs.push((key, value));
+        }
+        table.with_mut(|place| *place = data);
+        Ok(table)
+    }
+
+    fn entry(&mut self, depth: usize) -> Result<Value, FormatError> {
+        match self.value(depth + 1)? {
+            Value::Nil => Err(FormatError::BadTableEntry),
+            value => Ok(value),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The bytes of values: one writer and one reader, which everything else is built on.
+//!
+//! | tag  | value          | body                                                    |
+//! |------|----------------|---------------------------------------------------------|
+//! | 0x00 | nil            | -                                                       |
+//! | 0x01 | boolean        | 1 byte, 0 or 1                                          |
+//! | 0x02 | integer        | i64, little endian                                      |
+//! | 0x03 | float          | f64 bits, little endian                                 |
+//! | 0x04 | string         | u32 length, any bytes                                   |
+//! | 0x05 | table          | u32 n, u32 m, n values (keys 1..n), m pairs (key, value) |
+//! | 0x06 | back-reference | u32 number of a table that began earlier                |
+//! | 0x07 | external table | u32 length, its name                                    |
+//! | 0x08 | function       | u32 handle                                              |
+//! | 0x09 | reference      | u8 Lua type, u32 handle                                 |
+//!
+//! The reader treats every byte as hostile: it never reads past the end, never believes a length that the remaining
+//! bytes cannot hold, and never panics. The writer allocates fallibly: a script decides how much it writes.
+
+use std::collections::TryReserveError;
+use std::fmt;
+
+/// The first byte of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the table above says what each is")]
+pub enum Tag {
+    Nil = 0,
+    Boolean = 1,
+    Integer = 2,
+    Float = 3,
+    String = 4,
+    Table = 5,
+    BackReference = 6,
+    ExternalTable = 7,
+    Function = 8,
+    Reference = 9,
+}
+
+/// One step of reading: a whole scalar, or the head of a table (whose values and pairs follow as tokens).
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs, reason = "the table above says what each is")]
+pub enum Token<'a> {
+    Nil,
+    Boolean(bool),
+    Integer(i64),
+    Float(f64),
+    String(&'a [u8]),
+    Table { array: u32, pairs: u32 },
+    BackReference(u32),
+    ExternalTable(&'a [u8]),
+    Function(u32),
+    Reference { lua_type: u8, handle: u32 },
+}
+
+/// Why bytes are not a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The bytes end before the value does.
+    Truncated,
+    /// No value begins with this byte.
+    UnknownTag(u8),
+    /// A boolean that is neither 0 nor 1.
+    BadBoolean(u8),
+    /// A length or count that the remaining bytes cannot hold.
+    BadLength(u32),
+    /// A back-reference to a table that has not begun.
+    BadReference(u32),
+    /// A key that is nil or NaN, or a nil where a table holds a value.
+    BadTableEntry,
+    /// Nested deeper than `VALUE_DEPTH_MAX`.
+    TooDeep,
+    /// Bytes left over after the value.
+    TrailingBytes(usize),
+    /// No memory for it.
+    OutOfMemory,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FormatError::Truncated => f.write_str("encoded value ends too early"),
+            FormatError::UnknownTag(tag) => write!(f, "encoded value has unknown tag {tag}"),
+            FormatError::BadBoolean(byte) => write!(f, "encoded boolean is {byte}"),
+            FormatError::BadLength(n) => write!(f, "encoded length {n} is more than the bytes hold"),
+            FormatError::BadReference(n) => write!(f, "encoded value refers to table {n}, which has not begun"),
+            FormatError::BadTableEntry => f.write_str("encoded table has a nil or NaN key, or a nil value"),
+            FormatError::TooDeep => write!(f, "value is nested more than {} tables deep", crate::limits::VALUE_DEPTH_MAX),
+            FormatError::TrailingBytes(n) => write!(f, "{n} bytes left over after an encoded value"),
+            FormatError::OutOfMemory => f.write_str("not enough memory"),
+        }
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl From<TryReserveError> for FormatError {
+    fn from(_: TryReserveError) -> Self {
+        FormatError::OutOfMemory
+    }
+}
+
+/// Reads tokens off the front of a byte slice.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the first byte.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Reader { rest: bytes }
+    }
+
+    /// Bytes not read yet.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Fails unless everything was read.
+    pub fn finish(self) -> Result<(), FormatError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(FormatError::TrailingBytes(self.rest.len())) }
+    }
+
+    /// The count that heads a list. A count that the remaining bytes cannot hold is refused.
+    pub fn count(&mut self) -> Result<u32, FormatError> {
+        let count = self.u32()?;
+        if count as usize > self.rest.len() { Err(FormatError::BadLength(count)) } else { Ok(count) }
+    }
+
+    /// The next scalar or table head.
+    #[inline]
+    pub fn token(&mut self) -> Result<Token<'a>, FormatError> {
+        Ok(match self.u8()? {
+            0 => Token::Nil,
+            1 => match self.u8()? {
+                0 => Token::Boolean(false),
+                1 => Token::Boolean(true),
+                other => return Err(FormatError::BadBoolean(other)),
+            },
+            2 => Token::Integer(i64::from_le_bytes(self.array()?)),
+            3 => Token::Float(f64::from_bits(u64::from_le_bytes(self.array()?))),
+            4 => Token::String(self.bytes()?),
+            5 => {
+                let (array, pairs) = (self.u32()?, self.u32()?);
+                // Each value takes at least one byte, each pair two.
+                if u64::from(array) + 2 * u64::from(pairs) > self.rest.len() as u64 {
+                    return Err(FormatError::BadLength(array.max(pairs)));
+                }
+                Token::Table { array, pairs }
+            }
+            6 => Token::BackReference(self.u32()?),
+            7 => Token::ExternalTable(self.bytes()?),
+            8 => Token::Function(self.u32()?),
+            9 => Token::Reference { lua_type: self.u8()?, handle: self.u32()? },
+            tag => return Err(FormatError::UnknownTag(tag)),
+        })
+    }
+
+    fn u8(&mut self) -> Result<u8, FormatError> {
+        let (&byte, rest) = self.rest.split_first().ok_or(FormatError::Truncated)?;
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    fn u32(&mut self) -> Result<u32, FormatError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(FormatError::Truncated)?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], FormatError> {
+        let len = self.u32()?;
+        let (bytes, rest) = self.rest.split_at_checked(len as usize).ok_or(FormatError::BadLength(len))?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+}
+
+/// Appends values to a buffer that it borrows, so that the buffer can be reused.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    /// Appends to `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Writer { out }
+    }
+
+    /// Bytes in the buffer, those before this writer included.
+    pub fn position(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back everything from `position` on.
+    pub fn truncate(&mut self, position: usize) {
+        self.out.truncate(position);
+    }
+
+    /// A count, to be overwritten by [`Writer::patch_u32`] when it is known.
+    pub fn u32(&mut self, n: u32) -> Result<(), FormatError> {
+        self.put(&n.to_le_bytes())
+    }
+
+    /// Overwrites four bytes written earlier.
+    pub fn patch_u32(&mut self, position: usize, n: u32) {
+        if let Some(place) = self.out.get_mut(position..position + 4) {
+            place.copy_from_slice(&n.to_le_bytes());
+        }
+    }
+
+    /// nil
+    pub fn nil(&mut self) -> Result<(), FormatError> {
+        self.put(&[Tag::Nil as u8])
+    }
+
+    /// boolean
+    pub fn boolean(&mut self, value: bool) -> Result<(), FormatError> {
+        self.put(&[Tag::Boolean as u8, u8::from(value)])
+    }
+
+    /// integer
+    #[inline]
+    pub fn integer(&mut self, value: i64) -> Result<(), FormatError> {
+        self.tagged(Tag::Integer, value.to_le_bytes())
+    }
+
+    /// float
+    #[inline]
+    pub fn float(&mut self, value: f64) -> Result<(), FormatError> {
+        self.tagged(Tag::Float, value.to_bits().to_le_bytes())
+    }
+
+    /// string
+    #[inline]
+    pub fn string(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        self.sized(Tag::String, bytes)
+    }
+
+    /// external table
+    pub fn external_table(&mut self, name: &[u8]) -> Result<(), FormatError> {
+        self.sized(Tag::ExternalTable, name)
+    }
+
+    /// The head of a table; `array` values and `pairs` pairs must follow. Returns where the two counts stand.
+    pub fn table(&mut self, array: u32, pairs: u32) -> Result<usize, FormatError> {
+        self.put(&[Tag::Table as u8])?;
+        let counts = self.position();
+        self.u32(array)?;
+        self.u32(pairs)?;
+        Ok(counts)
+    }
+
+    /// back-reference
+    pub fn back_reference(&mut self, table: u32) -> Result<(), FormatError> {
+        self.put(&[Tag::BackReference as u8])?;
+        self.u32(table)
+    }
+
+    /// function
+    pub fn function(&mut self, handle: u32) -> Result<(), FormatError> {
+        self.put(&[Tag::Function as u8])?;
+        self.u32(handle)
+    }
+
+    /// reference to a userdata or thread
+    pub fn reference(&mut self, lua_type: u8, handle: u32) -> Result<(), FormatError> {
+        self.put(&[Tag::Reference as u8, lua_type])?;
+        self.u32(handle)
+    }
+
+    #[inline]
+    fn tagged(&mut self, tag: Tag, body: [u8; 8]) -> Result<(), FormatError> {
+        let mut bytes = [tag as u8; 9];
+        bytes[1..].copy_from_slice(&body);
+        self.put(&bytes)
+    }
+
+    #[inline]
+    fn sized(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), FormatError> {
+        let len = u32::try_from(bytes.len()).map_err(|_| FormatError::OutOfMemory)?;
+        self.out.try_reserve(bytes.len() + 5)?;
+        self.put(&[tag as u8])?;
+        self.u32(len)?;
+        self.put(bytes)
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        self.out.try_reserve(bytes.len())?;
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+}

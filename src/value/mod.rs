@@ -1,0 +1,9 @@
+//! Values outside a VM, and their bytes. Pure: no Lua state, no host. The format is docs/codec.md.
+
+pub use self::codec::{decode_list, decode_value, encode_list, encode_value};
+pub use self::format::{FormatError, Reader, Tag, Token, Writer};
+pub use self::tree::{Table, TableData, Value};
+
+mod codec;
+mod format;
+mod tree;

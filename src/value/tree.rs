@@ -1,0 +1,144 @@
+//! A Lua value that stands on its own, for Rust programs. Tables are shared and may be cyclic, as in Lua.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+/// A Lua value outside any VM.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// nil
+    #[default]
+    Nil,
+    /// true or false
+    Boolean(bool),
+    /// A 64-bit integer; never equal to a [`Value::Float`] here, although `1 == 1.0` in Lua: the subtype is kept.
+    Integer(i64),
+    /// A 64-bit float.
+    Float(f64),
+    /// Any bytes; Lua strings need not be text.
+    String(Vec<u8>),
+    /// A table, by reference: clones share it.
+    Table(Table),
+    /// An external table (`ext.table`), by name.
+    ExternalTable(Vec<u8>),
+    /// A Lua function that the runtime holds under this handle, for `Runtime::call_handle`.
+    Function(u32),
+    /// A userdata or thread that the runtime holds under this handle.
+    Reference {
+        /// `LUA_TUSERDATA` (7), `LUA_TTHREAD` (8) or `LUA_TLIGHTUSERDATA` (2).
+        lua_type: u8,
+        /// For `Runtime::release`.
+        handle: u32,
+    },
+}
+
+/// A table outside any VM. Equality compares contents, in order; a table is always equal to itself.
+#[derive(Clone, Default)]
+pub struct Table(Rc<RefCell<TableData>>);
+
+/// What a table holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TableData {
+    /// Keys 1..n.
+    pub array: Vec<Value>,
+    /// All other keys, in the order in which they were met.
+    pub pairs: Vec<(Value, Value)>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new() -> Self {
+        Table::default()
+    }
+
+    /// Reads the contents.
+    ///
+    /// # Panics
+    /// When called inside [`Table::with_mut`] of the same table.
+    pub fn with<R>(&self, read: impl FnOnce(&TableData) -> R) -> R {
+        read(&self.0.borrow())
+    }
+
+    /// Changes the contents.
+    ///
+    /// # Panics
+    /// When called inside [`Table::with`] or [`Table::with_mut`] of the same table.
+    pub fn with_mut<R>(&self, change: impl FnOnce(&mut TableData) -> R) -> R {
+        change(&mut self.0.borrow_mut())
+    }
+
+    /// The value at `key`, nil when there is none.
+    pub fn get(&self, key: &Value) -> Value {
+        self.with(|data| {
+            if let Value::Integer(index) = key
+                && let Some(value) = usize::try_from(*index).ok().and_then(|i| data.array.get(i.checked_sub(1)?))
+            {
+                return value.clone();
+            }
+            data.pairs.iter().find(|(k, _)| k == key).map_or(Value::Nil, |(_, value)| value.clone())
+        })
+    }
+
+    /// Is it the same table, not only an equal one?
+    pub fn is_same(&self, other: &Table) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        Rc::as_ptr(&self.0).addr()
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other) || *self.0.borrow() == *other.0.borrow()
+    }
+}
+
+impl fmt::Debug for Table {
+    /// Shows the contents, or only that it is a table where it is being shown already (cycles).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.try_borrow_mut() {
+            Ok(data) => data.fmt(f),
+            Err(_) => f.write_str("Table(..)"),
+        }
+    }
+}
+
+impl From<TableData> for Table {
+    fn from(data: TableData) -> Self {
+        Table(Rc::new(RefCell::new(data)))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::String(text.as_bytes().to_vec())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Value::Integer(n)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(n: f64) -> Self {
+        Value::Float(n)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(b: bool) -> Self {
+        Value::Boolean(b)
+    }
+}
+
+impl From<Table> for Value {
+    fn from(table: Table) -> Self {
+        Value::Table(table)
+    }
+}

@@ -1,0 +1,204 @@
+--- pass
+--- src:1: unexpected symbol near <eof>
+--- src:1: 'then' expected near <eof>
+--- src:1: 'end' expected near <eof>
+--- src:1: 'end' expected near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: 'end' expected near 'elseif'
+--- src:1: unexpected symbol near <eof>
+--- src:1: 'do' expected near <eof>
+--- src:1: 'end' expected near <eof>
+--- src:1: 'until' expected near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: '=' or 'in' expected near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: ',' expected near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: 'do' expected near <eof>
+--- src:1: 'end' expected near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: 'do' expected near <eof>
+--- src:1: '=' or 'in' expected near '.'
+--- src:1: 'end' expected near <eof>
+--- src:1: <eof> expected near 'end'
+--- src:1: <eof> expected near 'until'
+--- src:1: <eof> expected near 'else'
+--- src:1: unexpected symbol near 'then'
+--- src:1: <name> expected near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: '(' expected near <eof>
+--- src:1: <name> or '...' expected near <eof>
+--- src:1: ')' expected near <eof>
+--- src:1: <name> or '...' expected near ')'
+--- src:1: ')' expected near 'b'
+--- src:1: <name> or '...' expected near '1'
+--- src:1: <name> expected near <eof>
+--- src:1: '(' expected near <eof>
+--- src:1: '(' expected near '.1'
+--- src:1: '(' expected near '.'
+--- src:1: '(' expected near ':'
+--- src:1: <name> expected near '1'
+--- src:1: 'end' expected near '2'
+--- src:1: '(' expected near ':'
+--- src:1: syntax error near <eof>
+--- src:1: syntax error near 'y'
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near '='
+--- src:1: unexpected symbol near '1'
+--- src:1: syntax error near '+'
+--- src:1: syntax error near '='
+--- src:1: syntax error near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: syntax error near '.1'
+--- src:1: unexpected symbol near <eof>
+--- src:1: ']' expected near <eof>
+--- src:1: unexpected symbol near ']'
+--- src:1: function arguments expected near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: function arguments expected near '='
+--- src:1: <name> expected near '1'
+--- src:1: unexpected symbol near <eof>
+--- src:1: ')' expected near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near ','
+--- src:1: syntax error near '1'
+--- src:1: ')' expected near <eof>
+--- src:1: syntax error near <eof>
+--- src:1: unexpected symbol near ')'
+--- src:1: unexpected symbol near 'nil'
+--- src:1: unexpected symbol near 'true'
+--- src:1: unexpected symbol near '{'
+--- src:1: unexpected symbol near ''s''
+--- src:1: unexpected symbol near '...'
+--- src:1: unexpected symbol near <eof>
+--- src:1: '}' expected near <eof>
+--- src:1: unexpected symbol near ','
+--- src:1: '=' expected near '2'
+--- src:1: '=' expected near '}'
+--- src:1: unexpected symbol near '}'
+--- src:1: '}' expected near '='
+--- src:1: '}' expected near '2'
+--- src:1: '}' expected near '='
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near '+'
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near 'or'
+--- src:1: unexpected symbol near '<'
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near '~='
+--- src:1: '(' expected near <eof>
+--- src:1: <name> or '...' expected near <eof>
+--- src:1: 'end' expected near <eof>
+--- src:1: '(' expected near 'f'
+--- src:1: unexpected symbol near <eof>
+--- src:1: unexpected symbol near ')'
+--- src:1: unexpected symbol near 'return'
+--- src:1: unexpected symbol near <eof>
+--- src:1: <eof> expected near 'x'
+--- src:1: syntax error near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: <name> expected near <eof>
+--- src:1: '::' expected near <eof>
+--- src:1: <name> expected near '1'
+--- src:1: <name> expected near <eof>
+--- src:1: '>' expected near <eof>
+--- src:1: unexpected symbol near '<'
+--- src:1: unknown attribute 'bad'
+--- src:1: <name> expected near '<'
+--- src:1: syntax error near '<'
+--- src:1: unfinished string near ''a'
+--- src:1: unfinished string near <eof>
+--- src:1: unfinished long string (starting at line 1) near <eof>
+--- src:1: unfinished long string (starting at line 1) near <eof>
+--- src:1: unfinished long comment (starting at line 1) near <eof>
+--- src:1: decimal escape too large near ''\400''
+--- src:1: hexadecimal digit expected near ''\xZ'
+--- src:1: UTF-8 value too large near ''\u{110000000'
+--- src:1: invalid escape sequence near ''\k'
+--- src:1: malformed number near '1e'
+--- src:1: malformed number near '0xZ'
+--- src:1: malformed number near '3..2'
+--- src:1: malformed number near '12abc'
+--- src:1: unexpected symbol near '@'
+--- src:1: unexpected symbol near '?'
+--- src:1: unexpected symbol near '!'
+--- src:1: syntax error near '+'
+--- src:1: syntax error near '+'
+--- src:1: unexpected symbol near '&'
+--- src:1: unexpected symbol near '|'
+--- src:1: unexpected symbol near '`'
+--- src:1: unexpected symbol near '$'
+--- src:1: syntax error near 'x'
+--- src:1: syntax error near 'x'
+--- src:1: syntax error near 'x'
+--- src:1: unexpected symbol near '['
+--- src:1: 'then' expected near <eof>
+--- src:1: unexpected symbol near '//'
+--- src:1: unexpected symbol near '/'
+--- src:1: unexpected symbol near '#'
+--- src:1: syntax error near 'x'
+--- src:1: unexpected symbol near '>'
+--- src:1: syntax error near 'function'
+--- src:5: unexpected symbol near '='
+--- src:4: ')' expected (to close '(' at line 1) near <eof>
+--- src:6: 'end' expected (to close 'function' at line 1) near <eof>
+--- src:3: syntax error near <eof>
+--- src:2: syntax error near <eof>
+--- src:2: syntax error near <eof>
+--- src:1: syntax error near 'w'
+--- src:1: syntax error near 'w'
+--- src:1: unexpected symbol near ''b''
+--- src:1: syntax error
+--- src:1: unexpected symbol
+--- src:1: unexpected symbol near '<\239>'
+--- src:1: syntax error near '<\195>'
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- src:1: unexpected symbol near ';'
+--- compiles
+--- src:1: <name> expected near '='
+--- src:1: <name> expected near 'goto'
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+--- compiles
+---
+-- Manual 3, 6.1: what the compiler says, with line and near token, for errors all over the grammar.
+local function e(src) local f, m = load(src, "=src"); print(f == nil and m or "compiles") end
+e "if"; e "if x"; e "if x then"; e "if x then else"; e "if x then elseif"; e "if x then else elseif y then end"; e "while"; e "while x"; e "while x do"; e "repeat"; e "repeat until"; e "for"; e "for x"; e "for x ="; e "for x = 1"; e "for x = 1,"; e "for x = 1, 2"; e "for x = 1, 2 do"; e "for x, "; e "for x in"; e "for x in y"; e "for x.y = 1, 2 do end"
+e "do"; e "end"; e "until x"; e "else"; e "then"; e "local"; e "local x,"; e "local function"; e "local function f"; e "local function f("; e "local function f(a"; e "local function f(a,)"; e "local function f(a b)"; e "local function f(1)"; e "function"; e "function f"; e "function f.1()"; e "function f:g.h() end"; e "function f:g:h() end"; e "function 1() end"; e "function f() return 1 2 end"; e "local function f:g() end"
+e "x"; e "x y"; e "x,"; e "x, y = "; e "x = "; e "x = = 1"; e "1 = x"; e "x + 1"; e "f() = 1"; e "x.y"; e "x."; e "x.1"; e "x["; e "x[1"; e "x[]"; e "x:y"; e "x:"; e "x:y = 1"; e "x:1()"; e "f("; e "f(1"; e "f(1,"; e "f(,)"; e "f 1"; e "(x"; e "(x)"; e "()"; e "nil = 1"; e "true()"; e "{}"; e "'s'"; e "... = 1"
+e "x = {"; e "x = {1"; e "x = {1,,2}"; e "x = {[1] 2}"; e "x = {[1]}"; e "x = {a = }"; e "x = {a.b = 1}"; e "x = {1 2}"; e "x = {f() = 1}"; e "x = 1 +"; e "x = + 1"; e "x = not"; e "x = #"; e "x = 1 .. "; e "x = a and"; e "x = a or or b"; e "x = 1 < < 2"; e "x = ~"; e "x = ~~"; e "x = a ~= ~= b"; e "x = function"; e "x = function("; e "x = function()"; e "x = function f() end"; e "x = ("; e "x = )"
+e "return return"; e "return 1,"; e "return 1; x = 2"; e "break x"; e "goto"; e "::"; e "::x"; e "::1::"; e "local x <"; e "local x <const"; e "local x <const> <close>"; e "local x <const>, y <bad> = 1, 2"; e "local <const> x = 1"; e "x <const> = 1"
+e "x = 'a\nb'"; e "x = \"a"; e "x = [[a"; e "x = [=[a]]"; e "--[[ a"; e "x = '\\400'"; e "x = '\\xZZ'"; e "x = '\\u{110000000}'"; e "x = '\\k'"; e "x = 1e"; e "x = 0xZ"; e "x = 3..2"; e "x = 12abc"; e "x = @"; e "x = a ? b"; e "x = a != b"; e "x += 1"; e "x++"; e "x = a && b"; e "x = a || b"; e "x = `a`"; e "x = $y"; e "let x = 1"; e "var x"; e "const x = 1"; e "x = [1, 2]"; e "if (x) { }"; e "// comment"; e "/* c */"; e "# comment"; e "import x"; e "x => y"; e "async function f() end"
+e "\n\nx = \n\n=\n"; e "f(\n1,\n2\n"; e "function f()\n  if x then\n    y()\n  \nend\n"; e "x = [[\n\n]] y"; e "--[[\n]] x"; e "local s = 'x\\\ny' z"; e("x = " .. ("y"):rep(100) .. " z w"); e("x = '" .. ("y"):rep(100) .. "' z w"); e "x = '\1' 'b'"; e "x\0y = 1"; e "x = \0"; e "\xef\xbb\xbfx = 1"; e "caf\xc3\xa9 = 1"
+-- and what compiles although it looks odd
+e ";;;"; e "x = -nil"; e "x = ('a').b.c"; e "f{}{}{}"; e "f''''[[]]"; e "a.b['c'].d:e(f)(g).h = 1"; e "return"; e "return;"; e "do return end x = 1"; e "::a:: ::b:: goto a"; e "local function f(...) return ... end"; e "x = function(a, ...) end"; e "local x <const>, y <close> = 1"; e "for _ in f do end"; e "x = {;}" ; e "x = {1, 2;}"; e "goto = nil" ; e "x.goto = 1"; e "x['end'] = 1"; e "(f)()"; e "(f or g)(x).y = 1"; e "a.b.c, d[e], f = 1"; e "x = - - - 1"; e "x = not not not nil"; e "x = 2^-3"; e "if x then return end"; e "while true do break; end"; e "repeat local x until x"; e "local a <const> = 5; return a"

@@ -1,0 +1,120 @@
+/** A Chromium, a server for the built package, and pages that have loaded it. */
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+
+/** Where Chromium is; Debian's by default. */
+const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--js-flags=--expose-gc",
+];
+
+const TYPES: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
+
+/** Nothing may come from elsewhere, and nothing may be evaluated but wasm. */
+const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
+
+const PAGE = `<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>`;
+const SCRIPT = `import * as perilune from "/dist/index.js"; Object.assign(globalThis, { perilune });`;
+const WORKER = `import { Lua } from "/dist/index.js";
+const lua = await Lua.create();
+postMessage(lua.eval("return _VERSION"));`;
+
+/** The built package; with source maps, and a place for counts, when coverage is measured (scripts/coverage.mjs). */
+const DIST = process.env["PERILUNE_DIST"] ?? resolve("dist");
+const COVERAGE = process.env["PERILUNE_COVERAGE"];
+
+/** What all tests of a file share. */
+export interface Setup {
+  origin: string;
+  /** A page of its own in the shared profile: as another tab. */
+  open(path?: string): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/** Starts everything. */
+export async function setUp(): Promise<Setup> {
+  const server = await serve();
+  const browser: Browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  const context: BrowserContext = await browser.newContext();
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    origin,
+    async open(path = "/") {
+      const page = await context.newPage();
+      page.on("pageerror", (error) => console.error("in the page:", error));
+      if (COVERAGE !== undefined) {
+        await page.coverage.startJSCoverage({ resetOnNavigation: false });
+        const { close } = page;
+        page.close = async () => {
+          await saveCoverage(page, COVERAGE);
+          await close.call(page);
+        };
+      }
+      await page.goto(origin + path);
+      await loaded(page);
+      return page;
+    },
+    async close() {
+      await browser.close();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Reloads, and waits until the package is there again. */
+export async function reload(page: Page): Promise<void> {
+  await page.reload();
+  await loaded(page);
+}
+
+/** Leaves the page's counts as Node would. */
+async function saveCoverage(page: Page, folder: string): Promise<void> {
+  const result = (await page.coverage.stopJSCoverage())
+    .filter(({ url }) => url.includes("/dist/"))
+    .map(({ url, scriptId, functions }) => {
+      const file = pathToFileURL(join(DIST, new URL(url).pathname.slice("/dist/".length)));
+      return { scriptId, url: file.href, functions };
+    });
+  const name = `coverage-page-${process.pid}-${Date.now()}-${Math.random()}.json`;
+  await writeFile(join(folder, name), JSON.stringify({ result }));
+}
+
+async function loaded(page: Page): Promise<void> {
+  await page.waitForFunction(() => "perilune" in globalThis);
+}
+
+function serve(): Promise<Server> {
+  const server = createServer(async ({ url = "/" }, response) => {
+    const path = normalize(new URL(url, "http://x").pathname);
+    try {
+      const [type, body] = await content(path);
+      response.writeHead(200, { "content-type": type, "content-security-policy": CSP, "cache-control": "no-store" });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+async function content(path: string): Promise<[string, string | Uint8Array]> {
+  if (path === "/") return ["text/html", PAGE];
+  if (path === "/page.js") return ["text/javascript", SCRIPT];
+  if (path === "/worker.js") return ["text/javascript", WORKER];
+  if (!path.startsWith("/dist/")) throw new Error("not served");
+  return [TYPES[extname(path)] ?? "application/octet-stream", await readFile(join(DIST, path.slice("/dist/".length)))];
+}

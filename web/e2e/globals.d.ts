@@ -1,0 +1,4 @@
+/** What the test page has put into its global scope. */
+declare const perilune: typeof import("../src/index.ts");
+/** The Lua that a test keeps between its steps. */
+declare var lua: import("../src/index.ts").Lua;

@@ -1,0 +1,78 @@
+/** The package in a page of Chromium, under a strict content security policy. */
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { setUp, type Setup } from "./browser.ts";
+
+suite("in a page", () => {
+  let setup: Setup;
+  before(async () => void (setup = await setUp()));
+  after(() => setup.close());
+
+  test("runs Lua", async () => {
+    const page = await setup.open();
+    const result = await page.evaluate(async () => {
+      const lua = await perilune.Lua.create();
+      const { output, values } = lua.run("print('hello') return 1, 'é', { a = 1.5 }");
+      const failed = lua.tryEval("error({ code = 42 })", { name: "page.lua" });
+      const stats = lua.stats();
+      await lua.close();
+      return {
+        output,
+        values,
+        code: !failed.ok && (failed.error.value as { code: number }).code,
+        limit: stats.memory.limit,
+      };
+    });
+    assert.deepEqual(result, { output: "hello\n", values: [1, "é", { a: 1.5 }], code: 42, limit: 2 << 20 });
+    await page.close();
+  });
+
+  test("a hundred VMs in one page are independent, and the module is fetched once", async () => {
+    const page = await setup.open();
+    const sums = await page.evaluate(async () => {
+      const all = await Promise.all(Array.from({ length: 100 }, () => perilune.Lua.create()));
+      all.forEach((one, i) => one.eval(`id = ${i}; ext.table('t').id = id`));
+      const sums = [
+        all.reduce((sum, one) => sum + one.eval<number>("return id"), 0),
+        all.reduce((sum, one) => sum + (one.table("t").get("id") as number), 0),
+        performance.getEntriesByType("resource").filter(({ name }) => name.endsWith(".wasm")).length,
+      ];
+      await Promise.all(all.map((one) => one.close()));
+      return sums;
+    });
+    assert.deepEqual(sums, [4950, 4950, 1]);
+    await page.close();
+  });
+
+  test("runs in a worker", async () => {
+    const page = await setup.open();
+    const version = await page.evaluate(
+      () =>
+        new Promise((resolve, reject) => {
+          const worker = new Worker("/worker.js", { type: "module" });
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.onerror = (event) => reject(new Error(event.message));
+        }),
+    );
+    assert.equal(version, "Lua 5.4");
+    await page.close();
+  });
+
+  test("a hundred thousand evals and errors keep memory flat", async () => {
+    const page = await setup.open();
+    const [before, after] = await page.evaluate(async () => {
+      const lua = await perilune.Lua.create();
+      const round = (count: number) => {
+        for (let i = 0; i < count; i++) {
+          lua.eval("local t = { 1, 2 } return t[1]");
+          if (i % 10 === 0) lua.tryEval("error('x')");
+        }
+        lua.gc();
+        return lua.stats().memory.used;
+      };
+      return [round(1000), round(100_000)];
+    });
+    assert.equal(after, before);
+    await page.close();
+  });
+});

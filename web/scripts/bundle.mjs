@@ -1,0 +1,45 @@
+/** What every build here has in common: where "#js/..." is, and how to run a tool. */
+import { spawnSync } from "node:child_process";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder `web/`. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Where the build tool (cargo xtask build) leaves the finished module. */
+export const wasm = resolve(root, "../target/wasm/perilune.wasm");
+
+/** `#js/x.js` is `../src/js/x.js`: the same files that the Rust crate carries along. */
+const jsRoom = {
+  name: "js-room",
+  setup(build) {
+    build.onResolve({ filter: /^#js\// }, ({ path }) => ({
+      path: resolve(root, "../src/js", path.slice("#js/".length)),
+    }));
+  },
+};
+
+/** @type {import("esbuild").BuildOptions} */
+export const options = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  splitting: true,
+  external: ["*.wasm"],
+  plugins: [jsRoom],
+  logLevel: "warning",
+};
+
+/** Runs a program of node_modules/.bin, or node itself; ends this one when it fails. */
+export function run(program, args, settings = {}) {
+  const path = program === "node" ? process.execPath : resolve(root, "node_modules/.bin", program);
+  const { status } = spawnSync(path, args, { cwd: root, stdio: "inherit", ...settings });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** The types: first the JavaScript of src/js, then the package, which uses them. */
+export function checkTypes() {
+  run("tsc", ["-p", "tsconfig.js.json"]);
+  run("tsc", ["-p", "tsconfig.json"]);
+}

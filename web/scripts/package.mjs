@@ -1,0 +1,27 @@
+/** The JavaScript of the package, bundled, with the module beside it. */
+import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
+import { build } from "esbuild";
+import { options, wasm } from "./bundle.mjs";
+
+/** The entries that stand on `index` do so as the package's users do. */
+const onIndex = {
+  name: "on-index",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: "./index.js", external: true }));
+  },
+};
+
+/**
+ * Bundles into `outdir`. One file for each entry: what `index` and `raw` share is small, and chunks of their own would
+ * cost more in `index`. Says whether the module was there.
+ */
+export async function buildPackage(outdir, { sourcemap = false } = {}) {
+  rmSync(outdir, { recursive: true, force: true });
+  const shared = { ...options, splitting: false, outdir, minify: true, sourcemap };
+  await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
+  await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
+  if (!existsSync(wasm)) return false;
+  copyFileSync(wasm, resolve(outdir, "perilune.wasm"));
+  return true;
+}

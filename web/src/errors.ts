@@ -1,0 +1,132 @@
+/**
+ * The errors of the package: one class to catch, subclasses by who must act.
+ *
+ * Misuse by the caller (not a string, an unknown option, a value that has no place in Lua) is a TypeError or a
+ * RangeError, as everywhere in JavaScript; what happens at run time is a `LuaError`.
+ */
+
+/** What went wrong; the same words on the Rust side. */
+export type LuaErrorKind =
+  "runtime" | "syntax" | "memory" | "timeout" | "interrupt" | "storage" | "value" | "usage" | "closed" | "bug";
+
+/** What is known of an error beside its message. */
+export interface LuaErrorDetails {
+  /** Lua's stack traceback. */
+  traceback?: string | undefined;
+  /** The chunk in which it happened, as given by `name`. */
+  chunk?: string | undefined;
+  /** The line in that chunk. */
+  line?: number | undefined;
+  /** The Lua value that was raised: `error({ code = 42 })` gives `{ code: 42 }`. */
+  value?: unknown;
+  /** The JavaScript error behind it. */
+  cause?: unknown;
+}
+
+/** Something that Lua, or Perilune, reports. */
+export class LuaError extends Error {
+  /** What went wrong. */
+  readonly kind: LuaErrorKind;
+  /** Lua's stack traceback. */
+  readonly traceback: string | undefined;
+  /** The chunk in which it happened. */
+  readonly chunk: string | undefined;
+  /** The line in that chunk. */
+  readonly line: number | undefined;
+  /** The Lua value that was raised. */
+  readonly value: unknown;
+  /** Errors thrown by `run()`: what the program wrote before it failed. */
+  declare output?: string;
+
+  constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = kind;
+    this.traceback = details.traceback;
+    this.chunk = details.chunk;
+    this.line = details.line;
+    this.value = details.value;
+  }
+
+  static {
+    // On the prototype, like the built-in errors: not an own property that every console prints again.
+    named(this, "LuaError");
+  }
+}
+
+/** The source does not compile. */
+export class LuaSyntaxError extends LuaError {
+  static {
+    named(this, "LuaSyntaxError");
+  }
+}
+
+/** The program raised an error. */
+export class LuaRuntimeError extends LuaError {
+  static {
+    named(this, "LuaRuntimeError");
+  }
+}
+
+/** The memory limit was reached. The VM is still usable. */
+export class LuaMemoryError extends LuaError {
+  static {
+    named(this, "LuaMemoryError");
+  }
+}
+
+/** The program ran too long. */
+export class LuaTimeoutError extends LuaError {
+  static {
+    named(this, "LuaTimeoutError");
+  }
+}
+
+/** The program was interrupted. */
+export class LuaInterruptError extends LuaError {
+  static {
+    named(this, "LuaInterruptError");
+  }
+}
+
+/** The storage, or an external table, refused. */
+export class LuaStorageError extends LuaError {
+  /**
+   * Why, for programs: `locked` (open in another tab), `unavailable`, `name`, `newer`, `foreign`, `quota`, `closed`,
+   * `read-only`, `too-large`, `host`.
+   */
+  readonly code: string;
+
+  constructor(code: string, message: string, details: LuaErrorDetails = {}) {
+    super("storage", message, details);
+    this.code = code;
+  }
+
+  static {
+    named(this, "LuaStorageError");
+  }
+}
+
+/** The `Lua`, or the function, was closed. */
+export class LuaClosedError extends LuaError {
+  constructor(message = "this Lua is closed") {
+    super("closed", message);
+  }
+
+  static {
+    named(this, "LuaClosedError");
+  }
+}
+
+/** An error of a store (a plain Error with a `code`) as the package's own. */
+export function storageError(cause: unknown): LuaStorageError {
+  if (cause instanceof LuaStorageError) return cause;
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
+  return new LuaStorageError(typeof code === "string" ? code : "host", String(message ?? cause), { cause });
+}
+
+function named(errorClass: { prototype: object }, name: string): void {
+  const descriptor = { value: name, configurable: true, writable: true };
+  Object.defineProperty(errorClass.prototype, "name", descriptor);
+  // The class's own name, which the minifier has taken.
+  Object.defineProperty(errorClass, "name", descriptor);
+}

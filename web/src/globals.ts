@@ -1,0 +1,50 @@
+/** `lua.globals`. */
+import { Operation } from "./tags.js";
+import type { LuaValue } from "./values.js";
+import type { Vm } from "./vm.js";
+
+/** Lua's global variables. */
+export class LuaGlobals {
+  readonly #vm: Vm;
+
+  /** @internal Made by `Lua`. */
+  constructor(vm: Vm) {
+    this.#vm = vm;
+  }
+
+  /** The value of a global; undefined when there is none. */
+  get(name: string): LuaValue {
+    return this.#vm.request(Operation.globalGet, [checkName(name)])[0];
+  }
+
+  /** Sets a global. */
+  set(name: string, value: unknown): void {
+    this.#vm.request(Operation.globalSet, [checkName(name), value]);
+  }
+
+  /** Whether a global has a value. */
+  has(name: string): boolean {
+    return this.#vm.request(Operation.globalHas, [checkName(name)])[0] === true;
+  }
+
+  /** Removes a global; says whether it was there. */
+  delete(name: string): boolean {
+    return this.#vm.request(Operation.globalDelete, [checkName(name)])[0] === true;
+  }
+
+  /** The names of all globals. */
+  keys(): string[] {
+    return this.#vm.request(Operation.globalKeys, []) as string[];
+  }
+}
+
+/** A name, or a TypeError. */
+export function checkName(name: unknown): string {
+  if (typeof name !== "string") throw new TypeError(`a name must be a string, not ${typeName(name)}`);
+  return name;
+}
+
+/** For messages: what somebody gave instead. */
+export function typeName(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}

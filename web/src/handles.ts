@@ -1,0 +1,112 @@
+/**
+ * Lua values that stay in Lua: functions, threads and userdata, known by handles.
+ *
+ * A handle keeps its value from being collected until it is released: by `dispose()`, by `using`, or some time after
+ * JavaScript has forgotten the object.
+ */
+import { LuaClosedError } from "./errors.js";
+import type { LuaValue, Realm } from "./values.js";
+
+/** What a handle asks its VM for. */
+export interface HandleOwner extends Realm {
+  /** Calls the function behind a handle: its first result. */
+  callHandle(handle: number, args: readonly unknown[]): LuaValue;
+  /** Lets the value behind a handle go. */
+  release(handle: number): void;
+}
+
+interface State {
+  readonly owner: HandleOwner;
+  readonly handle: number;
+  /** lua.h's type for references; undefined for functions. */
+  readonly type: number | undefined;
+  disposed: boolean;
+}
+
+/** Out of reach: neither Lua nor a caller can forge a handle. */
+const states = new WeakMap<object, State>();
+
+/** Handles whose objects were forgotten. */
+const forgotten = new FinalizationRegistry<State>(({ owner, handle }) => owner.release(handle));
+
+/** `Symbol.dispose`, also where the platform is older than it. */
+const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
+
+/** A Lua function. Call it like any function; it returns the first result. */
+export interface LuaFunction {
+  (...args: unknown[]): LuaValue;
+  /** Lets Lua collect the function. Calling it afterwards throws `LuaClosedError`. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** For `value instanceof LuaFunction`. Functions come from Lua; this makes none. */
+export const LuaFunction: {
+  readonly prototype: LuaFunction;
+  [Symbol.hasInstance](value: unknown): value is LuaFunction;
+} = Object.create(null, {
+  prototype: { value: Object.create(Function.prototype, disposers()) },
+  [Symbol.hasInstance]: { value: (value: unknown) => typeof value === "function" && states.has(value) },
+});
+
+/** A Lua thread (coroutine) or userdata: it can be held and given back, nothing else. */
+export class LuaReference {
+  /** What it is. */
+  get type(): "thread" | "userdata" {
+    return states.get(this)?.type === 8 ? "thread" : "userdata";
+  }
+
+  /** Lets Lua collect the value. */
+  dispose(): void {
+    dispose(this);
+  }
+
+  declare [Symbol.dispose]: () => void;
+
+  static {
+    Object.defineProperties(this.prototype, disposers());
+  }
+}
+
+/** The function behind `handle`. */
+export function makeFunction(owner: HandleOwner, handle: number): LuaFunction {
+  const made = (...args: unknown[]): LuaValue => owner.callHandle(handleOf(made, owner).handle, args);
+  Object.setPrototypeOf(made, LuaFunction.prototype);
+  Object.defineProperty(made, "name", { value: "LuaFunction" });
+  return own(made as LuaFunction, { owner, handle, type: undefined, disposed: false });
+}
+
+/** The thread or userdata behind `handle`. */
+export function makeReference(owner: HandleOwner, type: number, handle: number): LuaReference {
+  return own(new LuaReference(), { owner, handle, type, disposed: false });
+}
+
+/** The handle of a value that is on its way to `realm`. */
+export function handleOf(value: object, realm: Realm): { handle: number; type: number | undefined } {
+  const state = states.get(value);
+  if (state === undefined) throw new TypeError("this is not a value of Lua");
+  if (state.owner !== realm) throw new TypeError("the value belongs to another Lua");
+  if (state.disposed) throw new LuaClosedError("the value was disposed of");
+  return state;
+}
+
+function own<T extends object>(value: T, state: State): T {
+  states.set(value, state);
+  forgotten.register(value, state, value);
+  return value;
+}
+
+function dispose(value: object): void {
+  const state = states.get(value);
+  if (state === undefined || state.disposed) return;
+  state.disposed = true;
+  forgotten.unregister(value);
+  state.owner.release(state.handle);
+}
+
+function disposers(): PropertyDescriptorMap {
+  const value = function (this: object): void {
+    dispose(this);
+  };
+  return { dispose: { value }, [disposeSymbol]: { value } };
+}

@@ -1,0 +1,42 @@
+/**
+ * Perilune: a persistent, sandboxed Lua 5.4.
+ *
+ * ```js
+ * import { Lua } from "perilune";
+ *
+ * const lua = await Lua.create({ storage: "idb://notes" });
+ * lua.eval("local t = ext.table('visits'); t.n = (t.n or 0) + 1; return t.n"); // one more at every visit
+ * await lua.flush(); // committed, not only accepted
+ * ```
+ *
+ * @packageDocumentation
+ */
+import { LuaReference } from "./handles.js";
+import { Lua } from "./lua.js";
+import { LuaTable } from "./table.js";
+
+export { Lua, LuaReference, LuaTable };
+export { LuaFunction } from "./handles.js";
+export type { LuaEvents, LuaResult, LuaRun } from "./lua.js";
+export {
+  LuaClosedError,
+  LuaError,
+  LuaInterruptError,
+  LuaMemoryError,
+  LuaRuntimeError,
+  LuaStorageError,
+  LuaSyntaxError,
+  LuaTimeoutError,
+  type LuaErrorDetails,
+  type LuaErrorKind,
+} from "./errors.js";
+export { setDefaultModule } from "./loader.js";
+export type { LuaGlobals } from "./globals.js";
+export type { EvalOptions, LuaOptions, OutputCallback, StorageBackend, WasmSource } from "./options.js";
+export type { GcMode, LuaStats } from "./stats.js";
+export type { LuaKey, LuaValue } from "./values.js";
+
+// What a console shows, minified or not.
+for (const [name, exported] of Object.entries({ Lua, LuaReference, LuaTable })) {
+  Object.defineProperty(exported, "name", { value: name });
+}

@@ -1,0 +1,180 @@
+/** The class `Lua`: what users hold. Checks what it is given and passes it to the VM. */
+import { LuaError, storageError } from "./errors.js";
+import { LuaGlobals, checkName, typeName } from "./globals.js";
+import { loadModule } from "./loader.js";
+import { checkCreateOptions, checkEvalOptions, type EvalOptions, type LuaOptions } from "./options.js";
+import { Capture, outputTo } from "./output.js";
+import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
+import { openStorage } from "./storage.js";
+import type { LuaTable } from "./table.js";
+import { Operation } from "./tags.js";
+import { binaryToText, toBinary } from "./utf8.js";
+import type { LuaValue } from "./values.js";
+import { Vm } from "./vm.js";
+
+/** What `tryEval` returns. */
+export type LuaResult<T = LuaValue> = { ok: true; value: T } | { ok: false; error: LuaError };
+
+/** What `run` returns. */
+export interface LuaRun {
+  /** All results. */
+  values: LuaValue[];
+  /** Everything that was written to stdout and stderr, in order. */
+  output: string;
+  /** How long it took. */
+  ms: number;
+}
+
+/** What the listeners of `on` get. */
+export interface LuaEvents {
+  /** A storage transaction is complete. */
+  commit: { tables: number; entries: number; bytes: number };
+  /** A storage transaction failed. Nothing is lost: it will be tried again. */
+  "storage-error": LuaError;
+  /** An eval, or JavaScript, changed these tables. */
+  change: { tables: string[] };
+}
+
+const EVENTS = ["commit", "storage-error", "change"];
+
+/** A Lua 5.4 with its own memory, its own globals and its own external tables. */
+export class Lua {
+  /** The global variables. */
+  readonly globals: LuaGlobals;
+  readonly #vm: Vm;
+
+  private constructor(vm: Vm) {
+    this.#vm = vm;
+    this.globals = new LuaGlobals(vm);
+  }
+
+  /** Loads the wasm module (once per page), opens the storage and makes a VM. */
+  static async create(options: LuaOptions = {}): Promise<Lua> {
+    checkCreateOptions(options);
+    const opening = openStorage(options.storage);
+    // The module is more likely to be what fails; then this must not be an unhandled rejection.
+    opening.catch(() => {});
+    try {
+      const module = await loadModule(options.wasm);
+      const sink = outputTo(options.stdout, options.stderr);
+      return new Lua(await Vm.create(module, await opening, sink, options.memoryLimit));
+    } catch (error) {
+      await opening.then(
+        (store) => store.close({ discard: true }),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  /** Runs `code`; its first result. Throws a `LuaError`. */
+  eval<T = LuaValue>(code: string, options?: EvalOptions): T {
+    if (typeof code !== "string") throw sourceError(code);
+    if (options === undefined) return this.#vm.evalFirst(code) as T;
+    return this.evalAll(code, options)[0] as T;
+  }
+
+  /** Runs `code`; all its results. Throws a `LuaError`. */
+  evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
+    if (typeof code !== "string") throw sourceError(code);
+    checkEvalOptions(options);
+    return this.#vm.evalAll(code, options.name);
+  }
+
+  /** Runs `code`; its first result, or the error. Misuse (not a string ...) still throws. */
+  tryEval<T = LuaValue>(code: string, options?: EvalOptions): LuaResult<T> {
+    try {
+      return { ok: true, value: this.eval<T>(code, options) };
+    } catch (error) {
+      if (error instanceof LuaError) return { ok: false, error };
+      throw error;
+    }
+  }
+
+  /** Runs `code`; its results and what it wrote. An error has what was written before it as `output`. */
+  run(code: string, options: EvalOptions = {}): LuaRun {
+    const capture = new Capture();
+    const { sink } = this.#vm;
+    const start = performance.now();
+    this.#vm.sink = capture;
+    try {
+      const values = this.evalAll(code, options);
+      return { values, output: capture.text, ms: performance.now() - start };
+    } catch (error) {
+      if (error instanceof LuaError) error.output = capture.text;
+      throw error;
+    } finally {
+      this.#vm.sink = sink;
+    }
+  }
+
+  /** Calls a global function, or one in a table (`"math.max"`); its first result. */
+  call<T = LuaValue>(name: string, ...args: unknown[]): T {
+    return this.#vm.request(Operation.call, [checkName(name), ...args])[0] as T;
+  }
+
+  /** The external table of this name, as `ext.table(name)` in Lua: made if missing. */
+  table(name: string): LuaTable {
+    this.#vm.checkOpen();
+    return this.#vm.external(toBinary(checkName(name)));
+  }
+
+  /** The names of all external tables. */
+  tables(): string[] {
+    this.#vm.checkOpen();
+    return this.#vm.store.names().map(binaryToText);
+  }
+
+  /** Resolves when everything written so far is committed to storage; rejects with a `LuaStorageError` if it cannot be. */
+  async flush(): Promise<void> {
+    this.#vm.checkOpen();
+    await this.#vm.store.flush().catch((error: unknown) => {
+      throw storageError(error);
+    });
+  }
+
+  /** Listens; returns what ends it. Listeners run in microtasks of their own, never inside a call. */
+  on<E extends keyof LuaEvents>(event: E, listener: (detail: LuaEvents[E]) => void): () => void {
+    if (!EVENTS.includes(event)) throw new TypeError(`there is no event "${event}"`);
+    if (typeof listener !== "function") throw new TypeError("the listener must be a function");
+    return this.#vm.store.on(event, (detail) => {
+      if (event === "storage-error") detail = storageError(detail);
+      if (event === "change") detail = { tables: detail.tables.map(binaryToText) };
+      listener(detail as LuaEvents[E]);
+    });
+  }
+
+  /** Memory, garbage collector, tables and storage, in numbers. */
+  stats(): LuaStats {
+    return stats(this.#vm);
+  }
+
+  /** Drives the garbage collector: what the manual says of `collectgarbage`. */
+  gc(mode: GcMode = "collect"): LuaValue {
+    return gc(this.#vm, mode);
+  }
+
+  /**
+   * Flushes, closes the storage and frees the memory. When flushing fails it rejects and everything stays open, so that
+   * nothing is lost; `discard` gives up what is not committed.
+   */
+  async close(options: { discard?: boolean } = {}): Promise<void> {
+    await this.#vm.close(options);
+  }
+
+  declare [Symbol.asyncDispose]: () => Promise<void>;
+
+  static {
+    // Also where the platform is older than the symbol; compilers of `await using` look for it under this name.
+    const symbol: symbol = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
+    Object.defineProperty(this.prototype, symbol, {
+      value(this: Lua) {
+        return this.close();
+      },
+    });
+  }
+}
+
+function sourceError(code: unknown): TypeError {
+  return new TypeError(`the source must be a string, not ${typeName(code)}`);
+}

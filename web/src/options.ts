@@ -1,0 +1,85 @@
+/** The options of the public calls, checked: a word that is not known is an error that names it. */
+
+/** Where Lua's output goes: text as it is written, with its newlines. */
+export type OutputCallback = (text: string) => void;
+
+/** A place of your own to keep tables in. See docs/storage.md. */
+export type { Backend as StorageBackend } from "#js/write_behind.js";
+import type { Backend } from "#js/write_behind.js";
+
+/** Where the wasm module is. */
+export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Module | PromiseLike<Response>;
+
+/** Options of `Lua.create`. */
+export interface LuaOptions {
+  /** The wasm module: where it is, its bytes, or the compiled module. Default: `perilune.wasm` beside the package. */
+  wasm?: WasmSource | undefined;
+  /** Where external tables are kept: `"memory://"` (default), `"idb://NAME"`, or a storage object. */
+  storage?: string | Backend | undefined;
+  /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
+  memoryLimit?: number | undefined;
+  /** What is loaded: only `"strict"` in this version. */
+  sandbox?: "strict" | undefined;
+  /** Takes what `print` and `io.write` write; default: `console.log`, by lines. */
+  stdout?: OutputCallback | undefined;
+  /** Takes what `io.stderr` writes; default: `console.error`, by lines. */
+  stderr?: OutputCallback | undefined;
+}
+
+/** Options of the evals. */
+export interface EvalOptions {
+  /** The chunk's name in messages and tracebacks. */
+  name?: string | undefined;
+}
+
+/** Words of the API that a later version will understand. */
+const LATER = ["timeout", "fuel", "modules", "seed", "now", "readOnly", "env", "signal"];
+
+type Check = (value: unknown) => string | undefined;
+
+const isFunction: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
+
+const CREATE: Record<string, Check> = {
+  wasm: () => undefined,
+  storage: (value) =>
+    typeof value === "string" || isBackend(value) ? undefined : "must be a string or a storage object",
+  memoryLimit: (value) =>
+    Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= 2 ** 32
+      ? undefined
+      : "must be a number of bytes up to 4 GiB",
+  sandbox: (value) => (value === "strict" ? undefined : `${String(value)} is not available in this version`),
+  stdout: isFunction,
+  stderr: isFunction,
+};
+
+const EVAL: Record<string, Check> = { name: (value) => (typeof value === "string" ? undefined : "must be a string") };
+
+/** Refuses options of `Lua.create` that are not as they should be. */
+export function checkCreateOptions(options: unknown): asserts options is LuaOptions {
+  check("Lua.create", CREATE, options);
+}
+
+/** Refuses options of `eval` that are not as they should be. */
+export function checkEvalOptions(options: unknown): asserts options is EvalOptions {
+  check("eval", EVAL, options);
+}
+
+function check(call: string, known: Record<string, Check>, options: unknown): void {
+  if (typeof options !== "object" || options === null) throw new TypeError(`${call}: the options must be an object`);
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const wrong = Object.hasOwn(known, name) ? known[name]?.(value) : unknown(name);
+    if (wrong !== undefined) throw new TypeError(`${call}: option "${name}" ${wrong}`);
+  }
+}
+
+function unknown(name: string): string {
+  return LATER.includes(name) ? "is not available in this version" : "is unknown";
+}
+
+function isBackend(value: unknown): value is Backend {
+  const backend = value as Partial<Backend> | null;
+  return (
+    typeof backend?.load === "function" && typeof backend.commit === "function" && typeof backend.close === "function"
+  );
+}

@@ -1,0 +1,64 @@
+/**
+ * `perilune/raw`: the module as it is, driven by bytes (docs/codec.md). For those who bring their own conversion.
+ *
+ * @packageDocumentation
+ */
+import { createBorder } from "#js/border.js";
+import { storageError } from "./errors.js";
+import { instantiate, type Exports } from "./imports.js";
+import { loadModule } from "./loader.js";
+import type { StorageBackend, WasmSource } from "./options.js";
+import { openStorage } from "./storage.js";
+
+export { IO_BUFFER_BYTES, Operation, REPLY_HEADER_BYTES, REPLY_SPILLED, Status, Stream, Tag } from "./tags.js";
+
+/** Options of `openRaw`. */
+export interface RawOptions {
+  /** As for `Lua.create`. */
+  wasm?: WasmSource;
+  /** As for `Lua.create`. */
+  storage?: string | StorageBackend;
+  /** Takes output that does not wait for the reply. 1 is stdout, 2 is stderr. */
+  output?: (stream: number, bytes: Uint8Array) => void;
+}
+
+/** The module's exports and its storage. Call `configure` (optional), then `init`, first. */
+export interface RawLua extends Pick<
+  Exports,
+  "memory" | "configure" | "init" | "io_ptr" | "io_len" | "io_reserve" | "eval" | "request"
+> {
+  /** Resolves when everything written so far is committed. */
+  flush(): Promise<void>;
+  /** Flushes and closes the storage. */
+  close(): Promise<void>;
+}
+
+/** Makes an instance. */
+export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
+  const { wasm, storage, output } = options;
+  const module = await loadModule(wasm);
+  const store = await openStorage(storage);
+  const border = createBorder({ memory: () => exports.memory, ...(output && { output }) });
+  border.attach(store);
+  const exports = await instantiate(module, border).catch(async (error: unknown) => {
+    await store.close({ discard: true });
+    throw error;
+  });
+  const { memory, configure, init, io_ptr, io_len, io_reserve, request } = exports;
+  return {
+    memory,
+    configure,
+    init,
+    io_ptr,
+    io_len,
+    io_reserve,
+    eval: exports.eval,
+    request,
+    flush: () => store.flush().catch(fail),
+    close: () => store.close().catch(fail),
+  };
+}
+
+function fail(error: unknown): never {
+  throw storageError(error);
+}

@@ -1,0 +1,232 @@
+/**
+ * Bytes to JavaScript values (docs/codec.md section 1, API "Conversion").
+ *
+ * Every byte is treated as hostile: what is wrong throws a `LuaError` of kind "value", whatever it is. Runs no code of
+ * others, so bytes may be read where they lie.
+ */
+import { LuaError } from "./errors.js";
+import type { LuaFunction, LuaReference } from "./handles.js";
+import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
+import { bytesToBinary, decodeString } from "./utf8.js";
+import type { LuaValue, Realm } from "./values.js";
+
+const TWO_32 = 2 ** 32;
+
+/** Types of references, as in lua.h. */
+const REFERENCE_TYPES = [2, 7, 8];
+
+/** Reads one message. */
+export class Reader {
+  /** Tables by their number. A table that turned out to be a Map may be read again: see `#record`. */
+  readonly #tables: object[] = [];
+  /** How often a table was referred to while it was read. */
+  #backReferences = 0;
+  /** Tables that must be Maps, by number. */
+  #mustBeMap: Set<number> | undefined;
+  /** What is read twice (see `#record`) is still one. */
+  #handles: Map<number, LuaFunction | LuaReference> | undefined;
+  readonly #view: DataView;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    public at: number,
+    readonly end: number,
+    readonly realm: Realm,
+  ) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** A list that takes all the bytes. */
+  list(): LuaValue[] {
+    const count = this.#count("a list");
+    const values: LuaValue[] = [];
+    for (let i = 0; i < count; i++) values.push(this.#value(0));
+    this.#finish();
+    return values;
+  }
+
+  /** One value that takes all the bytes. */
+  single(): LuaValue {
+    const value = this.#value(0);
+    this.#finish();
+    return value;
+  }
+
+  #finish(): void {
+    if (this.at !== this.end) throw malformed(`${this.end - this.at} bytes are left over`);
+  }
+
+  #value(depth: number): LuaValue {
+    const tag = this.bytes[this.#take(1)];
+    switch (tag) {
+      case Tag.nil:
+        return undefined;
+      case Tag.boolean:
+        return this.#boolean();
+      case Tag.integer:
+        return readInteger(this.#view, this.#take(8));
+      case Tag.float:
+        return this.#view.getFloat64(this.#take(8), true);
+      case Tag.string: {
+        const length = this.#u32();
+        return decodeString(this.bytes, this.#take(length), length);
+      }
+      case Tag.table:
+        return this.#table(depth + 1);
+      case Tag.back:
+        return this.#back();
+      case Tag.external:
+        return this.#external();
+      case Tag.function:
+        return this.#function();
+      case Tag.reference:
+        return this.#reference();
+      default:
+        throw malformed(`0x${tag?.toString(16)} is no tag`);
+    }
+  }
+
+  #boolean(): boolean {
+    const byte = this.bytes[this.#take(1)] as number;
+    if (byte > 1) throw malformed(`a boolean is ${byte}`);
+    return byte === 1;
+  }
+
+  #table(depth: number): LuaValue {
+    if (depth > VALUE_DEPTH_MAX) throw malformed(`tables are nested deeper than ${VALUE_DEPTH_MAX}`);
+    const listed = this.#count("a table");
+    const paired = this.#count("a table", 2);
+    if (paired === 0 && listed > 0) {
+      const array: LuaValue[] = [];
+      this.#tables.push(array);
+      for (let i = 0; i < listed; i++) array.push(this.#present(depth));
+      return array;
+    }
+    if (listed === 0 && !this.#mustBeMap?.has(this.#tables.length)) return this.#record(paired, depth);
+    const map = new Map<LuaValue, LuaValue>();
+    this.#tables.push(map);
+    for (let i = 1; i <= listed; i++) map.set(i, this.#present(depth));
+    return this.#pairs(map, paired, depth);
+  }
+
+  /**
+   * A table with pairs only: a plain object, until a key turns up that is no text. Then it is a Map, and if it was
+   * already given to something inside of itself, its bytes are read again; each table at most once.
+   */
+  #record(paired: number, depth: number): LuaValue {
+    const record: { [key: string]: LuaValue } = {};
+    const number = this.#tables.push(record) - 1;
+    const start = this.at;
+    const seen = this.#backReferences;
+    for (let i = 0; i < paired; i++) {
+      const key = this.#key(depth);
+      if (typeof key === "string") {
+        setProperty(record, key, this.#present(depth));
+        continue;
+      }
+      const map = new Map<LuaValue, LuaValue>();
+      if (seen === this.#backReferences) {
+        for (const [name, value] of Object.entries(record)) map.set(name, value);
+        this.#tables[number] = map;
+        map.set(key, this.#present(depth));
+        return this.#pairs(map, paired - i - 1, depth);
+      }
+      (this.#mustBeMap ??= new Set()).add(number);
+      this.#tables.length = number;
+      this.at = start;
+      this.#tables.push(map);
+      return this.#pairs(map, paired, depth);
+    }
+    return record;
+  }
+
+  #pairs(map: Map<LuaValue, LuaValue>, paired: number, depth: number): LuaValue {
+    for (let i = 0; i < paired; i++) {
+      const key = this.#key(depth);
+      map.set(key, this.#present(depth));
+    }
+    return map;
+  }
+
+  #key(depth: number): LuaValue {
+    const key = this.#value(depth);
+    if (key === undefined || Number.isNaN(key)) throw malformed(`a key is ${key === undefined ? "nil" : "NaN"}`);
+    return key;
+  }
+
+  /** A value that must not be nil. */
+  #present(depth: number): LuaValue {
+    const value = this.#value(depth);
+    if (value === undefined) throw malformed("a table has a nil value");
+    return value;
+  }
+
+  #back(): LuaValue {
+    const number = this.#u32();
+    const table = this.#tables[number];
+    if (table === undefined) throw malformed(`table ${number} has not begun`);
+    this.#backReferences += 1;
+    return table as LuaValue;
+  }
+
+  #external(): LuaValue {
+    const length = this.#u32();
+    return this.realm.external(bytesToBinary(this.bytes, this.#take(length), length));
+  }
+
+  #function(): LuaValue {
+    return this.#held(this.#u32(), (handle) => this.realm.function(handle));
+  }
+
+  #reference(): LuaValue {
+    const type = this.bytes[this.#take(1)] as number;
+    if (!REFERENCE_TYPES.includes(type)) throw malformed(`${type} is no type of a reference`);
+    return this.#held(this.#u32(), (handle) => this.realm.reference(type, handle));
+  }
+
+  #held(handle: number, make: (handle: number) => LuaFunction | LuaReference): LuaValue {
+    const handles = (this.#handles ??= new Map());
+    let made = handles.get(handle);
+    if (made === undefined) handles.set(handle, (made = make(handle)));
+    return made;
+  }
+
+  /** A count of values, each of which takes at least `each` bytes. */
+  #count(of: string, each = 1): number {
+    const count = this.#u32();
+    if (count * each > this.end - this.at) throw malformed(`${of} claims ${count} values`);
+    return count;
+  }
+
+  #u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  /** Steps over `length` bytes; returns where they are. */
+  #take(length: number): number {
+    const { at } = this;
+    if (length > this.end - at) throw malformed(`${length} bytes are needed, ${this.end - at} are left`);
+    this.at = at + length;
+    return at;
+  }
+}
+
+/** An i64: a number where it is exact, else a bigint. */
+export function readInteger(view: DataView, at: number): number | bigint {
+  const high = view.getInt32(at + 4, true);
+  if (high >= -0x200000 && high < 0x200000) {
+    const value = high * TWO_32 + view.getUint32(at, true);
+    if (value !== Number.MIN_SAFE_INTEGER - 1) return value;
+  }
+  return view.getBigInt64(at, true);
+}
+
+/** Assignment that makes an own property of every name, `__proto__` too. */
+function setProperty(record: { [key: string]: LuaValue }, key: string, value: LuaValue): void {
+  if (key !== "__proto__") record[key] = value;
+  else Object.defineProperty(record, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function malformed(what: string): LuaError {
+  return new LuaError("value", `malformed bytes: ${what}`);
+}

@@ -1,0 +1,50 @@
+/** `lua.stats()` and `lua.gc()`. */
+import { Operation } from "./tags.js";
+import { binaryToText } from "./utf8.js";
+import type { LuaValue } from "./values.js";
+import type { Vm } from "./vm.js";
+
+const GC_MODES = ["collect", "step", "stop", "restart", "incremental", "generational"] as const;
+
+/** What `lua.gc` does. */
+export type GcMode = (typeof GC_MODES)[number];
+
+/** What `lua.stats` returns. Sizes are in bytes. */
+export interface LuaStats {
+  memory: {
+    /** Linear memory now: everything the VM has. */
+    used: number;
+    /** What it may grow to. */
+    limit: number;
+    /** The most that Lua's values ever took. */
+    peak: number;
+    /** What Lua's values take. */
+    luaUsed: number;
+  };
+  gc: { mode: string; running: boolean };
+  /** Lua values that JavaScript holds. */
+  handles: number;
+  /** External tables. */
+  tables: { name: string; entries: number; bytes: number }[];
+  /** How far storage is behind. `state`: none, idle, scheduled, committing, failed or closed. */
+  storage: { state: string; pendingBytes: number };
+}
+
+/** Asks the VM and the store. */
+export function stats(vm: Vm): LuaStats {
+  const [used, limit, peak, luaUsed, handles, mode, running] = vm.request(Operation.stats, []);
+  const { tables, storage } = vm.store.stats();
+  return {
+    memory: { used: Number(used), limit: Number(limit), peak: Number(peak), luaUsed: Number(luaUsed) },
+    gc: { mode: String(mode), running: running === true },
+    handles: Number(handles),
+    tables: tables.map((table) => ({ ...table, name: binaryToText(table.name) })),
+    storage,
+  };
+}
+
+/** `collectgarbage(mode)`. */
+export function gc(vm: Vm, mode: GcMode): LuaValue {
+  if (!GC_MODES.includes(mode)) throw new TypeError(`gc: "${String(mode)}" is none of ${GC_MODES.join(", ")}`);
+  return vm.request(Operation.gc, [mode])[0];
+}

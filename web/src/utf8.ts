@@ -1,0 +1,84 @@
+/**
+ * Text and bytes. Three kinds of strings meet in the package: JavaScript text, UTF-8 bytes, and binary strings (one
+ * character per byte), which the stores use for keys and values.
+ */
+import { binaryToBytes, bytesToBinary } from "#js/border.js";
+
+export { binaryToBytes, bytesToBinary };
+
+/** Up to this length, text is looked at by hand: the platform's decoder costs more than it saves. */
+const SHORT_BYTES_MAX = 24;
+
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The text of UTF-8 bytes, or a copy of the bytes when they are something else. Nothing is replaced. */
+export function decodeString(bytes: Uint8Array, at: number, length: number): string | Uint8Array {
+  if (length <= SHORT_BYTES_MAX && isAscii(bytes, at, length)) return bytesToBinary(bytes, at, length);
+  try {
+    return strict.decode(bytes.subarray(at, at + length));
+  } catch {
+    return bytes.slice(at, at + length);
+  }
+}
+
+/** Writes text as UTF-8 at `at`, where there must be room for three bytes per character; returns how many it took. */
+export function encodeText(text: string, bytes: Uint8Array, at: number): number {
+  const { length } = text;
+  if (length <= SHORT_BYTES_MAX) {
+    let i = 0;
+    for (; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) break;
+      bytes[at + i] = code;
+    }
+    if (i === length) return length;
+  }
+  checkText(text);
+  return encoder.encodeInto(text, bytes.subarray(at)).written;
+}
+
+/** UTF-8 bytes of text. */
+export function utf8(text: string): Uint8Array {
+  checkText(text);
+  return encoder.encode(text);
+}
+
+/** UTF-8 bytes of text as a binary string. */
+export function toBinary(text: string): string {
+  const bytes = utf8(text);
+  return bytesToBinary(bytes, 0, bytes.length);
+}
+
+/** The bytes of a binary string. */
+export function fromBinary(binary: string): Uint8Array {
+  const bytes = new Uint8Array(binary.length);
+  binaryToBytes(binary, bytes, 0);
+  return bytes;
+}
+
+/** The text of a binary string that is UTF-8; names of tables are. */
+export function binaryToText(binary: string): string {
+  return strict.decode(fromBinary(binary));
+}
+
+/** Half of a character has no UTF-8. */
+function checkText(text: string): void {
+  const wellFormed = text.isWellFormed?.() ?? !LONE_SURROGATE.test(text);
+  if (!wellFormed) throw new TypeError("the string has a lone surrogate, which UTF-8 cannot express");
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function isAscii(bytes: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i++) {
+    if ((bytes[i] as number) >= 0x80) return false;
+  }
+  return true;
+}
+
+/** A decoded string for people: bytes that are no text are shown as well as they can be. */
+export function readText(value: unknown): string | undefined {
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  return typeof value === "string" ? value : undefined;
+}

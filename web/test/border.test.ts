@@ -1,0 +1,312 @@
+/** What answers the module's imports, called as the module calls it: with addresses. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import * as border from "#js/border.js";
+import { TableStore } from "#js/table_store.js";
+import { binaryOf, bytesOf, decode, hexOf, Random } from "./helpers.ts";
+
+function setUp() {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 100 });
+  const output: [number, string][] = [];
+  const panics: string[] = [];
+  const made = border.createBorder({
+    memory: () => memory,
+    output: (stream, bytes) => output.push([stream, new TextDecoder().decode(bytes)]),
+    panic: (text) => panics.push(text),
+  });
+  const store = new TableStore();
+  made.attach(store);
+  const bytes = () => new Uint8Array(memory.buffer);
+  /** Writes bytes at `at`; returns [address, length] as the imports take them. */
+  const put = (at: number, data: Uint8Array | string): [number, number] => {
+    const raw = typeof data === "string" ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : data;
+    bytes().set(raw, at);
+    return [at, raw.length];
+  };
+  const out = (length: number, at = 40_000) => bytes().slice(at, at + length);
+  return { memory, store, output, panics, made, i: made.imports, bytes, put, out };
+}
+
+const OUT: [number, number] = [40_000, 20_000];
+
+suite("tables", () => {
+  test("set, get, remove, count, clear", () => {
+    const { i, put, out } = setUp();
+    const t = i.table_open(0, ...put(0, "notes"));
+    assert.equal(i.table_open(0, ...put(0, "notes")), t);
+    const key = put(100, binaryOf("04 01000000 61"));
+    assert.equal(i.table_get(t, ...key, ...OUT), -1);
+    assert.equal(i.table_set(t, ...key, ...put(200, binaryOf("02 2a00000000000000"))), 0);
+    assert.equal(i.table_get(t, ...key, ...OUT), 9);
+    assert.equal(decode(out(9)), 42);
+    assert.equal(i.table_count(t), 1);
+    assert.equal(i.table_remove(t, ...key), 1);
+    assert.equal(i.table_remove(t, ...key), 0);
+    i.table_set(t, ...key, ...key);
+    assert.equal(i.table_clear(t), 0);
+    assert.equal(i.table_count(t), 0);
+  });
+
+  test("a value that does not fit is not written; its length is told", () => {
+    const { i, put, out } = setUp();
+    const t = i.table_open(0, ...put(0, "t"));
+    const key = put(100, "k");
+    i.table_set(t, ...key, ...put(200, "x".repeat(100)));
+    assert.equal(i.table_get(t, ...key, 40_000, 99), 100);
+    assert.equal(hexOf(out(4)), "00000000");
+    assert.equal(i.table_get(t, ...key, 40_000, 100), 100);
+    assert.equal(out(101)[99], 120);
+    assert.equal(out(101)[100], 0);
+  });
+
+  test("keys and values of every length and byte arrive as they are", () => {
+    const { i, put, out } = setUp();
+    const random = new Random(5);
+    const t = i.table_open(0, ...put(0, "t"));
+    for (const length of [...Array.from({ length: 130 }, (_, n) => n), 1000, 8191, 8192, 8193, 16_385]) {
+      for (const data of [random.bytes(length), new Uint8Array(length).fill(0x61), new Uint8Array(length)]) {
+        const key = put(100, data.subarray(0, 300));
+        assert.equal(i.table_set(t, ...key, ...put(1000, data)), 0);
+        assert.equal(i.table_get(t, ...key, ...OUT), length);
+        assert.equal(hexOf(out(length)), hexOf(data));
+      }
+    }
+  });
+
+  test("an address beyond 2 GiB comes as a negative number", () => {
+    // There is no such memory here. That the sign is no trouble is enough.
+    const { i } = setUp();
+    assert.equal(i.table_open(0, -4, 0), -6);
+  });
+
+  test("next gives as many entries as fit, in order", () => {
+    const { i, put, memory } = setUp();
+    const t = i.table_open(0, ...put(0, "t"));
+    for (let n = 0; n < 100; n++) i.table_set(t, ...put(100, `k${n}`), ...put(200, `v${n}`));
+    const seen: string[] = [];
+    let cursor = 0;
+    for (;;) {
+      const length = i.table_next(t, cursor, 40_000, 64);
+      if (length === 0) break;
+      assert.ok(length <= 64);
+      const view = new DataView(memory.buffer, 40_000, length);
+      for (let at = 0; at < length;) {
+        cursor = view.getFloat64(at, true);
+        const n = seen.length;
+        const [key, value] = [`k${n}`, `v${n}`];
+        const text = new TextDecoder().decode(
+          new Uint8Array(memory.buffer, 40_000 + at + 8, key.length + value.length),
+        );
+        assert.equal(text, key + value);
+        seen.push(key);
+        at += 8 + key.length + value.length;
+      }
+    }
+    assert.equal(seen.length, 100);
+    assert.equal(i.table_next(t, 0, 40_000, 5), 12);
+    assert.equal(i.table_next(t, 1e9, 40_000, 64), 0);
+  });
+
+  test("names come as a list", () => {
+    const { i, put, out } = setUp();
+    assert.equal(i.table_names(0, ...OUT), 4);
+    i.table_open(0, ...put(0, "one"));
+    i.table_open(0, ...put(0, "zw\xc3\xb6lf"));
+    const length = i.table_names(0, ...OUT);
+    assert.equal(length, 4 + 5 + 3 + 5 + 6);
+    assert.equal(hexOf(out(length)), "02000000" + "0403000000" + "6f6e65" + "0406000000" + "7a77c3b66c66");
+    assert.equal(i.table_names(0, 40_000, 3), length);
+  });
+
+  test("memory that has grown is found again", () => {
+    const { i, put, memory, out } = setUp();
+    const t = i.table_open(0, ...put(0, "t"));
+    memory.grow(10);
+    i.table_set(t, ...put(600_000, "key"), ...put(600_100, "value"));
+    memory.grow(1);
+    assert.equal(i.table_get(t, ...put(600_000, "key"), ...OUT), 5);
+    assert.equal(new TextDecoder().decode(out(5)), "value");
+  });
+});
+
+suite("transactions", () => {
+  test("begin, commit, roll back", () => {
+    const { i, put } = setUp();
+    const t = i.table_open(0, ...put(0, "t"));
+    assert.equal(i.transaction(0, 0), 0);
+    i.table_set(t, ...put(100, "a"), ...put(200, "1"));
+    assert.equal(i.transaction(0, 2), 0);
+    assert.equal(i.table_count(t), 0);
+    i.transaction(0, 0);
+    i.table_set(t, ...put(100, "a"), ...put(200, "1"));
+    assert.equal(i.transaction(0, 1), 0);
+    assert.equal(i.table_count(t), 1);
+    assert.equal(i.transaction(0, 1), -5);
+    assert.equal(i.end_batch(0), 0);
+  });
+
+  test("a table that was dropped and rolled back keeps its id; one that stays dropped is refused for good", () => {
+    const { i, put } = setUp();
+    const name = put(0, "t");
+    const t = i.table_open(0, ...name);
+    i.table_set(t, ...put(100, "a"), ...put(200, "1"));
+    i.transaction(0, 0);
+    assert.equal(i.table_drop(0, ...name), 1);
+    assert.equal(i.table_count(t), -2);
+    i.transaction(0, 2);
+    assert.equal(i.table_count(t), 1);
+    assert.equal(i.table_open(0, ...name), t);
+    i.table_drop(0, ...name);
+    i.end_batch(0);
+    assert.equal(i.table_count(t), -2);
+    assert.equal(i.table_drop(0, ...name), 0);
+    const again = i.table_open(0, ...name);
+    assert.notEqual(again, t);
+    assert.equal(i.table_count(again), 0);
+    assert.equal(i.table_count(t), -2);
+  });
+});
+
+suite("failures", () => {
+  test("become codes, with the message for the module and the cause for JavaScript", () => {
+    const { i, put, made, store, out } = setUp();
+    assert.equal(i.table_open(0, ...put(0, "")), -6);
+    const failure = made.takeFailure();
+    assert.equal(failure?.code, "name");
+    assert.ok(failure?.cause instanceof Error);
+    assert.equal(made.takeFailure(), null);
+
+    for (const use of [
+      () => i.table_get(7, 0, 1, ...OUT),
+      () => i.table_set(7, 0, 1, 0, 1),
+      () => i.table_remove(7, 0, 1),
+      () => i.table_next(7, 0, ...OUT),
+      () => i.table_count(7),
+      () => i.table_clear(7),
+      () => i.table_open(3, ...put(0, "t")),
+      () => i.table_drop(3, 0, 1),
+      () => i.table_names(3, ...OUT),
+      () => i.transaction(3, 0),
+      () => i.end_batch(3),
+    ]) {
+      assert.equal(use(), -2);
+    }
+
+    const t = i.table_open(0, ...put(0, "t"));
+    store.abandon();
+    assert.equal(i.table_set(t, ...put(100, "a"), ...put(200, "1")), -3);
+    assert.equal(i.table_clear(t), -3);
+    assert.equal(i.table_remove(t, ...put(100, "a")), -3);
+    const length = i.store_error(40_000, 0);
+    assert.equal(i.store_error(40_000, length), length);
+    assert.equal(new TextDecoder().decode(out(length)), "the store is read-only");
+  });
+
+  test("whatever a host throws is caught", () => {
+    const { i, put, made, store } = setUp();
+    const t = i.table_open(0, ...put(0, "t"));
+    const thrown: [unknown, number, string][] = [
+      [new Error("disk on fire"), -5, "disk on fire"],
+      [new RangeError("Map maximum size exceeded"), -4, "Map maximum size exceeded"],
+      [Object.assign(new Error("odd"), { code: "ENOENT" }), -5, "odd"],
+      ["a string", -5, "a string"],
+      [null, -5, "null"],
+      [undefined, -5, "undefined"],
+    ];
+    for (const [error, code, message] of thrown) {
+      store.open("t").get = () => {
+        throw error;
+      };
+      assert.equal(i.table_get(t, ...put(100, "a"), ...OUT), code);
+      const failure = made.takeFailure();
+      assert.equal(failure?.message, message);
+      assert.equal(failure?.cause, error);
+    }
+  });
+
+  test("a store that was taken away is closed", () => {
+    const { i, made, put } = setUp();
+    made.detach(0);
+    assert.equal(i.table_open(0, ...put(0, "t")), -2);
+  });
+});
+
+suite("the rest", () => {
+  test("output is copied out", () => {
+    const { i, put, output, bytes } = setUp();
+    i.output(1, ...put(0, "hello"));
+    bytes().fill(0, 0, 5);
+    assert.deepEqual(output, [[1, "hello"]]);
+  });
+
+  test("output and panics that throw do not reach the module", (t) => {
+    const spoken = t.mock.method(console, "error", () => {});
+    const fails = () => {
+      throw new Error("no");
+    };
+    const { imports } = border.createBorder({ memory: fails, output: fails, panic: fails });
+    imports.output(1, 0, 1);
+    imports.report_panic(0, 1);
+    assert.equal(imports.store_error(0, 10), 0);
+    assert.equal(spoken.mock.callCount(), 1);
+  });
+
+  test("panics are passed on", () => {
+    const { i, put, panics } = setUp();
+    i.report_panic(...put(0, "at src/lib.rs:1"));
+    assert.deepEqual(panics, ["at src/lib.rs:1"]);
+  });
+
+  test("clocks, time zone, randomness", () => {
+    const { i } = setUp();
+    assert.ok(Math.abs(i.clock_ms() - Date.now()) < 1000);
+    assert.ok(i.monotonic_ms() <= i.monotonic_ms());
+    const now = Date.now();
+    assert.equal(i.time_zone_minutes(now), 0 - new Date(now).getTimezoneOffset());
+    assert.equal(i.time_zone_minutes(NaN), 0);
+    const drawn = new Set(Array.from({ length: 10 }, () => i.random_u32()));
+    assert.ok(drawn.size > 1);
+    for (const number of drawn) assert.ok(Number.isInteger(number) && number >= 0 && number < 2 ** 32);
+  });
+});
+
+test("the default border is the same, for one instance", (t) => {
+  assert.equal(border.table_open(0, 0, 1), -2);
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const store = new TableStore();
+  const id = border.attach_store(store);
+  assert.equal(border.table_open(id, 0, 1), -5);
+  border.set_memory(memory);
+  new Uint8Array(memory.buffer).set(bytesOf("74 6b 76"));
+  const table = border.table_open(id, 0, 1);
+  assert.equal(border.table_set(table, 1, 1, 2, 1), 0);
+  assert.equal(border.table_get(table, 1, 1, 100, 10), 1);
+  assert.equal(border.table_next(table, 0, 100, 100), 10);
+  assert.equal(border.table_count(table), 1);
+  assert.equal(border.table_remove(table, 1, 1), 1);
+  assert.equal(border.table_clear(table), 0);
+  assert.equal(border.transaction(id, 0), 0);
+  assert.equal(border.transaction(id, 2), 0);
+  assert.equal(border.table_names(id, 100, 100), 10);
+  assert.equal(border.table_drop(id, 0, 1), 1);
+  assert.equal(border.end_batch(id), 0);
+  assert.ok(border.clock_ms() > 0 && border.monotonic_ms() > 0 && border.random_u32() >= 0);
+  assert.equal(border.time_zone_minutes(NaN), 0);
+  const log = t.mock.method(console, "log", () => {});
+  const error = t.mock.method(console, "error", () => {});
+  border.output(1, 1, 1);
+  border.output(2, 2, 1);
+  border.report_panic(0, 1);
+  assert.deepEqual(log.mock.calls[0]?.arguments, ["k"]);
+  assert.deepEqual(error.mock.calls[0]?.arguments, ["v"]);
+  const heard: number[] = [];
+  border.set_output((stream) => heard.push(stream));
+  border.output(2, 0, 1);
+  assert.deepEqual(heard, [2]);
+  border.take_failure();
+  border.detach_store(id);
+  assert.equal(border.table_open(id, 0, 1), -2);
+  assert.equal(border.take_failure()?.code, "closed");
+  assert.equal(border.take_failure(), undefined);
+  assert.ok(border.store_error(100, 0) === 0);
+});

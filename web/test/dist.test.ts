@@ -1,0 +1,90 @@
+/** The built package, through its own exports: what npm will carry. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { suite, test } from "node:test";
+
+// Not what the compiler knows: these are the files in dist/.
+const load = (path: string): Promise<any> => import(path);
+
+suite("perilune", () => {
+  test("finds its module by itself", async () => {
+    const { Lua } = await load("perilune");
+    const lua = await Lua.create();
+    assert.equal(lua.eval("return 1 + 1"), 2);
+    assert.equal(Lua.name, "Lua");
+    await lua.close();
+  });
+
+  test("takes the module from elsewhere", async () => {
+    const { Lua } = await load("perilune");
+    const file = new URL(import.meta.resolve("perilune/perilune.wasm"));
+    const bytes = readFileSync(file);
+    const response = () => new Response(bytes, { headers: { "content-type": "application/wasm" } });
+    for (const wasm of [
+      file,
+      file.href,
+      bytes,
+      new WebAssembly.Module(bytes),
+      response(),
+      Promise.resolve(response()),
+    ]) {
+      const lua = await Lua.create({ wasm });
+      assert.equal(lua.eval("return 1"), 1);
+      await lua.close();
+    }
+  });
+
+  test("is small", async () => {
+    const { gzipSync } = await import("node:zlib");
+    const { fileURLToPath } = await import("node:url");
+    const index = readFileSync(fileURLToPath(import.meta.resolve("perilune")));
+    assert.ok(gzipSync(index, { level: 9 }).length <= 15_000);
+  });
+});
+
+suite("perilune/raw", () => {
+  test("is the interface of docs/codec.md", async () => {
+    const { openRaw, Operation, Status, IO_BUFFER_BYTES } = await load("perilune/raw");
+    const raw = await openRaw();
+    assert.equal(raw.init(), Status.ok);
+    assert.equal(raw.init(), Status.usage);
+    assert.equal(raw.io_len(), IO_BUFFER_BYTES);
+    const call = (bytes: Uint8Array, run: (length: number) => number) => {
+      const at = raw.io_reserve(bytes.length);
+      new Uint8Array(raw.memory.buffer).set(bytes, at);
+      const length = run(bytes.length);
+      const view = new DataView(raw.memory.buffer, raw.io_ptr());
+      assert.equal(length, 16 + view.getUint32(8, true) + view.getUint32(12, true));
+      return view;
+    };
+    const view = call(new TextEncoder().encode("return 42"), raw.eval);
+    assert.equal(view.getUint8(0), Status.ok);
+    assert.equal(view.getUint32(4, true), raw.io_ptr() + 16);
+    assert.equal(view.getBigInt64(21, true), 42n);
+    assert.equal(call(Uint8Array.of(9, 0, 0, 0), (n) => raw.request(Operation.globalGet, n)).getUint8(0), Status.value);
+    assert.equal(call(Uint8Array.of(0, 0, 0, 0), (n) => raw.request(99, n)).getUint8(0), Status.usage);
+    await raw.flush();
+    await raw.close();
+  });
+});
+
+suite("perilune/wasmoon", () => {
+  test("runs what was written for wasmoon", async () => {
+    const { LuaFactory } = await load("perilune/wasmoon");
+    const engine = await new LuaFactory().createEngine({ openStandardLibs: true });
+    engine.global.set("x", 1e300);
+    assert.equal(await engine.doString("return x"), 1e300);
+    assert.equal(engine.doStringSync("y = 'a\\0b' return y"), "a\0b");
+    assert.equal(engine.global.get("y"), "a\0b");
+    assert.throws(() => engine.global.set("f", () => 1), TypeError);
+    await assert.rejects(new LuaFactory().createEngine({ functionTimeout: 5 }), /functionTimeout/);
+    engine.global.close();
+    await assert.rejects(engine.doString("return 1"), { name: "LuaClosedError" });
+  });
+});
+
+test("workerd: the entry sets the module that the platform compiled", () => {
+  const text = readFileSync("dist/workerd.js", "utf8");
+  assert.match(text, /from"\.\/perilune\.wasm"/);
+  assert.match(text, /from"\.\/index\.js"/);
+});

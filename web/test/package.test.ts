@@ -1,0 +1,274 @@
+/** The small parts: options, errors, output, the loader, the imports. No VM needed. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { suite, test } from "node:test";
+import { createBorder } from "#js/border.js";
+import * as errors from "../src/errors.ts";
+import { instantiate, plainName } from "../src/imports.ts";
+import * as perilune from "../src/index.ts";
+import { loadModule, setDefaultModule } from "../src/loader.ts";
+import { checkCreateOptions, checkEvalOptions } from "../src/options.ts";
+import { Capture, outputTo } from "../src/output.ts";
+import { openStorage } from "../src/storage.ts";
+import { bytesOf } from "./helpers.ts";
+
+/** (module), and one with (import "x" "__wbg_mystery_0123456789abcdef" (func)). */
+const EMPTY = bytesOf("0061736d 01000000") as Uint8Array<ArrayBuffer>;
+const MYSTERY = new Uint8Array([
+  ...EMPTY,
+  1,
+  4,
+  1,
+  0x60,
+  0,
+  0,
+  ...section(2, [1, ...text("x"), ...text("__wbg_mystery_0123456789abcdef"), 0, 0]),
+]);
+
+function text(name: string): number[] {
+  return [name.length, ...new TextEncoder().encode(name)];
+}
+
+function section(id: number, contents: number[]): number[] {
+  return [id, contents.length, ...contents];
+}
+
+suite("options", () => {
+  const good: [string, object][] = [
+    ["none", {}],
+    ["undefined ones", { wasm: undefined, timeout: undefined }],
+    [
+      "all of this version",
+      { wasm: EMPTY, storage: "memory://", memoryLimit: 4 << 20, sandbox: "strict", stdout() {}, stderr() {} },
+    ],
+    ["a storage object", { storage: { load() {}, commit() {}, close() {} } }],
+  ];
+  for (const [name, options] of good) test(name, () => checkCreateOptions(options));
+
+  const bad: [object | null, RegExp][] = [
+    [{ storge: "x" }, /option "storge" is unknown/],
+    [{ timeout: 5 }, /option "timeout" is not available in this version/],
+    [{ fuel: 5 }, /not available/],
+    [{ modules: {} }, /not available/],
+    [{ seed: 5 }, /not available/],
+    [{ now: 5 }, /not available/],
+    [{ readOnly: true }, /not available/],
+    [{ sandbox: "standard" }, /standard is not available/],
+    [{ storage: 5 }, /"storage" must be/],
+    [{ storage: {} }, /"storage" must be/],
+    [{ storage: null }, /"storage" must be/],
+    [{ memoryLimit: 0 }, /"memoryLimit" must be/],
+    [{ memoryLimit: -1 }, /"memoryLimit"/],
+    [{ memoryLimit: 1.5 }, /"memoryLimit"/],
+    [{ memoryLimit: "2 MB" }, /"memoryLimit"/],
+    [{ memoryLimit: 2 ** 40 }, /"memoryLimit"/],
+    [{ stdout: "console" }, /"stdout" must be a function/],
+    [{ stderr: {} }, /"stderr" must be a function/],
+    [{ toString: 1 }, /"toString" is unknown/],
+    [null, /must be an object/],
+  ];
+  for (const [options, message] of bad) {
+    test(`${JSON.stringify(options)} is refused`, async () => {
+      assert.throws(() => checkCreateOptions(options), { name: "TypeError", message });
+      await assert.rejects(perilune.Lua.create(options as never), { name: "TypeError", message });
+    });
+  }
+
+  test("of eval", () => {
+    checkEvalOptions({ name: "a.lua" });
+    assert.throws(() => checkEvalOptions({ name: 5 }), /"name" must be a string/);
+    assert.throws(() => checkEvalOptions({ timeout: 5 }), /"timeout" is not available/);
+    assert.throws(() => checkEvalOptions({ env: {} }), /"env" is not available/);
+    assert.throws(() => checkEvalOptions({ nmae: "x" }), /"nmae" is unknown/);
+    assert.throws(() => checkEvalOptions("a.lua"), /must be an object/);
+  });
+});
+
+suite("errors", () => {
+  test("are errors with their names", () => {
+    const error = new errors.LuaSyntaxError("syntax", "oops", {
+      line: 3,
+      chunk: "x",
+      traceback: "t",
+      value: 1,
+      cause: "c",
+    });
+    assert.ok(error instanceof errors.LuaError && error instanceof Error);
+    assert.equal(String(error), "LuaSyntaxError: oops");
+    assert.ok(error.stack?.startsWith("LuaSyntaxError: oops") || error.stack?.includes("oops"));
+    assert.deepEqual(
+      [error.kind, error.line, error.chunk, error.traceback, error.value, error.cause],
+      ["syntax", 3, "x", "t", 1, "c"],
+    );
+    assert.equal("cause" in new errors.LuaError("bug", "x"), false);
+    assert.equal(new errors.LuaClosedError().kind, "closed");
+    for (const [name, value] of Object.entries(errors)) {
+      if (name.startsWith("Lua")) assert.equal((value as { prototype: Error }).prototype.name, name);
+    }
+  });
+
+  test("of a store become LuaStorageError with their code and cause", () => {
+    const cause = Object.assign(new Error("full"), { code: "quota" });
+    const error = errors.storageError(cause);
+    assert.deepEqual([error.code, error.kind, error.message, error.cause], ["quota", "storage", "full", cause]);
+    assert.equal(errors.storageError(error), error);
+    assert.equal(errors.storageError("x").code, "host");
+    assert.equal(errors.storageError(null).message, "null");
+  });
+});
+
+suite("output", () => {
+  const utf8 = (textual: string) => new TextEncoder().encode(textual);
+
+  test("the console gets lines, a callback text as it comes", (t) => {
+    const log = t.mock.method(console, "log", () => {});
+    const heard: string[] = [];
+    const sink = outputTo(undefined, (part) => heard.push(part));
+    sink.write(1, utf8("a\nb"));
+    sink.write(2, utf8("x\ny"));
+    sink.write(1, utf8("c\n\nd"));
+    sink.end();
+    sink.end();
+    assert.deepEqual(
+      log.mock.calls.map((call) => call.arguments),
+      [["a"], ["bc"], [""], ["d"]],
+    );
+    assert.deepEqual(heard, ["x\ny"]);
+  });
+
+  test("stderr goes to console.error", (t) => {
+    const error = t.mock.method(console, "error", () => {});
+    const sink = outputTo(() => {}, undefined);
+    sink.write(2, utf8("oops\n"));
+    assert.deepEqual(
+      error.mock.calls.map((call) => call.arguments),
+      [["oops"]],
+    );
+  });
+
+  test("a character in two parts is one; bytes that are no text are shown as such", () => {
+    const capture = new Capture();
+    const [first, second] = [utf8("é").subarray(0, 1), utf8("é").subarray(1)];
+    capture.write(1, first);
+    capture.write(2, utf8("!"));
+    capture.write(1, second);
+    capture.write(1, Uint8Array.of(0xff, 0x41));
+    capture.end();
+    assert.equal(capture.text, "!é\ufffdA");
+    const heard: string[] = [];
+    const sink = outputTo((part) => heard.push(part), undefined);
+    sink.write(1, first);
+    sink.write(1, second);
+    assert.deepEqual(heard, ["é"]);
+  });
+
+  test("a callback that throws is reported, not passed on", (t) => {
+    const error = t.mock.method(console, "error", () => {});
+    outputTo(() => {
+      throw new Error("mine");
+    }, undefined).write(1, utf8("x"));
+    assert.equal(error.mock.callCount(), 1);
+  });
+});
+
+suite("the loader", () => {
+  test("compiles bytes once, and a module not at all", async () => {
+    const bytes = EMPTY.slice();
+    const module = await loadModule(bytes);
+    assert.equal(await loadModule(bytes), module);
+    assert.equal(await loadModule(module), module);
+    assert.notEqual(await loadModule(bytes.buffer), module);
+  });
+
+  test("an address is loaded once, and again after a failure", async (t) => {
+    let fetched = 0;
+    t.mock.method(globalThis, "fetch", async () => {
+      fetched += 1;
+      if (fetched === 1) return new Response("gone", { status: 404, statusText: "Not Found" });
+      return new Response(EMPTY, { headers: { "content-type": "application/wasm" } });
+    });
+    const address = "https://example.test/perilune.wasm";
+    await assert.rejects(loadModule(address), /cannot load .*404 Not Found/);
+    const [one, two] = await Promise.all([loadModule(address), loadModule(new URL(address))]);
+    assert.equal(one, two);
+    assert.equal(fetched, 2);
+  });
+
+  test("takes responses, of the wrong type too, and promises of them", async () => {
+    const module = await loadModule(new Response(EMPTY, { headers: { "content-type": "text/plain" } }));
+    assert.ok(module instanceof WebAssembly.Module);
+    assert.ok((await loadModule(Promise.resolve(new Response(EMPTY)))) instanceof WebAssembly.Module);
+  });
+
+  test("refuses anything else", async () => {
+    await assert.rejects(loadModule({} as never), { name: "TypeError", message: /"wasm" must be/ });
+    await assert.rejects(loadModule(5 as never), TypeError);
+    await assert.rejects(loadModule(new Uint8Array(4)), WebAssembly.CompileError);
+    await assert.rejects(loadModule(new URL("file:///does/not/exist.wasm")), { code: "ENOENT" });
+  });
+
+  test("a default module can be set", async () => {
+    const module = new WebAssembly.Module(EMPTY);
+    setDefaultModule(module);
+    assert.equal(await loadModule(), module);
+    setDefaultModule(undefined as never);
+  });
+});
+
+suite("the imports", () => {
+  test("lose wasm-bindgen's decoration", () => {
+    assert.equal(plainName("__wbg_table_get_0123456789abcdef"), "table_get");
+    assert.equal(plainName("__wbg___wbindgen_throw_0123456789abcdef"), "__wbindgen_throw");
+    assert.equal(plainName("__wbindgen_throw"), "__wbindgen_throw");
+  });
+
+  test("that nobody knows are an error that names them", async () => {
+    const border = createBorder({ memory: () => new WebAssembly.Memory({ initial: 1 }) });
+    const module = new WebAssembly.Module(MYSTERY);
+    await assert.rejects(instantiate(module, border), /asks for "__wbg_mystery_0123456789abcdef"/);
+  });
+});
+
+suite("storage", () => {
+  test("addresses that mean nothing are refused", async () => {
+    const cases: [string, string][] = [
+      ["file:/tmp/x", "unavailable"],
+      ["opfs://x", "name"],
+      ["", "name"],
+      ["idb://", "name"],
+      // Node has no IndexedDB.
+      ["idb://notes", "unavailable"],
+    ];
+    for (const [address, code] of cases) {
+      await assert.rejects(
+        openStorage(address),
+        (error) => error instanceof errors.LuaStorageError && error.code === code,
+      );
+    }
+  });
+
+  test("a storage object that cannot load is closed again", async () => {
+    let closed = 0;
+    const load = () => Promise.reject(new Error("broken"));
+    await assert.rejects(openStorage({ load, commit: async () => {}, close: () => void (closed += 1) }), {
+      name: "LuaStorageError",
+      message: "broken",
+    });
+    assert.equal(closed, 1);
+  });
+});
+
+test("package.json names no addresses, pins its tools and exports what is there", () => {
+  const manifest = JSON.parse(readFileSync("package.json", "utf8"));
+  assert.deepEqual(Object.keys(manifest.exports["."]), [
+    "types",
+    "workerd",
+    "browser",
+    "deno",
+    "node",
+    "import",
+    "default",
+  ]);
+  for (const version of Object.values(manifest.devDependencies)) assert.match(String(version), /^\d+\.\d+\.\d+$/);
+  assert.equal(readFileSync("package-lock.json", "utf8").includes('"resolved"'), false);
+});

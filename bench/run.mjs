@@ -154,7 +154,7 @@ function report(run) {
     const results = run.results.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
     if (results.length === 0) continue;
     const engines = run.engines.filter((engine) => results.some((result) => result.engines[engine]));
-    console.log(`${table(title, results, engines)}\n`);
+    console.log(`${table(title, results, engines, title === "compute")}\n`);
   }
   if (run.sizes.length) console.log(`${sizeTable(run.sizes)}\n`);
 

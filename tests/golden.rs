@@ -1,5 +1,7 @@
 //! Runs every script under tests/golden (its README says what one looks like): output and outcome must be exact.
 
+#![expect(clippy::print_stdout, reason = "the count of scripts is what this test reports")]
+
 use perilune::{Host, Runtime, Stream};
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -36,7 +38,7 @@ fn golden_scripts() {
         }
         match check(&fs::read(&path).expect("a script that was just listed")) {
             Ok(()) => passed += 1,
-            Err(problem) => write!(report, "\n== tests/golden/{name}\n{problem}").expect("a String takes all"),
+            Err(problem) => report.push_str(&["\n== tests/golden/", &name, "\n", &problem].concat()),
         }
     }
     println!("{passed} golden scripts passed");
@@ -67,14 +69,14 @@ fn check(script: &[u8]) -> Result<(), String> {
     let mut lua = Runtime::builder().host(Capture(Rc::clone(&output))).build().expect("a VM");
     let ended = lua.eval_named(script, "golden");
     drop(lua);
-    let mut problem = difference(&expected.output, &output.borrow());
-    match (ended, expected.failure) {
-        (Ok(_), None) => {}
-        (Err(error), Some(text)) if error.to_string().contains(&text) => {}
-        (Ok(_), Some(text)) => problem += &format!("did not fail, and should with: {text}\n"),
-        (Err(error), None) => problem += &format!("failed: {error}\n"),
-        (Err(error), Some(text)) => problem += &format!("failed with: {error}\nand should with: {text}\n"),
-    }
+    let outcome = match (ended, expected.failure) {
+        (Ok(_), None) => String::new(),
+        (Err(error), Some(text)) if error.to_string().contains(&text) => String::new(),
+        (Ok(_), Some(text)) => format!("did not fail, and should with: {text}\n"),
+        (Err(error), None) => format!("failed: {error}\n"),
+        (Err(error), Some(text)) => format!("failed with: {error}\nand should with: {text}\n"),
+    };
+    let problem = difference(&expected.output, &output.borrow()) + &outcome;
     if problem.is_empty() { Ok(()) } else { Err(problem) }
 }
 
@@ -115,7 +117,8 @@ fn difference(expected: &[u8], found: &[u8]) -> String {
             (a, b) => {
                 for (mark, line) in [('-', a), ('+', b)] {
                     if let Some(line) = line {
-                        writeln!(text, "{number:4} {mark} {}", line.escape_ascii()).expect("a String takes all");
+                        writeln!(text, "{number:4} {mark} {}", line.escape_ascii())
+                            .expect("a String takes all");
                     }
                 }
             }

@@ -51,3 +51,48 @@ fn after_running_out_of_memory_everything_is_usable_again() {
         assert_eq!(lua.eval("return #('x'):rep(100000)").expect("collected").values, [Value::Integer(100_000)]);
     }
 }
+
+/// Allocating can run a finalizer, and a finalizer can use `ext`: it then wrote to the buffer that a value was being
+/// decoded from.
+#[test]
+fn finalizers_that_use_ext_do_not_disturb_what_they_interrupt() {
+    let mut lua = lua();
+    let reply = lua.eval(
+        r#"
+        for i = 1, 300 do ext.table(("n"):rep(100) .. i).x = 1 end
+        local big = {}
+        for i = 1, 200 do big[i] = { name = ("v%d-"):format(i):rep(4), { i } } end
+        local t = ext.table("t")
+        t.big = big
+        local small = ext.table("small")
+        for i = 1, 100 do small["key" .. i] = { i, tostring(i):rep(i) } end
+        local hits, bad = 0, 0
+        local function again()
+            setmetatable({}, { __gc = function()
+                hits = hits + 1
+                local x = ext.table("u")
+                x.a = ("Z"):rep(3000)
+                local y = x.a
+                ext.tables()
+                pcall(function() local q = t[{}] t[nil] = 1 end)
+                again()
+            end })
+        end
+        again()
+        collectgarbage("incremental", 100, 1000)
+        for round = 1, 20 do
+            local names = ext.tables()
+            for j = 1, 300 do if names[j] ~= ("n"):rep(100) .. j then bad = bad + 1 break end end
+            local v = t.big
+            for j = 1, 200 do if v[j].name ~= ("v%d-"):format(j):rep(4) or v[j][1][1] ~= j then bad = bad + 1 break end end
+            local n = 0
+            for k, v in pairs(small) do
+                n = n + 1
+                if k ~= "key" .. n or v[1] ~= n or v[2] ~= tostring(n):rep(n) then bad = bad + 1 break end
+            end
+        end
+        return bad, hits > 20
+        "#,
+    );
+    assert_eq!(reply.expect("runs").values, [Value::Integer(0), Value::Boolean(true)]);
+}

@@ -10,15 +10,24 @@ const WORKER = fileURLToPath(new URL("./worker.mjs", import.meta.url));
 /** A fresh Node process with `engine` in it, ready for `task`. */
 export async function openNode(engine, task) {
   const conversation = converse(process.execPath, [WORKER]);
-  await conversation.ask(JSON.stringify({ engine, task }));
-  return { sample: (count) => conversation.ask(JSON.stringify({ count })), close: conversation.close };
+  return ready(conversation, conversation.ask(JSON.stringify({ engine, task })), (count) => JSON.stringify({ count }));
 }
 
 /** A fresh process of the native harness with the task's file loaded. */
 export async function openNative(harness, task) {
   const conversation = converse(harness, [task.file]);
-  await conversation.answer();
-  return { sample: (count) => conversation.ask(String(count)), close: conversation.close };
+  return ready(conversation, conversation.answer(), String);
+}
+
+/** The subject, once it has answered; a process that refuses its task is not left behind. */
+async function ready(conversation, firstAnswer, question) {
+  try {
+    await firstAnswer;
+  } catch (error) {
+    await conversation.close();
+    throw error;
+  }
+  return { sample: (count) => conversation.ask(question(count)), close: conversation.close };
 }
 
 function converse(program, args) {

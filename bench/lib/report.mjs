@@ -4,8 +4,11 @@ import { geometricMean } from "./stats.mjs";
 
 const TITLES = { perilune: "Perilune", wasmoon: "wasmoon", fengari: "fengari", native: "native" };
 
-/** One table: a row for each result, a column for each engine, and what Perilune is to wasmoon and to native Lua. */
-export function table(title, results, engines) {
+/**
+ * One table: a row for each result, a column for each engine, and what Perilune is to wasmoon and to native Lua.
+ * With `mean` also the mean of those ratios, where the rows are of one kind.
+ */
+export function table(title, results, engines, mean = false) {
   const ratios = ["wasmoon", "native"].filter((other) => engines.includes("perilune") && engines.includes(other));
   const head = [
     title,
@@ -19,7 +22,7 @@ export function table(title, results, engines) {
     ...engines.map((engine) => cell(result.engines[engine])),
     ...ratios.map((other) => shown(ratio(result, other), 2)),
   ]);
-  if (results.length > 2 && ratios.length) {
+  if (mean && results.length > 2 && ratios.length) {
     const means = ratios.map((other) => results.map((result) => ratio(result, other)).filter((value) => value));
     if (means.some((values) => values.length > 1)) {
       rows.push([

@@ -3,23 +3,28 @@
 use crate::context::context;
 use crate::ext;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::lua::{Stack, Thrown, raw};
+use crate::lua::{Stack, Status, Thrown, raw};
 use crate::value::{FormatError, Reader, Token};
 use std::ffi::c_int;
 
-/// Pushes one value. `[-0, +1, m]`
+/// Pushes one value, from a buffer that Lua code may change. `[-0, +1, m]`
+///
+/// A scalar is copied before anything else can run. A table is made bit by bit, and each allocation could run a finalizer
+/// that uses the same buffer: so none runs until it is whole.
 pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
-    // The hot case: a scalar needs no table of tables.
     let mut reader = Reader::new(bytes);
-    match reader.token() {
-        Ok(token) if push_scalar(stack, token)? => {
-            return reader.finish().map_err(|error| refuse(stack, error));
-        }
-        _ => {}
+    let token = reader.token().map_err(|error| refuse(stack, error))?;
+    let scalar = !matches!(token, Token::Table { .. } | Token::BackReference(_) | Token::ExternalTable(_));
+    if scalar {
+        reader.finish().map_err(|error| refuse(stack, error))?;
+        return push_scalar(stack, token).map(drop);
     }
-    let mut decoder = Decoder::new(stack, bytes);
-    decoder.value(0)?;
-    decoder.finish()
+    let status = stack.protect_held(1, |inner| {
+        let mut decoder = Decoder::new(inner, bytes);
+        decoder.value(0)?;
+        decoder.finish()
+    });
+    if status == Status::Ok { Ok(()) } else { Err(Thrown) }
 }
 
 /// Pushes a list, and returns its count. `[-0, +count, m]`

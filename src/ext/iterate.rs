@@ -6,7 +6,7 @@ use super::proxy::out_of_memory;
 use super::store_call::store;
 use crate::bridge::push_value;
 use crate::context::context;
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::store::{Cursor, TableId};
 use crate::value::{Reader, Token};
 use std::ffi::c_int;
@@ -15,6 +15,9 @@ use std::ffi::c_int;
 const AHEAD_BYTES: usize = 1024;
 /// Bytes asked for at first, and again after each interference by a write: about one small entry.
 const AHEAD_BYTES_MIN: usize = 32;
+
+/// Entries up to this are copied before they are pushed; larger ones are pushed while finalizers are held.
+const ENTRY_COPIED_BYTES: usize = 256;
 
 /// State of one traversal.
 #[repr(C)]
@@ -54,56 +57,105 @@ pub(super) fn push_iterator(stack: Stack, table: TableId) {
 
 fn step_inner(stack: Stack) -> Result<c_int, Thrown> {
     let iterator = stack.userdata(raw::lua_upvalueindex(1)).cast::<Iterator>();
-    // SAFETY: the upvalue is the userdata of `push_iterator`, which this closure keeps alive; no other reference to it
-    // exists while this function runs (nothing below calls Lua code).
-    let iterator = unsafe { &mut *iterator };
-    let writes = context(stack).writes;
-    if iterator.start == iterator.end || iterator.writes != writes {
-        let undisturbed = iterator.writes == writes;
-        iterator.room = if undisturbed { (iterator.room * 2).min(AHEAD_BYTES) } else { AHEAD_BYTES_MIN };
-        iterator.writes = writes;
-        iterator.start = 0;
-        iterator.end = 0;
-        context(stack).value.clear();
-        if !store(stack, |c| c.store.next(iterator.table, iterator.cursor, iterator.room, &mut c.value))? {
-            stack.push_nil();
-            return Ok(1);
-        }
-        let found = &context(stack).value;
-        if found.len() > AHEAD_BYTES {
-            // One large entry: it is visited from the context's buffer.
-            let found = &raw const *found;
-            // SAFETY: the buffer lives in the context, and pushing scalars and tables does not touch it.
-            let (cursor, _) = push_entry(stack, unsafe { &*found })?;
-            iterator.cursor = cursor;
-            context(stack).trim();
-            return Ok(2);
-        }
-        iterator.bytes[..found.len()].copy_from_slice(found);
-        iterator.end = found.len();
-    }
-    let (cursor, len) = push_entry(stack, &iterator.bytes[iterator.start..iterator.end])?;
-    iterator.cursor = cursor;
-    iterator.start += len;
-    Ok(2)
-}
-
-/// Pushes key and value of the entry at the front; returns its cursor and length. `[-0, +2, m]`
-fn push_entry(stack: Stack, bytes: &[u8]) -> Result<(Cursor, usize), Thrown> {
-    let parts = || {
-        let (cursor, rest) = bytes.split_first_chunk::<8>()?;
-        let key = &rest[..value_len(rest)?];
-        let value = &rest[key.len()..];
-        let value = &value[..value_len(value)?];
-        Some((f64::from_le_bytes(*cursor) as Cursor, key, value))
-    };
-    let Some((cursor, key, value)) = parts() else { return Err(stack.throw(b"store returned a malformed entry")) };
     if !stack.has_room(8) {
         return Err(out_of_memory(stack));
     }
+    let mut copy = [0; ENTRY_COPIED_BYTES];
+    // SAFETY: the upvalue is the userdata of `push_iterator`, which this closure keeps alive; `advance` runs no Lua code,
+    // so no other reference to it exists meanwhile.
+    let entry = unsafe { (*iterator).advance(stack, &mut copy) }?;
+    match entry {
+        Entry::None => {
+            stack.push_nil();
+            Ok(1)
+        }
+        // A copy of its own: pushing may run a finalizer, and that may call this very iterator.
+        Entry::Small(len) => push_entry(stack, &copy[..len]),
+        Entry::Large => {
+            let bytes = &raw const context(stack).value;
+            let status = stack.protect_held(2, |inner| {
+                // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
+                push_entry(inner, unsafe { &*bytes }).map(drop)
+            });
+            context(stack).trim();
+            if status == Status::Ok { Ok(2) } else { Err(Thrown) }
+        }
+    }
+}
+
+impl Iterator {
+    /// Goes to the next entry, reading ahead when nothing (valid) is left.
+    fn advance(&mut self, stack: Stack, copy: &mut [u8; ENTRY_COPIED_BYTES]) -> Result<Entry, Thrown> {
+        let writes = context(stack).writes;
+        if self.start == self.end || self.writes != writes {
+            let undisturbed = self.writes == writes;
+            self.room = if undisturbed { (self.room * 2).min(AHEAD_BYTES) } else { AHEAD_BYTES_MIN };
+            self.writes = writes;
+            self.start = 0;
+            self.end = 0;
+            context(stack).value.clear();
+            if !store(stack, |c| c.store.next(self.table, self.cursor, self.room, &mut c.value))? {
+                return Ok(Entry::None);
+            }
+            let found = &context(stack).value;
+            let Some((cursor, len)) = measure_entry(found) else { return Err(malformed(stack)) };
+            if len > ENTRY_COPIED_BYTES || found.len() > AHEAD_BYTES {
+                self.cursor = cursor;
+                context(stack).value.truncate(len);
+                return Ok(Entry::Large);
+            }
+            self.bytes[..found.len()].copy_from_slice(found);
+            self.end = found.len();
+        }
+        let rest = &self.bytes[self.start..self.end];
+        let Some((cursor, len)) = measure_entry(rest) else { return Err(malformed(stack)) };
+        if len > ENTRY_COPIED_BYTES {
+            // Rare: a larger entry behind small ones. It is read again, alone.
+            let value = &mut context(stack).value;
+            value.clear();
+            if value.try_reserve(len).is_err() {
+                return Err(out_of_memory(stack));
+            }
+            value.extend_from_slice(&rest[..len]);
+            self.start += len;
+            self.cursor = cursor;
+            return Ok(Entry::Large);
+        }
+        copy[..len].copy_from_slice(&rest[..len]);
+        self.start += len;
+        self.cursor = cursor;
+        Ok(Entry::Small(len))
+    }
+}
+
+/// Where the next entry is.
+enum Entry {
+    None,
+    /// In the copy, of this length.
+    Small(usize),
+    /// Alone in the context's value buffer.
+    Large,
+}
+
+/// Cursor and length of the entry at the front.
+fn measure_entry(bytes: &[u8]) -> Option<(Cursor, usize)> {
+    let (cursor, rest) = bytes.split_first_chunk::<8>()?;
+    let key = value_len(rest)?;
+    let value = value_len(&rest[key..])?;
+    Some((f64::from_le_bytes(*cursor) as Cursor, 8 + key + value))
+}
+
+fn malformed(stack: Stack) -> Thrown {
+    stack.throw(b"store returned a malformed entry")
+}
+
+/// Pushes key and value of one whole entry. `[-0, +2, m]`
+fn push_entry(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
+    let rest = &bytes[8..];
+    let (key, value) = rest.split_at(value_len(rest).unwrap_or_default());
     push_value(stack, key)?;
     push_value(stack, value)?;
-    Ok((cursor, 8 + key.len() + value.len()))
+    Ok(2)
 }
 
 /// Bytes of the value at the front.

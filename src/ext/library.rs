@@ -47,16 +47,20 @@ fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).value.clear();
     store(stack, |c| c.store.names(&mut c.value))?;
     let names = &raw const context(stack).value;
-    // SAFETY: the buffer lives in the context and nothing writes to it while strings are pushed.
-    let mut reader = Reader::new(unsafe { &*names });
-    let count = reader.count().unwrap_or(0);
-    stack.push_table(count as usize, 0);
-    for index in 1..=i64::from(count) {
-        let Ok(Token::String(name)) = reader.token() else { break };
-        stack.push_bytes(name);
-        stack.raw_set_index(-2, index);
-    }
-    Ok(1)
+    let status = stack.protect_held(1, |inner| {
+        // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
+        let mut reader = Reader::new(unsafe { &*names });
+        let count = reader.count().unwrap_or(0);
+        inner.push_table(count as usize, 0);
+        for index in 1..=i64::from(count) {
+            let Ok(Token::String(name)) = reader.token() else { break };
+            inner.push_bytes(name);
+            inner.raw_set_index(-2, index);
+        }
+        Ok(())
+    });
+    context(stack).trim();
+    if status == Status::Ok { Ok(1) } else { Err(Thrown) }
 }
 
 /// `ext.drop(name)`: true when there was one.

@@ -26,6 +26,12 @@ export const FORMAT_VERSION = 1;
 /** Databases are named with this before the user's name. */
 export const DATABASE_PREFIX = "perilune/";
 
+/**
+ * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
+ * a tab that stays open does not.
+ */
+const LOCK_WAIT_MS = 1000;
+
 /** How many entries are asked for at once when loading. */
 const LOAD_CHUNK_ENTRIES = 4096;
 
@@ -187,16 +193,17 @@ export class IndexedDbBackend {
 async function lock(name) {
   const locks = globalThis.navigator?.locks;
   if (locks === undefined) return () => {};
+  const waiting = new AbortController();
+  const timer = setTimeout(() => waiting.abort(), LOCK_WAIT_MS);
   return new Promise((resolve, reject) => {
-    locks
-      .request(DATABASE_PREFIX + name, { ifAvailable: true }, (granted) => {
-        if (granted === null) {
-          reject(storageError("locked", `the database "${name}" is open in another tab or by another Lua`));
-          return undefined;
-        }
-        return /** @type {Promise<void>} */ (new Promise((release) => resolve(() => release())));
-      })
-      .catch((error) => reject(wrapped(error, `cannot lock the database "${name}"`)));
+    const held = () => {
+      clearTimeout(timer);
+      return /** @type {Promise<void>} */ (new Promise((release) => resolve(release)));
+    };
+    locks.request(DATABASE_PREFIX + name, { signal: waiting.signal }, held).catch((error) => {
+      const taken = `the database "${name}" is open in another tab or by another Lua`;
+      reject(waiting.signal.aborted ? storageError("locked", taken) : wrapped(error, `cannot lock "${name}"`));
+    });
   });
 }
 

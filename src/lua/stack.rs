@@ -32,6 +32,12 @@ impl Status {
     }
 }
 
+unsafe extern "C-unwind" {
+    // lua-5.4/port/hold.c
+    fn perilune_hold(l: *mut lua_State) -> c_int;
+    fn perilune_release(l: *mut lua_State);
+}
+
 /// One call of C Lua. Sound because of the invariant of `Stack`.
 macro_rules! call {
     ($f:ident($($arg:expr),*)) => {
@@ -366,6 +372,19 @@ impl Stack {
         self.protected_call(2, 0, 0)
     }
 
+    /// As `protect_with`, while no finalizer can run: for a body that reads a buffer which Lua code could change. The
+    /// value of the body's choice is its one result. `[-0, +results, -]`, or pushes the error value.
+    pub(crate) fn protect_held<F: FnMut(Stack) -> Result<(), Thrown>>(self, results: c_int, body: F) -> Status {
+        // SAFETY: the state is valid; holding changes one flag of the collector.
+        let held_before = unsafe { perilune_hold(self.0) } != 0;
+        let status = self.protect(results, body);
+        if !held_before {
+            // SAFETY: as above.
+            unsafe { perilune_release(self.0) };
+        }
+        status
+    }
+
     /// Raises the value on top. `[-1, +0, e]`
     pub(crate) fn raise(self) -> ! {
         call!(lua_error(self.0))
@@ -373,8 +392,10 @@ impl Stack {
 
     /// Prepares `message` as an error with the position of the running Lua function at `level`. `[-0, +1, m]`
     pub(crate) fn throw_at(self, level: c_int, message: &[u8]) -> Thrown {
-        call!(luaL_where(self.0, level));
+        // The message first: `message` may be a buffer that a finalizer, run by the next allocation, changes.
         self.push_bytes(message);
+        call!(luaL_where(self.0, level));
+        self.insert(-2);
         call!(lua_concat(self.0, 2));
         Thrown
     }
@@ -429,14 +450,20 @@ impl Stack {
     }
 
     /// Which of the words an argument is; without a default it must be there. `[-0, +0, e]`
-    pub(crate) fn check_option<const N: usize>(self, argument: c_int, default: Option<&CStr>, words: [&CStr; N]) -> usize {
+    pub(crate) fn check_option<const N: usize>(
+        self,
+        argument: c_int,
+        default: Option<&CStr>,
+        words: [&CStr; N],
+    ) -> usize {
         // `luaL_checkoption` wants the list ended by a null; N + 1 is no array length that Rust can write here.
-        let mut list = [ptr::null(); 16];
-        const { assert!(N < 16) };
+        let mut list = [ptr::null(); 8];
+        const { assert!(N < 8) };
         for (place, word) in list.iter_mut().zip(words) {
             *place = word.as_ptr();
         }
-        call!(luaL_checkoption(self.0, argument, default.map_or(ptr::null(), CStr::as_ptr), list.as_ptr())) as usize
+        let default = default.map_or(ptr::null(), CStr::as_ptr);
+        call!(luaL_checkoption(self.0, argument, default, list.as_ptr())) as usize
     }
 
     /// The block of a userdata whose metatable is registered under `name`. `[-0, +0, e]`

@@ -80,6 +80,9 @@ fn print_inner(stack: Stack) -> Result<c_int, Thrown> {
 /// `load(chunk, name, mode, env)`: whatever mode is asked for, only text is loaded. A binary chunk can crash C Lua.
 fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     let given = stack.top();
+    if given == 0 {
+        return forward(stack);
+    }
     if given < 3 {
         stack.set_top(3);
     }
@@ -106,12 +109,14 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward(stack)
 }
 
-/// Calls the function in the first upvalue with all arguments.
+/// Runs C Lua's own function, which is the first upvalue, in this very frame: its error messages then have the name and
+/// the position that they have in C Lua. (It uses no upvalues.)
 fn forward(stack: Stack) -> Result<c_int, Thrown> {
-    stack.push_copy(raw::lua_upvalueindex(1));
-    stack.insert(1);
-    stack.call(stack.top() - 1, raw::LUA_MULTRET);
-    Ok(stack.top())
+    // SAFETY: `harden` made the upvalue; reading it changes nothing.
+    let function = unsafe { raw::lua_tocfunction(stack.as_ptr(), raw::lua_upvalueindex(1)) };
+    let Some(function) = function else { return Ok(0) };
+    // SAFETY: the arguments lie where Lua would put them, and no destructor is alive here if it raises.
+    Ok(unsafe { function(stack.as_ptr()) })
 }
 
 /// `rawset` on an external table would put the value where nobody finds it again.

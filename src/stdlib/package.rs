@@ -1,6 +1,7 @@
 //! `require` and `package`, as C Lua's loadlib.c has them without files and C libraries: no `loadlib`, no `cpath`, and
 //! the searchers are `package.preload` and the host. A script may add its own.
 
+
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use std::ffi::{CStr, c_int};
 
@@ -27,7 +28,6 @@ pub(super) fn open(stack: Stack) {
     stack.require(c"package", open_package);
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_table(0, 6);
     stack.set_functions(-1, &[(c"searchpath", search_path)]);
@@ -148,7 +148,6 @@ fn search_preload_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// The second searcher: modules whose source the host has. No host has any yet, so it finds nothing and says nothing.
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn search_host_inner(_stack: Stack) -> Result<c_int, Thrown> {
     Ok(0)
 }

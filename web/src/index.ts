@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Perilune: a persistent, sandboxed Lua 5.4.
  *

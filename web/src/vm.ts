@@ -42,6 +42,7 @@ export class Vm implements HandleOwner {
   /** Why it is dead. */
   #death: unknown;
   #panic = "";
+  #closing: Promise<void> | undefined;
   /** Handles that were let go while Lua was running. */
   readonly #released: number[] = [];
   readonly #tables = new Map<string, LuaTable>();
@@ -152,9 +153,15 @@ export class Vm implements HandleOwner {
 
   /** Flushes the store, closes it and lets the memory go. When flushing fails, everything stays open. */
   async close(options: { discard?: boolean }): Promise<void> {
+    if (this.#state === "closed") return;
+    if (this.#state === "running") throw busyError();
+    // Who closes while it is closing waits for the same end.
+    this.#closing ??= this.#close(options).finally(() => (this.#closing = undefined));
+    await this.#closing;
+  }
+
+  async #close(options: { discard?: boolean }): Promise<void> {
     const before = this.#state;
-    if (before === "closed") return;
-    if (before === "running" || before === "closing") throw busyError(before);
     this.#state = "closing";
     try {
       await this.store.close(options);
@@ -181,7 +188,7 @@ export class Vm implements HandleOwner {
     if (this.#state === "dead") {
       return new LuaError("bug", "this Lua died of an earlier failure; make a new one", { cause: this.#death });
     }
-    return this.#state === "running" ? busyError("running") : new LuaClosedError();
+    return this.#state === "running" ? busyError() : new LuaClosedError();
   }
 
   #releaseLate(): void {
@@ -280,6 +287,6 @@ export class Vm implements HandleOwner {
   }
 }
 
-function busyError(state: "running" | "closing"): LuaError {
-  return new LuaError("usage", `this Lua is ${state}: it cannot be called now`);
+function busyError(): LuaError {
+  return new LuaError("usage", "this Lua is running: it cannot be called from inside");
 }

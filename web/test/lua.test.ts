@@ -564,7 +564,7 @@ suite("the end", () => {
     const other = await Lua.create();
     const f = other.eval<LuaFunction>("return print");
     const table = other.table("t").set("a", 1);
-    await other.close();
+    await Promise.all([other.close(), other.close()]);
     await other.close();
     for (const use of [
       () => other.eval("return 1"),

@@ -2,6 +2,7 @@
 //!
 //! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of ours.
 
+
 use crate::context::context;
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -59,7 +60,6 @@ pub(super) fn open(stack: Stack) {
     stack.require(c"io", open_io);
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     make_metatable(stack);
     stack.push_table(0, 10);
@@ -155,7 +155,6 @@ fn io_flush_inner(stack: Stack) -> Result<c_int, Thrown> {
     flush(stack)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn io_type_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.check_any(1);
     if stack.test_userdata(1, FILE).is_null() {
@@ -179,7 +178,6 @@ fn file_read_inner(stack: Stack) -> Result<c_int, Thrown> {
     read::read(stack, handle(stack, 1), 2, stack.top())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn file_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     Ok(push_lines(stack))
@@ -190,7 +188,6 @@ fn file_flush_inner(stack: Stack) -> Result<c_int, Thrown> {
     flush(stack)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn file_close_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     stack.push_nil();
@@ -199,7 +196,6 @@ fn file_close_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// A stream has no positions.
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn file_seek_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     stack.check_option(2, Some(c"cur"), [c"set", c"cur", c"end"]);
@@ -210,7 +206,6 @@ fn file_seek_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// Accepted, without effect: the order of all output is kept anyway.
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     stack.check_option(2, None, [c"no", c"full", c"line"]);
@@ -222,13 +217,11 @@ fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// `local f <close> = io.stdout` is allowed, as in C Lua.
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn leave_open_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     Ok(0)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     let mut digits = [0; 2 * size_of::<usize>()];
@@ -248,7 +241,6 @@ fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
 // ---- what both share ----
 
 /// Writes the arguments from `first` to `last`; the handle at the top is the result.
-#[expect(clippy::unnecessary_wraps, reason = "its callers are functions of Lua's")]
 fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
     let mut refused = false;
     for index in first..=last {
@@ -275,7 +267,6 @@ fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result
 }
 
 /// Hands over what was written, now.
-#[expect(clippy::unnecessary_wraps, reason = "its callers are functions of Lua's")]
 fn flush(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).flush_output();
     stack.push_boolean(true);

@@ -8,13 +8,13 @@ use crate::context::{More, context};
 use crate::lua::{Stack, Thrown, raw};
 use std::ffi::{CStr, c_int};
 
-/// Longest numeral that the format "n" takes (C Lua's L_MAXLENNUM).
+/// Longest numeral that the format "n" takes (C Lua's `L_MAXLENNUM`).
 const NUMERAL_BYTES_MAX: usize = 200;
 
 /// What was read and not needed any more is dropped in steps of at least this, so that no byte is moved often.
 const READ_KEPT_BYTES: usize = 4096;
 
-/// Free stack slots beside the results: C Lua's LUA_MINSTACK.
+/// Free stack slots beside the results: C Lua's `LUA_MINSTACK`.
 const SLOTS: c_int = 20;
 
 /// One call of `read`.

@@ -39,15 +39,11 @@ const MONTHS: [&[u8]; 12] = [
 
 /// How many bytes of `text`, which follows a `%`, are a conversion specifier of C99: one letter, or E or O and a letter.
 pub(super) fn specifier_len(text: &[u8]) -> Option<usize> {
-    match text {
-        [b'E', b'c' | b'C' | b'x' | b'X' | b'y' | b'Y', ..] => Some(2),
-        [
-            b'O',
-            b'd' | b'e' | b'H' | b'I' | b'm' | b'M' | b'S' | b'u' | b'U' | b'V' | b'w' | b'W' | b'y',
-            ..,
-        ] => Some(2),
-        [letter, ..] if b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%".contains(letter) => Some(1),
-        _ => None,
+    let one_of = |letters: &[u8], at: usize| text.get(at).is_some_and(|letter| letters.contains(letter));
+    match text.first() {
+        Some(b'E') => one_of(b"cCxXyY", 1).then_some(2),
+        Some(b'O') => one_of(b"deHImMSuUVwWy", 1).then_some(2),
+        _ => one_of(b"aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%", 0).then_some(1),
     }
 }
 

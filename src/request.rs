@@ -270,7 +270,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.set_top(1);
     note_message(stack, 1);
-    stack.push_traceback(1);
+    stack.push_traceback(stack, None, 1);
     // SAFETY: the string stays on the stack while it is copied.
     let traceback = unsafe { stack.bytes(-1) }.unwrap_or_default();
     // The handler's own frame is of no interest.
@@ -294,7 +294,8 @@ fn describe(stack: Stack, status: Status) {
     }
 }
 
-/// The error value as text. A `__tostring` that fails is no reason to lose the error.
+/// The error value as text: a string or number as it is, anything else by its `__tostring`, or as the reference interpreter
+/// says it. A `__tostring` that fails is no reason to lose the error.
 fn note_message(stack: Stack, index: c_int) {
     // SAFETY: the string stays at `index` while it is copied.
     if let Some(message) = unsafe { stack.bytes(index) } {
@@ -302,22 +303,27 @@ fn note_message(stack: Stack, index: c_int) {
         return;
     }
     stack.push_copy(index);
+    let mut described = false;
     let status = stack.protect_with(|inner| {
-        inner.push_text(-1);
-        // SAFETY: the string stays on the stack while it is copied.
-        let text = unsafe { inner.bytes(-1) }.unwrap_or_default();
-        set(&mut context(inner).failure.message, text);
-        inner.pop(1);
+        described = inner.type_of(-1) == raw::LUA_TNUMBER || inner.has_metafield(-1, c"__tostring");
+        if described {
+            inner.push_text(-1);
+            // SAFETY: the string stays on the stack while it is copied.
+            let text = unsafe { inner.bytes(-1) }.unwrap_or_default();
+            set(&mut context(inner).failure.message, text);
+            inner.pop(1);
+        }
         Ok(())
     });
     if status != Status::Ok {
         stack.pop(1);
-        let name = stack.type_name(index);
-        set(&mut context(stack).failure.message, b"(error object is a ");
+    }
+    if status != Status::Ok || !described {
         let message = &mut context(stack).failure.message;
-        if message.try_reserve(name.len() + 8).is_ok() {
-            message.extend_from_slice(name.as_bytes());
-            message.extend_from_slice(b" value)");
+        message.clear();
+        let parts = ["(error object is a ", stack.type_name(index), " value)"];
+        if message.try_reserve(parts.iter().map(|part| part.len()).sum()).is_ok() {
+            parts.iter().for_each(|part| message.extend_from_slice(part.as_bytes()));
         }
     }
 }

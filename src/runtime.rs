@@ -115,16 +115,24 @@ impl Builder {
     /// # Errors
     /// `usage` when the memory limit is below 512 KiB, `memory` when there is no memory for the libraries.
     pub fn build(self) -> Result<Runtime> {
-        let limit = self.limits.memory_bytes;
+        let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
+        let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));
+        Runtime::assemble(host, store, self.limits)
+    }
+}
+
+impl Runtime {
+    /// What `Builder::build` does, for a caller that has all parts (the wasm shell need not carry the default ones).
+    pub(crate) fn assemble(mut host: Box<dyn Host>, store: Box<dyn TableStore>, limits: Limits) -> Result<Runtime> {
+        let limit = limits.memory_bytes;
         if limit < MEMORY_MIN_BYTES {
             return Err(Error::usage(format!("memory limit of {limit} bytes is below {MEMORY_MIN_BYTES}")));
         }
         let stack_slots = (limit / MEMORY_BYTES_PER_STACK_SLOT).min(STACK_SLOTS_MAX);
-        let mut host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let seed = host.random_u64();
         let context = Box::new(Context {
             host,
-            store: self.store.unwrap_or_else(|| Box::new(MemoryStore::new())),
+            store,
             memory: Box::new(Memory::new(limit, stack_slots)),
             key: Vec::new(),
             value: Vec::new(),
@@ -160,9 +168,7 @@ impl Builder {
         runtime.settle();
         Ok(runtime)
     }
-}
 
-impl Runtime {
     /// Starts with defaults: see [`Builder`].
     pub fn builder() -> Builder {
         Builder::default()
@@ -324,6 +330,7 @@ impl Runtime {
     }
 
     /// Forgets the pending output, and gives back the memory of a large reply.
+    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
     pub(crate) fn clear_reply(&mut self) {
         self.context_mut().output.clear();
         if self.reply.capacity() > crate::limits::IO_BUFFER_BYTES {

@@ -111,9 +111,14 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn name<'a>(stack: Stack) -> &'a [u8] {
     // SAFETY: argument 1 stays on the stack for the whole call of the library function.
     match unsafe { stack.bytes(1) } {
-        Some(name) if name.len() <= NAME_BYTES_MAX && !name.is_empty() => name,
         Some([]) => stack.argument_error(1, c"name of a table must not be empty"),
-        Some(_) => stack.argument_error(1, c"name of a table must not be longer than 1024 bytes"),
+        Some(name) if name.len() > NAME_BYTES_MAX => {
+            stack.argument_error(1, c"name of a table must not be longer than 1024 bytes")
+        }
+        Some(name) if std::str::from_utf8(name).is_err() => {
+            stack.argument_error(1, c"name of a table must be valid UTF-8")
+        }
+        Some(name) => name,
         None => stack.argument_error(1, c"string expected"),
     }
 }

@@ -35,6 +35,12 @@ const LOCK_WAIT_MS = 1000;
 /** How many entries are asked for at once when loading. */
 const LOAD_CHUNK_ENTRIES = 4096;
 
+/**
+ * How many requests are made before their answers are waited for: each takes the page some 20 us, and a page that
+ * writes a hundred thousand entries should still move meanwhile.
+ */
+const WRITE_CHUNK_REQUESTS = 256;
+
 /** @typedef {import("./table_store.js").StoredTable} StoredTable */
 /** @typedef {import("./table_store.js").TableChange} TableChange */
 
@@ -131,11 +137,22 @@ export class IndexedDbBackend {
     const done = completion(transaction);
     this.#checkWriter(transaction);
     try {
-      for (const change of changes) write(transaction, change);
+      let made = 0;
+      /** @type {Promise<unknown>} */
+      let answered = Promise.resolve();
+      for (const request of requests(transaction, changes)) {
+        made += 1;
+        if (made % WRITE_CHUNK_REQUESTS !== 0) continue;
+        // The chunk before this one: so there is always one under way, which also keeps the transaction open.
+        await answered;
+        answered = result(request);
+        answered.catch(() => {});
+      }
     } catch (error) {
       // The transaction must not commit the half that was asked for before this.
-      transaction.abort();
-      throw wrapped(error, "cannot write to the database");
+      abort(transaction);
+      // Its own error, if it has one, is the reason (a full disk); requests only say that it was aborted.
+      throw this.#gone ?? wrapped(transaction.error ?? error, "cannot write to the database");
     }
     await done.catch((error) => {
       throw this.#gone ?? error;
@@ -169,7 +186,7 @@ export class IndexedDbBackend {
     request.onsuccess = () => {
       if (request.result?.value === this.#writer) return;
       this.#leave("another page has taken the database over", "locked");
-      transaction.abort();
+      abort(transaction);
     };
   }
 
@@ -257,22 +274,34 @@ async function claim(name, database, unlock) {
 }
 
 /**
- * Asks for everything that one table's change needs.
+ * Makes the requests that the changes need, one after the other.
  * @param {IDBTransaction} transaction
- * @param {TableChange} change
+ * @param {Iterable<TableChange>} changes
+ * @returns {Generator<IDBRequest>}
  */
-function write(transaction, { id, name, seq, fate, puts, removes }) {
+function* requests(transaction, changes) {
   const tables = transaction.objectStore("tables");
   const entries = transaction.objectStore("entries");
-  // In IndexedDB's order every number comes before every array: this is all keys that begin with `id`.
-  if (fate !== "kept") entries.delete(IDBKeyRange.bound([id], [id, []]));
-  if (fate === "dropped") {
-    tables.delete(id);
-    return;
+  for (const { id, name, seq, fate, puts, removes } of changes) {
+    // In IndexedDB's order every number comes before every array: this is all keys that begin with `id`.
+    if (fate !== "kept") yield entries.delete(IDBKeyRange.bound([id], [id, []]));
+    if (fate === "dropped") {
+      yield tables.delete(id);
+      continue;
+    }
+    yield tables.put({ id, name, seq });
+    for (const gone of removes) yield entries.delete([id, gone]);
+    for (const [s, { key, value }] of puts) yield entries.put({ t: id, s, k: key, v: value });
   }
-  tables.put({ id, name, seq });
-  for (const gone of removes) entries.delete([id, gone]);
-  for (const [s, { key, value }] of puts) entries.put({ t: id, s, k: key, v: value });
+}
+
+/** @param {IDBTransaction} transaction */
+function abort(transaction) {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended already, by an error of its own.
+  }
 }
 
 /**

@@ -6,6 +6,7 @@
 //! tests, and in a Rust program that embeds this crate.
 
 pub use self::host::JsHost;
+pub use self::open::{OpenStore, open_store};
 pub use self::store::JsStore;
 
 mod border;
@@ -14,6 +15,7 @@ mod heap;
 mod host;
 #[cfg(feature = "shell")]
 mod io_buffer;
+mod open;
 mod panic;
 #[cfg(feature = "shell")]
 pub mod shell;

@@ -15,6 +15,7 @@ const STORE: u32 = 0;
 struct Shell {
     io: IoBuffer,
     runtime: Option<Runtime>,
+    /// 0 until `configure` says otherwise: all zeros, so that the static takes no room in the module.
     memory_limit: usize,
 }
 
@@ -26,7 +27,7 @@ unsafe impl Sync for Global {}
 static SHELL: Global = Global(UnsafeCell::new(Shell {
     io: IoBuffer::new(),
     runtime: None,
-    memory_limit: MEMORY_DEFAULT_BYTES,
+    memory_limit: 0,
 }));
 
 #[allow(clippy::mut_from_ref, reason = "each export makes one borrow; the imports it calls do not call back (Owner::Running)")]
@@ -40,7 +41,7 @@ fn shell() -> &'static mut Shell {
 pub extern "C" fn configure(memory_limit: u32) -> i32 {
     let shell = shell();
     let limit = if memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { memory_limit as usize };
-    if shell.runtime.is_some() || limit < MEMORY_MIN_BYTES || !heap::set_limit(limit) {
+    if shell.runtime.is_some() || limit < MEMORY_MIN_BYTES {
         return Outcome::Usage as i32;
     }
     shell.memory_limit = limit;
@@ -55,8 +56,12 @@ pub extern "C" fn init() -> i32 {
         return Outcome::Usage as i32;
     }
     panic::set_hook();
-    let limits = Limits { memory_bytes: shell.memory_limit };
-    match Runtime::builder().host(JsHost::default()).store(JsStore::new(STORE)).limits(limits).build() {
+    let memory_bytes = if shell.memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { shell.memory_limit };
+    if !heap::set_limit(memory_bytes) {
+        return Outcome::Memory as i32;
+    }
+    let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
+    match Runtime::assemble(host, store, Limits { memory_bytes }) {
         Ok(runtime) => {
             shell.runtime = Some(runtime);
             0

@@ -344,6 +344,8 @@ export class TableStore {
 
   /** Resolves when everything written so far is committed; rejects with the cause when it cannot be. */
   async flush() {
+    // Asked for by something that the program itself called, this is the middle of a batch: not before its end.
+    await null;
     if (this.mode === "open") this.endBatch();
     await this.writer?.flush();
   }
@@ -354,6 +356,7 @@ export class TableStore {
    * @param {{ discard?: boolean }} [options]
    */
   async close(options = {}) {
+    await null;
     if (this.mode === "closed") return;
     if (this.mode === "open") this.endBatch();
     await this.writer?.close(options);

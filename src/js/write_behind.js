@@ -117,13 +117,16 @@ export class WriteBehind {
   async close({ discard = false } = {}) {
     if (this.#state.name === "closed") return;
     if (!discard) await this.flush();
-    else if (this.#state.name === "committing") await this.#state.done;
-    // `flush` may have waited while another `close` went through.
-    const state = /** @type {State} */ (this.#state);
-    if (state.name === "closed") return;
-    if (state.name === "failed") this.#clock.cancel(state.retry);
+    // What came since (`discard`: what was left) is given up, but a commit under way is not torn from its backend.
+    for (;;) {
+      this.#pending = new Map();
+      const state = /** @type {State} */ (this.#state);
+      if (state.name === "closed") return;
+      if (state.name === "failed") this.#clock.cancel(state.retry);
+      if (state.name !== "committing") break;
+      await state.done;
+    }
     this.#state = { name: "closed" };
-    this.#pending = new Map();
     await this.#backend.close();
   }
 

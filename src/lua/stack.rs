@@ -177,11 +177,6 @@ impl Stack {
         Some(unsafe { slice::from_raw_parts(start.cast(), len) })
     }
 
-    /// `[-0, +0, -]`: the border as the raw length operator gives it, or the bytes of a string or userdata.
-    pub(crate) fn raw_len(self, index: c_int) -> usize {
-        call!(lua_rawlen(self.0, index)) as usize
-    }
-
     /// An address that tells tables, functions, threads and userdata apart. `[-0, +0, -]`
     pub(crate) fn address(self, index: c_int) -> usize {
         call!(lua_topointer(self.0, index)).addr()
@@ -190,11 +185,6 @@ impl Stack {
     /// `[-0, +0, -]`
     pub(crate) fn userdata(self, index: c_int) -> *mut c_void {
         call!(lua_touserdata(self.0, index))
-    }
-
-    /// `[-0, +0, -]`
-    pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
-        call!(lua_rawequal(self.0, a, b)) != 0
     }
 
     // ---- pushing ----
@@ -313,6 +303,15 @@ impl Stack {
     /// `[-0, +(0|1), -]`
     pub(crate) fn push_metatable(self, index: c_int) -> bool {
         call!(lua_getmetatable(self.0, index)) != 0
+    }
+
+    /// Does the value's metatable have this field? `[-0, +0, m]`
+    pub(crate) fn has_metafield(self, index: c_int, name: &CStr) -> bool {
+        let found = call!(luaL_getmetafield(self.0, index, name.as_ptr())) != raw::LUA_TNIL;
+        if found {
+            self.pop(1);
+        }
+        found
     }
 
     /// `[-1, +0, -]`
@@ -439,6 +438,11 @@ impl Stack {
         call!(luaL_checkinteger(self.0, argument))
     }
 
+    /// The integer at `argument`, or `default` where it is nil or none. `[-0, +0, e]`
+    pub(crate) fn optional_integer(self, argument: c_int, default: i64) -> i64 {
+        if self.is_none_or_nil(argument) { default } else { self.check_integer(argument) }
+    }
+
     /// Refuses a missing argument. `[-0, +0, e]`
     pub(crate) fn check_any(self, argument: c_int) {
         call!(luaL_checkany(self.0, argument));
@@ -522,9 +526,19 @@ impl Stack {
         call!(luaL_tolstring(self.0, index, ptr::null_mut()));
     }
 
-    /// `[-0, +1, m]`
-    pub(crate) fn push_traceback(self, level: c_int) {
-        call!(luaL_traceback(self.0, self.0, ptr::null(), level));
+    /// The traceback of `of` from `level` on, below the text at index `message`. `[-0, +1, m]`
+    pub(crate) fn push_traceback(self, of: Stack, message: Option<c_int>, level: c_int) {
+        let text = match message {
+            Some(index) => call!(lua_tolstring(self.0, index, ptr::null_mut())),
+            None => ptr::null(),
+        };
+        call!(luaL_traceback(self.0, of.0, text, level));
+    }
+
+    /// The thread at `index`, if it is one. `[-0, +0, -]`
+    pub(crate) fn thread(self, index: c_int) -> Option<Stack> {
+        let thread = call!(lua_tothread(self.0, index));
+        (!thread.is_null()).then_some(Stack(thread))
     }
 }
 

@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 lua_function!(print = print_inner);
 lua_function!(load = load_inner);
+lua_function!(traceback = traceback_inner);
 lua_function!(raw_set = raw_set_inner);
 lua_function!(collect_garbage = collect_garbage_inner);
 
@@ -30,20 +31,17 @@ pub(super) fn harden(stack: Stack, seed: u64) {
     stack.push_nil();
     stack.set_field(-2, c"dump");
     stack.pop(1);
-    keep_only_traceback(stack);
+    open_debug(stack);
     seed_random(stack, seed);
     stack.pop(1);
     // SAFETY: `warn` is a lua_WarnFunction, and its userdata is the state that it is given to.
     unsafe { raw::lua_setwarnf(stack.as_ptr(), Some(warn), stack.as_ptr().cast()) };
 }
 
-/// `debug` is a new table with the one function. `[-0, +0, m]`, globals on top.
-fn keep_only_traceback(stack: Stack) {
+/// `debug` has the one function that cannot look into other people's functions. `[-0, +0, m]`, globals on top.
+fn open_debug(stack: Stack) {
     stack.push_table(0, 1);
-    stack.get_field(-2, c"debug");
-    stack.get_field(-1, c"traceback");
-    stack.set_field(-3, c"traceback");
-    stack.pop(1);
+    stack.set_functions(-1, &[(c"traceback", traceback)]);
     stack.push_copy(-1);
     stack.set_field(-3, c"debug");
     stack.get_field(raw::LUA_REGISTRYINDEX, c"_LOADED");
@@ -59,6 +57,25 @@ fn seed_random(stack: Stack, seed: u64) {
     stack.push_integer(seed as i64);
     stack.call(1, 0);
     stack.pop(1);
+}
+
+/// `debug.traceback([thread,] [message [, level]])`: a message that is no string comes back as it is.
+fn traceback_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let (of, shift) = match stack.thread(1) {
+        Some(thread) => (thread, 1),
+        None => (stack, 0),
+    };
+    let message = 1 + shift;
+    let is_text = matches!(stack.type_of(message), raw::LUA_TSTRING | raw::LUA_TNUMBER);
+    if !is_text && !stack.is_none_or_nil(message) {
+        stack.push_copy(message);
+        return Ok(1);
+    }
+    // The function that called `traceback`; of another thread, its innermost.
+    let default = i64::from(of.as_ptr() == stack.as_ptr());
+    let level = stack.optional_integer(message + 1, default);
+    stack.push_traceback(of, is_text.then_some(message), level as c_int);
+    Ok(1)
 }
 
 fn print_inner(stack: Stack) -> Result<c_int, Thrown> {

@@ -13,14 +13,13 @@ mod package;
 
 /// Opens the libraries. `[-0, +0, m]`
 pub(crate) fn open(stack: Stack, seed: u64) {
-    let pure: [(&std::ffi::CStr, raw::lua_CFunction); 7] = [
+    let pure: [(&std::ffi::CStr, raw::lua_CFunction); 6] = [
         (c"_G", raw::luaopen_base),
         (c"string", raw::luaopen_string),
         (c"table", raw::luaopen_table),
         (c"math", raw::luaopen_math),
         (c"utf8", raw::luaopen_utf8),
         (c"coroutine", raw::luaopen_coroutine),
-        (c"debug", raw::luaopen_debug),
     ];
     for (name, open) in pure {
         // SAFETY: `open` is the luaopen function of C Lua for this name.

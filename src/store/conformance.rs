@@ -2,6 +2,7 @@
 //! `check_table_store(|| Box::new(MyStore::new()))`. Each check gets a fresh, empty store.
 
 use super::{Cursor, StoreError, TableId, TableStore, Transaction};
+use crate::limits::NAME_BYTES_MAX;
 use crate::value::{Value, decode_list, decode_value, encode_value};
 
 /// Runs the whole contract; panics with the name of what was broken.
@@ -196,10 +197,16 @@ fn iteration_gives_what_fits_and_at_least_one(store: Store<'_>) {
 fn a_name_is_one_table_until_it_is_dropped(store: Store<'_>) {
     let t = store.open(b"t").expect("open");
     assert_eq!(store.open(b"t"), Ok(t));
-    let odd: &[u8] = b"\xFF\0name";
-    let other = store.open(odd).expect("any bytes are a name");
+    let odd = "\u{FFFD}\0name é";
+    let other = store.open(odd.as_bytes()).expect("any text is a name");
     assert_ne!(other, t);
-    assert_eq!(names(store), [Value::from("t"), Value::String(odd.to_vec())]);
+    assert_eq!(names(store), [Value::from("t"), Value::from(odd)]);
+    let long = [b'x'; NAME_BYTES_MAX + 1];
+    for bad in [b"".as_slice(), b"\xFF", &long] {
+        assert_eq!(store.open(bad), Err(StoreError::Name), "{bad:?}");
+    }
+    store.open(&long[1..]).expect("the longest name");
+    assert_eq!(store.drop_table(&long[1..]), Ok(true));
     store.set(t, &key("a"), &number(1)).expect("set");
     assert_eq!(store.drop_table(b"t"), Ok(true));
     assert_eq!(store.drop_table(b"t"), Ok(false));
@@ -208,7 +215,7 @@ fn a_name_is_one_table_until_it_is_dropped(store: Store<'_>) {
     let again = store.open(b"t").expect("open");
     assert_ne!(again, t);
     assert_eq!(store.count(again), Ok(0));
-    assert_eq!(names(store), [Value::String(odd.to_vec()), Value::from("t")]);
+    assert_eq!(names(store), [Value::from(odd), Value::from("t")]);
 }
 
 fn clear_keeps_the_table(store: Store<'_>) {

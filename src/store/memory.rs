@@ -1,6 +1,7 @@
 //! A store in Rust's memory: for tests, for native programs that persist by other means, and as the model of the others.
 
 use super::{Cursor, StoreError, TableId, TableStore, Transaction};
+use crate::limits::NAME_BYTES_MAX;
 use crate::value::Writer;
 use std::collections::{BTreeMap, HashMap};
 
@@ -89,6 +90,9 @@ impl TableStore for MemoryStore {
     fn open(&mut self, name: &[u8]) -> Result<TableId, StoreError> {
         if let Some(&id) = self.ids.get(name) {
             return Ok(id);
+        }
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || std::str::from_utf8(name).is_err() {
+            return Err(StoreError::Name);
         }
         let id = TableId(self.last_id);
         self.last_id += 1;

@@ -30,7 +30,8 @@ pub enum Transaction {
 /// Iteration is in order of insertion: an overwritten entry keeps its place, one removed and set again goes to the end.
 /// A store does not wait: what it cannot answer at once it must have loaded before.
 pub trait TableStore {
-    /// The table of that name, made if missing. The same name gives the same id, until it is dropped.
+    /// The table of that name, made if missing. The same name gives the same id, until it is dropped. A name is 1 to 1024
+    /// bytes of UTF-8.
     fn open(&mut self, name: &[u8]) -> Result<TableId, StoreError>;
     /// Appends the value to `out`; false when there is no such key.
     fn get(&mut self, table: TableId, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError>;
@@ -87,7 +88,7 @@ impl fmt::Display for StoreError {
             StoreError::Closed => f.write_str("external table was dropped or its store is closed"),
             StoreError::ReadOnly => f.write_str("store is read-only"),
             StoreError::TooLarge => f.write_str("too large for the store"),
-            StoreError::Name => f.write_str("bad name of an external table"),
+            StoreError::Name => f.write_str("name of an external table must be 1 to 1024 bytes of UTF-8"),
             StoreError::NoTransaction => f.write_str("no transaction is open"),
             StoreError::Host(message) => write!(f, "store failed: {message}"),
         }

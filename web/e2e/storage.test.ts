@@ -340,13 +340,16 @@ suite("idb://", () => {
       };
       lua.eval("ext.table('t').b = 2");
       await attempt();
+      // In the middle of many.
+      lua.eval("for i = 1, 2000 do ext.table('t')[i] = i end");
+      await attempt();
       IDBObjectStore.prototype.put = put;
       await attempt();
       await lua.close();
       globalThis.lua = await perilune.Lua.create({ storage: "idb://refused" });
-      return [...codes, ...lua.evalAll("local t = ext.table('t') return t.a, t.b")];
+      return [...codes, ...lua.evalAll("local t = ext.table('t') return t.a, t.b, t[2000], ext.count(t)")];
     });
-    assert.deepEqual(result, ["quota", "host", "ok", 2, 2]);
+    assert.deepEqual(result, ["quota", "host", "host", "ok", 2, 2, 2000, 2002]);
     await page.close();
   });
 

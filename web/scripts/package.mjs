@@ -1,5 +1,5 @@
 /** The JavaScript of the package, bundled, with the module beside it. */
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { build } from "esbuild";
 import { options, wasm } from "./bundle.mjs";
@@ -21,7 +21,19 @@ export async function buildPackage(outdir, { sourcemap = false } = {}) {
   const shared = { ...options, splitting: false, outdir, minify: true, sourcemap };
   await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
   await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
+  for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file));
   if (!existsSync(wasm)) return false;
   copyFileSync(wasm, resolve(outdir, "perilune.wasm"));
   return true;
+}
+
+/**
+ * The one import whose address is made at run time (src/loader.ts) tells webpack and Vite to leave it alone by comments,
+ * which the minifier drops.
+ */
+function keepComments(file) {
+  const text = readFileSync(file, "utf8");
+  const parts = text.split("await import([");
+  if (parts.length !== 2) throw new Error(`${file}: where is the import of loader.ts?`);
+  writeFileSync(file, parts.join("await import(/* webpackIgnore: true */ /* @vite-ignore */["));
 }

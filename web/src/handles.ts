@@ -26,8 +26,9 @@ interface State {
 /** Out of reach: neither Lua nor a caller can forge a handle. */
 const states = new WeakMap<object, State>();
 
-/** Handles whose objects were forgotten. */
-const forgotten = new FinalizationRegistry<State>(({ owner, handle }) => owner.release(handle));
+/** Handles whose objects were forgotten. Not everywhere (workerd before 2025): there only `dispose` lets go. */
+const forgotten: FinalizationRegistry<State> | undefined =
+  globalThis.FinalizationRegistry && new FinalizationRegistry<State>(({ owner, handle }) => owner.release(handle));
 
 /** `Symbol.dispose`, also where the platform is older than it. */
 const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
@@ -92,7 +93,7 @@ export function handleOf(value: object, realm: Realm): { handle: number; type: n
 
 function own<T extends object>(value: T, state: State): T {
   states.set(value, state);
-  forgotten.register(value, state, value);
+  forgotten?.register(value, state, value);
   return value;
 }
 
@@ -100,7 +101,7 @@ function dispose(value: object): void {
   const state = states.get(value);
   if (state === undefined || state.disposed) return;
   state.disposed = true;
-  forgotten.unregister(value);
+  forgotten?.unregister(value);
   state.owner.release(state.handle);
 }
 

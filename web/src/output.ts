@@ -9,6 +9,17 @@ export interface Sink {
   end(): void;
 }
 
+/** Passes on the output of a reply: segments of stream, length and bytes. */
+export function emit(output: Uint8Array, sink: Sink): void {
+  const view = new DataView(output.buffer);
+  for (let at = 0; at < output.length;) {
+    const start = at + 5;
+    const end = start + view.getUint32(at + 1, true);
+    sink.write(view.getUint8(at), output.subarray(start, end));
+    at = end;
+  }
+}
+
 /** Gives the streams to callbacks; the console, which writes lines, for the one that has none. */
 export function outputTo(stdout: OutputCallback | undefined, stderr: OutputCallback | undefined): Sink {
   const out = stdout === undefined ? toLines((line) => console.log(line)) : toText(stdout);

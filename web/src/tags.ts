@@ -1,18 +1,18 @@
-/** The numbers of docs/codec.md, in its order. */
+/** The numbers of docs/codec.md, in its order. Enums, because the bundler writes their numbers where they are used. */
 
 /** First byte of a value. */
-export const Tag = {
-  nil: 0x00,
-  boolean: 0x01,
-  integer: 0x02,
-  float: 0x03,
-  string: 0x04,
-  table: 0x05,
-  back: 0x06,
-  external: 0x07,
-  function: 0x08,
-  reference: 0x09,
-} as const;
+export enum Tag {
+  nil = 0x00,
+  boolean = 0x01,
+  integer = 0x02,
+  float = 0x03,
+  string = 0x04,
+  table = 0x05,
+  back = 0x06,
+  external = 0x07,
+  function = 0x08,
+  reference = 0x09,
+}
 
 /** How deep tables may nest. */
 export const VALUE_DEPTH_MAX = 200;
@@ -26,33 +26,36 @@ export const REPLY_SPILLED = 1;
 export const IO_BUFFER_BYTES = 65536;
 
 /** First byte of a reply. */
-export const Status = {
-  ok: 0,
-  runtime: 1,
-  syntax: 2,
-  memory: 3,
-  timeout: 4,
-  interrupt: 5,
-  storage: 6,
-  value: 7,
-  usage: 8,
-  bug: 9,
-} as const;
+export enum Status {
+  ok = 0,
+  runtime = 1,
+  syntax = 2,
+  memory = 3,
+  timeout = 4,
+  interrupt = 5,
+  storage = 6,
+  value = 7,
+  usage = 8,
+  bug = 9,
+}
 
 /** Operations of `request`. */
-export const Operation = {
-  eval: 1,
-  call: 2,
-  callHandle: 3,
-  release: 4,
-  globalGet: 5,
-  globalSet: 6,
-  globalHas: 7,
-  globalDelete: 8,
-  globalKeys: 9,
-  gc: 10,
-  stats: 11,
-} as const;
+export enum Operation {
+  eval = 1,
+  call = 2,
+  callHandle = 3,
+  release = 4,
+  globalGet = 5,
+  globalSet = 6,
+  globalHas = 7,
+  globalDelete = 8,
+  globalKeys = 9,
+  gc = 10,
+  stats = 11,
+}
 
 /** Streams of captured output. */
-export const Stream = { stdout: 1, stderr: 2 } as const;
+export enum Stream {
+  stdout = 1,
+  stderr = 2,
+}

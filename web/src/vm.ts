@@ -1,9 +1,8 @@
 /**
- * One instance of the wasm module and the one Lua state in it: bytes in, bytes out (docs/codec.md sections 2 and 3).
+ * One instance of the wasm module and the one Lua state in it: its states, its calls, and what it hands out.
  *
  * Invariants:
  * - Nothing runs in an instance that is running, dead or closed: every call passes `#enter`.
- * - No view of memory is kept over a call: `#fresh` makes it anew when memory has grown.
  * - A reply is decoded as a whole before anything of the caller's (output callbacks) runs.
  */
 import { createBorder, type Border } from "#js/border.js";
@@ -11,20 +10,16 @@ import type { TableStore } from "#js/table_store.js";
 import { LuaClosedError, LuaError, LuaMemoryError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
 import { instantiate, type Exports } from "./imports.js";
-import type { Sink } from "./output.js";
-import { Reader, readInteger } from "./reader.js";
-import { replyError, type Reply } from "./reply.js";
+import { Io } from "./io.js";
+import { emit, type Sink } from "./output.js";
+import { replyError } from "./reply.js";
 import { LuaTable } from "./table.js";
-import { IO_BUFFER_BYTES, Operation, Status, Tag } from "./tags.js";
-import { encodeText, utf8 } from "./utf8.js";
+import { Operation, Status } from "./tags.js";
 import type { LuaValue } from "./values.js";
 import { message } from "./writer.js";
 
-/** `run`'s operation for the export `eval`, which takes bare source. */
+/** For `#execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
 const EVAL_SOURCE = 0;
-
-/** A source this long fits into the IO buffer whatever its characters are. */
-const DIRECT_CHARS_MAX = Math.floor(IO_BUFFER_BYTES / 3);
 
 type State = "ready" | "running" | "dead" | "closing" | "closed";
 
@@ -35,9 +30,7 @@ export class Vm implements HandleOwner {
   readonly store: TableStore;
   readonly #border: Border;
   #exports!: Exports;
-  #io = 0;
-  #bytes: Uint8Array = new Uint8Array(0);
-  #view: DataView = new DataView(this.#bytes.buffer);
+  #io!: Io;
   #state: State = "ready";
   /** Why it is dead. */
   #death: unknown;
@@ -57,7 +50,7 @@ export class Vm implements HandleOwner {
     const status = vm.#exports.init();
     if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
     if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
-    vm.#io = vm.#exports.io_ptr() >>> 0;
+    vm.#io = new Io(vm.#exports, (call) => vm.#guarded(call));
     return vm;
   }
 
@@ -78,15 +71,9 @@ export class Vm implements HandleOwner {
   /** Runs source; its first result. */
   evalFirst(code: string): LuaValue {
     this.#enter();
-    this.#execute(EVAL_SOURCE, this.#putSource(code));
-    // The usual answer, a single number, is read without making anything.
-    const bytes = this.#fresh();
-    const view = this.#view;
-    const at = this.#io;
-    if (bytes[at] === Status.ok && view.getUint32(at + 8, true) === 13 && view.getUint32(at + 12, true) === 0) {
-      if (bytes[at + 20] === Tag.integer) return readInteger(view, at + 21);
-      if (bytes[at + 20] === Tag.float) return view.getFloat64(at + 21, true);
-    }
+    this.#execute(EVAL_SOURCE, this.#io.putSource(code));
+    const number = this.#io.singleNumber();
+    if (number !== undefined) return number;
     return this.#finish()[0];
   }
 
@@ -94,7 +81,7 @@ export class Vm implements HandleOwner {
   evalAll(code: string, name?: string): LuaValue[] {
     if (name !== undefined) return this.request(Operation.eval, [code, name]);
     this.#enter();
-    this.#execute(EVAL_SOURCE, this.#putSource(code));
+    this.#execute(EVAL_SOURCE, this.#io.putSource(code));
     return this.#finish();
   }
 
@@ -105,7 +92,7 @@ export class Vm implements HandleOwner {
       this,
       (writer) => writer.list(args),
       // What the arguments ran to be read may have closed us.
-      (writer) => (this.#enter(), this.#put(writer.bytes, writer.length)),
+      ({ bytes, length }) => (this.#enter(), this.#io.put(bytes, length)),
     );
     this.#execute(operation, length);
     return this.#finish();
@@ -172,9 +159,9 @@ export class Vm implements HandleOwner {
     this.#state = "closed";
     this.#border.detach(0);
     this.#tables.clear();
-    this.#bytes = new Uint8Array(0);
-    this.#view = new DataView(this.#bytes.buffer);
+    // The memory goes with these.
     this.#exports = undefined as unknown as Exports;
+    this.#io = undefined as unknown as Io;
   }
 
   #enter(): void {
@@ -193,23 +180,6 @@ export class Vm implements HandleOwner {
 
   #releaseLate(): void {
     for (const handle of this.#released.splice(0)) this.request(Operation.release, [handle]);
-  }
-
-  #putSource(code: string): number {
-    if (code.length <= DIRECT_CHARS_MAX) return encodeText(code, this.#fresh(), this.#io);
-    const bytes = utf8(code);
-    return this.#put(bytes, bytes.length);
-  }
-
-  /** Puts input where the next call looks for it. */
-  #put(bytes: Uint8Array, length: number): number {
-    let at = this.#io;
-    if (length > IO_BUFFER_BYTES) {
-      at = this.#guarded(() => this.#exports.io_reserve(length)) >>> 0;
-      if (at === 0) throw new LuaMemoryError("memory", `not enough memory for an input of ${length} bytes`);
-    }
-    this.#fresh().set(length === bytes.length ? bytes : bytes.subarray(0, length), at);
-    return length;
   }
 
   #execute(operation: number, length: number): void {
@@ -243,47 +213,11 @@ export class Vm implements HandleOwner {
 
   /** Reads the reply, passes its output on, and returns the results or throws the error. */
   #finish(): LuaValue[] {
-    const reply = this.#reply();
-    const { listAt, listLength, outputLength } = reply;
-    const bytes = this.#fresh();
-    const list = new Reader(bytes, listAt, listAt + listLength, this).list();
-    const output =
-      outputLength === 0 ? undefined : bytes.slice(listAt + listLength, listAt + listLength + outputLength);
-    if (output !== undefined) this.#emit(output);
+    const { status, list, output } = this.#io.reply(this);
+    if (output !== undefined) emit(output, this.sink);
     this.sink.end();
-    if (reply.status === Status.ok) return list;
-    throw replyError(reply.status, list, this.#border.takeFailure());
-  }
-
-  #reply(): Reply {
-    this.#fresh();
-    const view = this.#view;
-    const at = this.#io;
-    return {
-      status: view.getUint8(at),
-      // Also of a reply that fits the header says where it is.
-      listAt: view.getUint32(at + 4, true),
-      listLength: view.getUint32(at + 8, true),
-      outputLength: view.getUint32(at + 12, true),
-    };
-  }
-
-  #emit(output: Uint8Array): void {
-    const view = new DataView(output.buffer);
-    for (let at = 0; at < output.length;) {
-      const length = view.getUint32(at + 1, true);
-      this.sink.write(view.getUint8(at), output.subarray(at + 5, at + 5 + length));
-      at += 5 + length;
-    }
-  }
-
-  #fresh(): Uint8Array {
-    // A view of memory that has grown since has length 0.
-    if (this.#bytes.length === 0) {
-      this.#bytes = new Uint8Array(this.#exports.memory.buffer);
-      this.#view = new DataView(this.#bytes.buffer);
-    }
-    return this.#bytes;
+    if (status === Status.ok) return list;
+    throw replyError(status, list, this.#border.takeFailure());
   }
 }
 

@@ -4,16 +4,12 @@
  * Writes into memory of its own, never into the module's: reading the properties of an object may run code of others,
  * and that code may call Lua.
  */
+import { ByteWriter } from "./bytes.js";
 import { LuaFunction, LuaReference, handleOf } from "./handles.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { LuaTable } from "./table.js";
-import { bytesToBinary, encodeText } from "./utf8.js";
+import { bytesToBinary, fromBinary } from "./utf8.js";
 import type { Realm } from "./values.js";
-
-const TWO_32 = 2 ** 32;
-const FIRST_BYTES = 1024;
-/** What a writer may keep for the next message. */
-const KEPT_BYTES_MAX = 1 << 20;
 
 /** Where a message goes: to a VM, or (without its functions, which die with it) to a store. */
 export type Target = Realm | "store";
@@ -44,33 +40,28 @@ export function toStored(value: unknown): string {
 }
 
 /** Writes one message. */
-export class Writer {
-  /** Holds the message in its first `length` bytes. */
-  bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
-  length = 0;
-  #view = new DataView(this.bytes.buffer);
+export class Writer extends ByteWriter {
   #target: Target = "store";
   /** Numbers of the tables that have begun. */
   readonly #numbers = new Map<object, number>();
   #depth = 0;
 
-  /** Forgets the last message. */
+  /** Starts a message. */
   begin(target: Target): void {
-    this.length = 0;
-    this.#depth = 0;
     this.#target = target;
   }
 
   /** Lets go of what the message held. */
   end(): void {
+    this.reset();
     this.#numbers.clear();
+    this.#depth = 0;
     this.#target = "store";
-    if (this.bytes.length > KEPT_BYTES_MAX) this.#resize(FIRST_BYTES);
   }
 
   /** A list. */
   list(values: readonly unknown[]): void {
-    this.#u32(values.length);
+    this.u32(values.length);
     for (const value of values) this.value(value);
   }
 
@@ -78,18 +69,17 @@ export class Writer {
   value(value: unknown): void {
     switch (typeof value) {
       case "undefined":
-        return this.#tag(Tag.nil);
+        return this.u8(Tag.nil);
       case "boolean":
-        this.#reserve(2);
-        this.bytes[this.length++] = Tag.boolean;
-        this.bytes[this.length++] = value ? 1 : 0;
-        return;
+        this.u8(Tag.boolean);
+        return this.u8(value ? 1 : 0);
       case "number":
-        return this.#number(value);
+        if (Number.isSafeInteger(value) && !Object.is(value, -0)) return this.taggedInteger(Tag.integer, value);
+        return this.taggedFloat(Tag.float, value);
       case "bigint":
-        return this.#bigint(value);
+        return this.taggedBigint(Tag.integer, value);
       case "string":
-        return this.text(value);
+        return this.taggedText(Tag.string, value);
       case "object":
         return this.#object(value);
       case "function":
@@ -100,67 +90,23 @@ export class Writer {
     }
   }
 
-  /** A string of text. */
-  text(text: string): void {
-    this.#reserve(5 + 3 * text.length);
-    const written = encodeText(text, this.bytes, this.length + 5);
-    this.bytes[this.length] = Tag.string;
-    this.#view.setUint32(this.length + 1, written, true);
-    this.length += 5 + written;
-  }
-
-  #number(value: number): void {
-    this.#reserve(9);
-    const at = this.length;
-    if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
-      this.bytes[at] = Tag.integer;
-      this.#view.setUint32(at + 1, value >>> 0, true);
-      this.#view.setInt32(at + 5, Math.floor(value / TWO_32), true);
-    } else {
-      this.bytes[at] = Tag.float;
-      this.#view.setFloat64(at + 1, value, true);
-    }
-    this.length += 9;
-  }
-
-  #bigint(value: bigint): void {
-    if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value}n does not fit in Lua's 64 bits`);
-    this.#reserve(9);
-    this.bytes[this.length] = Tag.integer;
-    this.#view.setBigInt64(this.length + 1, value, true);
-    this.length += 9;
-  }
-
   #object(value: object | null): void {
-    if (value === null) return this.#tag(Tag.nil);
+    if (value === null) return this.u8(Tag.nil);
     const number = this.#numbers.get(value);
     if (number !== undefined) {
-      this.#tag(Tag.back);
-      return this.#u32(number);
+      this.u8(Tag.back);
+      return this.u32(number);
     }
-    if (ArrayBuffer.isView(value)) return this.#blob(value.buffer, value.byteOffset, value.byteLength);
-    if (value instanceof ArrayBuffer) return this.#blob(value, 0, value.byteLength);
-    if (value instanceof LuaTable) return this.#external(value);
+    if (ArrayBuffer.isView(value)) {
+      return this.taggedBytes(Tag.string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    }
+    if (value instanceof ArrayBuffer) return this.taggedBytes(Tag.string, new Uint8Array(value));
+    if (value instanceof LuaTable) return this.taggedBytes(Tag.external, fromBinary(value.binaryName));
     if (value instanceof LuaReference) return this.#handle(value);
     if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
     if (value instanceof Map) return this.#table(value, () => this.#map(value));
     checkPlain(value);
     this.#table(value, () => this.#record(value as Record<string, unknown>));
-  }
-
-  #blob(buffer: ArrayBufferLike, offset: number, length: number): void {
-    this.#reserve(5 + length);
-    this.#tag(Tag.string);
-    this.#u32(length);
-    this.bytes.set(new Uint8Array(buffer, offset, length), this.length);
-    this.length += length;
-  }
-
-  #external({ binaryName }: LuaTable): void {
-    this.#reserve(5 + binaryName.length);
-    this.#tag(Tag.external);
-    this.#u32(binaryName.length);
-    for (let i = 0; i < binaryName.length; i++) this.bytes[this.length++] = binaryName.charCodeAt(i);
   }
 
   #handle(value: LuaFunction | LuaReference): void {
@@ -169,12 +115,12 @@ export class Writer {
     }
     const { handle, type } = handleOf(value, this.#target);
     if (type === undefined) {
-      this.#tag(Tag.function);
+      this.u8(Tag.function);
     } else {
-      this.#tag(Tag.reference);
-      this.#tag(type);
+      this.u8(Tag.reference);
+      this.u8(type);
     }
-    this.#u32(handle);
+    this.u32(handle);
   }
 
   /** Tag, two counts and contents, which say how many they were: [listed, paired]. */
@@ -183,13 +129,13 @@ export class Writer {
       throw new RangeError(`the value is nested deeper than ${VALUE_DEPTH_MAX} tables`);
     }
     this.#numbers.set(value, this.#numbers.size);
-    this.#tag(Tag.table);
+    this.u8(Tag.table);
     const at = this.length;
-    this.#u32(0);
-    this.#u32(0);
+    this.u32(0);
+    this.u32(0);
     const [listed, paired] = contents();
-    this.#view.setUint32(at, listed, true);
-    this.#view.setUint32(at + 4, paired, true);
+    this.patchU32(at, listed);
+    this.patchU32(at + 4, paired);
     this.#depth -= 1;
   }
 
@@ -240,29 +186,6 @@ export class Writer {
     this.value(key);
     this.value(value);
     return true;
-  }
-
-  #tag(tag: number): void {
-    this.#reserve(1);
-    this.bytes[this.length++] = tag;
-  }
-
-  #u32(value: number): void {
-    this.#reserve(4);
-    this.#view.setUint32(this.length, value, true);
-    this.length += 4;
-  }
-
-  #reserve(more: number): void {
-    const needed = this.length + more;
-    if (needed > this.bytes.length) this.#resize(Math.max(needed, 2 * this.bytes.length));
-  }
-
-  #resize(size: number): void {
-    const bytes = new Uint8Array(size);
-    bytes.set(this.bytes.subarray(0, Math.min(this.length, size)));
-    this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
   }
 }
 

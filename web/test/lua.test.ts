@@ -598,21 +598,26 @@ suite("the end", () => {
     const { instantiate } = WebAssembly;
     let trap: unknown;
     t.mock.method(WebAssembly, "instantiate", async (module: WebAssembly.Module, imports: WebAssembly.Imports) => {
-      for (const functions of Object.values(imports) as Record<string, (store: number) => number>[]) {
-        for (const [name, endBatch] of Object.entries(functions)) {
-          // It never gets there.
-          if (name.includes("end_batch")) functions[name] = (store) => (trap === undefined ? endBatch(store) : 0);
+      let panicked = (_at: number, _length: number) => {};
+      for (const functions of Object.values(imports) as Record<string, (...args: number[]) => number>[]) {
+        for (const [name, call] of Object.entries(functions)) {
+          // A program that dies does not get there.
+          if (name.includes("end_batch")) functions[name] = (store) => (trap === undefined ? call(store ?? 0) : 0);
+          if (name.includes("report_panic")) panicked = call;
         }
       }
       const { exports } = await instantiate(module, imports);
-      const real = exports as unknown as { eval(length: number): number };
+      const real = exports as unknown as { memory: WebAssembly.Memory; io_ptr(): number; eval(length: number): number };
       const dying = (length: number) => {
         const result = real.eval(length);
-        if (trap !== undefined) throw trap;
-        return result;
+        if (trap === undefined) return result;
+        const { written } = new TextEncoder().encodeInto("at x.rs", new Uint8Array(real.memory.buffer, real.io_ptr()));
+        panicked(real.io_ptr(), written);
+        throw trap;
       };
       return { exports: { ...exports, eval: dying } };
     });
+    const spoken = t.mock.method(console, "error", () => {});
     for (const cause of [
       new WebAssembly.RuntimeError("unreachable"),
       new RangeError("Maximum call stack size exceeded"),
@@ -624,6 +629,7 @@ suite("the end", () => {
       trap = cause;
       const died = (error: unknown) => error instanceof LuaError && error.kind === "bug" && error.cause === cause;
       assert.throws(() => other.eval("t.a = 'half'"), died);
+      assert.deepEqual(spoken.mock.calls.at(-1)?.arguments, ["at x.rs"]);
       trap = undefined;
       assert.throws(() => other.eval("return 1"), died);
       assert.throws(() => other.globals.get("x"), died);
@@ -717,6 +723,31 @@ suite("a storage of one's own", () => {
     second.eval("ext.table('t').e = 7");
     await second.close();
     assert.equal(tables.get(1)?.entries.get(5)?.value.length, 9);
+  });
+
+  test("a flush that is asked for while Lua runs waits for the end of the eval", async () => {
+    const commits: unknown[][] = [];
+    const flushes: Promise<void>[] = [];
+    const other: Lua = await Lua.create({
+      storage: {
+        load: async () => [],
+        commit: async (changes) => void commits.push([...changes].flatMap(({ puts }) => [...puts.keys()])),
+        close() {},
+      },
+      stdout: () => void flushes.push(other.flush()),
+    });
+    other.eval(`
+      local t = ext.table('t')
+      ext.transaction(function()
+        t.a = 1
+        for i = 1, 10000 do print('more than the buffer holds') end
+        t.b = 2
+      end)`);
+    assert.ok(flushes.length > 1);
+    await Promise.all(flushes);
+    assert.deepEqual(commits, [[1, 2]]);
+    assert.deepEqual([...other.table("t").keys()], ["a", "b"]);
+    await other.close();
   });
 
   test("that fails is heard of, and nothing is lost", async () => {

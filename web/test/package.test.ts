@@ -222,6 +222,40 @@ suite("the imports", () => {
     assert.equal(plainName("__wbindgen_throw"), "__wbindgen_throw");
   });
 
+  test("of wasm-bindgen itself are answered", async () => {
+    // (module (import "x" "__wbindgen_init_externref_table" (func)) (import "x" "__wbindgen_throw" (func (param i32 i32)))
+    //   (table (export "__wbindgen_externrefs") 1 externref) (memory (export "memory") 1) (data (i32.const 0) "oops")
+    //   (export "__wbindgen_start" (func 0)) (export "eval" (func 1)))
+    const module = new WebAssembly.Module(
+      new Uint8Array([
+        ...EMPTY,
+        ...section(1, [2, 0x60, 0, 0, 0x60, 2, 0x7f, 0x7f, 0]),
+        ...section(2, [
+          2,
+          ...[...text("x"), ...text("__wbindgen_init_externref_table"), 0, 0],
+          ...[...text("x"), ...text("__wbindgen_throw"), 0, 1],
+        ]),
+        ...section(4, [1, 0x6f, 0, 1]),
+        ...section(5, [1, 0, 1]),
+        ...section(7, [
+          4,
+          ...[...text("__wbindgen_externrefs"), 1, 0],
+          ...[...text("memory"), 2, 0],
+          ...[...text("__wbindgen_start"), 0, 0],
+          ...[...text("eval"), 0, 1],
+        ]),
+        ...section(11, [1, 0, 0x41, 0, 0x0b, ...text("oops")]),
+      ]),
+    );
+    const exports = await instantiate(module, createBorder({ memory: () => new WebAssembly.Memory({ initial: 1 }) }));
+    const table = exports.__wbindgen_externrefs;
+    assert.deepEqual(
+      Array.from({ length: table?.length ?? 0 }, (_, i) => table?.get(i)),
+      [undefined, undefined, null, true, false],
+    );
+    assert.throws(() => (exports.eval as unknown as (at: number, length: number) => void)(0, 4), /^Error: oops$/);
+  });
+
   test("that nobody knows are an error that names them", async () => {
     const border = createBorder({ memory: () => new WebAssembly.Memory({ initial: 1 }) });
     const module = new WebAssembly.Module(MYSTERY);

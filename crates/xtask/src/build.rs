@@ -45,21 +45,47 @@ fn wasm() -> Result {
     optimise(&bindgen.join("perilune_bg.wasm"))
 }
 
+/// What the module exports, and nothing else. Rust exports every symbol that C calls (the libc of lua-5.4/port), and
+/// wasm-bindgen adds entry points for JavaScript values, of which none crosses this border.
+const EXPORTS: &[&str] = &["memory", "configure", "init", "io_ptr", "io_len", "io_reserve", "eval", "request"];
+
 fn optimise(bound: &std::path::Path) -> Result {
-    let wasm_opt = paths::web().join("node_modules/.bin/wasm-opt");
-    if !wasm_opt.is_file() {
+    let tools = paths::web().join("node_modules/.bin");
+    if !tools.join("wasm-opt").is_file() {
         return Err("web/node_modules/.bin/wasm-opt is missing: web/package.json must list `binaryen`".into());
     }
+    let folder = paths::target().join("wasm");
+    let graph = folder.join("exports.json");
+    let trimmed = folder.join("trimmed.wasm");
+    fs::write(&graph, export_graph())?;
+    // It prints the long list of what it drops.
+    Run::new(tools.join("wasm-metadce"))
+        .args(WASM_FEATURES)
+        .arg("--quiet")
+        .arg("--graph-file")
+        .arg(&graph)
+        .arg(bound)
+        .arg("--output")
+        .arg(&trimmed)
+        .go()?;
     // Written beside and then renamed: a reader never sees half a module.
     let finished = paths::wasm();
     let unfinished = finished.with_extension("wasm.tmp");
-    Run::new(wasm_opt)
+    Run::new(tools.join("wasm-opt"))
         .args(WASM_FEATURES)
         .args(WASM_OPTIMISATIONS)
-        .arg(bound)
+        .arg(trimmed)
         .arg("--output")
         .arg(&unfinished)
         .go()?;
     fs::rename(unfinished, finished)?;
     Ok(())
+}
+
+/// wasm-metadce's input: one root that reaches the exports to keep.
+fn export_graph() -> String {
+    let names: Vec<String> = EXPORTS.iter().map(|name| format!("\"{name}\"")).collect();
+    let mut nodes = vec![format!(r#"{{"name":"host","root":true,"reaches":[{}]}}"#, names.join(","))];
+    nodes.extend(names.iter().map(|name| format!(r#"{{"name":{name},"export":{name}}}"#)));
+    format!("[{}]", nodes.join(",\n"))
 }

@@ -39,20 +39,12 @@ classes! {
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_tolower(c: c_int) -> c_int {
     // 0x20 is the one bit by which ASCII's two cases differ.
-    if byte(c).is_ascii_uppercase() {
-        c | 0x20
-    } else {
-        c
-    }
+    if byte(c).is_ascii_uppercase() { c | 0x20 } else { c }
 }
 
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_toupper(c: c_int) -> c_int {
-    if byte(c).is_ascii_lowercase() {
-        c & !0x20
-    } else {
-        c
-    }
+    if byte(c).is_ascii_lowercase() { c & !0x20 } else { c }
 }
 
 #[cfg(test)]

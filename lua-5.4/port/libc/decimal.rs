@@ -17,9 +17,9 @@ pub(super) const EXACT_DIGITS_MAX: usize = LIMBS_MAX * LIMB_DIGITS;
 pub(super) const U64_DIGITS_MAX: usize = 20;
 
 /// `5^0 ..= 5^27`: what fits in 64 bits.
-const FIVES: [u64; 28] = powers(5);
+pub(super) const FIVES: [u64; 28] = powers(5);
 /// `10^0 ..= 10^19`: what fits in 64 bits.
-const TENS: [u64; 20] = powers(10);
+pub(super) const TENS: [u64; 20] = powers(10);
 
 const fn powers<const N: usize>(base: u64) -> [u64; N] {
     let mut powers = [1; N];
@@ -53,15 +53,15 @@ impl Binary {
         match (value.to_bits() >> 52) as i32 & 0x7FF {
             0x7FF => None,
             0 if fraction == 0 => None,
-            0 => Some(Self {
-                significand: fraction,
-                exponent: -1074,
-            }),
-            biased => Some(Self {
-                significand: fraction | 1 << 52,
-                exponent: biased - 1075,
-            }),
+            0 => Some(Self { significand: fraction, exponent: -1074 }),
+            biased => Some(Self { significand: fraction | 1 << 52, exponent: biased - 1075 }),
         }
+    }
+
+    /// Halfway between `value`, which is finite and not negative, and the float after it.
+    pub(super) fn halfway_above(value: f64) -> Self {
+        let (significand, exponent) = Self::of(value).map_or((0, -1074), |b| (b.significand, b.exponent));
+        Self { significand: 2 * significand + 1, exponent: exponent - 1 }
     }
 
     /// The short way: a whole number `n` and `k` such that the rounded value is `n / 10^k`.
@@ -127,10 +127,7 @@ impl Binary {
     pub(super) fn exact(self, room: &mut [u8; EXACT_DIGITS_MAX]) -> (&mut [u8], i32) {
         let twos = self.significand.trailing_zeros();
         let exponent = self.exponent + twos as i32;
-        let mut limbs = Limbs {
-            values: [0; LIMBS_MAX],
-            used: 0,
-        };
+        let mut limbs = Limbs { values: [0; LIMBS_MAX], used: 0 };
         limbs.add_top(self.significand >> twos);
         let (base, power, places) = match exponent {
             0.. => (2, 31, 0),
@@ -198,9 +195,7 @@ impl Limbs {
 pub(super) fn round_digits(digits: &mut [u8], point: i32, round: Round) -> (usize, i32) {
     let wanted = match round {
         Round::Significant(count) => i64::try_from(count).unwrap_or(i64::MAX),
-        Round::Places(count) => i64::try_from(count)
-            .unwrap_or(i64::MAX)
-            .saturating_add(i64::from(point)),
+        Round::Places(count) => i64::try_from(count).unwrap_or(i64::MAX).saturating_add(i64::from(point)),
     };
     let Ok(wanted) = usize::try_from(wanted) else {
         return (0, 1); // the place lies above the first digit by one at least: rounds to zero

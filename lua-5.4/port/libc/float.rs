@@ -41,28 +41,15 @@ fn print_exactly(out: &mut Out, spec: &Spec, sign: &[u8], round: Round, binary: 
     let mut room = [0; decimal::EXACT_DIGITS_MAX];
     let (digits, point) = binary.exact(&mut room);
     let (count, point) = decimal::round_digits(digits, point, round);
-    lay_out(
-        out,
-        spec,
-        sign,
-        round,
-        digits.get(..count).unwrap_or_default(),
-        point,
-    );
+    lay_out(out, spec, sign, round, digits.get(..count).unwrap_or_default(), point);
 }
 
 /// Lays rounded digits out: the decimal point goes after the first `point`, and zeros stand for all
 /// digits that are not there. The value zero has no digits, and its point at 1.
 #[inline(never)]
 fn lay_out(out: &mut Out, spec: &Spec, sign: &[u8], round: Round, digits: &[u8], point: i32) {
-    let zeros = digits
-        .iter()
-        .rev()
-        .take_while(|digit| **digit == b'0')
-        .count();
-    let digits = digits
-        .split_at_checked(digits.len() - zeros)
-        .map_or(digits, |(kept, _)| kept);
+    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+    let digits = digits.split_at_checked(digits.len() - zeros).map_or(digits, |(kept, _)| kept);
     // What rounds to nothing is zero.
     let point = if digits.is_empty() { 1 } else { point };
     let exponent = point - 1;
@@ -89,11 +76,7 @@ fn fixed(out: &mut Out, spec: &Spec, sign: &[u8], digits: &[u8], point: i32, pla
     let before = usize::try_from(point).unwrap_or(0);
     let after = usize::try_from(-i64::from(point)).unwrap_or(0); // zeros behind the decimal point
     let (whole, fraction) = digits.split_at_checked(before).unwrap_or((digits, &[]));
-    let dot: &[u8] = if places > 0 || spec.alternate {
-        b"."
-    } else {
-        b""
-    };
+    let dot: &[u8] = if places > 0 || spec.alternate { b"." } else { b"" };
     let lead = if after < places { after } else { places };
     out.pad(
         spec,
@@ -109,20 +92,9 @@ fn fixed(out: &mut Out, spec: &Spec, sign: &[u8], digits: &[u8], point: i32, pla
     );
 }
 
-fn scientific(
-    out: &mut Out,
-    spec: &Spec,
-    sign: &[u8],
-    digits: &[u8],
-    exponent: i32,
-    places: usize,
-) {
+fn scientific(out: &mut Out, spec: &Spec, sign: &[u8], digits: &[u8], exponent: i32, places: usize) {
     let (whole, fraction) = digits.split_at_checked(1).unwrap_or((b"0", &[]));
-    let dot: &[u8] = if places > 0 || spec.alternate {
-        b"."
-    } else {
-        b""
-    };
+    let dot: &[u8] = if places > 0 || spec.alternate { b"." } else { b"" };
     let mut room = [0; EXPONENT_MAX];
     out.pad(
         spec,
@@ -169,11 +141,7 @@ fn print_hex(out: &mut Out, spec: &Spec, sign: &[u8], value: f64) {
     let shown = DIGITS - fraction.trailing_zeros() as usize / 4;
     let fraction = digits.get(1..=shown).unwrap_or_default();
     let places = spec.precision.unwrap_or(shown);
-    let dot: &[u8] = if places > 0 || spec.alternate {
-        b"."
-    } else {
-        b""
-    };
+    let dot: &[u8] = if places > 0 || spec.alternate { b"." } else { b"" };
 
     // The sign and the 0x stand together before the padding zeros.
     let mut prefix = [0; 3];
@@ -191,13 +159,7 @@ fn print_hex(out: &mut Out, spec: &Spec, sign: &[u8], value: f64) {
             Piece::Bytes(dot),
             Piece::Bytes(fraction),
             Piece::Zeros(places.saturating_sub(fraction.len())),
-            Piece::Bytes(write_exponent(
-                b'p',
-                spec.upper,
-                exponent,
-                1,
-                &mut exponent_room,
-            )),
+            Piece::Bytes(write_exponent(b'p', spec.upper, exponent, 1, &mut exponent_room)),
         ],
     );
 }

@@ -23,10 +23,7 @@ pub(crate) unsafe extern "C" fn perilune_format_int(
     fmt: *const c_char,
     value: i64,
 ) -> c_int {
-    let value = Value::Int {
-        signed: value,
-        unsigned: value.cast_unsigned(),
-    };
+    let value = Value::Int { signed: value, unsigned: value.cast_unsigned() };
     // SAFETY: handed on from the caller.
     unsafe { format(buf, size, fmt, value) }
 }
@@ -40,10 +37,7 @@ pub(crate) unsafe extern "C" fn perilune_format_cint(
     fmt: *const c_char,
     value: c_int,
 ) -> c_int {
-    let value = Value::Int {
-        signed: value.into(),
-        unsigned: value.cast_unsigned().into(),
-    };
+    let value = Value::Int { signed: value.into(), unsigned: value.cast_unsigned().into() };
     // SAFETY: handed on from the caller.
     unsafe { format(buf, size, fmt, value) }
 }
@@ -84,8 +78,18 @@ pub(crate) unsafe extern "C" fn perilune_format_ptr(
     fmt: *const c_char,
     value: *const c_void,
 ) -> c_int {
+    let mut last = 0;
+    let mut at = fmt;
+    // SAFETY: `fmt` ends in NUL, and `at` has not passed it.
+    while let byte @ 1.. = unsafe { *at } as u8 {
+        last = byte;
+        // SAFETY: the byte at `at` is not the NUL.
+        at = unsafe { at.add(1) };
+    }
+    // string.format("%p", 1): lstrlib.c makes the conversion an `s` and the value the string "(null)".
+    let value = if last == b's' { Value::Str(value.cast()) } else { Value::Ptr(value) };
     // SAFETY: handed on from the caller.
-    unsafe { format(buf, size, fmt, Value::Ptr(value)) }
+    unsafe { format(buf, size, fmt, value) }
 }
 
 /// The one value of a format.
@@ -119,10 +123,7 @@ pub(super) enum Style {
 
 /// A conversion specification.
 #[derive(Clone, Copy)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "C's five flags are five independent bits"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "C's five flags are five independent bits")]
 pub(super) struct Spec {
     /// `-`: pad on the right.
     left: bool,
@@ -144,10 +145,7 @@ pub(super) struct Spec {
 impl Spec {
     /// The same, padded with spaces: for what is no number, flag 0 or not.
     pub(super) fn with_spaces(&self) -> Self {
-        Self {
-            zero: false,
-            ..*self
-        }
+        Self { zero: false, ..*self }
     }
 
     /// What stands before a signed number.
@@ -232,11 +230,7 @@ impl Out {
     /// Ends the text; the length it has, or would have had. -1 if an int cannot say it, as in C.
     fn finish(self) -> c_int {
         if self.terminated {
-            let end = if self.length < self.room {
-                self.length
-            } else {
-                self.room
-            };
+            let end = if self.length < self.room { self.length } else { self.room };
             // SAFETY: one byte more than `room` is writable, and `end` is at most `room`.
             unsafe { self.to.wrapping_add(end).write(0) };
         }
@@ -247,12 +241,7 @@ impl Out {
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL; a string value is as `Value` says.
 unsafe fn format(buf: *mut c_char, size: usize, fmt: *const c_char, value: Value) -> c_int {
-    let mut out = Out {
-        to: buf.cast(),
-        room: size.saturating_sub(1),
-        terminated: size > 0,
-        length: 0,
-    };
+    let mut out = Out { to: buf.cast(), room: size.saturating_sub(1), terminated: size > 0, length: 0 };
     let mut cursor = Cursor { at: fmt.cast() };
     let mut pending = Some(value);
     loop {
@@ -307,9 +296,7 @@ impl Cursor {
     fn number(&mut self) -> usize {
         let mut number = 0_usize;
         while self.peek().is_ascii_digit() {
-            number = number
-                .saturating_mul(10)
-                .saturating_add((self.peek() - b'0').into());
+            number = number.saturating_mul(10).saturating_add((self.peek() - b'0').into());
             self.advance();
         }
         number
@@ -385,10 +372,7 @@ unsafe fn convert(out: &mut Out, spec: &Spec, value: Value) {
         Value::Ptr(value) if value.is_null() => out.pad(&text, b"", &[Piece::Bytes(b"(nil)")]),
         Value::Ptr(value) => {
             // An address is its hexadecimal number, always with its 0x.
-            let spec = Spec {
-                alternate: true,
-                ..*spec
-            };
+            let spec = Spec { alternate: true, ..*spec };
             integer(out, &spec, b"", value.addr() as u64, 16);
         }
         Value::Str(value) => {
@@ -425,10 +409,7 @@ fn integer(out: &mut Out, spec: &Spec, sign: &[u8], number: u64, base: u32) {
         least = digits.len() + 1; // octal's sign is a leading zero
     }
     let zeros = least.saturating_sub(digits.len());
-    let spec = Spec {
-        zero: spec.zero && spec.precision.is_none(),
-        ..*spec
-    };
+    let spec = Spec { zero: spec.zero && spec.precision.is_none(), ..*spec };
     out.pad(&spec, prefix, &[Piece::Zeros(zeros), Piece::Bytes(digits)]);
 }
 
@@ -446,11 +427,7 @@ pub(super) fn write_binary(number: u64, bits: u32, upper: bool, room: &mut [u8])
         && let Some(place) = room.get_mut(unused.wrapping_sub(1))
     {
         let digit = (rest & ((1 << bits) - 1)) as u8;
-        *place = if digit < 10 {
-            b'0' + digit
-        } else {
-            ten - 10 + digit
-        };
+        *place = if digit < 10 { b'0' + digit } else { ten - 10 + digit };
         rest >>= bits;
         unused -= 1;
     }
@@ -459,9 +436,5 @@ pub(super) fn write_binary(number: u64, bits: u32, upper: bool, room: &mut [u8])
 
 /// `letters`, which are lower case, in the case asked for.
 pub(super) fn cased<const N: usize>(letters: [u8; N], upper: bool) -> [u8; N] {
-    if upper {
-        letters.map(|letter| letter & !0x20)
-    } else {
-        letters
-    }
+    if upper { letters.map(|letter| letter & !0x20) } else { letters }
 }

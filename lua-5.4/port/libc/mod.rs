@@ -16,10 +16,7 @@
 
 #![cfg_attr(
     not(all(target_arch = "wasm32", target_os = "unknown")),
-    allow(
-        dead_code,
-        reason = "the callers are C files, which are linked on wasm only"
-    )
+    allow(dead_code, reason = "the callers are C files, which are linked on wasm only")
 )]
 
 mod ctype;

@@ -1,17 +1,22 @@
-//! `strtod`: the float that a text begins with, decimal or hexadecimal, correctly rounded.
+//! `strtod`: the float that a text begins with, decimal or hexadecimal, correctly rounded (to nearest, ties to
+//! even) however long the text and however far its exponent.
 //!
-//! Decimal numerals go to Rust's own parser (`core`), but for the short ones, whose float is one
-//! exact multiplication or division away. Hexadecimal ones are read here.
+//! A decimal numeral is a whole number, of its first 19 digits, times a power of ten. Three ways to its float, each
+//! exact where it answers. Short ones are one exact multiplication or division away. For the others the power is cut
+//! to 64 bits, and the error that this can have is known: nearly always both ends of it round to the same float. If
+//! they do not, the point halfway between the two floats is written out in full by `decimal`, and compared with the
+//! text digit by digit.
 //!
-//! One numeral is beyond `core`: an exponent above 655359 whose effect as many zeros undo (so more
-//! than half a megabyte of text) reads as zero or infinity.
+//! Not `core`'s parser, which does the same: its tables are ten kilobytes, that no compression makes smaller.
 //!
-//! Not here: `inf` and `nan`, which are no numerals to Lua (so no conversion), locales (the decimal
-//! point is a point), and errno.
+//! Not here: `inf` and `nan`, which are no numerals to Lua (so no conversion), locales (the decimal point is a
+//! point), and errno.
 
+use core::cmp::Ordering;
 use core::ffi::{c_char, c_int};
 
 use super::ctype::perilune_isspace;
+use super::decimal::{Binary, EXACT_DIGITS_MAX, FIVES, TENS};
 
 /// # Safety
 /// `text` ends in NUL; `end` is null or writable.
@@ -34,13 +39,8 @@ pub(crate) unsafe extern "C" fn perilune_strtod(text: *const c_char, end: *mut *
 
 /// The float at the start of `text`, and how many bytes it took: zero and zero if there is none.
 fn parse(text: &[u8]) -> (f64, usize) {
-    let spaces = text
-        .iter()
-        .take_while(|c| perilune_isspace(c_int::from(**c)) != 0)
-        .count();
-    let mut cursor = Cursor {
-        rest: text.get(spaces..).unwrap_or_default(),
-    };
+    let spaces = text.iter().take_while(|c| perilune_isspace(c_int::from(**c)) != 0).count();
+    let mut cursor = Cursor { rest: text.get(spaces..).unwrap_or_default() };
     let sign = cursor.rest.first();
     let negative = sign == Some(&b'-');
     if negative || sign == Some(&b'+') {
@@ -60,10 +60,7 @@ fn parse(text: &[u8]) -> (f64, usize) {
         _ => decimal(&mut cursor),
     };
     match magnitude {
-        Some(value) => (
-            if negative { -value } else { value },
-            text.len() - cursor.rest.len(),
-        ),
+        Some(value) => (if negative { -value } else { value }, text.len() - cursor.rest.len()),
         None => (0.0, 0),
     }
 }
@@ -122,54 +119,163 @@ impl Cursor<'_> {
     }
 }
 
-/// `10^0 ..= 10^22`: the powers of ten that are floats.
-const TENS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-];
-
 fn decimal(cursor: &mut Cursor) -> Option<f64> {
-    /// From here on a further digit may not fit in a u64.
+    /// From here on a further digit may not fit in a u64; below are all of 18 digits.
     const FULL: u64 = u64::MAX / 10 - 1;
-    let numeral = cursor.rest;
-    let (mut whole, mut places, mut dropped) = (0_u64, 0_i64, false);
+    let text = cursor.rest;
+    let (mut whole, mut exponent, mut more) = (0_u64, 0_i64, false);
     let any = cursor.significand(|c, behind| {
         if !c.is_ascii_digit() {
             return false;
         }
         if whole < FULL {
             whole = whole * 10 + u64::from(c - b'0');
-            places -= i64::from(behind);
+            exponent -= i64::from(behind);
         } else {
-            dropped = true;
+            more |= c != b'0';
+            exponent += i64::from(!behind);
         }
         true
     });
     if !any {
         return None;
     }
-    let exponent = cursor.exponent(b'e') + places;
+    let significand = text.get(..text.len() - cursor.rest.len()).unwrap_or_default();
+    let exponent = exponent + cursor.exponent(b'e');
+    let short = if more { None } else { short(whole, exponent) };
+    Some(short.unwrap_or_else(|| Decimal { whole, exponent, more, significand }.nearest()))
+}
 
-    // A whole number and a power of ten that both are floats: their product and their quotient are
-    // rounded once, by the machine.
-    if !dropped && whole <= 1 << 53 {
-        let power = TENS.get(usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX));
-        if let Some(power) = power {
-            #[allow(clippy::cast_precision_loss, reason = "at most 2^53: exact")]
-            let whole = whole as f64;
-            return Some(if exponent < 0 {
-                whole / power
-            } else {
-                whole * power
-            });
-        }
+/// `whole * 10^exponent` if both are floats: then the machine rounds it, once.
+#[allow(clippy::cast_precision_loss, reason = "exact: one is at most 2^53, and 5^22 is less")]
+fn short(whole: u64, exponent: i64) -> Option<f64> {
+    if whole > 1 << 53 || !(-22..=22).contains(&exponent) {
+        return None;
     }
-    let numeral = numeral
-        .get(..numeral.len() - cursor.rest.len())
-        .unwrap_or_default();
-    // SAFETY: the bytes taken from the cursor are digits, a point, an `e`, a sign: all ASCII.
-    let numeral = unsafe { core::str::from_utf8_unchecked(numeral) };
-    Some(numeral.parse().unwrap_or(0.0)) // never an error: Rust's numerals include all of these
+    let (whole, fives) = (whole as f64, *FIVES.get(exponent.unsigned_abs() as usize)? as f64);
+    let scaled = if exponent < 0 { whole / fives } else { whole * fives };
+    // The power of two changes no digit.
+    Some(scaled * f64::from_bits(((exponent + 1023) as u64) << 52))
+}
+
+/// `whole * 10^exponent`, or, if there are `more` digits, something above it and below
+/// `(whole + 1) * 10^exponent`; `whole` is at least `u64::MAX / 10 - 1` then.
+struct Decimal<'a> {
+    whole: u64,
+    exponent: i64,
+    more: bool,
+    /// All digits, with zeros before them and a point in any place.
+    significand: &'a [u8],
+}
+
+/// The table `STEPS` goes in steps of so many powers of five: as many as fit in 64 bits.
+pub(super) const STEP: i32 = 27;
+/// The place of `5^0` in `STEPS`.
+const STEPS_BELOW: usize = 13;
+/// The power of the first of `STEPS`. A whole number of 64 bits times a lower power of ten is less than half of the
+/// least float.
+pub(super) const EXPONENT_MIN: i32 = -STEP * STEPS_BELOW as i32;
+/// Where `STEPS` ends to serve: any whole number times such a power of ten is infinite.
+const EXPONENT_END: i32 = EXPONENT_MIN + STEP * STEPS.len() as i32;
+/// `5^EXPONENT_MIN`, and on in steps of `5^STEP`: of each the leading 64 bits.
+pub(super) const STEPS: [u64; 25] = steps();
+
+const fn steps() -> [u64; 25] {
+    const FACTOR: u128 = FIVES[STEP as usize] as u128;
+    let mut steps = [1 << 63; 25];
+    // 128 bits, and one lost in each step: after thirteen steps the upper 64 are still right.
+    let mut bits = 1_u128 << 127;
+    let mut i = STEPS_BELOW;
+    while i < steps.len() - 1 {
+        i += 1;
+        bits = (bits >> 64) * FACTOR + (((bits & u64::MAX as u128) * FACTOR) >> 64);
+        bits <<= bits.leading_zeros();
+        steps[i] = (bits >> 64) as u64;
+    }
+    bits = 1 << 127;
+    let mut i = STEPS_BELOW;
+    while i > 0 {
+        i -= 1;
+        // Long division of the bits and 64 zeros, in digits of 64 bits; the first is 1 to 3.
+        let (first, rest) = ((bits >> 64) / FACTOR, (bits >> 64) % FACTOR);
+        let dividend = rest << 64 | bits & u64::MAX as u128;
+        let (second, rest) = (dividend / FACTOR, dividend % FACTOR);
+        let third = (rest << 64) / FACTOR;
+        let lead = first.leading_zeros();
+        bits = first << lead | second << (lead - 64) | third >> (128 - lead);
+        steps[i] = (bits >> 64) as u64;
+    }
+    steps
+}
+
+impl Decimal<'_> {
+    fn nearest(&self) -> f64 {
+        if self.whole == 0 || self.exponent < i64::from(EXPONENT_MIN) {
+            return 0.0;
+        }
+        if self.exponent >= i64::from(EXPONENT_END) {
+            return f64::INFINITY;
+        }
+        let (low, high) = self.bounds(self.exponent as i32);
+        if low.to_bits() == high.to_bits() { low } else { self.decide(low) }
+    }
+
+    /// The same float twice, or two neighbours of which one is the nearest.
+    fn bounds(&self, exponent: i32) -> (f64, f64) {
+        let place = (exponent - EXPONENT_MIN).unsigned_abs();
+        let (step, rest) = ((place / STEP as u32) as usize, (place % STEP as u32) as usize);
+        let fives = FIVES.get(rest).copied().unwrap_or_default();
+        let product = u128::from(self.whole) * u128::from(fives);
+        let lead = product.leading_zeros();
+        let mut bits = product << lead;
+        let mut twos = exponent - lead as i32;
+        let power = exponent - rest as i32; // of five, in `STEPS`
+        if power != 0 {
+            // Both factors are at least 2^63, and less than one below the true ones: the product is less than 2^65
+            // below.
+            bits = (bits >> 64) * u128::from(STEPS.get(step).copied().unwrap_or_default());
+            twos += 64 + log2_five(power) - 63;
+        }
+        let (kept, sticky) = ((bits >> 65) as u64, bits << 63 != 0);
+        let error = match (self.more, power) {
+            (true, _) => 8, // `kept` is below 2^63, `whole` above 2^63 / 5.1: one more there is 5.1 at most here
+            (false, 0) => 0,
+            (false, _) => 2,
+        };
+        let twos = i64::from(twos + 65);
+        (compose(kept, twos, sticky), compose(kept + error, twos, sticky))
+    }
+
+    /// The nearest of `low` and the float after it, by all the digits. Apart, so that the common case does not pay
+    /// for a kilobyte of stack.
+    #[inline(never)]
+    fn decide(&self, low: f64) -> f64 {
+        let mut room = [0; EXACT_DIGITS_MAX];
+        let (half, half_point) = Binary::halfway_above(low).exact(&mut room);
+        let mut half = half.iter();
+        let mut digits = self.significand.iter().filter(|c| **c != b'.').skip_while(|c| **c == b'0');
+        // Where the points stand, behind the first digits of both, says which is larger; then the digits do.
+        let count = TENS.iter().take_while(|ten| **ten <= self.whole).count();
+        let mut order = (self.exponent + count as i64).cmp(&half_point.into());
+        while order == Ordering::Equal {
+            let pair = (digits.next(), half.next());
+            if pair == (None, None) {
+                break;
+            }
+            order = pair.0.unwrap_or(&b'0').cmp(pair.1.unwrap_or(&b'0'));
+        }
+        let up = match order {
+            Ordering::Less => 0,
+            Ordering::Equal => low.to_bits() & 1,
+            Ordering::Greater => 1,
+        };
+        f64::from_bits(low.to_bits() + up)
+    }
+}
+
+/// The logarithm of `5^power` to base two, rounded down; for the powers in `STEPS`.
+pub(super) const fn log2_five(power: i32) -> i32 {
+    (power * 152_170) >> 16
 }
 
 /// Reads what is behind `0x`; None if it has no digit.
@@ -211,11 +317,7 @@ fn compose(significand: u64, exponent: i64, sticky: bool) -> f64 {
         return f64::INFINITY;
     }
     // A float keeps 53 bits, a subnormal as many as lie above 2^-1074.
-    let below = if exponent < -1022 {
-        -1022 - exponent
-    } else {
-        0
-    };
+    let below = if exponent < -1022 { -1022 - exponent } else { 0 };
     if below > 53 {
         return 0.0; // less than half of the least float
     }
@@ -226,10 +328,6 @@ fn compose(significand: u64, exponent: i64, sticky: bool) -> f64 {
     let up = rest > half || rest == half && (sticky || kept & 1 != 0);
     // A normal float's leading one adds itself to the exponent field; so does a carry, which makes
     // of the largest subnormal the least normal, and of the largest float infinity.
-    let field = if below > 0 {
-        0
-    } else {
-        (exponent + 1022) as u64
-    };
+    let field = if below > 0 { 0 } else { (exponent + 1022) as u64 };
     f64::from_bits((field << 52) + kept + u64::from(up))
 }

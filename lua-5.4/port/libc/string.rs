@@ -77,10 +77,7 @@ impl Set {
 /// # Safety
 /// Both strings end in NUL.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn perilune_strpbrk(
-    s: *const c_char,
-    accept: *const c_char,
-) -> *mut c_char {
+pub(crate) unsafe extern "C" fn perilune_strpbrk(s: *const c_char, accept: *const c_char) -> *mut c_char {
     // SAFETY: `accept` ends in NUL, says the caller, and lives through this call.
     let set = unsafe { Set::new(accept) };
     let mut at = 0;
@@ -114,10 +111,7 @@ pub(crate) unsafe extern "C" fn perilune_strspn(s: *const c_char, accept: *const
 /// # Safety
 /// `from` ends in NUL; `to` has room for it with its NUL, and does not overlap it.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn perilune_strcpy(
-    to: *mut c_char,
-    from: *const c_char,
-) -> *mut c_char {
+pub(crate) unsafe extern "C" fn perilune_strcpy(to: *mut c_char, from: *const c_char) -> *mut c_char {
     let mut at = 0;
     loop {
         // SAFETY: no byte before `at` was the NUL.
@@ -155,11 +149,7 @@ pub(crate) unsafe extern "C" fn perilune_strcmp(a: *const c_char, b: *const c_ch
 /// # Safety
 /// Each string ends in NUL or is readable for `n` bytes.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn perilune_strncmp(
-    a: *const c_char,
-    b: *const c_char,
-    n: usize,
-) -> c_int {
+pub(crate) unsafe extern "C" fn perilune_strncmp(a: *const c_char, b: *const c_char, n: usize) -> c_int {
     for at in 0..n {
         // SAFETY: `a` had no NUL before `at`.
         let left = unsafe { byte(a, at) };
@@ -177,11 +167,7 @@ pub(crate) unsafe extern "C" fn perilune_strncmp(
 /// # Safety
 /// `s` is readable for `n` bytes.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn perilune_memchr(
-    s: *const c_void,
-    c: c_int,
-    n: usize,
-) -> *mut c_void {
+pub(crate) unsafe extern "C" fn perilune_memchr(s: *const c_void, c: c_int, n: usize) -> *mut c_void {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const TOPS: u64 = ONES << 7;
     let s = s.cast::<c_char>();
@@ -211,10 +197,7 @@ pub(crate) unsafe extern "C" fn perilune_memchr(
 /// # Safety
 /// Both strings end in NUL.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
-pub(crate) unsafe extern "C" fn perilune_strstr(
-    s: *const c_char,
-    wanted: *const c_char,
-) -> *mut c_char {
+pub(crate) unsafe extern "C" fn perilune_strstr(s: *const c_char, wanted: *const c_char) -> *mut c_char {
     let mut start = 0;
     loop {
         let mut at = 0;
@@ -258,13 +241,7 @@ mod tests {
     #[test]
     fn strchr_finds_the_first_and_the_nul() {
         let text = c"abc\xFFabc";
-        for (c, at) in [
-            (b'a', Some(0)),
-            (b'c', Some(2)),
-            (0xFF, Some(3)),
-            (0, Some(7)),
-            (b'x', None),
-        ] {
+        for (c, at) in [(b'a', Some(0)), (b'c', Some(2)), (0xFF, Some(3)), (0, Some(7)), (b'x', None)] {
             // SAFETY: a C string literal ends in NUL.
             let found = unsafe { perilune_strchr(text.as_ptr(), c_int::from(c)) };
             assert_eq!(place(text, found), at);
@@ -299,9 +276,7 @@ mod tests {
 
     #[test]
     fn strcmp_compares_unsigned_bytes() {
-        let ordered = [
-            c"", c"\x01", c"a", c"aa", c"ab", c"b", c"\x7F", c"\x80", c"\xFF",
-        ];
+        let ordered = [c"", c"\x01", c"a", c"aa", c"ab", c"b", c"\x7F", c"\x80", c"\xFF"];
         for (i, a) in ordered.iter().enumerate() {
             for (j, b) in ordered.iter().enumerate() {
                 // SAFETY: C string literals end in NUL.
@@ -334,9 +309,7 @@ mod tests {
                 for (start, end) in [(0, 64), (3, 64), (5, 40), (60, 64), (9, 9)] {
                     let part = &text[start..end];
                     // SAFETY: a slice is readable for its length.
-                    let found = unsafe {
-                        perilune_memchr(part.as_ptr().cast(), c_int::from(c), part.len())
-                    };
+                    let found = unsafe { perilune_memchr(part.as_ptr().cast(), c_int::from(c), part.len()) };
                     let at = (!found.is_null()).then(|| found as usize - part.as_ptr() as usize);
                     assert_eq!(at, part.iter().position(|b| *b == c));
                 }

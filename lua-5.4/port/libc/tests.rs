@@ -9,7 +9,7 @@ use super::format::{
     perilune_format_str,
 };
 use super::math;
-use super::parse::perilune_strtod;
+use super::parse::{self, perilune_strtod};
 
 mod system {
     use core::ffi::{c_char, c_int};
@@ -67,9 +67,7 @@ impl Random {
             7 => 10_f64.powi(self.below(60) as i32 - 30),
             // Neighbours of powers of ten, where an estimate of the exponent would err.
             _ => {
-                let ten: f64 = format!("1e{}", self.below(615) as i32 - 307)
-                    .parse()
-                    .unwrap();
+                let ten: f64 = format!("1e{}", self.below(615) as i32 - 307).parse().unwrap();
                 f64::from_bits(ten.to_bits().wrapping_add(self.below(5)).wrapping_sub(2))
             }
         }
@@ -138,16 +136,10 @@ const SENTINEL: u8 = 0xAB;
 fn run(size: usize, write: impl FnOnce(*mut c_char, usize) -> c_int) -> (Vec<u8>, c_int) {
     let mut buffer = vec![SENTINEL; size + 16];
     let length = write(buffer.as_mut_ptr().cast(), size);
-    assert!(
-        buffer[size..].iter().all(|byte| *byte == SENTINEL),
-        "wrote past its size"
-    );
+    assert!(buffer[size..].iter().all(|byte| *byte == SENTINEL), "wrote past its size");
     let written = (length as usize + 1).min(size);
     assert!(size == 0 || buffer[written - 1] == 0, "no NUL");
-    assert!(
-        buffer[written..].iter().all(|byte| *byte == SENTINEL),
-        "wrote past its NUL"
-    );
+    assert!(buffer[written..].iter().all(|byte| *byte == SENTINEL), "wrote past its NUL");
     buffer.truncate(written);
     (buffer, length)
 }
@@ -159,13 +151,9 @@ macro_rules! same {
         for size in [6000, $size] {
             // SAFETY: `run` gives a buffer of `size` bytes; the format is a C string, and its one
             // conversion is of the value's type.
-            let ours = run(size, |buf, size| unsafe {
-                $ours(buf, size, fmt.as_ptr(), $value)
-            });
+            let ours = run(size, |buf, size| unsafe { $ours(buf, size, fmt.as_ptr(), $value) });
             // SAFETY: as above.
-            let theirs = run(size, |buf, size| unsafe {
-                system::snprintf(buf, size, fmt.as_ptr(), $value)
-            });
+            let theirs = run(size, |buf, size| unsafe { system::snprintf(buf, size, fmt.as_ptr(), $value) });
             assert!(
                 ours == theirs,
                 "{fmt:?} of {:?}, size {size}:\n ours   {:?} {}\n theirs {:?} {}",
@@ -192,17 +180,11 @@ fn glibc_forgets_zeros(fmt: &CStr, value: f64) -> bool {
     });
     let rounded = format!("{:.*e}", precision.max(1_usize) - 1, value.abs());
     let (digits, _) = rounded.split_once('e').unwrap();
-    digits.bytes().all(|byte| b"1.0".contains(&byte))
-        && rounded.parse::<f64>().unwrap() > value.abs()
+    digits.bytes().all(|byte| b"1.0".contains(&byte)) && rounded.parse::<f64>().unwrap() > value.abs()
 }
 
 /// A specification with random flags, width and precision.
-fn specification(
-    random: &mut Random,
-    flags: &str,
-    precision_max: u64,
-    conversion: &str,
-) -> CString {
+fn specification(random: &mut Random, flags: &str, precision_max: u64, conversion: &str) -> CString {
     let mut fmt = String::from(*random.pick(&["", "", "", "p", "a%%b "]));
     fmt.push('%');
     for flag in flags.chars() {
@@ -250,9 +232,7 @@ fn floats_as_lua_prints_them() {
     let mut random = Random(1);
     for round in 0..400_000 {
         let value = random.float();
-        let fmt = *random.pick(&[
-            c"%.14g", c"%.14g", c"%.17g", c"%.16g", c"%.15g", c"%.2f", c"%f",
-        ]);
+        let fmt = *random.pick(&[c"%.14g", c"%.14g", c"%.17g", c"%.16g", c"%.15g", c"%.2f", c"%f"]);
         same!(perilune_format_double, fmt, value, (round % 40) as usize);
     }
 }
@@ -295,14 +275,9 @@ fn exact_ties_go_to_even() {
     ];
     for (fmt, value, expected) in cases {
         // SAFETY: `run` gives a buffer of `size` bytes, and the formats are of floats.
-        let (text, _) = run(64, |buf, size| unsafe {
-            perilune_format_double(buf, size, fmt.as_ptr(), value)
-        });
-        assert_eq!(
-            CStr::from_bytes_with_nul(&text).unwrap(),
-            expected,
-            "{fmt:?} {value}"
-        );
+        let (text, _) =
+            run(64, |buf, size| unsafe { perilune_format_double(buf, size, fmt.as_ptr(), value) });
+        assert_eq!(CStr::from_bytes_with_nul(&text).unwrap(), expected, "{fmt:?} {value}");
     }
 }
 
@@ -331,9 +306,7 @@ fn integers_in_any_format() {
         same!(perilune_format_cint, &fmt, value as c_int, size);
     }
     for value in 0..256 {
-        for fmt in [
-            c"%c", c"%5c|", c"%-5c|", c"\\%d", c"\\%03d", c"p%+d", c"%%%i%%",
-        ] {
+        for fmt in [c"%c", c"%5c|", c"%-5c|", c"\\%d", c"\\%03d", c"p%+d", c"%%%i%%"] {
             same!(perilune_format_cint, fmt, value as c_int, 4);
         }
     }
@@ -341,16 +314,8 @@ fn integers_in_any_format() {
 
 #[test]
 fn strings_and_pointers() {
-    for text in [
-        c"",
-        c"a",
-        c"hello",
-        c"h\xC3\xA9llo\x01",
-        c"a longer text than any width of these",
-    ] {
-        for fmt in [
-            c"%s", c"%10s|", c"%-10s|", c"%.3s", c"%-6.2s|", c"<%.0s>", c"%.s", c"a%%%s%%",
-        ] {
+    for text in [c"", c"a", c"hello", c"h\xC3\xA9llo\x01", c"a longer text than any width of these"] {
+        for fmt in [c"%s", c"%10s|", c"%-10s|", c"%.3s", c"%-6.2s|", c"<%.0s>", c"%.s", c"a%%%s%%"] {
             for size in [0, 1, 2, 5, 12] {
                 same!(perilune_format_str, fmt, text.as_ptr(), size);
             }
@@ -373,18 +338,10 @@ fn strings_and_pointers() {
 
 #[test]
 fn what_c_leaves_undefined_is_text() {
-    let cases = [
-        (c"%s", c"%s"),
-        (c"%", c"%"),
-        (c"%5", c"%5"),
-        (c"%d %d", c"7 %d"),
-        (c"%y", c"%y"),
-    ];
+    let cases = [(c"%s", c"%s"), (c"%", c"%"), (c"%5", c"%5"), (c"%d %d", c"7 %d"), (c"%y", c"%y")];
     for (fmt, expected) in cases {
         // SAFETY: `run` gives a buffer of `size` bytes, and the format is a C string.
-        let (text, _) = run(64, |buf, size| unsafe {
-            perilune_format_int(buf, size, fmt.as_ptr(), 7)
-        });
+        let (text, _) = run(64, |buf, size| unsafe { perilune_format_int(buf, size, fmt.as_ptr(), 7) });
         assert_eq!(CStr::from_bytes_with_nul(&text).unwrap(), expected);
     }
     // A length beyond an int is an error; nothing is written past the buffer on the way.
@@ -399,10 +356,7 @@ fn what_c_leaves_undefined_is_text() {
 fn run_unchecked(size: usize, write: impl FnOnce(*mut c_char, usize) -> c_int) -> (Vec<u8>, c_int) {
     let mut buffer = vec![SENTINEL; size + 16];
     let answer = write(buffer.as_mut_ptr().cast(), size);
-    assert!(
-        buffer[size..].iter().all(|byte| *byte == SENTINEL),
-        "wrote past its size"
-    );
+    assert!(buffer[size..].iter().all(|byte| *byte == SENTINEL), "wrote past its size");
     (buffer, answer)
 }
 
@@ -417,11 +371,7 @@ fn same_float(text: &str) {
     };
     let (ours, theirs) = (read(perilune_strtod), read(system::strtod));
     let shown = text.get(..200).unwrap_or(text);
-    assert_eq!(
-        (f64::from_bits(ours.0), ours),
-        (f64::from_bits(theirs.0), theirs),
-        "{shown:?}"
-    );
+    assert_eq!((f64::from_bits(ours.0), ours), (f64::from_bits(theirs.0), theirs), "{shown:?}");
 }
 
 #[test]
@@ -576,7 +526,7 @@ fn inf_and_nan_are_no_numerals() {
 #[test]
 fn numerals_that_print_floats() {
     let mut random = Random(4);
-    for _ in 0..200_000 {
+    for _ in 0..400_000 {
         let value = random.float();
         if !value.is_finite() {
             continue;
@@ -587,56 +537,201 @@ fn numerals_that_print_floats() {
             2 => same_float(&format!("{value:.14e}")),
             3 => same_float(&format!("{value:.20e}")),
             4 => same_float(&format!("{value:.3}")),
-            _ => {
-                // Halfway between two floats, exactly, and a little to each side of it.
-                let next = f64::from_bits(value.to_bits() + 1);
-                if value.abs() > 1e-5 && value.abs() < 1e10 && next.is_finite() {
-                    let digits = format!("{:.80}", value.abs());
-                    same_float(&digits);
-                    let half = halfway(value.abs());
-                    same_float(&half);
-                    same_float(&format!("{half}0000000000000000000000000001"));
-                }
-            }
+            _ => same_float(&format!("{value:.16e}")),
         }
     }
 }
 
-/// The exact decimal numeral halfway between `value` and the float after it.
-fn halfway(value: f64) -> String {
-    let next = f64::from_bits(value.to_bits() + 1);
-    let (a, b) = (format!("{value:.100}"), format!("{next:.100}"));
-    // (a + b) / 2 by school arithmetic, on digits without the point.
-    let point = a.len() - 101;
-    let digits = |text: &str| -> Vec<u8> {
-        text.bytes()
-            .filter(|byte| *byte != b'.')
-            .map(|byte| byte - b'0')
-            .collect()
+/// The exact decimal numeral halfway between `value` and the float after it: digits, and how many stand behind the
+/// point.
+fn halfway(value: f64) -> (String, i64) {
+    // Twice the fraction bits and one more, times 2^-1075 or a power above: (2 s + 1) * 2^e.
+    let bits = value.abs().to_bits();
+    let (biased, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
+    let (significand, exponent) = match biased {
+        0 => (fraction, -1075),
+        _ => (fraction | 1 << 52, biased - 1076),
     };
-    let (a, b) = (digits(&a), digits(&b));
-    let shift = b.len() - a.len();
-    let mut sum = vec![0; b.len() + 1];
-    let mut carry = 0;
-    for place in (0..b.len()).rev() {
-        let left = if place >= shift { a[place - shift] } else { 0 };
-        let total = left + b[place] + carry;
-        sum[place + 1] = total % 10;
-        carry = total / 10;
-    }
-    sum[0] = carry;
-    let mut rest = 0;
-    let mut text = String::new();
-    for (place, digit) in sum.iter().enumerate() {
-        if place == point + shift + 1 {
-            text.push('.');
+    let mut limbs = vec![2 * significand + 1];
+    let (factor, count) = if exponent < 0 { (5, -exponent) } else { (2, exponent) };
+    let mut times = |factor: u64| {
+        let mut carry = 0;
+        for limb in &mut limbs {
+            let product = u128::from(*limb) * u128::from(factor) + carry;
+            *limb = (product % 10_u128.pow(18)) as u64;
+            carry = product / 10_u128.pow(18);
         }
-        let total = rest * 10 + digit;
-        text.push(char::from(b'0' + total / 2));
-        rest = total % 2;
+        if carry > 0 {
+            limbs.push(carry as u64);
+        }
+    };
+    let mut left = count;
+    while left > 0 {
+        times(u64::pow(factor, left.min(20) as u32));
+        left -= 20;
     }
-    assert_eq!(rest, 0, "100 places are enough for these");
+    let mut text = String::new();
+    for limb in limbs.iter().rev() {
+        text += &format!("{limb:018}");
+    }
+    (text.trim_start_matches('0').into(), if exponent < 0 { count.into() } else { 0 })
+}
+
+/// `digits * 10^-places`, with the point somewhere else and an exponent that makes up for it.
+fn written(random: &mut Random, digits: &str, places: i64) -> String {
+    let mut text = String::from(*random.pick(&["", "", "", "-", "0", "000"]));
+    let start = text.len();
+    text += digits;
+    let behind = match random.below(5) {
+        0 => 0,
+        1 => digits.len() as i64 - 1,
+        2 => -(random.below(30) as i64),
+        3 => digits.len() as i64 + random.below(30) as i64,
+        _ => random.below(digits.len() as u64) as i64,
+    };
+    if behind < 0 {
+        text += &"0".repeat(behind.unsigned_abs() as usize);
+    } else {
+        let zeros = (behind as usize).saturating_sub(digits.len());
+        text.insert_str(start, &"0".repeat(zeros));
+        text.insert(text.len() - behind as usize, '.');
+    }
+    match behind - places {
+        0 => {}
+        exponent => text += &format!("{}{exponent}", random.pick(&["e", "E"])),
+    }
     text
+}
+
+fn random_digits(random: &mut Random, count: u64) -> String {
+    (0..count).map(|_| char::from(b'0' + random.below(10) as u8)).collect()
+}
+
+#[test]
+fn numerals_of_any_length() {
+    let mut random = Random(5);
+    for round in 0..1_600_000_u64 {
+        let count = match round % 16 {
+            0..4 => 1 + random.below(6),
+            4..8 => 17,
+            8..11 => 15 + random.below(8),
+            11..13 => 1 + random.below(40),
+            13 => 18 + random.below(3),
+            _ => 1 + random.below(if round % 64 < 62 { 60 } else { 1200 }),
+        };
+        let digits = match random.below(8) {
+            // Around where 64 bits, or a tenth of them, are full.
+            0 => (u128::from(u64::MAX) / 10_u128.pow(random.below(3) as u32) + 5
+                - u128::from(random.below(30)))
+            .to_string(),
+            1 => random_digits(&mut random, count) + &"0".repeat(random.below(40) as usize),
+            _ => random_digits(&mut random, count),
+        };
+        let places = match random.below(4) {
+            0 => random.below(digits.len() as u64 + 1) as i64,
+            1 => random.below(60) as i64 - 30,
+            2 => digits.len() as i64 + random.below(700) as i64 - 330,
+            // Where floats end.
+            _ => digits.len() as i64 + *random.pick(&[-309, -308, 307, 308, 322, 323, 324, 325]),
+        };
+        same_float(&written(&mut random, &digits, places));
+    }
+}
+
+#[test]
+fn numerals_halfway_between_two_floats() {
+    let mut random = Random(6);
+    for round in 0..120_000_u64 {
+        let value = match round % 8 {
+            0 => f64::from_bits(random.below(1000)),
+            1 => f64::from_bits((1 << 52) - 500 + random.below(1000)),
+            2 => f64::from_bits(f64::MAX.to_bits() - random.below(20)),
+            // Sparse significands: ties of few digits.
+            3 => (random.below(1 << 20) as f64) * 2_f64.powi(random.below(200) as i32 - 100),
+            _ => random.float().abs(),
+        };
+        if !value.is_finite() {
+            continue;
+        }
+        let (half, places) = halfway(value);
+        same_float(&written(&mut random, &half, places));
+        // A little more, and a little less: far behind the last digit, and in any digit.
+        let limit = *random.pick(&[2, 30, 1000]);
+        let zeros = random.below(limit) as usize;
+        let more = format!("{half}{}1", "0".repeat(zeros));
+        same_float(&written(&mut random, &more, places + zeros as i64 + 1));
+        let less = format!("{}4{}", &half[..half.len() - 1], "9".repeat(zeros + 1));
+        if half.ends_with('5') {
+            same_float(&written(&mut random, &less, places + zeros as i64 + 1));
+        }
+        let cut = 1 + random.below(half.len() as u64) as usize;
+        let dropped = (half.len() - cut) as i64;
+        same_float(&written(&mut random, &half[..cut], places - dropped));
+        let mut other = half.clone().into_bytes();
+        other[cut - 1] = b'0' + random.below(10) as u8;
+        same_float(&written(&mut random, std::str::from_utf8(&other).unwrap(), places));
+        let after = format!("{}{}", &half[..cut], random_digits(&mut random, 20));
+        same_float(&written(&mut random, &after, places - dropped + 20));
+    }
+}
+
+/// An exponent may be anything, if as many zeros make up for it.
+#[test]
+fn numerals_with_exponents_as_long_as_their_text() {
+    let mut random = Random(7);
+    for round in 0..3000 {
+        let zeros = random.below(if round % 100 == 0 { 2_000_000 } else { 20_000 });
+        let digits = 1 + random.below(30);
+        let digits = random_digits(&mut random, digits);
+        let near = random.below(700) as i64 - 350;
+        let zero = "0".repeat(zeros as usize);
+        same_float(&format!("{digits}{zero}e{}", near - zeros as i64));
+        same_float(&format!("0.{zero}{digits}e{}", near + zeros as i64));
+        same_float(&format!("{zero}{digits}.{zero}e{near}"));
+        same_float(&format!("{digits}e{}{near}", if near < 0 { "" } else { "-" }));
+    }
+    for text in
+        ["1e9223372036854775807", "1e-9223372036854775808", "1.5e18446744073709551616", "0e4294967296"]
+    {
+        same_float(text);
+    }
+    for power in [4294967296_i64, -4294967296, 4294967295, 2147483648, 4294967308, -4294967308] {
+        same_float(&format!("1.25e{power}"));
+    }
+}
+
+/// `n * 2^twos * 5^fives`, in digits of 32 bits, highest first, and their count before them: so that larger numbers
+/// compare as larger.
+fn product(n: u128, twos: i32, fives: i32) -> (usize, Vec<u32>) {
+    let mut limbs = vec![n as u32, (n >> 32) as u32, (n >> 64) as u32];
+    let factors = (0..twos).map(|_| 2).chain((0..fives).map(|_| 5));
+    for factor in factors {
+        let mut carry = 0_u64;
+        for limb in &mut limbs {
+            carry += u64::from(*limb) * factor;
+            *limb = carry as u32;
+            carry >>= 32;
+        }
+        limbs.push(carry as u32);
+    }
+    while limbs.last() == Some(&0) {
+        limbs.pop();
+    }
+    limbs.reverse();
+    (limbs.len(), limbs)
+}
+
+#[test]
+fn powers_of_five_are_cut_not_rounded() {
+    for (i, step) in (0..).zip(parse::STEPS) {
+        let power = parse::EXPONENT_MIN + i * parse::STEP;
+        // step * 2^twos <= 5^power < (step + 1) * 2^twos, the negative powers on the other side.
+        let twos = parse::log2_five(power) - 63;
+        let five = product(1, (-twos).max(0), power.max(0));
+        let least = product(step.into(), twos.max(0), (-power).max(0));
+        let beyond = product(u128::from(step) + 1, twos.max(0), (-power).max(0));
+        assert!(least <= five && five < beyond, "5^{power}");
+    }
 }
 
 #[test]
@@ -644,11 +739,7 @@ fn numerals_of_random_characters() {
     let mut random = Random(5);
     for _ in 0..300_000 {
         let hex = random.below(2) == 0;
-        let alphabet: &[u8] = if hex {
-            b"0123456789abcdefABCDEF..p+-"
-        } else {
-            b"012345678999..e+-"
-        };
+        let alphabet: &[u8] = if hex { b"0123456789abcdefABCDEF..p+-" } else { b"012345678999..e+-" };
         let mut text = String::from(if hex { "0x" } else { "" });
         let length_max = *random.pick(&[4, 12, 24, 60]);
         for _ in 0..=random.below(length_max) {
@@ -683,11 +774,7 @@ fn fmod_is_exact() {
     let edges = edges();
     let check = |x: f64, y: f64| {
         let (ours, theirs) = (math::perilune_fmod(x, y), system::fmod(x, y));
-        assert_eq!(
-            distance(ours, theirs),
-            0,
-            "fmod({x:e}, {y:e}) = {ours:e}, not {theirs:e}"
-        );
+        assert_eq!(distance(ours, theirs), 0, "fmod({x:e}, {y:e}) = {ours:e}, not {theirs:e}");
     };
     for x in &edges {
         for y in &edges {
@@ -704,17 +791,10 @@ fn pow_is_exact_where_it_can_be() {
     for base in 0..2000_i64 {
         let mut exact = 1_i64;
         for power in 0..=64 {
-            assert_eq!(
-                math::perilune_pow(base as f64, f64::from(power)),
-                exact as f64
-            );
+            assert_eq!(math::perilune_pow(base as f64, f64::from(power)), exact as f64);
             let sign = if power % 2 == 1 { -1.0 } else { 1.0 };
             let negative = math::perilune_pow(-(base as f64), f64::from(power));
-            assert_eq!(
-                distance(negative, sign * exact as f64),
-                0,
-                "-{base} ^ {power}"
-            );
+            assert_eq!(distance(negative, sign * exact as f64), 0, "-{base} ^ {power}");
             match exact.checked_mul(base) {
                 Some(next) if next <= 1 << 53 => exact = next,
                 _ => break,
@@ -723,15 +803,9 @@ fn pow_is_exact_where_it_can_be() {
     }
     let specials = edges();
     for x in &specials {
-        for y in specials
-            .iter()
-            .chain(&[2.0, 3.0, -1.0, -2.0, -3.0, 1e300, 63.0, 64.0])
-        {
+        for y in specials.iter().chain(&[2.0, 3.0, -1.0, -2.0, -3.0, 1e300, 63.0, 64.0]) {
             let (ours, theirs) = (math::perilune_pow(*x, *y), system::pow(*x, *y));
-            assert!(
-                distance(ours, theirs) <= 1,
-                "pow({x:e}, {y:e}) = {ours:e}, not {theirs:e}"
-            );
+            assert!(distance(ours, theirs) <= 1, "pow({x:e}, {y:e}) = {ours:e}, not {theirs:e}");
         }
     }
 }
@@ -743,10 +817,7 @@ fn powers_of_ten_and_two_have_whole_logarithms() {
         assert_eq!(math::perilune_log10(ten), f64::from(power));
     }
     for power in -1074..=1023 {
-        assert_eq!(
-            math::perilune_log2(math::perilune_ldexp(1.0, power)),
-            f64::from(power)
-        );
+        assert_eq!(math::perilune_log2(math::perilune_ldexp(1.0, power)), f64::from(power));
     }
 }
 
@@ -755,11 +826,7 @@ fn worst(ours: extern "C" fn(f64) -> f64, theirs: extern "C" fn(f64) -> f64) -> 
     let mut random = Random(7);
     let mut worst = 0;
     for round in 0..200_000 {
-        let x = if round % 2 == 0 {
-            random.float()
-        } else {
-            random.float() % 100.0
-        };
+        let x = if round % 2 == 0 { random.float() } else { random.float() % 100.0 };
         worst = worst.max(distance(ours(x), theirs(x)));
     }
     for x in edges() {
@@ -812,18 +879,11 @@ fn frexp_and_ldexp_are_exact() {
         // SAFETY: the exponent is writable.
         let their_fraction = unsafe { system::frexp(x, &raw mut theirs) };
         assert_eq!(distance(our_fraction, their_fraction), 0, "frexp({x:e})");
-        assert!(
-            ours == theirs || !x.is_finite(),
-            "frexp({x:e}): {ours}, not {theirs}"
-        );
+        assert!(ours == theirs || !x.is_finite(), "frexp({x:e}): {ours}, not {theirs}");
         let by = random.below(4400) as c_int - 2200;
         for by in [by, by / 20, c_int::MAX, c_int::MIN] {
             let (ours, theirs) = (math::perilune_ldexp(x, by), system::ldexp(x, by));
-            assert_eq!(
-                distance(ours, theirs),
-                0,
-                "ldexp({x:e}, {by}) = {ours:e}, not {theirs:e}"
-            );
+            assert_eq!(distance(ours, theirs), 0, "ldexp({x:e}, {by}) = {ours:e}, not {theirs:e}");
         }
     }
 }

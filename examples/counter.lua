@@ -36,7 +36,7 @@ end
 print()
 for i = math.max(1, #history - 7), #history do
   local entry = history[i]
-  print(("run %3d |%s %d"):format(entry.run, ("#"):rep(math.min(entry.total, 48)), entry.total))
+  print(("run %3d |%s %d"):format(entry.run, ("#"):rep(math.min(entry.run, 40)), entry.total))
 end
 
 -- Everything this run has written is one transaction: after a crash there is

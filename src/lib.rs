@@ -16,7 +16,7 @@ pub use crate::error::{Error, ErrorKind, LuaError, Result};
 pub use crate::host::{Host, NativeHost, Stream};
 pub use crate::runtime::{Builder, GcMode, Limits, Reply, Runtime, Stats};
 pub use crate::store::{MemoryStore, StoreError, TableId, TableStore};
-pub use crate::value::{Table, Value};
+pub use crate::value::{Table, TableData, Value};
 
 mod bridge;
 mod context;

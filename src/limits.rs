@@ -27,6 +27,12 @@ pub const MEMORY_BYTES_PER_STACK_SLOT: usize = 128;
 /// Lua's own ceiling, whatever the memory.
 pub const STACK_SLOTS_MAX: usize = 1_000_000;
 
+/// Of Lua's memory, what a script cannot fill: for compiling the next chunk and bringing in its arguments.
+pub const HOST_RESERVE_BYTES: usize = 24 * 1024;
+
+/// Of the module's memory on wasm32, what Lua cannot have: Rust's own buffers, the parachute among them.
+pub const RUST_RESERVE_BYTES: usize = 48 * 1024;
+
 /// Held back from Lua, so that a failure for want of memory can be described.
 pub const PARACHUTE_BYTES: usize = 16 * 1024;
 
@@ -36,4 +42,6 @@ pub const NAME_BYTES_MAX: usize = 1024;
 const _: () = assert!(REPLY_HEADER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(OUTPUT_BUFFER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(IO_BUFFER_BYTES < MEMORY_MIN_BYTES);
+const _: () = assert!(PARACHUTE_BYTES < RUST_RESERVE_BYTES);
+const _: () = assert!(HOST_RESERVE_BYTES + RUST_RESERVE_BYTES < MEMORY_MIN_BYTES / 2);
 const _: () = assert!(MEMORY_MIN_BYTES <= MEMORY_DEFAULT_BYTES);

@@ -54,8 +54,11 @@ impl Runtime {
         // The source is compiled before anything runs: from then on its bytes are free.
         let status = stack.load_text(source, name);
         if status != Status::Ok {
-            return self.fail(status);
+            // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls a
+            // runtime error.
+            return self.fail(if status == Status::Memory { status } else { Status::Syntax });
         }
+        context(stack).memory.for_script();
         let status = stack.protected_call(0, raw::LUA_MULTRET, HANDLER);
         self.finish(status)
     }
@@ -120,6 +123,7 @@ impl Runtime {
         let context = self.context_mut();
         context.failure.clear();
         context.writes += 1;
+        context.memory.for_host();
         if context.parachute.capacity() == 0 {
             // If it cannot be had now, the VM is full; the operation will say so itself.
             let _ = context.parachute.try_reserve_exact(PARACHUTE_BYTES);
@@ -131,6 +135,7 @@ impl Runtime {
 
     /// Everything above the handler is the result.
     fn finish(&mut self, status: Status) -> Outcome {
+        self.context().memory.for_host();
         if status != Status::Ok {
             return self.fail(status);
         }
@@ -287,6 +292,7 @@ fn describe(stack: Stack, status: Status) {
     note_message(stack, index);
     if status == Status::Syntax {
         let failure = &mut context(stack).failure;
+        // "chunk:line: ..."
         if let Some((end, line)) = place_in(&failure.message) {
             failure.line = Some(line);
             set(&mut failure.chunk, &failure.message[..end]);
@@ -427,6 +433,7 @@ fn call(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         return Err(no_such_function(stack, name));
     }
     stack.replace(1);
+    context(stack).memory.for_script();
     stack.call(count - 1, raw::LUA_MULTRET);
     Ok(())
 }
@@ -444,6 +451,7 @@ fn call_handle(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let count = bridge::push_list(stack, input)?;
     push_held(stack)?;
     stack.replace(1);
+    context(stack).memory.for_script();
     stack.call(count - 1, raw::LUA_MULTRET);
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::host::{Host, NativeHost};
 use crate::limits::{
     MEMORY_BYTES_PER_STACK_SLOT, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, STACK_SLOTS_MAX,
 };
+#[cfg(all(feature = "shell", target_arch = "wasm32"))]
+use crate::limits::RUST_RESERVE_BYTES;
 use crate::lua::{Memory, Stack, Status, raw, set_hash_seed};
 use crate::request::{self, Outcome};
 use crate::store::{MemoryStore, TableStore};
@@ -29,6 +31,17 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { memory_bytes: MEMORY_DEFAULT_BYTES }
+    }
+}
+
+impl Limits {
+    /// What of the limit is left for Lua. The limit of a wasm module is one of its whole memory: stack, static data and IO
+    /// buffer come first, and Rust's buffers must have room. (A program that embeds the crate bounds its memory itself.)
+    fn lua_capacity(self) -> usize {
+        #[cfg(all(feature = "shell", target_arch = "wasm32"))]
+        return self.memory_bytes.saturating_sub(crate::js::heap_base() + RUST_RESERVE_BYTES);
+        #[cfg(not(all(feature = "shell", target_arch = "wasm32")))]
+        return self.memory_bytes;
     }
 }
 
@@ -133,7 +146,7 @@ impl Runtime {
         let context = Box::new(Context {
             host,
             store,
-            memory: Box::new(Memory::new(limit, stack_slots)),
+            memory: Box::new(Memory::new(limit, limits.lua_capacity(), stack_slots)),
             key: Vec::new(),
             value: Vec::new(),
             writes: 0,

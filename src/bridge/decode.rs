@@ -154,6 +154,7 @@ fn refuse(stack: Stack, error: FormatError) -> Thrown {
         FormatError::TrailingBytes(_) => b"malformed value: bytes left over",
         FormatError::UnknownTag(_) => b"malformed value: unknown tag",
         FormatError::BadBoolean(_) => b"malformed value: boolean that is neither 0 nor 1",
+        FormatError::BadType(_) => b"malformed value: reference of an unknown type",
         FormatError::BadLength(_) => b"malformed value: length past the end",
         FormatError::BadReference(_) => b"malformed value: reference to a table that has not begun",
     };

@@ -109,3 +109,12 @@ pub(super) fn set_limit(bytes: usize) -> bool {
     heap.allocator().limit_pages.set(pages);
     true
 }
+
+/// Bytes before the heap: stack, static data, IO buffer.
+pub(crate) fn heap_base() -> usize {
+    unsafe extern "C" {
+        // The linker's symbol: only its address means something.
+        static __heap_base: u8;
+    }
+    (&raw const __heap_base).addr()
+}

@@ -1,8 +1,12 @@
 //! The allocator behind `lua_newstate`: counts every byte, refuses past the limit, never aborts.
 //!
-//! Keeps true: `used` is the sum of the sizes of Lua's live blocks. Not here: the memory of the whole module on wasm32,
-//! which `js::heap` bounds.
+//! Keeps true: `used` is the sum of the sizes of Lua's live blocks. A script may fill the memory up to a reserve; only the
+//! host's own steps (compiling a chunk, bringing in arguments) may use that, so that a VM which a script has filled to the
+//! brim still takes the call that clears it.
+//!
+//! Not here: the memory of the whole module on wasm32, which `js::heap` bounds.
 
+use crate::limits::HOST_RESERVE_BYTES;
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -16,19 +20,33 @@ pub(crate) struct Memory {
     stack_slots_max: Cell<c_int>,
     used: Cell<usize>,
     peak: Cell<usize>,
-    limit: Cell<usize>,
+    limit: usize,
+    /// `used`, with what the allocator adds to each block.
+    footprint: Cell<usize>,
+    /// Most that `footprint` may be ...
+    capacity: usize,
+    /// ... and may be now.
+    ceiling: Cell<usize>,
 }
+
+/// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of the whole
+/// memory. Natively the limit is one of Lua's own bytes.
+const OVERHEAD: (usize, usize) = if cfg!(target_arch = "wasm32") { (4, 8) } else { (0, 1) };
 
 /// Lua's strictest alignment (LUAI_MAXALIGN: long, double, void*, lua_Integer).
 const ALIGN: usize = 8;
 
 impl Memory {
-    pub(crate) fn new(limit: usize, stack_slots_max: usize) -> Self {
+    /// `capacity` is what of `limit` is left for Lua.
+    pub(crate) fn new(limit: usize, capacity: usize, stack_slots_max: usize) -> Self {
         Memory {
             stack_slots_max: Cell::new(c_int::try_from(stack_slots_max).unwrap_or(c_int::MAX)),
             used: Cell::new(0),
             peak: Cell::new(0),
-            limit: Cell::new(limit),
+            limit,
+            footprint: Cell::new(0),
+            capacity,
+            ceiling: Cell::new(capacity),
         }
     }
 
@@ -41,7 +59,19 @@ impl Memory {
     }
 
     pub(crate) fn limit(&self) -> usize {
-        self.limit.get()
+        self.limit
+    }
+
+    /// From here on a script allocates.
+    #[inline]
+    pub(crate) fn for_script(&self) {
+        self.ceiling.set(self.capacity - HOST_RESERVE_BYTES);
+    }
+
+    /// From here on the host does.
+    #[inline]
+    pub(crate) fn for_host(&self) {
+        self.ceiling.set(self.capacity);
     }
 
     /// The `lua_Alloc` function; its userdata is a `Memory`.
@@ -56,19 +86,20 @@ impl Memory {
         let memory = unsafe { &*memory.cast::<Memory>() };
         // For a new block, `old_size` is the kind of object (manual, lua_Alloc).
         let old_size = if block.is_null() { 0 } else { old_size };
-        let used = memory.used.get();
+        // `old_size` is counted: it is one of the live blocks.
+        let used = memory.used.get() - old_size + new_size;
+        let footprint = memory.footprint.get() - padded(old_size) + padded(new_size);
         if new_size == 0 {
             if !block.is_null() && old_size > 0 {
-                memory.used.set(used - old_size);
                 // SAFETY: Lua passes back a block of this allocator with its true size.
                 unsafe { dealloc(block.cast(), layout(old_size)) };
             }
+            memory.used.set(used);
+            memory.footprint.set(footprint);
             return ptr::null_mut();
         }
-        // `old_size <= used`: it is one of the live blocks.
-        let after = used - old_size + new_size;
         // Lua assumes that shrinking cannot fail; it is never refused.
-        if new_size > old_size && after > memory.limit.get() {
+        if new_size > old_size && footprint > memory.ceiling.get() {
             return ptr::null_mut();
         }
         let Ok(new_layout) = Layout::from_size_align(new_size, ALIGN) else { return ptr::null_mut() };
@@ -79,13 +110,25 @@ impl Memory {
             // SAFETY: the block and its true size come from Lua, and `new_size` is valid for a layout and not 0.
             unsafe { realloc(block.cast(), layout(old_size), new_size) }
         };
-        if moved.is_null() {
-            return if new_size <= old_size { block } else { ptr::null_mut() };
-        }
-        memory.used.set(after);
-        memory.peak.set(memory.peak.get().max(after));
-        moved.cast()
+        let result = if !moved.is_null() {
+            moved.cast()
+        } else if new_size <= old_size {
+            block
+        } else {
+            return ptr::null_mut();
+        };
+        memory.used.set(used);
+        memory.footprint.set(footprint);
+        memory.peak.set(memory.peak.get().max(used));
+        result
     }
+}
+
+/// What a block of this size takes.
+#[inline]
+fn padded(size: usize) -> usize {
+    let (overhead, unit) = OVERHEAD;
+    if size == 0 { 0 } else { (size + overhead).next_multiple_of(unit) }
 }
 
 fn layout(size: usize) -> Layout {

@@ -66,6 +66,8 @@ pub enum FormatError {
     BadLength(u32),
     /// A back-reference to a table that has not begun.
     BadReference(u32),
+    /// A reference to a Lua type that is not referred to.
+    BadType(u8),
     /// A key that is nil or NaN, or a nil where a table holds a value.
     BadTableEntry,
     /// Nested deeper than `VALUE_DEPTH_MAX`.
@@ -84,6 +86,7 @@ impl fmt::Display for FormatError {
             FormatError::BadBoolean(byte) => write!(f, "encoded boolean is {byte}"),
             FormatError::BadLength(n) => write!(f, "encoded length {n} is more than the bytes hold"),
             FormatError::BadReference(n) => write!(f, "encoded value refers to table {n}, which has not begun"),
+            FormatError::BadType(n) => write!(f, "encoded reference has type {n}"),
             FormatError::BadTableEntry => f.write_str("encoded table has a nil or NaN key, or a nil value"),
             FormatError::TooDeep => write!(f, "value is nested more than {} tables deep", crate::limits::VALUE_DEPTH_MAX),
             FormatError::TrailingBytes(n) => write!(f, "{n} bytes left over after an encoded value"),
@@ -152,7 +155,11 @@ impl<'a> Reader<'a> {
             6 => Token::BackReference(self.u32()?),
             7 => Token::ExternalTable(self.bytes()?),
             8 => Token::Function(self.u32()?),
-            9 => Token::Reference { lua_type: self.u8()?, handle: self.u32()? },
+            9 => match self.u8()? {
+                // LUA_TLIGHTUSERDATA, LUA_TUSERDATA, LUA_TTHREAD
+                lua_type @ (2 | 7 | 8) => Token::Reference { lua_type, handle: self.u32()? },
+                other => return Err(FormatError::BadType(other)),
+            },
             tag => return Err(FormatError::UnknownTag(tag)),
         })
     }

@@ -6,11 +6,14 @@
 //! power of ten (m * 2^-q = m * 5^q / 10^q), at most 767 digits long, so it can always be rounded
 //! by looking. No digit anywhere comes from an approximation.
 //!
+//! The exact way also serves `parse`, which compares a text with the point halfway between two floats.
+//!
 //! Not here: signs, zero, infinities and NaN (`float` has them), and how digits are laid out.
 
 const LIMB: u32 = 1_000_000_000;
 const LIMB_DIGITS: usize = 9;
-/// The longest float, just under 2^-1022, has 767 digits: 86 limbs, and one to spare.
+/// The longest float, just under 2^-1022, has 767 digits, and a point halfway to the next 768: 86 limbs, and
+/// one to spare.
 const LIMBS_MAX: usize = 87;
 pub(super) const EXACT_DIGITS_MAX: usize = LIMBS_MAX * LIMB_DIGITS;
 /// The digits of `u64::MAX`.

@@ -1,16 +1,16 @@
-//! `strtod`: the float that a text begins with, decimal or hexadecimal, correctly rounded (to nearest, ties to
-//! even) however long the text and however far its exponent.
+//! `strtod`: the float that a text begins with, decimal or hexadecimal, correctly rounded (to nearest, ties
+//! to even) however long the text and however far its exponent.
 //!
-//! A decimal numeral is a whole number, of its first 19 digits, times a power of ten. Three ways to its float, each
-//! exact where it answers. Short ones are one exact multiplication or division away. For the others the power is cut
-//! to 64 bits, and the error that this can have is known: nearly always both ends of it round to the same float. If
-//! they do not, the point halfway between the two floats is written out in full by `decimal`, and compared with the
-//! text digit by digit.
+//! A decimal numeral is a whole number, of its first 19 digits, times a power of ten. Three ways to its
+//! float, each exact where it answers. Short ones are one exact multiplication or division away. For the
+//! others the power is cut to 64 bits, and the error that this can have is known: nearly always both ends of
+//! it round to the same float. If they do not, the point halfway between the two floats is written out in
+//! full by `decimal`, and compared with the text digit by digit.
 //!
 //! Not `core`'s parser, which does the same: its tables are ten kilobytes, that no compression makes smaller.
 //!
-//! Not here: `inf` and `nan`, which are no numerals to Lua (so no conversion), locales (the decimal point is a
-//! point), and errno.
+//! Not here: `inf` and `nan`, which are no numerals to Lua (so no conversion), locales (the decimal point is
+//! a point), and errno.
 
 use core::cmp::Ordering;
 use core::ffi::{c_char, c_int};
@@ -172,8 +172,8 @@ struct Decimal<'a> {
 pub(super) const STEP: i32 = 27;
 /// The place of `5^0` in `STEPS`.
 const STEPS_BELOW: usize = 13;
-/// The power of the first of `STEPS`. A whole number of 64 bits times a lower power of ten is less than half of the
-/// least float.
+/// The power of the first of `STEPS`. A whole number of 64 bits times a lower power of ten is less than half
+/// of the least float.
 pub(super) const EXPONENT_MIN: i32 = -STEP * STEPS_BELOW as i32;
 /// Where `STEPS` ends to serve: any whole number times such a power of ten is infinite.
 const EXPONENT_END: i32 = EXPONENT_MIN + STEP * STEPS.len() as i32;
@@ -231,14 +231,15 @@ impl Decimal<'_> {
         let mut twos = exponent - lead as i32;
         let power = exponent - rest as i32; // of five, in `STEPS`
         if power != 0 {
-            // Both factors are at least 2^63, and less than one below the true ones: the product is less than 2^65
-            // below.
+            // Both factors are at least 2^63, and less than one below the true ones: the product is less than
+            // 2^65 below.
             bits = (bits >> 64) * u128::from(STEPS.get(step).copied().unwrap_or_default());
             twos += 64 + log2_five(power) - 63;
         }
         let (kept, sticky) = ((bits >> 65) as u64, bits << 63 != 0);
         let error = match (self.more, power) {
-            (true, _) => 8, // `kept` is below 2^63, `whole` above 2^63 / 5.1: one more there is 5.1 at most here
+            // `kept` is below 2^63, `whole` above 2^63 / 5.1: one more there is at most 5.1 here.
+            (true, _) => 8,
             (false, 0) => 0,
             (false, _) => 2,
         };
@@ -246,8 +247,8 @@ impl Decimal<'_> {
         (compose(kept, twos, sticky), compose(kept + error, twos, sticky))
     }
 
-    /// The nearest of `low` and the float after it, by all the digits. Apart, so that the common case does not pay
-    /// for a kilobyte of stack.
+    /// The nearest of `low` and the float after it, by all the digits. Apart, so that the common case does
+    /// not pay for a kilobyte of stack.
     #[inline(never)]
     fn decide(&self, low: f64) -> f64 {
         let mut room = [0; EXACT_DIGITS_MAX];

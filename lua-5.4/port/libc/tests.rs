@@ -542,8 +542,8 @@ fn numerals_that_print_floats() {
     }
 }
 
-/// The exact decimal numeral halfway between `value` and the float after it: digits, and how many stand behind the
-/// point.
+/// The exact decimal numeral halfway between `value` and the float after it: digits, and how many stand
+/// behind the point.
 fn halfway(value: f64) -> (String, i64) {
     // Twice the fraction bits and one more, times 2^-1075 or a power above: (2 s + 1) * 2^e.
     let bits = value.abs().to_bits();
@@ -700,8 +700,8 @@ fn numerals_with_exponents_as_long_as_their_text() {
     }
 }
 
-/// `n * 2^twos * 5^fives`, in digits of 32 bits, highest first, and their count before them: so that larger numbers
-/// compare as larger.
+/// `n * 2^twos * 5^fives`, in digits of 32 bits, highest first, and their count before them: so that larger
+/// numbers compare as larger.
 fn product(n: u128, twos: i32, fives: i32) -> (usize, Vec<u32>) {
     let mut limbs = vec![n as u32, (n >> 32) as u32, (n >> 64) as u32];
     let factors = (0..twos).map(|_| 2).chain((0..fives).map(|_| 5));

@@ -1,0 +1,169 @@
+//! Values and their bytes: the vectors that bind Rust and TypeScript, round trips of random values, and random bytes.
+#![cfg(not(target_arch = "wasm32"))]
+
+use perilune::value::{decode_list, decode_value, encode_list, encode_value};
+use perilune::{Runtime, Table, TableData, Value, request};
+use proptest::prelude::*;
+
+struct Vector {
+    name: String,
+    lua: Option<String>,
+    bytes: Vec<u8>,
+}
+
+fn vectors(section: &str) -> Vec<Vector> {
+    let text = include_str!("vectors/codec.json");
+    let all: serde_json::Value = serde_json::from_str(text).expect("valid JSON");
+    let list = all[section].as_array().expect("a list of vectors");
+    list.iter()
+        .map(|vector| Vector {
+            name: vector["name"].as_str().expect("a name").to_owned(),
+            lua: vector["lua"].as_str().map(str::to_owned),
+            bytes: unhex(vector["hex"].as_str().expect("bytes")),
+        })
+        .collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex digits");
+    digits.chunks(2).map(pair).collect()
+}
+
+fn encoded(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_value(value, &mut out).expect("can be encoded");
+    out
+}
+
+#[test]
+fn vectors_are_read_and_written_byte_by_byte() {
+    for vector in vectors("values").into_iter().chain(vectors("keys")) {
+        let value = decode_value(&vector.bytes).unwrap_or_else(|e| panic!("{}: {e}", vector.name));
+        assert_eq!(encoded(&value), vector.bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn vectors_are_what_lua_writes() {
+    let mut lua = Runtime::builder().build().expect("a VM");
+    for vector in vectors("values") {
+        let Some(expression) = &vector.lua else { continue };
+        let reply = lua.eval(format!("return {expression}")).unwrap_or_else(|e| panic!("{}: {e}", vector.name));
+        assert_eq!(encoded(&reply.values[0]), vector.bytes, "{}: {expression}", vector.name);
+        // Through a table of Lua's and back out.
+        let value = decode_value(&vector.bytes).expect("decodes");
+        lua.set_global("there", value).expect("goes in");
+        let back = lua.global("there").expect("comes out");
+        assert_eq!(encoded(&back), vector.bytes, "{} and back", vector.name);
+    }
+}
+
+#[test]
+fn invalid_vectors_are_refused_by_every_decoder() {
+    let mut lua = Runtime::builder().build().expect("a VM");
+    for vector in vectors("invalid") {
+        assert!(decode_value(&vector.bytes).is_err(), "{} was accepted", vector.name);
+        // As the value of a global: name, then the bytes.
+        let mut list = Vec::new();
+        encode_list(&["x".into(), Value::Nil], &mut list).expect("encodes");
+        list.pop();
+        list.extend_from_slice(&vector.bytes);
+        assert_eq!(lua.request_raw(request::GLOBAL_SET, &list), request::Outcome::Value, "{}", vector.name);
+        assert_eq!(lua.eval("return x").expect("usable").values, [Value::Nil], "{}", vector.name);
+    }
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_filter("NaN is not equal to itself", |n| !n.is_nan()).prop_map(Value::from),
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(Value::String),
+        "[a-z]{0,6}".prop_map(|text| Value::from(text.as_str())),
+    ]
+}
+
+/// A key in the one form that Lua keeps it in, and none that the array part would take over.
+fn key() -> impl Strategy<Value = Value> {
+    scalar().prop_map(|key| match key {
+        Value::Integer(i) if i > 0 => Value::Integer(-i),
+        Value::Float(n) if n.fract() == 0.0 => Value::Boolean(n > 0.0),
+        other => other,
+    })
+}
+
+fn tree() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(6, 64, 8, |inner| {
+        let array = prop::collection::vec(inner.clone(), 0..8);
+        let pairs = prop::collection::vec((key(), inner), 0..8);
+        (array, pairs).prop_map(|(array, mut pairs)| {
+            pairs.sort_by_cached_key(|(key, _)| encoded(key));
+            pairs.dedup_by(|(a, _), (b, _)| a == b);
+            Table::from(TableData { array, pairs }).into()
+        })
+    })
+}
+
+/// The same value with the pairs of every table in the order of their bytes: Lua's order is its own.
+fn sorted(value: &Value) -> Value {
+    let Value::Table(table) = value else { return value.clone() };
+    let data = table.with(|data| {
+        let mut pairs: Vec<_> = data.pairs.iter().map(|(k, v)| (sorted(k), sorted(v))).collect();
+        pairs.sort_by_cached_key(|(key, _)| encoded(key));
+        TableData { array: data.array.iter().map(sorted).collect(), pairs }
+    });
+    Table::from(data).into()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_of_a_value_are_that_value(value in tree()) {
+        prop_assert_eq!(decode_value(&encoded(&value)).expect("decodes"), value);
+    }
+
+    #[test]
+    fn random_bytes_are_refused_or_read_but_never_more(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(value) = decode_value(&bytes) {
+            // Whatever was accepted has these bytes as its own.
+            prop_assert_eq!(encoded(&value), bytes.clone());
+        }
+        let _ = decode_list(&bytes);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_read(value in tree(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = encoded(&value);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = decode_value(&bytes);
+        bytes.truncate(at);
+        prop_assert!(decode_value(&bytes).is_err(), "cut short and accepted");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_value_goes_through_lua_and_a_store_unchanged(value in tree()) {
+        let mut lua = Runtime::builder().build().expect("a VM");
+        let value = sorted(&value);
+        lua.set_global("v", value.clone()).expect("goes in");
+        prop_assert_eq!(sorted(&lua.global("v").expect("comes out")), value.clone());
+        let stored = lua.eval("local t = ext.table('t'); t.v = v; return t.v").expect("is kept").values;
+        prop_assert_eq!(sorted(&stored[0]), value);
+    }
+
+    #[test]
+    fn no_bytes_can_hurt_a_vm(op in 0..14_u32, bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let mut lua = Runtime::builder().build().expect("a VM");
+        lua.request_raw(op, &bytes);
+        // Most random bytes are refused at once; a small count and small tags get further.
+        let gentle: Vec<u8> = bytes.iter().enumerate().map(|(i, b)| if i % 4 == 0 { b % 10 } else { b % 3 }).collect();
+        lua.request_raw(op, &gentle);
+        prop_assert_eq!(lua.eval("return 1").expect("usable").values, [1.into()]);
+    }
+}

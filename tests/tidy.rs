@@ -1,0 +1,164 @@
+//! The house rules that a compiler does not check: who may name whom, what every file begins with, what is never committed.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct File {
+    path: String,
+    text: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What git tracks, or would (so a new file counts before its first commit). Empty outside a checkout, where there is
+/// nothing to keep tidy.
+fn tracked() -> Vec<String> {
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output();
+    let Ok(listed) = listed else { return Vec::new() };
+    let names = String::from_utf8_lossy(&listed.stdout);
+    names.lines().filter(|name| root().join(name).is_file()).map(str::to_owned).collect()
+}
+
+fn files(under: &str, extension: &str) -> Vec<File> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(under)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path: PathBuf = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let name = path.strip_prefix(root()).expect("below the root").display().to_string();
+                found.push(File { path: name, text: fs::read_to_string(&path).expect("UTF-8") });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no .{extension} files under {under}");
+    found
+}
+
+/// Code without comments, good enough for names of modules and crates.
+fn code(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn javascript_is_named_only_in_its_room() {
+    for file in files("src", "rs").iter().filter(|file| !file.path.starts_with("src/js/")) {
+        for word in ["wasm_bindgen", "js_sys", "web_sys"] {
+            assert!(!code(&file.text).contains(word), "{}: {word} belongs under src/js", file.path);
+        }
+    }
+}
+
+#[test]
+fn c_lua_is_named_only_by_its_room_and_with_its_constants_by_those_above() {
+    for file in files("src", "rs").iter().filter(|file| !file.path.starts_with("src/lua/")) {
+        assert!(!code(&file.text).contains("mlua_sys"), "{}: goes through crate::lua", file.path);
+    }
+}
+
+/// Each room, and the rooms above it, which it must not name.
+#[test]
+fn arrows_point_down() {
+    let above = |rooms: &'static [&'static str]| rooms;
+    for (room, forbidden) in [
+        ("src/value", above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "store", "js", "lua"])),
+        ("src/lua", above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "store", "js", "value"])),
+        ("src/store", above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "js", "lua"])),
+        ("src/bridge", above(&["stdlib", "request", "runtime", "js"])),
+        ("src/ext", above(&["stdlib", "request", "runtime", "js"])),
+        ("src/stdlib", above(&["request", "runtime", "js"])),
+    ] {
+        for file in files(room, "rs") {
+            for other in forbidden {
+                let name = format!("crate::{other}");
+                let named = code(&file.text).match_indices(&name).any(|(at, _)| {
+                    let after = file.text.get(at + name.len()..).and_then(|rest| rest.chars().next());
+                    !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                });
+                assert!(!named, "{}: names {name}, which is above it", file.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for folder in ["src", "tests", "crates", "lua-5.4/port"] {
+        for file in files(folder, "rs") {
+            assert!(file.text.starts_with("//! "), "{}: begins with `//! what it is for`", file.path);
+        }
+    }
+    for file in files("lua-5.4/port", "h").iter().chain(&files("lua-5.4/port", "c")) {
+        assert!(file.text.starts_with("/* "), "{}: begins with `/* what it is for`", file.path);
+    }
+    for file in files("src/js", "js") {
+        assert!(file.text.starts_with("/**"), "{}: begins with `/** what it is for`", file.path);
+    }
+}
+
+#[test]
+fn the_border_is_declared_answered_and_documented_alike() {
+    let declared = fs::read_to_string(root().join("src/js/border.rs")).expect("is there");
+    let answered = fs::read_to_string(root().join("src/js/border.js")).expect("is there");
+    let documented = fs::read_to_string(root().join("docs/codec.md")).expect("is there");
+    let names: Vec<&str> =
+        declared.split("fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
+    assert!(names.len() > 15, "only {names:?} were found");
+    for name in names {
+        assert!(answered.contains(&format!("export function {name}(")), "border.js does not answer {name}");
+        assert!(documented.contains(&format!("| `{name}(")), "docs/codec.md does not tell of {name}");
+    }
+}
+
+#[test]
+fn no_build_output_and_no_third_party_source_is_committed() {
+    for name in tracked() {
+        let base = name.rsplit('/').next().unwrap_or_default();
+        let extension = Path::new(&name).extension().and_then(|e| e.to_str()).unwrap_or_default();
+        assert!(!["wasm", "o", "a", "tgz", "rlib"].contains(&extension), "{name}: build output");
+        for folder in ["node_modules/", "target/", "pkg/", "dist/", "lua-5.4/src/"] {
+            assert!(!name.starts_with(folder) && !name.contains(&format!("/{folder}")), "{name}: build output");
+        }
+        assert!(!["lapi.c", "lvm.c", "lgc.c", "lparser.c", "lstrlib.c", "ltable.c"].contains(&base), "{name}: not ours");
+    }
+}
+
+#[test]
+fn nothing_names_a_machine_or_a_registry_host() {
+    // Put together here, so that this file does not hold them itself.
+    let words = [
+        ["/", "root/"].concat(),
+        ["/work/", "main"].concat(),
+        ["/work/", "shared"].concat(),
+        ["registry.", "npmjs.org"].concat(),
+        ["\"resol", "ved\":"].concat(),
+        ["/tmp/", "w/"].concat(),
+    ];
+    for name in tracked() {
+        let Ok(text) = fs::read_to_string(root().join(&name)) else { continue };
+        for word in &words {
+            assert!(!text.contains(word), "{name}: names {word}");
+        }
+    }
+}
+
+#[test]
+fn no_test_is_switched_off() {
+    let marks = [["#[ig", "nore"].concat(), ["test.", "skip("].concat(), ["it.", "skip("].concat(), ["|| ", "true"].concat()];
+    for name in tracked() {
+        let code = [".rs", ".ts", ".js", ".mjs", ".sh", "/run"].iter().any(|end| name.ends_with(end));
+        let Ok(text) = fs::read_to_string(root().join(&name)) else { continue };
+        for mark in marks.iter().filter(|_| code) {
+            assert!(!text.contains(mark), "{name}: {mark}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/** The page's side of the worker: commands as promises, and a worker that can be ended at any time. */
+import type { Command, Commands, Failure, FromWorker, Notice } from "./protocol.ts";
+
+/** The worker's answer to a command was an error. */
+export class CommandError extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/** The worker was ended before it answered. */
+export class Stopped extends Error {}
+
+interface Waiting {
+  resolve: (reply: never) => void;
+  reject: (error: Error) => void;
+}
+
+export class Client {
+  readonly #onNotice: (notice: Notice) => void;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker;
+  #lastId = 0;
+
+  constructor(onNotice: (notice: Notice) => void) {
+    this.#onNotice = onNotice;
+    this.#worker = this.#start();
+  }
+
+  call<C extends Command>(command: C, args: Commands[C]["args"]): Promise<Commands[C]["reply"]> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, command, args });
+    });
+  }
+
+  /** Ends the worker, whatever it is doing, and starts a fresh one, with no VM yet. */
+  restart(): void {
+    this.#worker.terminate();
+    this.#rejectAll(new Stopped("the worker was stopped"));
+    this.#worker = this.#start();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      // What an ended worker had sent before its end must not reach the screen.
+      if (worker === this.#worker) this.#receive(data);
+    };
+    worker.onerror = (event) => this.#rejectAll(new Error(event.message || "the worker could not be loaded"));
+    return worker;
+  }
+
+  #receive(message: FromWorker): void {
+    if ("event" in message) return this.#onNotice(message);
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if ("failure" in message) waiting?.reject(new CommandError(message.failure));
+    else waiting?.resolve(message.reply as never);
+  }
+
+  #rejectAll(error: Error): void {
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of all) reject(error);
+  }
+}

@@ -1,0 +1,56 @@
+/** What the user has written, kept in localStorage: one text for each program that was changed. */
+import { PROGRAMS, type Program } from "./programs.ts";
+
+const DRAFTS = "perilune-demo.drafts";
+const CURRENT = "perilune-demo.program";
+
+/** The program that was open last. */
+export function lastProgram(): Program {
+  const id = read(CURRENT);
+  const first = PROGRAMS[0];
+  if (first === undefined) throw new Error("there are no programs");
+  return PROGRAMS.find((program) => program.id === id) ?? first;
+}
+
+export function rememberProgram({ id }: Program): void {
+  write(CURRENT, id);
+}
+
+/** The program as the user left it. */
+export function draftOf({ id, source }: Program): string {
+  return drafts()[id] ?? source;
+}
+
+/** Keeps a text; forgets it when it is the original. */
+export function keepDraft({ id, source }: Program, text: string): void {
+  const all = drafts();
+  if (text === source) delete all[id];
+  else all[id] = text;
+  write(DRAFTS, JSON.stringify(all));
+}
+
+function drafts(): Record<string, string> {
+  try {
+    const all: unknown = JSON.parse(read(DRAFTS) ?? "{}");
+    return { ...(all as Record<string, string>) };
+  } catch {
+    return {};
+  }
+}
+
+/** localStorage may be forbidden; then drafts last as long as the page. */
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function write(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // Full or forbidden: the text is still in the editor.
+  }
+}

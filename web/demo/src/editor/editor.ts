@@ -1,0 +1,77 @@
+/** The editor: CodeMirror, put together. */
+import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
+import { EditorState, type Extension } from "@codemirror/state";
+import {
+  drawSelection,
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  keymap,
+  lineNumbers,
+} from "@codemirror/view";
+import { lua } from "./lua.ts";
+import { errorMark, markError } from "./mark.ts";
+import { theme } from "./theme.ts";
+
+interface Callbacks {
+  onRun: () => void;
+  onEdit: (text: string) => void;
+}
+
+export class Editor {
+  readonly #view: EditorView;
+  readonly #extensions: Extension;
+
+  constructor(parent: HTMLElement, { onRun, onEdit }: Callbacks) {
+    const run = () => (onRun(), true);
+    this.#extensions = [
+      // Before the others: Mod-Enter would make a blank line.
+      keymap.of([{ key: "Mod-Enter", run }]),
+      lineNumbers(),
+      highlightActiveLine(),
+      highlightActiveLineGutter(),
+      history(),
+      drawSelection(),
+      indentUnit.of("  "),
+      EditorState.tabSize.of(2),
+      indentOnInput(),
+      bracketMatching(),
+      lua,
+      theme,
+      errorMark,
+      keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
+      EditorView.contentAttributes.of({
+        "aria-label": "Lua program",
+        "aria-describedby": "editor-help",
+        "data-testid": "editor",
+      }),
+      EditorView.updateListener.of((update) => {
+        if (update.docChanged) onEdit(update.state.doc.toString());
+      }),
+    ];
+    this.#view = new EditorView({ parent });
+  }
+
+  get text(): string {
+    return this.#view.state.doc.toString();
+  }
+
+  /** Another program: with a history of its own. */
+  open(text: string): void {
+    this.#view.setState(EditorState.create({ doc: text, extensions: this.#extensions }));
+  }
+
+  /** Marks the line of an error; line undefined removes the mark. */
+  mark(line: number | undefined, message: string): void {
+    markError(this.#view, line === undefined ? null : { line, message });
+  }
+
+  /** To a line of the program. */
+  goTo(line: number): void {
+    const { doc } = this.#view.state;
+    const at = doc.line(Math.max(1, Math.min(line, doc.lines))).from;
+    this.#view.dispatch({ selection: { anchor: at }, scrollIntoView: true });
+    this.#view.focus();
+  }
+}

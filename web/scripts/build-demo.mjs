@@ -1,0 +1,62 @@
+/**
+ * `npm run build:demo`: the demo page into demo/dist/, from the built package. With a folder: there instead.
+ *
+ * What comes out is static and complete: no address in it leads elsewhere.
+ */
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import { build } from "esbuild";
+import { root, run } from "./bundle.mjs";
+
+const demo = resolve(root, "demo");
+const outdir = resolve(root, process.argv[2] ?? "demo/dist");
+const perilune = resolve(root, "dist/index.js");
+const module = resolve(root, "dist/perilune.wasm");
+
+for (const file of [perilune, module]) {
+  if (existsSync(file)) continue;
+  console.error(`${relative(root, file)} is missing: run "cargo xtask build" first`);
+  process.exit(1);
+}
+
+rmSync(outdir, { recursive: true, force: true });
+const { metafile } = await build({
+  absWorkingDir: demo,
+  entryPoints: { main: "src/main.ts", worker: "src/vm/worker.ts", style: "styles/main.css" },
+  outdir,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  legalComments: "none",
+  assetNames: "[name]",
+  loader: { ".lua": "text", ".woff2": "file" },
+  alias: { perilune },
+  metafile: true,
+  logLevel: "warning",
+});
+
+copyFileSync(resolve(demo, "index.html"), resolve(outdir, "index.html"));
+copyFileSync(resolve(demo, "assets/icon.svg"), resolve(outdir, "icon.svg"));
+// Where the package looks for it: beside the file that it was bundled into.
+copyFileSync(module, resolve(outdir, "perilune.wasm"));
+writeFileSync(resolve(outdir, "licences.txt"), licences(Object.keys(metafile.inputs)));
+run("tsc", ["-p", "demo/tsconfig.json"]);
+
+/** The licences of all packages that a file was taken from. */
+function licences(inputs) {
+  const packages = new Set();
+  for (const input of inputs) {
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(resolve(demo, input));
+    if (found !== null) packages.add(found[1]);
+  }
+  return [...packages]
+    .sort()
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(resolve(folder, "package.json"), "utf8"));
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      if (file === undefined) throw new Error(`${name} has no licence file`);
+      return `${name} ${version} (${license})\n\n${readFileSync(resolve(folder, file), "utf8").trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}

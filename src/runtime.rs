@@ -10,8 +10,6 @@ use crate::host::{Host, NativeHost};
 use crate::limits::{
     MEMORY_BYTES_PER_STACK_SLOT, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, STACK_SLOTS_MAX,
 };
-#[cfg(all(feature = "shell", target_arch = "wasm32"))]
-use crate::limits::RUST_RESERVE_BYTES;
 use crate::lua::{Memory, Stack, Status, raw, set_hash_seed};
 use crate::request::{self, Outcome};
 use crate::store::{MemoryStore, TableStore};
@@ -31,17 +29,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { memory_bytes: MEMORY_DEFAULT_BYTES }
-    }
-}
-
-impl Limits {
-    /// What of the limit is left for Lua. The limit of a wasm module is one of its whole memory: stack, static data and IO
-    /// buffer come first, and Rust's buffers must have room. (A program that embeds the crate bounds its memory itself.)
-    fn lua_capacity(self) -> usize {
-        #[cfg(all(feature = "shell", target_arch = "wasm32"))]
-        return self.memory_bytes.saturating_sub(crate::js::heap_base() + RUST_RESERVE_BYTES);
-        #[cfg(not(all(feature = "shell", target_arch = "wasm32")))]
-        return self.memory_bytes;
     }
 }
 
@@ -130,13 +117,19 @@ impl Builder {
     pub fn build(self) -> Result<Runtime> {
         let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));
-        Runtime::assemble(host, store, self.limits)
+        Runtime::assemble(host, store, self.limits, self.limits.memory_bytes)
     }
 }
 
 impl Runtime {
     /// What `Builder::build` does, for a caller that has all parts (the wasm shell need not carry the default ones).
-    pub(crate) fn assemble(mut host: Box<dyn Host>, store: Box<dyn TableStore>, limits: Limits) -> Result<Runtime> {
+    /// `lua_capacity` is what of the memory limit is left for Lua, in bytes.
+    pub(crate) fn assemble(
+        mut host: Box<dyn Host>,
+        store: Box<dyn TableStore>,
+        limits: Limits,
+        lua_capacity: usize,
+    ) -> Result<Runtime> {
         let limit = limits.memory_bytes;
         if limit < MEMORY_MIN_BYTES {
             return Err(Error::usage(format!("memory limit of {limit} bytes is below {MEMORY_MIN_BYTES}")));
@@ -146,7 +139,7 @@ impl Runtime {
         let context = Box::new(Context {
             host,
             store,
-            memory: Box::new(Memory::new(limit, limits.lua_capacity(), stack_slots)),
+            memory: Box::new(Memory::new(limit, lua_capacity, stack_slots)),
             key: Vec::new(),
             value: Vec::new(),
             writes: 0,

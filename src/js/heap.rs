@@ -111,7 +111,7 @@ pub(super) fn set_limit(bytes: usize) -> bool {
 }
 
 /// Bytes before the heap: stack, static data, IO buffer.
-pub(crate) fn heap_base() -> usize {
+pub(super) fn heap_base() -> usize {
     unsafe extern "C" {
         // The linker's symbol: only its address means something.
         static __heap_base: u8;

@@ -9,9 +9,6 @@ pub use self::host::JsHost;
 pub use self::open::{OpenStore, open_store};
 pub use self::store::JsStore;
 
-#[cfg(feature = "shell")]
-pub(crate) use self::heap::heap_base;
-
 mod border;
 #[cfg(feature = "shell")]
 mod heap;

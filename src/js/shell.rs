@@ -4,7 +4,7 @@
 
 use super::io_buffer::{IoBuffer, Owner};
 use super::{JsHost, JsStore, heap, panic};
-use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES};
+use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, RUST_RESERVE_BYTES};
 use crate::request::Outcome;
 use crate::runtime::{Limits, Runtime};
 use std::cell::UnsafeCell;
@@ -61,7 +61,9 @@ pub extern "C" fn init() -> i32 {
         return Outcome::Memory as i32;
     }
     let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
-    match Runtime::assemble(host, store, Limits { memory_bytes }) {
+    // Stack, static data and IO buffer come first, and Rust's buffers must have room.
+    let lua_capacity = memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES);
+    match Runtime::assemble(host, store, Limits { memory_bytes }, lua_capacity) {
         Ok(runtime) => {
             shell.runtime = Some(runtime);
             0

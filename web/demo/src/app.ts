@@ -7,7 +7,7 @@ import { Client, CommandError, Stopped } from "./client.ts";
 import { draftOf, keepDraft, lastProgram, rememberProgram } from "./drafts.ts";
 import { Editor } from "./editor/editor.ts";
 import type { Program } from "./programs.ts";
-import type { Failure, Notice, Overview } from "./protocol.ts";
+import type { Failure, Notice, Opened, Overview } from "./protocol.ts";
 import { MemoryChart } from "./view/chart.ts";
 import { CommitState } from "./view/commit.ts";
 import { byId } from "./view/dom.ts";
@@ -24,6 +24,12 @@ const MEMORY = "memory://";
 /** A program that takes longer than this gets a button to stop it. */
 const STOP_AFTER_MS = 250;
 
+/**
+ * How long a VM that replaces another asks again when the storage is locked: browsers give a busy worker some two
+ * seconds before they end it, and it keeps the lock that long.
+ */
+const SUCCESSION_MS = 6000;
+
 type State = "opening" | "ready" | "running" | "trouble";
 
 export class App {
@@ -36,7 +42,7 @@ export class App {
   readonly #outcome = new Outcome((line) => this.#editor.goTo(line));
   readonly #chart = new MemoryChart();
   readonly #commit = new CommitState();
-  readonly #inspector = new Inspector(new Rows(this.#client, (overview) => void this.#inspector.show(overview.tables)));
+  readonly #inspector = new Inspector(new Rows(this.#client, (overview) => void this.#show(overview)));
   #program: Program = lastProgram();
   #state: State = "opening";
   #storage = STORAGE;
@@ -59,6 +65,7 @@ export class App {
     this.#program = program;
     rememberProgram(program);
     this.#editor.open(draftOf(program));
+    this.#changed = [];
     this.#inspector.follow();
     this.#programs.show(program, draftOf(program) !== program.source);
   }
@@ -73,24 +80,34 @@ export class App {
     this.#open(this.#program);
   }
 
-  async #openVm(storage: string): Promise<void> {
+  async #openVm(storage: string, patienceMs = 0): Promise<void> {
     this.#enter("opening");
     hideTrouble();
     this.#storage = storage;
     try {
-      const { overview } = await this.#client.call("open", { storage });
+      const { overview } = await this.#openPatiently(storage, Date.now() + patienceMs);
       this.#commit.start(storage !== MEMORY);
       this.#chart.add(overview.memory, "open");
-      this.#sayRestored(overview);
       this.#enter("ready");
-      await this.#inspector.show(overview.tables);
+      await this.#show(overview, "restored");
     } catch (error) {
       if (error instanceof Stopped) return;
       this.#enter("trouble");
+      this.#commit.unavailable();
       showTrouble(failureOf(error), {
         onRetry: () => void this.#openVm(STORAGE),
         onMemory: () => void this.#openVm(MEMORY),
       });
+    }
+  }
+
+  async #openPatiently(storage: string, deadline: number): Promise<Opened> {
+    for (;;) {
+      try {
+        return await this.#client.call("open", { storage });
+      } catch (error) {
+        if (failureOf(error).code !== "locked" || Date.now() >= deadline) throw error;
+      }
     }
   }
 
@@ -103,11 +120,14 @@ export class App {
     const slow = setTimeout(() => this.#offerStop(true), STOP_AFTER_MS);
     try {
       const ran = await this.#client.call("run", { source: this.#editor.text });
-      this.#enter("ready");
+      // From here on there is nothing to stop.
+      clearTimeout(slow);
+      this.#offerStop(false);
       this.#outcome.finish(ran);
       this.#chart.add(ran.overview.memory, "run");
       if (ran.failure !== undefined) this.#editor.mark(ran.failure.line, ran.failure.message);
-      await this.#inspector.show(ran.overview.tables, this.#changed);
+      await this.#show(ran.overview);
+      this.#enter("ready");
     } catch (error) {
       if (!(error instanceof Stopped)) await this.#replaceVm(failureOf(error).message);
     } finally {
@@ -120,7 +140,7 @@ export class App {
   async #stop(): Promise<void> {
     this.#client.restart();
     this.#outcome.stopped();
-    await this.#openVm(this.#storage);
+    await this.#openVm(this.#storage, SUCCESSION_MS);
     byId("run").focus();
   }
 
@@ -128,7 +148,7 @@ export class App {
   async #replaceVm(message: string): Promise<void> {
     this.#outcome.broken(`${message}. The VM was replaced by a fresh one.`);
     this.#client.restart();
-    await this.#openVm(this.#storage);
+    await this.#openVm(this.#storage, SUCCESSION_MS);
   }
 
   async #collect(): Promise<void> {
@@ -159,12 +179,14 @@ export class App {
     }
   }
 
-  #sayRestored({ tables }: Overview): void {
+  /** The tables, and how many there are; `how` they came to be there. */
+  #show({ tables }: Overview, how = ""): Promise<void> {
     const entries = tables.reduce((sum, table) => sum + table.entries, 0);
-    byId("restored").textContent =
-      tables.length === 0
-        ? "Nothing stored yet"
-        : `${counted(tables.length, "table")}, ${counted(entries, "entry", "entries")} restored`;
+    const sum = `${counted(tables.length, "table")}, ${counted(entries, "entry", "entries")} ${how}`;
+    const element = byId("restored");
+    element.textContent = tables.length === 0 ? "Nothing stored yet" : sum.trim();
+    element.toggleAttribute("data-restored", how !== "" && tables.length > 0);
+    return this.#inspector.show(tables, this.#changed);
   }
 
   #offerStop(offered: boolean): void {

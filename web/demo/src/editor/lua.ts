@@ -32,6 +32,7 @@ interface State {
 
 const parser: StreamParser<State> = {
   name: "lua",
+  startState: () => ({ long: null, line: 0, open: [], afterDot: false }),
   copyState: (state) => ({ ...state, open: [...state.open] }),
 
   token(stream, state) {
@@ -91,13 +92,13 @@ function longBracket(stream: StringStream, state: State): string {
 }
 
 function wordStyle(word: string, afterDot: boolean, stream: StringStream, state: State): string {
-  if (afterDot) return stream.match(/^\s*[("'{]/, false) ? "method" : "propertyName";
+  if (afterDot) return stream.match(/^\s*[("'{]/, false) ? "propertyName.function" : "propertyName";
   count(word, state);
   if (KEYWORDS.has(word)) return "keyword";
   if (CONSTANTS.has(word)) return "atom";
-  if (LIBRARIES.has(word)) return "standard";
-  if (FUNCTIONS.has(word)) return "builtin";
-  return stream.match(/^\s*[("'{]/, false) ? "method" : "variableName";
+  if (LIBRARIES.has(word)) return "variableName.standard";
+  if (FUNCTIONS.has(word)) return "variableName.standard";
+  return stream.match(/^\s*[("'{]/, false) ? "variableName.function" : "variableName";
 }
 
 /** `elseif ... then` and `else` close one block and open the next. */

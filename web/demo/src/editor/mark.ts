@@ -25,7 +25,9 @@ class Note extends WidgetType {
     const note = document.createElement("div");
     note.className = "cm-error-note";
     note.dataset["testid"] = "error-note";
-    note.textContent = this.message;
+    const text = document.createElement("span");
+    text.textContent = this.message;
+    note.append(text);
     return note;
   }
 }

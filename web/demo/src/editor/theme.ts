@@ -32,10 +32,17 @@ const chrome = EditorView.theme({
   ".cm-matchingBracket": { backgroundColor: "var(--selection)", outline: "none" },
   ".cm-error-line": { backgroundColor: "var(--bad-wash)", boxShadow: "inset 2px 0 0 var(--bad)" },
   ".cm-error-note": {
-    padding: "3px 20px 5px 10px",
+    padding: "3px 0 5px 10px",
     color: "var(--bad)",
     backgroundColor: "var(--bad-wash)",
     boxShadow: "inset 2px 0 0 var(--bad)",
+  },
+  // As wide as what one sees, not as the longest line.
+  ".cm-error-note > span": {
+    position: "sticky",
+    left: "62px",
+    display: "inline-block",
+    maxWidth: "calc(100cqi - 84px)",
     whiteSpace: "pre-wrap",
     overflowWrap: "anywhere",
   },

@@ -20,6 +20,11 @@ export class CommitState {
     else this.#show("none", "Not stored", "This VM keeps its tables in memory only");
   }
 
+  /** There is no VM. */
+  unavailable(): void {
+    this.#show("none", "No storage", "The storage could not be opened");
+  }
+
   /** Tables were changed. */
   accepted(tables: number): void {
     if (this.#kept) this.#show("accepted", "Accepted", `${counted(tables, "table")} changed; on the way to storage`);

@@ -49,6 +49,15 @@ export class Inspector {
     void this.#rows.show(this.#summary());
   }
 
+  /** Scrolls the list, and nothing but the list. */
+  #revealSelected(): void {
+    const button = this.#list.querySelector<HTMLElement>('[aria-pressed="true"]');
+    if (button === null) return;
+    const [list, item] = [this.#list.getBoundingClientRect(), button.getBoundingClientRect()];
+    if (item.top < list.top) this.#list.scrollTop -= list.top - item.top + 6;
+    else if (item.bottom > list.bottom) this.#list.scrollTop += item.bottom - list.bottom + 6;
+  }
+
   #draw(changed: readonly string[]): void {
     const focused = (document.activeElement as HTMLElement | null)?.dataset["name"];
     this.#total.textContent = count(this.#tables.length);
@@ -77,6 +86,7 @@ export class Inspector {
       ".",
     );
     this.#list.replaceChildren(...(items.length > 0 ? items : [empty]));
+    this.#revealSelected();
     if (focused === undefined) return;
     this.#list.querySelector<HTMLElement>(`[data-name="${CSS.escape(focused)}"]`)?.focus();
   }

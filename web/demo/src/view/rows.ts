@@ -87,7 +87,7 @@ export class Rows {
       command === "clear"
         ? ["Clear", `Its ${what} will be gone for good. The table stays, empty.`]
         : ["Drop", `The table and its ${what} will be gone for good.`];
-    if (!(await confirmed(`${verb} ${table.name}?`, detail, verb))) return;
+    if (!(await confirmed(`${verb} the table ${table.name}?`, detail, verb))) return;
     this.#onChange(await this.#client.call(command, { table: table.name }));
   }
 }

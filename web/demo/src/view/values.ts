@@ -16,7 +16,7 @@ export function valueView(value: Shown, open = false): HTMLElement {
 
 /** A key: without the label, when its look already says what it is. */
 export function keyView(key: Shown): HTMLElement {
-  return el("span", { class: "value key" }, literal(key), key.type !== "string" && typeLabel(key));
+  return el("span", { class: "value" }, literal(key), key.type !== "string" && typeLabel(key));
 }
 
 /** The word for a type, as Lua says it. */
@@ -42,7 +42,7 @@ function typeLabel(value: Shown): HTMLElement | undefined {
 }
 
 function literal(value: Shown): HTMLElement {
-  return el("span", { class: `literal ${value.type}` }, literalText(value));
+  return el("span", { class: `literal is-${value.type}` }, literalText(value));
 }
 
 function literalText(value: Shown): string {
@@ -60,7 +60,7 @@ function literalText(value: Shown): string {
     case "table":
       return value.count === 0 ? "{}" : summary(value);
     case "again":
-      return `table ${value.id}, shown above`;
+      return "(the table above)";
     case "external":
       return `ext.table(${quoted(value.name)})`;
     case "other":
@@ -69,11 +69,10 @@ function literalText(value: Shown): string {
 }
 
 function tree(table: Shown & { type: "table" }, open: boolean): HTMLElement {
-  const label = counted(table.count, "entry", "entries");
   const details = el(
     "details",
     { class: "tree", open },
-    el("summary", {}, literal(table), el("span", { class: "type" }, `table, ${label}`)),
+    el("summary", {}, literal(table), el("span", { class: "type" }, `table of ${count(table.count)}`)),
   );
   // Only when it is opened: a table of tables may hold thousands.
   const fill = () => {
@@ -92,7 +91,7 @@ function tree(table: Shown & { type: "table" }, open: boolean): HTMLElement {
 /** As one would write it in a table constructor. */
 function keyText(key: Shown): HTMLElement {
   const name = key.type === "string" && /^[A-Za-z_]\w*$/.test(key.text);
-  return el("span", { class: `literal key ${name ? "name" : key.type}` }, name ? key.text : `[${literalText(key)}]`);
+  return el("span", { class: `literal is-${name ? "name" : key.type}` }, name ? key.text : `[${literalText(key)}]`);
 }
 
 function summary(table: Shown & { type: "table" }): string {

@@ -1,0 +1,14 @@
+//! Any bytes: refused, or read as a value whose bytes they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use perilune::value::{decode_list, decode_value, encode_value};
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(value) = decode_value(bytes) {
+        let mut again = Vec::new();
+        encode_value(&value, &mut again).expect("what was decoded can be encoded");
+        assert_eq!(again, bytes);
+    }
+    let _ = decode_list(bytes);
+});

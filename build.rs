@@ -216,7 +216,7 @@ fn build_native(sources: &Path, port: &Path) {
 }
 
 /// Bytes of the shadow stack: the first thing in linear memory, so that an overflow traps instead of corrupting.
-/// tests/web.rs drives every kind of C recursion to its limit on it.
+/// web/test/stack.test.ts drives every kind of C recursion to its limit on it.
 const WASM_STACK_BYTES: u32 = 128 * 1024;
 
 /// Whole-program optimisation of the C files: clang makes bitcode, rustc's own wasm linker (its LLVM is the newer one)

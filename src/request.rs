@@ -56,7 +56,16 @@ impl Runtime {
         if status != Status::Ok {
             // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls a
             // runtime error.
-            return self.fail(if status == Status::Memory { status } else { Status::Syntax });
+            if status == Status::Memory {
+                return self.fail(status);
+            }
+            describe(stack, Status::Syntax);
+            let failure = &mut self.context_mut().failure;
+            failure.seen = true;
+            if failure.chunk.is_empty() {
+                set(&mut failure.chunk, name.to_bytes().get(1..).unwrap_or_default());
+            }
+            return self.fail(Status::Syntax);
         }
         context(stack).memory.for_script();
         let status = stack.protected_call(0, raw::LUA_MULTRET, HANDLER);
@@ -292,7 +301,7 @@ fn describe(stack: Stack, status: Status) {
     note_message(stack, index);
     if status == Status::Syntax {
         let failure = &mut context(stack).failure;
-        // "chunk:line: ..."
+
         if let Some((end, line)) = place_in(&failure.message) {
             failure.line = Some(line);
             set(&mut failure.chunk, &failure.message[..end]);

@@ -113,6 +113,23 @@ fn a_syntax_error_points_at_its_line() {
 }
 
 #[test]
+fn a_source_nested_too_deep_names_its_chunk() {
+    let failed = error(&mut lua(), &["return ", &"(".repeat(5000), "1", &")".repeat(5000)].concat());
+    assert_eq!((failed.code(), failed.to_string().as_str()), ("syntax", "C stack overflow"));
+    assert_eq!(failed.lua().expect("from Lua").chunk.as_deref(), Some("eval"));
+}
+
+#[test]
+fn random_numbers_come_from_the_host() {
+    let draw = "return math.random(0), math.random(0)";
+    assert_ne!(values(&mut lua(), draw), values(&mut lua(), draw));
+    let seeded = values(&mut lua(), &format!("math.randomseed(7) {draw}"));
+    assert_eq!(seeded, values(&mut lua(), &format!("math.randomseed(7) {draw}")));
+    let again = values(&mut lua(), "math.randomseed() local a = math.random(0) math.randomseed() return a ~= math.random(0)");
+    assert_eq!(again, [true.into()]);
+}
+
+#[test]
 fn a_hundred_thousand_failures_in_a_row_leave_no_trace() {
     let mut lua = lua();
     values(&mut lua, "n = 0");

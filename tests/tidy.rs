@@ -80,8 +80,9 @@ fn arrows_point_down() {
         for file in files(room, "rs") {
             for other in forbidden {
                 let name = format!("crate::{other}");
-                let named = code(&file.text).match_indices(&name).any(|(at, _)| {
-                    let after = file.text.get(at + name.len()..).and_then(|rest| rest.chars().next());
+                let code = code(&file.text);
+                let named = code.match_indices(&name).any(|(at, _)| {
+                    let after = code[at + name.len()..].chars().next();
                     !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
                 });
                 assert!(!named, "{}: names {name}, which is above it", file.path);

@@ -91,7 +91,7 @@ fn count_inner(stack: Stack) -> Result<c_int, Thrown> {
 /// `ext.transaction(fn, ...)`: calls `fn(...)` and returns its results; an error takes back what it wrote and goes on.
 fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     if stack.type_of(1) != raw::LUA_TFUNCTION {
-        stack.argument_error(1, c"function expected");
+        stack.type_error(1, c"function");
     }
     store(stack, |c| c.store.transaction(Transaction::Begin))?;
     // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never outlives its eval.
@@ -119,13 +119,13 @@ fn name<'a>(stack: Stack) -> &'a [u8] {
             stack.argument_error(1, c"name of a table must be valid UTF-8")
         }
         Some(name) => name,
-        None => stack.argument_error(1, c"string expected"),
+        None => stack.type_error(1, c"string"),
     }
 }
 
 fn table_argument(stack: Stack) -> TableId {
     match id_of(stack, 1) {
         Some(id) => id,
-        None => stack.argument_error(1, c"external table expected"),
+        None => stack.type_error(1, c"external table"),
     }
 }

@@ -13,6 +13,11 @@ pub(super) fn store<R>(
 ) -> Result<R, Thrown> {
     match call(context(stack)) {
         Ok(result) => Ok(result),
+        Err(StoreError::OutOfMemory) => {
+            // The error that Lua itself raises: a plain string, without position.
+            stack.push_bytes(b"not enough memory");
+            Err(Thrown)
+        }
         Err(error) => {
             note(stack, &error);
             // The text is the context's, not this frame's: pushing may raise.

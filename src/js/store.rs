@@ -100,7 +100,7 @@ fn receive(
 ) -> Result<Option<usize>, StoreError> {
     let mut room = room;
     loop {
-        out.try_reserve(room).map_err(|_| StoreError::TooLarge)?;
+        out.try_reserve(room).map_err(|_| StoreError::OutOfMemory)?;
         let code = call(out.spare_capacity_mut().as_mut_ptr().cast(), room);
         if code == ABSENT {
             return Ok(None);

@@ -36,6 +36,8 @@ unsafe extern "C-unwind" {
     // lua-5.4/port/hold.c
     fn perilune_hold(l: *mut lua_State) -> c_int;
     fn perilune_release(l: *mut lua_State);
+    // lauxlib.h; mlua-sys leaves it out. `[-0, +0, v]`
+    fn luaL_typeerror(l: *mut lua_State, argument: c_int, expected: *const c_char) -> c_int;
 }
 
 /// One call of C Lua. Sound because of the invariant of `Stack`.
@@ -402,6 +404,13 @@ impl Stack {
     /// As `throw_at` the function that called this one: what `luaL_error` does. `[-0, +1, m]`
     pub(crate) fn throw(self, message: &[u8]) -> Thrown {
         self.throw_at(1, message)
+    }
+
+    /// "bad argument #n to 'f' (name expected, got ...)". Raises at once. `[-?, +0, e]`
+    pub(crate) fn type_error(self, argument: c_int, expected: &CStr) -> ! {
+        // SAFETY: the state is valid, and no frame up to Lua holds a destructor when this raises.
+        unsafe { luaL_typeerror(self.0, argument, expected.as_ptr()) };
+        unreachable!("luaL_typeerror raises")
     }
 
     /// "bad argument #n to 'f' (message)". Raises at once. `[-?, +0, e]`

@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 lua_function!(print = print_inner);
 lua_function!(load = load_inner);
+lua_function!(random_seed = random_seed_inner);
 lua_function!(traceback = traceback_inner);
 lua_function!(raw_set = raw_set_inner);
 lua_function!(collect_garbage = collect_garbage_inner);
@@ -32,7 +33,7 @@ pub(super) fn harden(stack: Stack, seed: u64) {
     stack.set_field(-2, c"dump");
     stack.pop(1);
     open_debug(stack);
-    seed_random(stack, seed);
+    own_random_seed(stack, seed);
     stack.pop(1);
     // SAFETY: `warn` is a lua_WarnFunction, and its userdata is the state that it is given to.
     unsafe { raw::lua_setwarnf(stack.as_ptr(), Some(warn), stack.as_ptr().cast()) };
@@ -50,13 +51,30 @@ fn open_debug(stack: Stack) {
     stack.pop(1);
 }
 
-/// `math.randomseed(seed)`: the host's randomness. `[-0, +0, m]`, globals on top.
-fn seed_random(stack: Stack, seed: u64) {
+/// `math.random` starts from the host's randomness, and `math.randomseed()` asks for more of it: C Lua would take the clock
+/// and an address. `[-0, +0, m]`, globals on top.
+fn own_random_seed(stack: Stack, seed: u64) {
     stack.get_field(-1, c"math");
     stack.get_field(-1, c"randomseed");
+    stack.push_copy(-1);
     stack.push_integer(seed as i64);
     stack.call(1, 0);
-    stack.pop(1);
+    // C Lua's function finds the generator's state in its first upvalue: ours has it there too, and then the function.
+    // SAFETY: the function on top has that upvalue (lmathlib.c, setrandfunc).
+    unsafe { raw::lua_getupvalue(stack.as_ptr(), -1, 1) };
+    stack.push_copy(-2);
+    stack.push_function(random_seed, 2);
+    stack.set_field(-3, c"randomseed");
+    stack.pop(2);
+}
+
+fn random_seed_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if stack.top() == 0 {
+        let host = &mut context(stack).host;
+        let seeds = [host.random_u64(), host.random_u64()];
+        seeds.iter().for_each(|&seed| stack.push_integer(seed as i64));
+    }
+    forward_to(stack, raw::lua_upvalueindex(2))
 }
 
 /// `debug.traceback([thread,] [message [, level]])`: a message that is no string comes back as it is.
@@ -126,11 +144,16 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward(stack)
 }
 
-/// Runs C Lua's own function, which is the first upvalue, in this very frame: its error messages then have the name and
-/// the position that they have in C Lua. (It uses no upvalues.)
+/// Runs C Lua's own function, which is the first upvalue (and uses none itself).
 fn forward(stack: Stack) -> Result<c_int, Thrown> {
+    forward_to(stack, raw::lua_upvalueindex(1))
+}
+
+/// Runs the C function in this upvalue, in this very frame: its error messages then have the name and the position that
+/// they have in C Lua.
+fn forward_to(stack: Stack, upvalue: c_int) -> Result<c_int, Thrown> {
     // SAFETY: `harden` made the upvalue; reading it changes nothing.
-    let function = unsafe { raw::lua_tocfunction(stack.as_ptr(), raw::lua_upvalueindex(1)) };
+    let function = unsafe { raw::lua_tocfunction(stack.as_ptr(), upvalue) };
     let Some(function) = function else { return Ok(0) };
     // SAFETY: the arguments lie where Lua would put them, and no destructor is alive here if it raises.
     Ok(unsafe { function(stack.as_ptr()) })

@@ -107,7 +107,7 @@ impl TableStore for MemoryStore {
         let Some((_, value)) = contents.places.get(key).and_then(|place| contents.entries.get(place)) else {
             return Ok(false);
         };
-        out.try_reserve(value.len()).map_err(|_| StoreError::TooLarge)?;
+        out.try_reserve(value.len()).map_err(|_| StoreError::OutOfMemory)?;
         out.extend_from_slice(value);
         Ok(true)
     }
@@ -149,7 +149,7 @@ impl TableStore for MemoryStore {
             if any && out.len() - start + needed > room {
                 break;
             }
-            out.try_reserve(needed).map_err(|_| StoreError::TooLarge)?;
+            out.try_reserve(needed).map_err(|_| StoreError::OutOfMemory)?;
             #[allow(clippy::cast_precision_loss, reason = "a table never sees 2^53 insertions")]
             out.extend_from_slice(&(place as f64).to_le_bytes());
             out.extend_from_slice(key);
@@ -182,9 +182,9 @@ impl TableStore for MemoryStore {
 
     fn names(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
         let mut writer = Writer::new(out);
-        writer.u32(self.tables.len() as u32).map_err(|_| StoreError::TooLarge)?;
+        writer.u32(self.tables.len() as u32).map_err(|_| StoreError::OutOfMemory)?;
         let mut names = self.tables.values().map(|contents| &contents.name);
-        names.try_for_each(|name| writer.string(name).map_err(|_| StoreError::TooLarge))
+        names.try_for_each(|name| writer.string(name).map_err(|_| StoreError::OutOfMemory))
     }
 
     fn transaction(&mut self, what: Transaction) -> Result<(), StoreError> {

@@ -74,6 +74,8 @@ pub enum StoreError {
     ReadOnly,
     /// Too large for it.
     TooLarge,
+    /// There is no memory in the VM for what it holds.
+    OutOfMemory,
     /// No table can have this name.
     Name,
     /// A commit or roll back without a begin.
@@ -87,6 +89,7 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Closed => f.write_str("external table was dropped or its store is closed"),
             StoreError::ReadOnly => f.write_str("store is read-only"),
+            StoreError::OutOfMemory => f.write_str("not enough memory"),
             StoreError::TooLarge => f.write_str("too large for the store"),
             StoreError::Name => f.write_str("name of an external table must be 1 to 1024 bytes of UTF-8"),
             StoreError::NoTransaction => f.write_str("no transaction is open"),

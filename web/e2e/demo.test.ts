@@ -84,7 +84,10 @@ suite("the demo page", () => {
 
   test("every program of the list runs, and none but the one about errors fails", () =>
     visit(async (page) => {
-      const ids = await page.getByTestId("programs").locator("button").evaluateAll((buttons) => buttons.map((button) => button.dataset["id"]!));
+      const ids = await page
+        .getByTestId("programs")
+        .locator("button")
+        .evaluateAll((buttons) => buttons.map((button) => button.dataset["id"]!));
       assert.deepEqual(ids.slice(0, 4), ["counter", "todo-list", "data-processing", "state-machine"]);
       for (const id of ids) {
         await run(page, id);
@@ -121,7 +124,10 @@ suite("the demo page", () => {
       await page.getByTestId("page-range").filter({ hasText: "951–1,000 of 1,000" }).waitFor();
       await page.getByTestId("find").fill("key 100");
       await page.getByTestId("page-range").filter({ hasText: "1–2 of 2" }).waitFor();
-      assert.deepEqual((await rows(page, 2)).map(([key]) => key), ['"key 100"', '"key 1000"']);
+      assert.deepEqual(
+        (await rows(page, 2)).map(([key]) => key),
+        ['"key 100"', '"key 1000"'],
+      );
 
       await committed(page);
       await page.getByTestId("reload").click();
@@ -157,7 +163,13 @@ suite("the demo page", () => {
 
       await write(page, "return 'still here', 1, 1.0, '\\xff\\0', nil");
       await run(page);
-      assert.deepEqual(await results(page), ['"still here"string', "1integer", "1.0float", "ff 00string, 2 bytes", "nil"]);
+      assert.deepEqual(await results(page), [
+        '"still here"string',
+        "1integer",
+        "1.0float",
+        "ff 00string, 2 bytes",
+        "nil",
+      ]);
     }));
 
   test("the memory chart follows runs and the garbage collector", () =>
@@ -281,7 +293,10 @@ function results(page: Page): Promise<string[]> {
 function rows(page: Page, count: number): Promise<string[][]> {
   return page
     .getByTestId("row")
-    .evaluateAll((all, n) => all.slice(0, n).map((row) => [...row.children].map((cell) => cell.textContent ?? "")), count);
+    .evaluateAll(
+      (all, n) => all.slice(0, n).map((row) => [...row.children].map((cell) => cell.textContent ?? "")),
+      count,
+    );
 }
 
 function serve(folder: string): Promise<Server> {

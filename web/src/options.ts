@@ -44,9 +44,9 @@ const CREATE: Record<string, Check> = {
   storage: (value) =>
     typeof value === "string" || isBackend(value) ? undefined : "must be a string or a storage object",
   memoryLimit: (value) =>
-    Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= 2 ** 32
+    Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 32
       ? undefined
-      : "must be a number of bytes up to 4 GiB",
+      : "must be a number of bytes below 4 GiB",
   sandbox: (value) => (value === "strict" ? undefined : `${String(value)} is not available in this version`),
   stdout: isFunction,
   stderr: isFunction,

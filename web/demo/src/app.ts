@@ -204,5 +204,13 @@ export class App {
 function failureOf(error: unknown): Failure {
   if (error instanceof CommandError) return error.failure;
   const message = error instanceof Error ? error.message : String(error);
-  return { name: "Error", kind: "page", code: undefined, message, line: undefined, traceback: undefined, value: undefined };
+  return {
+    name: "Error",
+    kind: "page",
+    code: undefined,
+    message,
+    line: undefined,
+    traceback: undefined,
+    value: undefined,
+  };
 }

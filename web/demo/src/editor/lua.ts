@@ -11,8 +11,10 @@ const KEYWORDS = new Set(
 );
 const CONSTANTS = new Set(["nil", "true", "false"]);
 const FUNCTIONS = new Set(
-  ("assert collectgarbage error getmetatable ipairs load next pairs pcall print rawequal rawget rawlen rawset require " +
-    "select setmetatable tonumber tostring type warn xpcall").split(" "),
+  (
+    "assert collectgarbage error getmetatable ipairs load next pairs pcall print rawequal rawget rawlen rawset require " +
+    "select setmetatable tonumber tostring type warn xpcall"
+  ).split(" "),
 );
 const LIBRARIES = new Set("coroutine debug ext host io math os package string table utf8 _G _ENV".split(" "));
 

@@ -36,7 +36,8 @@ const field = StateField.define<DecorationSet>({
   create: () => Decoration.none,
   update(marks, transaction) {
     for (const effect of transaction.effects) {
-      if (effect.is(setMark)) return effect.value === null ? Decoration.none : decorate(transaction.state, effect.value);
+      if (effect.is(setMark))
+        return effect.value === null ? Decoration.none : decorate(transaction.state, effect.value);
     }
     return transaction.docChanged ? Decoration.none : marks;
   },

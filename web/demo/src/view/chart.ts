@@ -85,8 +85,5 @@ export class MemoryChart {
 }
 
 function number(label: string, name: string, bytes: number): HTMLElement[] {
-  return [
-    el("dt", { class: name }, label),
-    el("dd", { class: name, testid: `memory-${name}` }, size(bytes)),
-  ];
+  return [el("dt", { class: name }, label), el("dd", { class: name, testid: `memory-${name}` }, size(bytes))];
 }

@@ -21,8 +21,7 @@ export class Rows {
     this.#client = client;
     this.#onChange = onChange;
     this.#find.addEventListener("input", () => void this.#go(0));
-    const to = (id: string, offset: () => number) =>
-      byId(id).addEventListener("click", () => void this.#go(offset()));
+    const to = (id: string, offset: () => number) => byId(id).addEventListener("click", () => void this.#go(offset()));
     to("page-first", () => 0);
     to("page-previous", () => this.#offset - ROWS_PER_PAGE);
     to("page-next", () => this.#offset + ROWS_PER_PAGE);
@@ -72,11 +71,13 @@ export class Rows {
     );
     const last = offset + rows.length;
     const none = this.#find.value.trim() === "" ? "No entries" : "No key matches";
-    byId("page-range").textContent = matching === 0 ? none : `${count(offset + 1)}–${count(last)} of ${count(matching)}`;
+    byId("page-range").textContent =
+      matching === 0 ? none : `${count(offset + 1)}–${count(last)} of ${count(matching)}`;
     const enable = (id: string, enabled: boolean) => (byId<HTMLButtonElement>(id).disabled = !enabled);
     for (const id of ["page-first", "page-previous"]) enable(id, offset > 0);
     for (const id of ["page-next", "page-last"]) enable(id, last < matching);
-    byId("pager").hidden = matching <= ROWS_PER_PAGE && this.#find.value === "" && (this.#table?.entries ?? 0) <= ROWS_PER_PAGE;
+    byId("pager").hidden =
+      matching <= ROWS_PER_PAGE && this.#find.value === "" && (this.#table?.entries ?? 0) <= ROWS_PER_PAGE;
   }
 
   async #remove(command: "clear" | "drop"): Promise<void> {

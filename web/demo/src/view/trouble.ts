@@ -26,7 +26,11 @@ export function showTrouble(failure: Failure, { onRetry, onMemory }: Choices): v
       "div",
       { class: "actions" },
       el("button", { type: "button", class: "primary", testid: "retry", onclick: onRetry }, "Try again"),
-      el("button", { type: "button", class: "quiet", testid: "use-memory", onclick: onMemory }, "Go on without storage"),
+      el(
+        "button",
+        { type: "button", class: "quiet", testid: "use-memory", onclick: onMemory },
+        "Go on without storage",
+      ),
     ),
   );
 }

@@ -6,7 +6,14 @@ import { el } from "./dom.ts";
 /** How much of a table is said in one line. */
 const SUMMARY_CHARACTERS_MAX = 72;
 const BINARY_BYTES_SHOWN = 32;
-const ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"', "\0": "\\0" };
+const ESCAPES: Record<string, string> = {
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\\": "\\\\",
+  '"': '\\"',
+  "\0": "\\0",
+};
 
 /** A value and the name of its type; what can be opened is a tree. */
 export function valueView(value: Shown, open = false): HTMLElement {

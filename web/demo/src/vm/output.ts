@@ -1,16 +1,19 @@
 /** What a program writes, on its way to the page: in parcels, and not without end. */
 import type { Notice, OutputPart } from "../protocol.ts";
 
-/** A page that is given more text than this in one run only becomes slow. */
+/** A page that is given more text than this in one run only becomes slow: laying out lines takes longest. */
 const CHARACTERS_MAX = 200_000;
+const LINES_MAX = 4000;
 const PARCEL_CHARACTERS = 8 * 1024;
 
 /** Collects parts and posts them. */
 export class Output {
   readonly #post: (notice: Notice) => void;
   #parts: OutputPart[] = [];
+  /** Characters in `#parts`. */
   #waiting = 0;
-  #sent = 0;
+  #charactersLeft = CHARACTERS_MAX;
+  #linesLeft = LINES_MAX;
   #cut = 0;
 
   constructor(post: (notice: Notice) => void) {
@@ -18,28 +21,38 @@ export class Output {
   }
 
   write(stream: OutputPart["stream"], text: string): void {
-    const room = Math.max(0, CHARACTERS_MAX - this.#sent - this.#waiting);
-    this.#cut += Math.max(0, text.length - room);
-    const fitting = text.slice(0, room);
+    const fitting = text.slice(0, this.#room(text));
+    this.#charactersLeft -= fitting.length;
+    this.#cut += text.length - fitting.length;
     if (fitting === "") return;
     const last = this.#parts.at(-1);
     if (last?.stream === stream) last.text += fitting;
     else this.#parts.push({ stream, text: fitting });
     this.#waiting += fitting.length;
-    if (this.#waiting >= PARCEL_CHARACTERS) this.#send();
+    if (this.#waiting >= PARCEL_CHARACTERS || this.#charactersLeft === 0) this.#send();
   }
 
   /** The run is over. */
   end(): void {
     this.#send();
     if (this.#cut > 0) this.#post({ event: "output-cut", characters: this.#cut });
-    this.#sent = 0;
+    this.#charactersLeft = CHARACTERS_MAX;
+    this.#linesLeft = LINES_MAX;
     this.#cut = 0;
+  }
+
+  /** How much of `text` is still to be shown; counts its lines. After the last line no character is left. */
+  #room(text: string): number {
+    const end = Math.min(text.length, this.#charactersLeft);
+    for (let at = text.indexOf("\n"); at >= 0 && at < end; at = text.indexOf("\n", at + 1)) {
+      this.#linesLeft -= 1;
+      if (this.#linesLeft === 0) return (this.#charactersLeft = at + 1);
+    }
+    return end;
   }
 
   #send(): void {
     if (this.#parts.length > 0) this.#post({ event: "output", parts: this.#parts });
-    this.#sent += this.#waiting;
     this.#waiting = 0;
     this.#parts = [];
   }

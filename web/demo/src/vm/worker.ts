@@ -59,8 +59,6 @@ function listen({ lua }: Session): void {
   const pendingBytes = () => lua.stats().storage.pendingBytes;
   const notify = (notice: Notice) => post(notice);
   lua.on("change", ({ tables }) => notify({ event: "change", tables, pendingBytes: pendingBytes() }));
-  lua.on("commit", ({ entries, bytes }) =>
-    notify({ event: "commit", entries, bytes, pendingBytes: pendingBytes() }),
-  );
+  lua.on("commit", ({ entries, bytes }) => notify({ event: "commit", entries, bytes, pendingBytes: pendingBytes() }));
   lua.on("storage-error", ({ message }) => notify({ event: "storage-error", message }));
 }

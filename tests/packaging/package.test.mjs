@@ -1,0 +1,145 @@
+/**
+ * The tarball that `npm publish` would send, in the projects of users: installed from the file, never from the tree.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { extname, join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+
+const root = resolve(import.meta.dirname, "../..");
+const tarball = join(root, "target/npm/perilune.tgz");
+/** The tools that the package itself is built with. */
+const tools = createRequire(join(root, "web/package.json"));
+const project = mkdtempSync(join(tmpdir(), "perilune-user-"));
+
+const run = (command, ...args) => execFileSync(command, args, { cwd: project, encoding: "utf8", stdio: "pipe" });
+const write = (name, text) => writeFileSync(join(project, name), text);
+const installed = (name) => join(project, "node_modules/perilune", name);
+
+before(() => {
+  write("package.json", JSON.stringify({ name: "user", private: true, type: "module" }));
+  run("npm", "install", "--no-audit", "--no-fund", "--offline", tarball);
+});
+after(() => rmSync(project, { recursive: true }));
+
+test("holds what it promises, and nothing else", () => {
+  const manifest = JSON.parse(readFileSync(installed("package.json"), "utf8"));
+  assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
+  const targets = (value) => (typeof value === "string" ? [value] : Object.values(value).flatMap(targets));
+  for (const target of targets(manifest.exports)) assert.ok(existsSync(installed(target)), target);
+  for (const name of ["LICENSE", "NOTICE", "README.md"]) assert.ok(existsSync(installed(name)), name);
+  assert.match(readFileSync(installed("NOTICE"), "utf8"), /Lua\.org, PUC-Rio/);
+  const files = run("tar", "tzf", tarball).trim().split("\n");
+  for (const file of files) assert.doesNotMatch(file, /\/(src|test|e2e|demo|node_modules)\/|\.map$/, file);
+  assert.equal(files.filter((file) => file.endsWith(".wasm")).length, 1);
+});
+
+test("runs in Node as the README has it", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const examples = [...readme.matchAll(/```(?:js|ts)\n([\s\S]*?)```/g)].map(([, code]) => code);
+  const ours = examples.filter((code) => code.includes('from "perilune"') && !code.includes("idb://"));
+  for (const [index, code] of ours.entries()) {
+    write(`readme-${index}.mjs`, code);
+    run("node", `readme-${index}.mjs`);
+  }
+  write(
+    "main.mjs",
+    `import { Lua } from "perilune";
+     const lua = await Lua.create();
+     lua.eval("x = (x or 0) + 1; t = ext.table('t'); t.x = x");
+     console.log(JSON.stringify([lua.eval("return x, 2"), lua.evalAll("return 1.5, 'two', { 3 }"), lua.table("t").get("x")]));
+     await lua.close();`,
+  );
+  assert.equal(run("node", "main.mjs"), '[1,[1.5,"two",[3]],1]\n');
+});
+
+test("has types that a strict user can compile against", () => {
+  write(
+    "types.ts",
+    `import { Lua, LuaError, LuaSyntaxError, type LuaValue } from "perilune";
+     import { LuaFactory } from "perilune/wasmoon";
+     import { openRaw } from "perilune/raw";
+     const lua: Lua = await Lua.create({ storage: "memory://", memoryLimit: 4 << 20 });
+     const value: LuaValue = lua.eval("return 1");
+     const result = lua.tryEval("x = = 1");
+     if (!result.ok && result.error instanceof LuaSyntaxError) { const line: number | undefined = result.error.line; void line; }
+     const error: typeof LuaError = LuaError;
+     // @ts-expect-error: an option that does not exist
+     await Lua.create({ storge: "x" });
+     void [value, error, LuaFactory, openRaw];`,
+  );
+  const tsc = join(tools.resolve("typescript/package.json"), "../bin/tsc");
+  for (const [module, resolution] of [
+    ["nodenext", "nodenext"],
+    ["esnext", "bundler"],
+  ]) {
+    const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom,esnext.disposable"];
+    run("node", tsc, ...options, "--module", module, "--moduleResolution", resolution, "types.ts");
+  }
+});
+
+test("is bundled by esbuild and runs in a page from its bundle", async () => {
+  const { build } = tools("esbuild");
+  write(
+    "page.js",
+    `import { Lua } from "perilune";
+     import wasm from "perilune/perilune.wasm";
+     const lua = await Lua.create({ wasm: new URL(wasm, import.meta.url) });
+     globalThis.answer = lua.eval("return ('%d'):format(6 * 7)");`,
+  );
+  await build({
+    entryPoints: [join(project, "page.js")],
+    outdir: join(project, "out"),
+    bundle: true,
+    format: "esm",
+    loader: { ".wasm": "file" },
+    logLevel: "error",
+  });
+  const page = await inChromium('<script type="module" src="/out/page.js"></script>', "globalThis.answer");
+  assert.equal(page, "42");
+});
+
+test("runs in a page without any build", async () => {
+  const html = `<script type="importmap">{ "imports": { "perilune": "/node_modules/perilune/dist/index.js" } }</script>
+    <script type="module">
+      import { Lua } from "perilune";
+      const lua = await Lua.create();
+      globalThis.answer = lua.run("print('from the page') return 1").output;
+    </script>`;
+  assert.equal(await inChromium(html, "globalThis.answer"), "from the page\n");
+});
+
+/** What an expression is once it is no longer undefined, in a page with this HTML and the project's files. */
+async function inChromium(html, expression) {
+  const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, "http://localhost").pathname;
+    if (path === "/") return response.setHeader("content-type", "text/html").end(`<!doctype html>${html}`);
+    const file = join(project, path);
+    if (!existsSync(file)) return response.writeHead(404).end();
+    response.setHeader("content-type", types[extname(file)] ?? "application/octet-stream").end(readFileSync(file));
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  const { chromium } = tools("playwright-core");
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  });
+  try {
+    const page = await browser.newPage();
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(error));
+    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    const found = await page.waitForFunction(`${expression} !== undefined && { it: ${expression} }`).catch((error) => {
+      throw errors[0] ?? error;
+    });
+    return (await found.jsonValue()).it;
+  } finally {
+    await browser.close();
+    server.close();
+  }
+}

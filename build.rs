@@ -81,7 +81,7 @@ const LOWER_IN_LINKER: &[&str] = &[
     "-inline-threshold=60",
 ];
 
-/// Oldest clang whose SjLj lowering we have run.
+/// Oldest clang whose `SjLj` lowering we have run.
 const CLANG_MIN: u32 = 19;
 
 fn main() {
@@ -104,9 +104,10 @@ fn main() {
 }
 
 /// Copies the C files named in SOURCE from the registry crate to `lua-5.4/src` (or, where the package folder is not ours
-/// to write, to OUT_DIR), checking each hash. Files already there with the right hash are left alone.
+/// to write, to `OUT_DIR`), checking each hash. Files already there with the right hash are left alone.
 fn lay_sources(root: &Path) -> PathBuf {
-    let listing = fs::read_to_string(root.join("lua-5.4/SOURCE")).expect("lua-5.4/SOURCE is part of the package");
+    let listing =
+        fs::read_to_string(root.join("lua-5.4/SOURCE")).expect("lua-5.4/SOURCE is part of the package");
     let mut crate_name = String::new();
     let mut folder = "";
     let mut files = Vec::new();
@@ -133,7 +134,8 @@ fn lay_sources(root: &Path) -> PathBuf {
             continue;
         }
         let origin = origin.get_or_insert_with(|| find_crate(root, &crate_name).join(folder));
-        let bytes = fs::read(origin.join(file)).unwrap_or_else(|e| panic!("{}: {e}", origin.join(file).display()));
+        let bytes =
+            fs::read(origin.join(file)).unwrap_or_else(|e| panic!("{}: {e}", origin.join(file).display()));
         assert_eq!(sha256(&bytes), hash, "{file} is not the file that lua-5.4/SOURCE names");
         fs::write(&to, bytes).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
     }
@@ -169,7 +171,15 @@ fn find_crate(root: &Path, name: &str) -> PathBuf {
     }
     let host = env::var("HOST").expect("cargo sets it");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &host, "--manifest-path"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--filter-platform",
+            &host,
+            "--manifest-path",
+        ])
         .arg(root.join("Cargo.toml"))
         .output()
         .expect("cargo runs build scripts, so it can be run");
@@ -226,12 +236,22 @@ const WASM_STACK_BYTES: u32 = 128 * 1024;
 /// `PERILUNE_WASM_EH=exnref` writes the final encoding of wasm exceptions instead of the legacy one, for engines that
 /// take only that.
 fn build_wasm(sources: &Path, port: &Path) {
-    let clang = find_tool("PERILUNE_CLANG", "clang", &["clang-19", "clang-20", "clang-21", "clang-22", "clang"]);
-    let ar = find_tool("PERILUNE_LLVM_AR", "llvm", &["llvm-ar-19", "llvm-ar-20", "llvm-ar-21", "llvm-ar-22", "llvm-ar"]);
+    let clang =
+        find_tool("PERILUNE_CLANG", "clang", &["clang-19", "clang-20", "clang-21", "clang-22", "clang"]);
+    let ar = find_tool(
+        "PERILUNE_LLVM_AR",
+        "llvm",
+        &["llvm-ar-19", "llvm-ar-20", "llvm-ar-21", "llvm-ar-22", "llvm-ar"],
+    );
     let linker = rust_lld().filter(|_| env::var("PERILUNE_WASM_LTO").as_deref() != Ok("0"));
     let base = |lower: &[&str]| {
         let mut build = cc::Build::new();
-        build.compiler(&clang).archiver(&ar).target("wasm32-unknown-unknown").no_default_flags(true).warnings(false);
+        build
+            .compiler(&clang)
+            .archiver(&ar)
+            .target("wasm32-unknown-unknown")
+            .no_default_flags(true)
+            .warnings(false);
         build.flag("--target=wasm32-unknown-unknown").flag("-std=gnu11");
         build.include(sources).include(port.join("include"));
         build.flag("-include").flag(port.join("config.h"));
@@ -313,7 +333,8 @@ fn list_golden_scripts(folder: &Path) {
     let mut text = String::from("const GOLDEN: &[(&str, &[u8])] = &[\n");
     for path in scripts {
         let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-        writeln!(text, "    ({name:?}, include_bytes!({path:?})),").expect("a String takes all");
+        writeln!(text, "    ({name:?}, include_bytes!({:?})),", path.display().to_string())
+            .expect("a String takes all");
     }
     text.push_str("];\n");
     let list = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("golden_files.rs");
@@ -328,7 +349,8 @@ fn find_tool(variable: &str, package: &str, names: &[&str]) -> String {
     for name in names {
         let Ok(output) = Command::new(name).arg("--version").output() else { continue };
         let text = String::from_utf8_lossy(&output.stdout);
-        let major = text.split("version ").nth(1).and_then(|rest| rest.split('.').next()?.trim().parse::<u32>().ok());
+        let major =
+            text.split("version ").nth(1).and_then(|rest| rest.split('.').next()?.trim().parse::<u32>().ok());
         if major.is_some_and(|major| major >= CLANG_MIN) {
             return (*name).to_string();
         }

@@ -68,7 +68,9 @@ impl Error {
     /// What Lua told, where Lua told it.
     pub fn lua(&self) -> Option<&LuaError> {
         match &*self.0 {
-            ErrorKind::Runtime(e) | ErrorKind::Syntax(e) | ErrorKind::Memory(e) | ErrorKind::Storage(e) => Some(e),
+            ErrorKind::Runtime(e) | ErrorKind::Syntax(e) | ErrorKind::Memory(e) | ErrorKind::Storage(e) => {
+                Some(e)
+            }
             ErrorKind::Value(_) | ErrorKind::Usage(_) | ErrorKind::Bug(_) => None,
         }
     }

@@ -208,17 +208,13 @@ impl Runtime {
             let value_at = out.len();
             // The value goes through a list of its own, because that may hold tables and handles.
             let mut value = Vec::new();
-            match bridge::encode_list(stack, 1, &mut value) {
-                Ok(()) => {
-                    out.try_reserve(value.len()).map_err(|_| Unfit::Memory)?;
-                    out.extend_from_slice(&value[4..]);
-                    Ok(())
-                }
-                Err(_) => {
-                    out.truncate(value_at);
-                    Ok(Writer::new(&mut out).nil()?)
-                }
+            if bridge::encode_list(stack, 1, &mut value).is_err() {
+                out.truncate(value_at);
+                return Ok(Writer::new(&mut out).nil()?);
             }
+            out.try_reserve(value.len()).map_err(|_| Unfit::Memory)?;
+            out.extend_from_slice(&value[4..]);
+            Ok(())
         });
         *self.reply_mut() = out;
         written
@@ -338,7 +334,9 @@ fn note_message(stack: Stack, index: c_int) {
         message.clear();
         let parts = ["(error object is a ", stack.type_name(index), " value)"];
         if message.try_reserve(parts.iter().map(|part| part.len()).sum()).is_ok() {
-            parts.iter().for_each(|part| message.extend_from_slice(part.as_bytes()));
+            for part in parts {
+                message.extend_from_slice(part.as_bytes());
+            }
         }
     }
 }
@@ -428,7 +426,9 @@ fn usage(stack: Stack, message: &[u8]) -> Thrown {
 fn call(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let count = bridge::push_list(stack, input)?;
     // SAFETY: the name stays at index 1 until it is replaced by the function, after its last use.
-    let Some(name) = (unsafe { stack.bytes(1) }) else { return Err(usage(stack, b"call takes a function's name")) };
+    let Some(name) = (unsafe { stack.bytes(1) }) else {
+        return Err(usage(stack, b"call takes a function's name"));
+    };
     stack.push_globals();
     for part in name.split(|&byte| byte == b'.') {
         if stack.type_of(-1) != raw::LUA_TTABLE && stack.type_of(-1) != raw::LUA_TUSERDATA {

@@ -7,9 +7,7 @@
 use crate::context::{Context, Failure, Output};
 use crate::error::{Error, ErrorKind, LuaError, Result};
 use crate::host::{Host, NativeHost};
-use crate::limits::{
-    MEMORY_BYTES_PER_STACK_SLOT, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, STACK_SLOTS_MAX,
-};
+use crate::limits::{MEMORY_BYTES_PER_STACK_SLOT, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, STACK_SLOTS_MAX};
 use crate::lua::{Memory, Stack, Status, raw, set_hash_seed};
 use crate::request::{self, Outcome};
 use crate::store::{MemoryStore, TableStore};
@@ -192,7 +190,8 @@ impl Runtime {
 
     /// As [`Runtime::eval`], with the chunk's name as error messages show it.
     pub fn eval_named(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
-        let name = CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;
+        let name =
+            CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;
         let outcome = self.eval_raw(source.as_ref(), &name);
         self.typed(outcome)
     }

@@ -26,7 +26,8 @@ fn vectors(section: &str) -> Vec<Vector> {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex digits");
+    let pair =
+        |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex digits");
     digits.chunks(2).map(pair).collect()
 }
 
@@ -49,7 +50,8 @@ fn vectors_are_what_lua_writes() {
     let mut lua = Runtime::builder().build().expect("a VM");
     for vector in vectors("values") {
         let Some(expression) = &vector.lua else { continue };
-        let reply = lua.eval(format!("return {expression}")).unwrap_or_else(|e| panic!("{}: {e}", vector.name));
+        let reply =
+            lua.eval(format!("return {expression}")).unwrap_or_else(|e| panic!("{}: {e}", vector.name));
         assert_eq!(encoded(&reply.values[0]), vector.bytes, "{}: {expression}", vector.name);
         // Through a table of Lua's and back out.
         let value = decode_value(&vector.bytes).expect("decodes");

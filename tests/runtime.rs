@@ -34,14 +34,7 @@ fn results_keep_their_types() {
     });
     assert_eq!(
         values(&mut lua, "return nil, true, 1, 1.0, 'a\\0\\xFF', { 1, 2, a = 1.0 }"),
-        [
-            Value::Nil,
-            true.into(),
-            1.into(),
-            1.0.into(),
-            Value::String(b"a\0\xFF".to_vec()),
-            table.into(),
-        ]
+        [Value::Nil, true.into(), 1.into(), 1.0.into(), Value::String(b"a\0\xFF".to_vec()), table.into(),]
     );
     assert_eq!(values(&mut lua, "return"), []);
     assert_eq!(values(&mut lua, "return nil, nil"), [Value::Nil, Value::Nil]);
@@ -104,7 +97,9 @@ fn the_place_is_the_one_in_the_message() {
 #[test]
 fn a_syntax_error_points_at_its_line() {
     let mut lua = lua();
-    for (source, line) in [("x = = 1", 1), ("\n\nx = 'open", 3), ("for", 1), ("goto nowhere", 1), ("\nbreak", 2)] {
+    for (source, line) in
+        [("x = = 1", 1), ("\n\nx = 'open", 3), ("for", 1), ("goto nowhere", 1), ("\nbreak", 2)]
+    {
         let failed = error(&mut lua, source);
         assert_eq!(failed.code(), "syntax", "{source}");
         let told = failed.lua().expect("from Lua");
@@ -125,7 +120,10 @@ fn random_numbers_come_from_the_host() {
     assert_ne!(values(&mut lua(), draw), values(&mut lua(), draw));
     let seeded = values(&mut lua(), &format!("math.randomseed(7) {draw}"));
     assert_eq!(seeded, values(&mut lua(), &format!("math.randomseed(7) {draw}")));
-    let again = values(&mut lua(), "math.randomseed() local a = math.random(0) math.randomseed() return a ~= math.random(0)");
+    let again = values(
+        &mut lua(),
+        "math.randomseed() local a = math.random(0) math.randomseed() return a ~= math.random(0)",
+    );
     assert_eq!(again, [true.into()]);
 }
 
@@ -154,7 +152,7 @@ fn bad_input_is_a_typed_error() {
         (b"return \0".to_vec(), "syntax"),
         (b"\x1bLua\x54\0\x19\x93".to_vec(), "syntax"),
         (b"\xFF\xFE".to_vec(), "syntax"),
-        ([b"return ".as_slice(), &[b'('; 100_000]].concat(), "syntax"),
+        ([b"return ".as_slice(), &vec![b'('; 100_000]].concat(), "syntax"),
         (vec![b'-'; 10_000_000], "ok"),
         ([b"x = '".as_slice(), &vec![b'x'; 10_000_000]].concat(), "memory"),
     ] {
@@ -255,7 +253,10 @@ fn every_operation_survives_a_full_memory() {
     let mut failures = 0;
     for free in (0..1200).step_by(8) {
         for operation in operations {
-            values(&mut lua, &format!("function operation() {operation} end").replace("x = = 1", "return load('x = = 1')"));
+            values(
+                &mut lua,
+                &format!("function operation() {operation} end").replace("x = = 1", "return load('x = = 1')"),
+            );
             // Filling may itself end in an error, when nothing is left to finish with.
             let _ = lua.call("fill", &[free.into()]);
             if let Err(failed) = lua.call("operation", &[]) {
@@ -380,15 +381,14 @@ fn external_tables_refuse_what_they_cannot_keep() {
         assert!(failed.to_string().contains(message), "{source}: {failed}");
         assert_eq!(failed.code(), "runtime", "{source}");
     }
-    assert_eq!(values(&mut lua, "return ext.count(ext.table('t')), getmetatable(ext.table('t'))"), [
-        0.into(),
-        false.into()
-    ]);
-    assert_eq!(values(&mut lua, "local t = ext.table('t') return t[nil], t[{}], t[0/0]"), [
-        Value::Nil,
-        Value::Nil,
-        Value::Nil
-    ]);
+    assert_eq!(
+        values(&mut lua, "return ext.count(ext.table('t')), getmetatable(ext.table('t'))"),
+        [0.into(), false.into()]
+    );
+    assert_eq!(
+        values(&mut lua, "local t = ext.table('t') return t[nil], t[{}], t[0/0]"),
+        [Value::Nil, Value::Nil, Value::Nil]
+    );
 }
 
 #[test]
@@ -437,7 +437,10 @@ fn a_dropped_table_is_gone_for_those_who_still_hold_it() {
     values(&mut lua, "old = ext.table('t'); old.x = 1; ext.drop('t')");
     let failed = error(&mut lua, "return old.x");
     assert_eq!(failed.code(), "storage", "{failed:?}");
-    assert_eq!(values(&mut lua, "return ext.table('t') == old, ext.count(ext.table('t'))"), [false.into(), 0.into()]);
+    assert_eq!(
+        values(&mut lua, "return ext.table('t') == old, ext.count(ext.table('t'))"),
+        [false.into(), 0.into()]
+    );
     // Caught and over: the next error is not the store's.
     assert_eq!(error(&mut lua, "pcall(function() return old.x end) error('other')").code(), "runtime");
 }

@@ -70,9 +70,22 @@ fn c_lua_is_named_only_by_its_room_and_with_its_constants_by_those_above() {
 fn arrows_point_down() {
     let above = |rooms: &'static [&'static str]| rooms;
     for (room, forbidden) in [
-        ("src/value", above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "store", "js", "lua"])),
-        ("src/lua", above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "store", "js", "value"])),
-        ("src/store", above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "js", "lua"])),
+        (
+            "src/value",
+            above(&[
+                "context", "bridge", "ext", "stdlib", "request", "runtime", "host", "store", "js", "lua",
+            ]),
+        ),
+        (
+            "src/lua",
+            above(&[
+                "context", "bridge", "ext", "stdlib", "request", "runtime", "host", "store", "js", "value",
+            ]),
+        ),
+        (
+            "src/store",
+            above(&["context", "bridge", "ext", "stdlib", "request", "runtime", "host", "js", "lua"]),
+        ),
         ("src/bridge", above(&["stdlib", "request", "runtime", "js"])),
         ("src/ext", above(&["stdlib", "request", "runtime", "js"])),
         ("src/stdlib", above(&["request", "runtime", "js"])),
@@ -111,8 +124,7 @@ fn the_border_is_declared_answered_and_documented_alike() {
     let declared = fs::read_to_string(root().join("src/js/border.rs")).expect("is there");
     let answered = fs::read_to_string(root().join("src/js/border.js")).expect("is there");
     let documented = fs::read_to_string(root().join("docs/codec.md")).expect("is there");
-    let names: Vec<&str> =
-        declared.split("fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
+    let names: Vec<&str> = declared.split("fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
     assert!(names.len() > 15, "only {names:?} were found");
     for name in names {
         assert!(answered.contains(&format!("export function {name}(")), "border.js does not answer {name}");
@@ -127,9 +139,15 @@ fn no_build_output_and_no_third_party_source_is_committed() {
         let extension = Path::new(&name).extension().and_then(|e| e.to_str()).unwrap_or_default();
         assert!(!["wasm", "o", "a", "tgz", "rlib"].contains(&extension), "{name}: build output");
         for folder in ["node_modules/", "target/", "pkg/", "dist/", "lua-5.4/src/"] {
-            assert!(!name.starts_with(folder) && !name.contains(&format!("/{folder}")), "{name}: build output");
+            assert!(
+                !name.starts_with(folder) && !name.contains(&format!("/{folder}")),
+                "{name}: build output"
+            );
         }
-        assert!(!["lapi.c", "lvm.c", "lgc.c", "lparser.c", "lstrlib.c", "ltable.c"].contains(&base), "{name}: not ours");
+        assert!(
+            !["lapi.c", "lvm.c", "lgc.c", "lparser.c", "lstrlib.c", "ltable.c"].contains(&base),
+            "{name}: not ours"
+        );
     }
 }
 
@@ -154,7 +172,12 @@ fn nothing_names_a_machine_or_a_registry_host() {
 
 #[test]
 fn no_test_is_switched_off() {
-    let marks = [["#[ig", "nore"].concat(), ["test.", "skip("].concat(), ["it.", "skip("].concat(), ["|| ", "true"].concat()];
+    let marks = [
+        ["#[ig", "nore"].concat(),
+        ["test.", "skip("].concat(),
+        ["it.", "skip("].concat(),
+        ["|| ", "true"].concat(),
+    ];
     for name in tracked() {
         let code = [".rs", ".ts", ".js", ".mjs", ".sh", "/run"].iter().any(|end| name.ends_with(end));
         let Ok(text) = fs::read_to_string(root().join(&name)) else { continue };

@@ -18,11 +18,11 @@ async fn page(address: &str) -> Result<(perilune::js::OpenStore, Runtime), Error
 fn errors_are_caught_and_coroutines_run() {
     let mut lua = Runtime::builder().build().expect("a VM");
     let reply = lua.eval(
-        r#"
+        r"
         local ok, e = pcall(error, { code = 42 })
         local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i * 10) end end)
         return ok, e.code, co() + co() + co(), select('#', pcall(string.rep)), ('%.3f'):format(1 / 3)
-        "#,
+        ",
     );
     let expected = [false.into(), 42_i64.into(), 60_i64.into(), 2_i64.into(), "0.333".into()];
     assert_eq!(reply.expect("runs").values, expected);
@@ -32,7 +32,11 @@ fn errors_are_caught_and_coroutines_run() {
 fn a_failing_eval_leaves_the_vm_usable_many_times() {
     let mut lua = Runtime::builder().build().expect("a VM");
     for round in 0..10_000 {
-        assert_eq!(lua.eval("local t = nil; return t.x").expect_err("raises").code(), "runtime", "round {round}");
+        assert_eq!(
+            lua.eval("local t = nil; return t.x").expect_err("raises").code(),
+            "runtime",
+            "round {round}"
+        );
     }
     assert_eq!(lua.eval("return 1").expect("usable").values, [1_i64.into()]);
 }

@@ -95,17 +95,13 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     }
     store(stack, |c| c.store.transaction(Transaction::Begin))?;
     // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never outlives its eval.
-    match stack.protected_call(stack.top() - 1, raw::LUA_MULTRET, 0) {
-        Status::Ok => {
-            store(stack, |c| c.store.transaction(Transaction::Commit))?;
-            Ok(stack.top())
-        }
-        _ => {
-            context(stack).writes += 1;
-            store(stack, |c| c.store.transaction(Transaction::RollBack))?;
-            Err(Thrown)
-        }
+    if stack.protected_call(stack.top() - 1, raw::LUA_MULTRET, 0) == Status::Ok {
+        store(stack, |c| c.store.transaction(Transaction::Commit))?;
+        return Ok(stack.top());
     }
+    context(stack).writes += 1;
+    store(stack, |c| c.store.transaction(Transaction::RollBack))?;
+    Err(Thrown)
 }
 
 fn name<'a>(stack: Stack) -> &'a [u8] {

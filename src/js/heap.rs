@@ -68,7 +68,10 @@ static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Pages {
 })));
 
 impl Heap {
-    #[allow(clippy::mut_from_ref, reason = "the one thread makes one borrow at a time: dlmalloc calls nothing of ours but Pages")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the one thread makes one borrow at a time: dlmalloc calls nothing of ours but Pages"
+    )]
     fn get(&self) -> &mut Dlmalloc<Pages> {
         // SAFETY: see the reason above.
         unsafe { &mut *self.0.get() }

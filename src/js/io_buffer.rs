@@ -30,6 +30,7 @@ pub(super) struct IoBuffer {
 }
 
 impl IoBuffer {
+    #[allow(clippy::large_stack_arrays, reason = "evaluated at compile time, for a static")]
     pub(super) const fn new() -> Self {
         IoBuffer { bytes: [0; IO_BUFFER_BYTES], owner: Owner::Js, input_spill: Vec::new() }
     }
@@ -56,7 +57,7 @@ impl IoBuffer {
         if len <= IO_BUFFER_BYTES && spill.capacity() == 0 {
             return Some(Input { at: self.bytes.as_ptr(), len, _spill: spill });
         }
-        (len <= spill.capacity()).then(|| Input { at: spill.as_ptr(), len, _spill: spill })
+        if len <= spill.capacity() { Some(Input { at: spill.as_ptr(), len, _spill: spill }) } else { None }
     }
 
     /// Lays the reply down; returns its length.

@@ -54,7 +54,7 @@ pub struct OpenStore {
 ///
 /// # Errors
 /// `storage`: the name is empty or unknown, the database is held by another page, is newer than this version, or there
-/// is no IndexedDB.
+/// is no `IndexedDB`.
 pub async fn open_store(address: &str) -> Result<OpenStore> {
     let store = match address.split_once("://") {
         Some(("memory", "")) => TableStore::new(),
@@ -63,7 +63,9 @@ pub async fn open_store(address: &str) -> Result<OpenStore> {
             let loaded = TableStore::load(&WriteBehind::new(&backend)).await.map_err(|e| refusal(&e))?;
             loaded.unchecked_into()
         }
-        _ => return Err(storage(format!("\"{address}\" is no storage; use \"memory://\" or \"idb://NAME\""))),
+        _ => {
+            return Err(storage(format!("\"{address}\" is no storage; use \"memory://\" or \"idb://NAME\"")));
+        }
     };
     set_memory(wasm_bindgen::memory());
     let id = attach_store(&store);
@@ -97,7 +99,8 @@ impl OpenStore {
 
 /// A JavaScript error as ours: its message, with its code in front.
 fn refusal(error: &JsValue) -> Error {
-    let message = error.dyn_ref::<JsError>().map_or_else(|| format!("{error:?}"), |e| String::from(e.message()));
+    let message =
+        error.dyn_ref::<JsError>().map_or_else(|| format!("{error:?}"), |e| String::from(e.message()));
     match Reflect::get(error, &"code".into()).ok().and_then(|code| code.as_string()) {
         Some(code) => storage(format!("{code}: {message}")),
         None => storage(message),

@@ -1,6 +1,6 @@
 //! A Rust panic is told to the host before it traps.
 //!
-//! What the crate console_error_panic_hook does, but over the border of numbers: that crate holds JavaScript values, and
+//! What the crate `console_error_panic_hook` does, but over the border of numbers: that crate holds JavaScript values, and
 //! no JavaScript value may live inside the module.
 
 use super::border;

@@ -24,13 +24,12 @@ struct Global(UnsafeCell<Shell>);
 // SAFETY: wasm32-unknown-unknown without atomics has one thread.
 unsafe impl Sync for Global {}
 
-static SHELL: Global = Global(UnsafeCell::new(Shell {
-    io: IoBuffer::new(),
-    runtime: None,
-    memory_limit: 0,
-}));
+static SHELL: Global = Global(UnsafeCell::new(Shell { io: IoBuffer::new(), runtime: None, memory_limit: 0 }));
 
-#[allow(clippy::mut_from_ref, reason = "each export makes one borrow; the imports it calls do not call back (Owner::Running)")]
+#[allow(
+    clippy::mut_from_ref,
+    reason = "each export makes one borrow; the imports it calls do not call back (Owner::Running)"
+)]
 fn shell() -> &'static mut Shell {
     // SAFETY: one thread, and `Owner::Running` turns away any call from inside a call before it touches the runtime.
     unsafe { &mut *SHELL.0.get() }

@@ -25,8 +25,9 @@ impl TableStore for JsStore {
     }
 
     fn get(&mut self, table: TableId, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
-        let found =
-            receive(out, ROOM_BYTES, |at, room| border::table_get(table.0, key.as_ptr(), key.len(), at, room))?;
+        let found = receive(out, ROOM_BYTES, |at, room| {
+            border::table_get(table.0, key.as_ptr(), key.len(), at, room)
+        })?;
         Ok(found.is_some())
     }
 
@@ -133,7 +134,7 @@ fn refusal(code: i32) -> StoreError {
 /// What the border remembers of the failure; shortened rather than failing for want of memory.
 fn message() -> String {
     let mut text = Vec::new();
-    let told = receive(&mut text, ROOM_BYTES, |at, room| border::store_error(at, room));
+    let told = receive(&mut text, ROOM_BYTES, border::store_error);
     match told {
         Ok(Some(_)) => String::from_utf8(text).unwrap_or_default(),
         _ => String::new(),

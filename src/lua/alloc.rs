@@ -33,7 +33,7 @@ pub(crate) struct Memory {
 /// memory. Natively the limit is one of Lua's own bytes.
 const OVERHEAD: (usize, usize) = if cfg!(target_arch = "wasm32") { (4, 8) } else { (0, 1) };
 
-/// Lua's strictest alignment (LUAI_MAXALIGN: long, double, void*, lua_Integer).
+/// Lua's strictest alignment (`LUAI_MAXALIGN`: long, double, pointer, `lua_Integer`).
 const ALIGN: usize = 8;
 
 impl Memory {

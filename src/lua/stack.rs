@@ -355,7 +355,11 @@ impl Stack {
     /// `results` values is dropped. On failure the error value is pushed instead. `[-0, +results, -]`
     ///
     /// `body` must hold nothing with a destructor while it calls Lua; it may borrow.
-    pub(crate) fn protect<F: FnMut(Stack) -> Result<(), Thrown>>(self, results: c_int, mut body: F) -> Status {
+    pub(crate) fn protect<F: FnMut(Stack) -> Result<(), Thrown>>(
+        self,
+        results: c_int,
+        mut body: F,
+    ) -> Status {
         self.push_function(run_borrowed::<F>, 0);
         self.push_address((&raw mut body).cast());
         self.protected_call(1, results, 0)
@@ -375,7 +379,11 @@ impl Stack {
 
     /// As `protect_with`, while no finalizer can run: for a body that reads a buffer which Lua code could change. The
     /// value of the body's choice is its one result. `[-0, +results, -]`, or pushes the error value.
-    pub(crate) fn protect_held<F: FnMut(Stack) -> Result<(), Thrown>>(self, results: c_int, body: F) -> Status {
+    pub(crate) fn protect_held<F: FnMut(Stack) -> Result<(), Thrown>>(
+        self,
+        results: c_int,
+        body: F,
+    ) -> Status {
         // SAFETY: the state is valid; holding changes one flag of the collector.
         let held_before = unsafe { perilune_hold(self.0) } != 0;
         let status = self.protect(results, body);

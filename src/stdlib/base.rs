@@ -71,8 +71,9 @@ fn own_random_seed(stack: Stack, seed: u64) {
 fn random_seed_inner(stack: Stack) -> Result<c_int, Thrown> {
     if stack.top() == 0 {
         let host = &mut context(stack).host;
-        let seeds = [host.random_u64(), host.random_u64()];
-        seeds.iter().for_each(|&seed| stack.push_integer(seed as i64));
+        for seed in [host.random_u64(), host.random_u64()] {
+            stack.push_integer(seed as i64);
+        }
     }
     forward_to(stack, raw::lua_upvalueindex(2))
 }

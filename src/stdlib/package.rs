@@ -1,7 +1,6 @@
 //! `require` and `package`, as C Lua's loadlib.c has them without files and C libraries: no `loadlib`, no `cpath`, and
 //! the searchers are `package.preload` and the host. A script may add its own.
 
-
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use std::ffi::{CStr, c_int};
 

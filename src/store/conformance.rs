@@ -31,6 +31,8 @@ pub fn check_table_store(new: impl Fn() -> Box<dyn TableStore>) {
 }
 
 type Store<'a> = &'a mut dyn TableStore;
+/// Keys and values, in order.
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn bytes(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
@@ -55,7 +57,7 @@ fn get(store: Store<'_>, table: TableId, key: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// All entries, read with little room.
-fn entries(store: Store<'_>, table: TableId) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn entries(store: Store<'_>, table: TableId) -> Entries {
     let mut all = Vec::new();
     let mut after = 0;
     while let Some((last, some)) = next(store, table, after, 64) {
@@ -66,7 +68,7 @@ fn entries(store: Store<'_>, table: TableId) -> Vec<(Vec<u8>, Vec<u8>)> {
     all
 }
 
-fn next(store: Store<'_>, table: TableId, after: Cursor, room: usize) -> Option<(Cursor, Vec<(Vec<u8>, Vec<u8>)>)> {
+fn next(store: Store<'_>, table: TableId, after: Cursor, room: usize) -> Option<(Cursor, Entries)> {
     let mut out = Vec::new();
     if !store.next(table, after, room, &mut out).expect("next") {
         assert!(out.is_empty(), "nothing is written at the end");
@@ -301,8 +303,8 @@ fn large_and_binary_contents_come_back(store: Store<'_>) {
 
 fn random_operations_agree_with_a_plain_model(store: Store<'_>) {
     let t = store.open(b"t").expect("open");
-    let mut model: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    let mut saved: Vec<Vec<(Vec<u8>, Vec<u8>)>> = Vec::new();
+    let mut model: Entries = Vec::new();
+    let mut saved: Vec<Entries> = Vec::new();
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
     for step in 0..4000_i64 {
         seed ^= seed << 13;

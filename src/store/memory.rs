@@ -141,7 +141,13 @@ impl TableStore for MemoryStore {
         Ok(true)
     }
 
-    fn next(&mut self, table: TableId, after: Cursor, room: usize, out: &mut Vec<u8>) -> Result<bool, StoreError> {
+    fn next(
+        &mut self,
+        table: TableId,
+        after: Cursor,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, StoreError> {
         let contents = self.contents(table)?;
         let (start, mut any) = (out.len(), false);
         for (&place, (key, value)) in contents.entries.range(after + 1..) {

@@ -43,7 +43,13 @@ pub trait TableStore {
     fn remove(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError>;
     /// Appends the entries after `after`, each as cursor (f64, little endian), key, value: at least one unless the table
     /// is at its end, and then as many as stay within `room` bytes. False at the end.
-    fn next(&mut self, table: TableId, after: Cursor, room: usize, out: &mut Vec<u8>) -> Result<bool, StoreError>;
+    fn next(
+        &mut self,
+        table: TableId,
+        after: Cursor,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, StoreError>;
     /// Number of entries.
     fn count(&mut self, table: TableId) -> Result<u64, StoreError>;
     /// Removes all entries.

@@ -85,10 +85,14 @@ impl fmt::Display for FormatError {
             FormatError::UnknownTag(tag) => write!(f, "encoded value has unknown tag {tag}"),
             FormatError::BadBoolean(byte) => write!(f, "encoded boolean is {byte}"),
             FormatError::BadLength(n) => write!(f, "encoded length {n} is more than the bytes hold"),
-            FormatError::BadReference(n) => write!(f, "encoded value refers to table {n}, which has not begun"),
+            FormatError::BadReference(n) => {
+                write!(f, "encoded value refers to table {n}, which has not begun")
+            }
             FormatError::BadType(n) => write!(f, "encoded reference has type {n}"),
             FormatError::BadTableEntry => f.write_str("encoded table has a nil or NaN key, or a nil value"),
-            FormatError::TooDeep => write!(f, "value is nested more than {} tables deep", crate::limits::VALUE_DEPTH_MAX),
+            FormatError::TooDeep => {
+                write!(f, "value is nested more than {} tables deep", crate::limits::VALUE_DEPTH_MAX)
+            }
             FormatError::TrailingBytes(n) => write!(f, "{n} bytes left over after an encoded value"),
             FormatError::OutOfMemory => f.write_str("not enough memory"),
         }

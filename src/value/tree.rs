@@ -73,7 +73,8 @@ impl Table {
     pub fn get(&self, key: &Value) -> Value {
         self.with(|data| {
             if let Value::Integer(index) = key
-                && let Some(value) = usize::try_from(*index).ok().and_then(|i| data.array.get(i.checked_sub(1)?))
+                && let Some(value) =
+                    usize::try_from(*index).ok().and_then(|i| data.array.get(i.checked_sub(1)?))
             {
                 return value.clone();
             }

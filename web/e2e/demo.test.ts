@@ -70,7 +70,16 @@ suite("the demo page", () => {
 
   test("the counter goes on after a reload", () =>
     visit(async (page) => {
+      const phases = await page.evaluateHandle(() => {
+        const seen: (string | undefined)[] = [];
+        const state = document.querySelector<HTMLElement>("[data-testid=commit-state]")!;
+        new MutationObserver(() => seen.push(state.dataset["phase"])).observe(state, {
+          attributeFilter: ["data-phase"],
+        });
+        return seen;
+      });
       await run(page, "counter");
+      await page.waitForFunction((seen) => seen.join() === "accepted,committed", phases);
       await run(page, "counter");
       assert.match(await text(page, "output"), /1 run before this one/);
       assert.deepEqual(await results(page), ["2integer", "1.5float"]);
@@ -244,11 +253,25 @@ suite("the demo page", () => {
       await write(page, "return 'mine'");
       await page.reload();
       await page.locator("body[data-state=ready]").waitFor();
-      await page.keyboard.press("Tab");
       await run(page);
       assert.deepEqual(await results(page), ['"mine"string']);
       await page.getByTestId("revert").click();
       assert.match(await text(page, "editor"), /counter\.lua/);
+    }));
+
+  test("everything can be reached by keyboard, and the editor can be left", () =>
+    visit(async (page) => {
+      const focus = () =>
+        page.evaluate(() => document.activeElement?.closest<HTMLElement>("[data-testid]")?.dataset["testid"]);
+      await page.getByTestId("editor").focus();
+      await page.keyboard.press("Tab");
+      assert.equal(await focus(), "editor", "Tab indents");
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("Tab");
+      assert.equal(await focus(), "output");
+      await page.keyboard.press("Shift+Tab");
+      await page.keyboard.press("Control+Enter");
+      await page.locator("#run-status[data-state=ok]").waitFor();
     }));
 
   for (const width of [360, 390, 768, 1024, 1280]) {

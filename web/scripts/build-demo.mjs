@@ -43,20 +43,19 @@ copyFileSync(module, resolve(outdir, "perilune.wasm"));
 writeFileSync(resolve(outdir, "licences.txt"), licences(Object.keys(metafile.inputs)));
 run("tsc", ["-p", "demo/tsconfig.json"]);
 
-/** The licences of all packages that a file was taken from. */
+/** Our own licence and notices, then the licences of all packages that a file was taken from. */
 function licences(inputs) {
   const packages = new Set();
   for (const input of inputs) {
     const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(resolve(demo, input));
     if (found !== null) packages.add(found[1]);
   }
-  return [...packages]
-    .sort()
-    .map((folder) => {
-      const { name, version, license } = JSON.parse(readFileSync(resolve(folder, "package.json"), "utf8"));
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      if (file === undefined) throw new Error(`${name} has no licence file`);
-      return `${name} ${version} (${license})\n\n${readFileSync(resolve(folder, file), "utf8").trim()}\n`;
-    })
-    .join(`\n${"-".repeat(80)}\n\n`);
+  const own = ["LICENSE", "NOTICE"].map((name) => readFileSync(resolve(root, "..", name), "utf8"));
+  const others = [...packages].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(resolve(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name} has no licence file`);
+    return `${name} ${version} (${license})\n\n${readFileSync(resolve(folder, file), "utf8").trim()}\n`;
+  });
+  return [...own, ...others].join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -19,7 +19,7 @@ const RECURSIONS: Record<string, string> = {
   "sort with a comparator": "local function f(a, b) table.sort({ 3, 2, 1, 5, 4 }, f) return a < b end f(1, 2)",
   "sort inside gsub":
     "local function f() return (('abc'):gsub('%w', function() table.sort({ 3, 2, 1 }, f) end)) end f()",
-  "__tostring": "local t t = setmetatable({}, { __tostring = function() return tostring(t) end }) tostring(t)",
+  __tostring: "local t t = setmetatable({}, { __tostring = function() return tostring(t) end }) tostring(t)",
   "__tostring by print": "local t t = setmetatable({}, { __tostring = function() print(t) end }) print(t)",
   "__tostring by format":
     "local t t = setmetatable({}, { __tostring = function() return ('%-20s %99.99f'):format(t, 1e300) end }) tostring(t)",
@@ -41,8 +41,7 @@ const RECURSIONS: Record<string, string> = {
   "ext.transaction": "local function f() return ext.transaction(f) end f()",
   "ext.table in a metamethod":
     "local t = ext.table('t') local m m = setmetatable({}, { __index = function() t.x = { { 1 } } for k, v in pairs(t) do end return m.y end }) return m.x",
-  require:
-    "local n = 0 local function f() n = n + 1 package.preload['m' .. n] = f require('m' .. n) end f()",
+  require: "local n = 0 local function f() n = n + 1 package.preload['m' .. n] = f require('m' .. n) end f()",
   "nested parentheses": "assert(load('return ' .. ('('):rep(1000) .. '1' .. (')'):rep(1000)))",
   "nested tables": "assert(load('return ' .. ('{'):rep(1000) .. '1' .. ('}'):rep(1000)))",
   "nested functions": "assert(load(('function f() '):rep(1000) .. ('end '):rep(1000)))",

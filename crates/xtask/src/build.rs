@@ -47,7 +47,8 @@ fn wasm() -> Result {
 
 /// What the module exports, and nothing else. Rust exports every symbol that C calls (the libc of lua-5.4/port), and
 /// wasm-bindgen adds entry points for JavaScript values, of which none crosses this border.
-const EXPORTS: &[&str] = &["memory", "configure", "init", "io_ptr", "io_len", "io_reserve", "eval", "request"];
+const EXPORTS: &[&str] =
+    &["memory", "configure", "init", "io_ptr", "io_len", "io_reserve", "eval", "request"];
 
 fn optimise(bound: &std::path::Path) -> Result {
     let tools = paths::web().join("node_modules/.bin");

@@ -2,7 +2,6 @@
 //!
 //! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of ours.
 
-
 use crate::context::context;
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};

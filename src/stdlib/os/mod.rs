@@ -1,7 +1,6 @@
 //! `os`, as C Lua's loslib.c has it, over the host's clocks: time, date, clock, difftime, getenv, setlocale. What touches
 //! files and processes is left out.
 
-
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
 use crate::context::context;

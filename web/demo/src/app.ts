@@ -3,11 +3,12 @@
  *
  * Invariant: `#state` says what the VM is doing, and `body[data-state]` says the same to the styles.
  */
-import { Client, CommandError, Stopped } from "./client.ts";
+import { Client, Stopped, failureOf } from "./client.ts";
 import { draftOf, keepDraft, lastProgram, rememberProgram } from "./drafts.ts";
 import { Editor } from "./editor/editor.ts";
+import { openVm, SUCCESSION_MS } from "./opening.ts";
 import type { Program } from "./programs.ts";
-import type { Failure, Notice, Opened, Overview } from "./protocol.ts";
+import type { Notice, Overview } from "./protocol.ts";
 import { MemoryChart } from "./view/chart.ts";
 import { CommitState } from "./view/commit.ts";
 import { byId } from "./view/dom.ts";
@@ -23,12 +24,6 @@ const MEMORY = "memory://";
 
 /** A program that takes longer than this gets a button to stop it. */
 const STOP_AFTER_MS = 250;
-
-/**
- * How long a VM that replaces another asks again when the storage is locked: browsers give a busy worker some two
- * seconds before they end it, and it keeps the lock that long.
- */
-const SUCCESSION_MS = 6000;
 
 type State = "opening" | "ready" | "running" | "trouble";
 
@@ -85,7 +80,7 @@ export class App {
     hideTrouble();
     this.#storage = storage;
     try {
-      const { overview } = await this.#openPatiently(storage, Date.now() + patienceMs);
+      const { overview } = await openVm(this.#client, storage, patienceMs);
       this.#commit.start(storage !== MEMORY);
       this.#chart.add(overview.memory, "open");
       this.#enter("ready");
@@ -98,16 +93,6 @@ export class App {
         onRetry: () => void this.#openVm(STORAGE),
         onMemory: () => void this.#openVm(MEMORY),
       });
-    }
-  }
-
-  async #openPatiently(storage: string, deadline: number): Promise<Opened> {
-    for (;;) {
-      try {
-        return await this.#client.call("open", { storage });
-      } catch (error) {
-        if (failureOf(error).code !== "locked" || Date.now() >= deadline) throw error;
-      }
     }
   }
 
@@ -199,18 +184,4 @@ export class App {
     document.body.dataset["state"] = state;
     for (const id of ["run", "gc"]) byId<HTMLButtonElement>(id).disabled = state !== "ready";
   }
-}
-
-function failureOf(error: unknown): Failure {
-  if (error instanceof CommandError) return error.failure;
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    name: "Error",
-    kind: "page",
-    code: undefined,
-    message,
-    line: undefined,
-    traceback: undefined,
-    value: undefined,
-  };
 }

@@ -69,3 +69,11 @@ export class Client {
     for (const { reject } of all) reject(error);
   }
 }
+
+/** Any error as the page shows it. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CommandError) return error.failure;
+  const message = error instanceof Error ? error.message : String(error);
+  const unknown = { code: undefined, line: undefined, traceback: undefined, value: undefined };
+  return { name: "Error", kind: "page", message, ...unknown };
+}

@@ -1,0 +1,21 @@
+/** Opening a VM, also one that takes the place of another. */
+import { failureOf, type Client } from "./client.ts";
+import type { Opened } from "./protocol.ts";
+
+/**
+ * How long a VM that replaces another asks again when the storage is locked: browsers give a busy worker some two
+ * seconds before they end it, and it keeps the lock that long.
+ */
+export const SUCCESSION_MS = 6000;
+
+/** Opens one; asks again for `patienceMs` while the storage is locked. Rejects with a `CommandError`. */
+export async function openVm(client: Client, storage: string, patienceMs: number): Promise<Opened> {
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    try {
+      return await client.call("open", { storage });
+    } catch (error) {
+      if (failureOf(error).code !== "locked" || Date.now() >= deadline) throw error;
+    }
+  }
+}

@@ -516,6 +516,27 @@ fn finalizers_that_use_ext_do_not_disturb_what_they_interrupt() {
     assert_eq!(found, [0.into(), true.into()]);
 }
 
+/// The collector stood still while tables were decoded, and did not make up for it: a loop over records filled the memory
+/// with garbage until the emergency.
+#[test]
+fn reading_many_records_does_not_pile_up_garbage() {
+    let mut lua = lua();
+    values(
+        &mut lua,
+        "local o = ext.table('o') for i = 1, 10000 do o[i] = { customer = 'c' .. i % 7, quantity = i, cents = 5 } end",
+    );
+    lua.gc(GcMode::Collect).expect("collects");
+    let settled = lua.stats().used_bytes;
+    let sum = values(
+        &mut lua,
+        "local n, most = 0, 0 for _, r in pairs(ext.table('o')) do n = n + r.quantity \
+         most = math.max(most, collectgarbage('count')) end return n, math.floor(most * 1024)",
+    );
+    let Value::Integer(most) = sum[1] else { panic!("{sum:?}") };
+    assert_eq!(sum[0], 50_005_000.into());
+    assert!(usize::try_from(most).expect("positive") < 4 * settled, "{most} bytes at most, {settled} before");
+}
+
 fn tiny(memory_bytes: usize) -> Limits {
     let mut limits = Limits::default();
     limits.memory_bytes = memory_bytes;

@@ -1,21 +1,33 @@
-/* hold.c: no collection step, and so no finalizer, between perilune_hold and perilune_release. Lua's own LUA_GCSTOP would
-   do, but its counterpart forgets how long the collector meant to wait. An emergency collection still runs when memory is
-   short, and that one calls no finalizers. */
+/* hold.c: no collection step, and so no finalizer, between perilune_hold and perilune_release; what was allocated meanwhile
+   is owed to the collector afterwards. Lua's own LUA_GCSTOP would forget both: how long the collector meant to wait, and
+   what was allocated while it stood still. (An emergency collection still runs when memory is short; that one calls no
+   finalizers.) */
 #define LUA_CORE
 
 #include "lprefix.h"
 
 #include "lua.h"
 
+#include "lgc.h"
 #include "lstate.h"
 
-#define HELD 8 /* lgc.h uses 1, 2 and 4 */
+/* More than any one value holds: the collector does not wake up before that. */
+#define HELD_DEBT (-((l_mem)1 << 30))
 
-/* Returns whether it was held before: then the matching release is not ours. */
-int perilune_hold(lua_State *L) {
-  int before = G(L)->gcstp & HELD;
-  G(L)->gcstp |= HELD;
-  return before;
+struct perilune_held {
+  ptrdiff_t debt;
+  size_t total;
+};
+
+void perilune_hold(lua_State *L, struct perilune_held *held) {
+  global_State *g = G(L);
+  held->debt = g->GCdebt;
+  held->total = gettotalbytes(g);
+  luaE_setdebt(g, HELD_DEBT);
 }
 
-void perilune_release(lua_State *L) { G(L)->gcstp &= (lu_byte)~HELD; }
+void perilune_release(lua_State *L, const struct perilune_held *held) {
+  global_State *g = G(L);
+  luaE_setdebt(g, held->debt + (l_mem)(gettotalbytes(g) - held->total));
+  luaC_checkGC(L);
+}

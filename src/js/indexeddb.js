@@ -30,7 +30,7 @@ export const DATABASE_PREFIX = "perilune/";
  * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
  * a tab that stays open does not.
  */
-const LOCK_WAIT_MS = 1000;
+const LOCK_WAIT_MS = 3000;
 
 /** How many entries are asked for at once when loading. */
 const LOAD_CHUNK_ENTRIES = 4096;

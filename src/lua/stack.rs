@@ -34,10 +34,17 @@ impl Status {
 
 unsafe extern "C-unwind" {
     // lua-5.4/port/hold.c
-    fn perilune_hold(l: *mut lua_State) -> c_int;
-    fn perilune_release(l: *mut lua_State);
+    fn perilune_hold(l: *mut lua_State, held: *mut Held);
+    fn perilune_release(l: *mut lua_State, held: *const Held);
     // lauxlib.h; mlua-sys leaves it out. `[-0, +0, v]`
     fn luaL_typeerror(l: *mut lua_State, argument: c_int, expected: *const c_char) -> c_int;
+}
+
+/// What the collector was owed before a hold: `struct perilune_held`.
+#[repr(C)]
+struct Held {
+    debt: isize,
+    total: usize,
 }
 
 /// One call of C Lua. Sound because of the invariant of `Stack`.
@@ -384,13 +391,12 @@ impl Stack {
         results: c_int,
         body: F,
     ) -> Status {
-        // SAFETY: the state is valid; holding changes one flag of the collector.
-        let held_before = unsafe { perilune_hold(self.0) } != 0;
+        let mut held = Held { debt: 0, total: 0 };
+        // SAFETY: the state is valid; holding changes what the collector is owed, and nothing else.
+        unsafe { perilune_hold(self.0, &raw mut held) };
         let status = self.protect(results, body);
-        if !held_before {
-            // SAFETY: as above.
-            unsafe { perilune_release(self.0) };
-        }
+        // SAFETY: as above, and `held` is what the matching hold wrote. Finalizers run here are caught by Lua.
+        unsafe { perilune_release(self.0, &raw const held) };
         status
     }
 

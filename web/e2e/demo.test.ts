@@ -299,6 +299,8 @@ async function run(page: Page, id?: string): Promise<void> {
 /** Replaces the text of the editor. */
 async function write(page: Page, source: string): Promise<void> {
   await page.getByTestId("editor").fill(source);
+  // The editor sees what was put into the page a moment later; no finger is as fast as the next key press here.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 
 async function committed(page: Page): Promise<void> {

@@ -1,5 +1,6 @@
 /** The package in a page of Chromium, under a strict content security policy. */
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, suite, test } from "node:test";
 import { setUp, type Setup } from "./browser.ts";
 
@@ -41,6 +42,24 @@ suite("in a page", () => {
       return sums;
     });
     assert.deepEqual(sums, [4950, 4950, 1]);
+    await page.close();
+  });
+
+  test("the module in the final encoding of wasm exceptions runs as well", async () => {
+    // `cargo xtask test` builds it beside the one that ships.
+    const module = await readFile("../target/wasm/perilune-exnref.wasm");
+    const page = await setup.open();
+    const results = await page.evaluate(async (bytes) => {
+      const lua = await perilune.Lua.create({ wasm: Uint8Array.from(bytes) });
+      return lua.evalAll(`
+        local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end error({ code = 7 }) end)
+        local sum = co() + co() + co()
+        local ok, e = pcall(co)
+        local deep = select(2, pcall(function() local function f() return 1 + f() end f() end))
+        return sum, ok, e.code, deep:match("stack overflow"), select("#", pcall(string.rep))
+      `);
+    }, [...module]);
+    assert.deepEqual(results, [6, false, 7, "stack overflow", 2]);
     await page.close();
   });
 

@@ -1,6 +1,7 @@
 //! `build`: the wasm module, in three steps (rustc, wasm-bindgen, wasm-opt), and the npm package around it.
 
 use std::fs;
+use std::path::Path;
 
 use crate::args::Args;
 use crate::run::Run;
@@ -31,18 +32,46 @@ pub(crate) fn all() -> Result {
     size::summary()
 }
 
+/// How the module writes Lua's errors down: the two encodings of wasm exceptions.
+#[derive(Clone, Copy, PartialEq)]
+enum Encoding {
+    /// What ships: every engine since 2021 runs it.
+    Legacy,
+    /// The final one, for engines that take only that.
+    Exnref,
+}
+
+/// The module in the final encoding of exceptions, beside the one that ships: target/wasm/perilune-exnref.wasm.
+pub(crate) fn exnref() -> Result {
+    module(Encoding::Exnref)
+}
+
 fn wasm() -> Result {
-    Run::cargo().args(["build", "--release", "--package", "perilune", "--target", WASM_TARGET]).go()?;
+    module(Encoding::Legacy)
+}
+
+fn module(encoding: Encoding) -> Result {
+    let cargo = Run::cargo().args(["build", "--release", "--package", "perilune", "--target", WASM_TARGET]);
+    // A folder of its own, so that neither build throws the other's objects away.
+    let (cargo, compiled, name) = match encoding {
+        Encoding::Legacy => (cargo, paths::cargo_target(), "perilune"),
+        Encoding::Exnref => {
+            let folder = paths::target().join("exnref");
+            let cargo = cargo.env("PERILUNE_WASM_EH", "exnref").arg("--target-dir").arg(&folder);
+            (cargo, folder, "perilune-exnref")
+        }
+    };
+    cargo.go()?;
 
     let bindgen = paths::target().join("wasm/bindgen");
-    let compiled = paths::cargo_target().join(WASM_TARGET).join("release/perilune.wasm");
     Run::new(paths::tool("wasm-bindgen"))
-        .arg(compiled)
-        .args(["--target", "web", "--out-name", "perilune", "--out-dir"])
+        .arg(compiled.join(WASM_TARGET).join("release/perilune.wasm"))
+        .args(["--target", "web", "--out-name", name, "--out-dir"])
         .arg(&bindgen)
         .go()?;
 
-    optimise(&bindgen.join("perilune_bg.wasm"))
+    let finished = paths::wasm().with_file_name(format!("{name}.wasm"));
+    optimise(&bindgen.join(format!("{name}_bg.wasm")), &finished)
 }
 
 /// What the module exports, and nothing else. Rust exports every symbol that C calls (the libc of lua-5.4/port), and
@@ -50,7 +79,7 @@ fn wasm() -> Result {
 const EXPORTS: &[&str] =
     &["memory", "configure", "init", "io_ptr", "io_len", "io_reserve", "eval", "request"];
 
-fn optimise(bound: &std::path::Path) -> Result {
+fn optimise(bound: &Path, finished: &Path) -> Result {
     let tools = paths::web().join("node_modules/.bin");
     if !tools.join("wasm-opt").is_file() {
         return Err("web/node_modules/.bin/wasm-opt is missing: web/package.json must list `binaryen`".into());
@@ -70,7 +99,6 @@ fn optimise(bound: &std::path::Path) -> Result {
         .arg(&trimmed)
         .go()?;
     // Written beside and then renamed: a reader never sees half a module.
-    let finished = paths::wasm();
     let unfinished = finished.with_extension("wasm.tmp");
     Run::new(tools.join("wasm-opt"))
         .args(WASM_FEATURES)

@@ -48,7 +48,10 @@ const SUITES: &[Suite] = &[
         about: "the page, in Chromium",
         browser: Browser::Needed,
         wants_build: true,
-        run: || Ok(Run::npm_script(&paths::web(), "test:e2e")),
+        run: || {
+            build::exnref()?;
+            Ok(Run::npm_script(&paths::web(), "test:e2e"))
+        },
     },
     Suite {
         name: "packaging",

@@ -49,16 +49,19 @@ suite("in a page", () => {
     // `cargo xtask test` builds it beside the one that ships.
     const module = await readFile("../target/wasm/perilune-exnref.wasm");
     const page = await setup.open();
-    const results = await page.evaluate(async (bytes) => {
-      const lua = await perilune.Lua.create({ wasm: Uint8Array.from(bytes) });
-      return lua.evalAll(`
+    const results = await page.evaluate(
+      async (bytes) => {
+        const lua = await perilune.Lua.create({ wasm: Uint8Array.from(bytes) });
+        return lua.evalAll(`
         local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end error({ code = 7 }) end)
         local sum = co() + co() + co()
         local ok, e = pcall(co)
         local deep = select(2, pcall(function() local function f() return 1 + f() end f() end))
         return sum, ok, e.code, deep:match("stack overflow"), select("#", pcall(string.rep))
       `);
-    }, [...module]);
+      },
+      [...module],
+    );
     assert.deepEqual(results, [6, false, 7, "stack overflow", 2]);
     await page.close();
   });

@@ -1,0 +1,25 @@
+/* lstrlib.c, for a size_t of 32 bits: its posrelatI cuts a position to size_t, so that 2^32 would become 0 and string.sub
+   read the byte before the string. A position past every string stays one. */
+#define lstrlib_c
+#define LUA_LIB
+
+#include "lprefix.h"
+
+#include <stdint.h>
+
+#include "lua.h"
+
+#include "lauxlib.h"
+
+static lua_Integer fit_position(lua_Integer position) {
+  return position > (lua_Integer)UINT32_MAX && SIZE_MAX == UINT32_MAX ? (lua_Integer)UINT32_MAX : position;
+}
+
+/* Every optional integer of the file is a position. */
+#define luaL_optinteger(L, arg, def) fit_position(luaL_optinteger(L, arg, def))
+/* Of the others, those at argument 2: of string.sub, and the count of string.rep, which no result could have either. */
+#define luaL_checkinteger(L, arg) \
+  (#arg[0] == '2' ? fit_position(luaL_checkinteger(L, arg)) : luaL_checkinteger(L, arg))
+
+/* Found through the include path: the sources may lie outside this folder. */
+#include <lstrlib.c>

@@ -202,7 +202,7 @@ fn find_crate(root: &Path, name: &str) -> PathBuf {
 
 /// Lua's own file, or the one of ours that includes it with other settings.
 fn c_file(name: &str, sources: &Path, port: &Path) -> PathBuf {
-    let ours = port.join(format!("{name}.c"));
+    let ours = port.join(format!("{name}_port.c"));
     if ours.exists() { ours } else { sources.join(format!("{name}.c")) }
 }
 

@@ -215,7 +215,7 @@ fn after_running_out_of_memory_everything_is_usable_again() {
         let failed = error(&mut lua, "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end");
         assert!(matches!(failed.kind(), ErrorKind::Memory(_)), "{failed:?}");
         assert_eq!(failed.to_string(), "not enough memory");
-        // A string buffer that cannot grow collects first (lua-5.4/port/lauxlib.c).
+        // A string buffer that cannot grow collects first (lua-5.4/port/lauxlib_port.c).
         assert_eq!(values(&mut lua, "return #('x'):rep(100000)"), [100_000.into()]);
     }
     assert!(lua.stats().peak_bytes <= lua.stats().limit_bytes);

@@ -16,7 +16,7 @@ use std::ptr;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Memory {
-    /// First, because lua-5.4/port/ldo.c reads it there: most slots a Lua stack may have.
+    /// First, because lua-5.4/port/ldo_port.c reads it there: most slots a Lua stack may have.
     stack_slots_max: Cell<c_int>,
     used: Cell<usize>,
     peak: Cell<usize>,

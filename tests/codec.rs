@@ -76,6 +76,17 @@ fn invalid_vectors_are_refused_by_every_decoder() {
     }
 }
 
+/// A table that contains itself leaked, and bytes of anybody's could make one.
+#[test]
+fn cycles_come_apart() {
+    // { itself }
+    let value = decode_value(&unhex("05 01000000 00000000 06 00000000")).expect("decodes");
+    let Value::Table(table) = value else { panic!("{value:?}") };
+    assert!(matches!(table.get(&1.into()), Value::Table(inner) if inner.is_same(&table)));
+    table.dismantle();
+    assert_eq!(table, Table::new());
+}
+
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<bool>().prop_map(Value::from),

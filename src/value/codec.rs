@@ -19,19 +19,28 @@ pub fn encode_list(values: &[Value], out: &mut Vec<u8>) -> Result<(), FormatErro
 
 /// Reads one value; nothing may be left over.
 pub fn decode_value(bytes: &[u8]) -> Result<Value, FormatError> {
-    let mut decoder = Decoder { reader: Reader::new(bytes), tables: Vec::new() };
-    let value = decoder.value(0)?;
-    decoder.reader.finish()?;
-    Ok(value)
+    decode(bytes, |decoder| decoder.value(0))
 }
 
 /// Reads a list; nothing may be left over.
 pub fn decode_list(bytes: &[u8]) -> Result<Vec<Value>, FormatError> {
+    decode(bytes, |decoder| {
+        let count = decoder.reader.count()?;
+        (0..count).map(|_| decoder.value(0)).collect()
+    })
+}
+
+fn decode<'a, T>(
+    bytes: &'a [u8],
+    read: impl FnOnce(&mut Decoder<'a>) -> Result<T, FormatError>,
+) -> Result<T, FormatError> {
     let mut decoder = Decoder { reader: Reader::new(bytes), tables: Vec::new() };
-    let count = decoder.reader.count()?;
-    let values = (0..count).map(|_| decoder.value(0)).collect::<Result<_, _>>()?;
-    decoder.reader.finish()?;
-    Ok(values)
+    let result = read(&mut decoder).and_then(|value| decoder.reader.clone().finish().map(|()| value));
+    if result.is_err() {
+        // Nobody gets these, so nobody could take their cycles apart.
+        decoder.tables.iter().for_each(Table::dismantle);
+    }
+    result
 }
 
 struct Encoder<'a> {

@@ -35,6 +35,8 @@ pub enum Value {
 }
 
 /// A table outside any VM. Equality compares contents, in order; a table is always equal to itself.
+///
+/// Tables are counted references: one that contains itself, directly or not, is freed only after [`Table::dismantle`].
 #[derive(Clone, Default)]
 pub struct Table(Rc<RefCell<TableData>>);
 
@@ -85,6 +87,20 @@ impl Table {
     /// Is it the same table, not only an equal one?
     pub fn is_same(&self, other: &Table) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Empties this table and every table that can be reached from it, so that cycles among them come apart.
+    pub fn dismantle(&self) {
+        let mut found = vec![self.clone()];
+        while let Some(table) = found.pop() {
+            // Emptied before its contents are looked at: a table that is met again is empty then.
+            let data = table.with_mut(std::mem::take);
+            let parts = data.pairs.into_iter().flat_map(|(key, value)| [key, value]).chain(data.array);
+            found.extend(parts.filter_map(|part| match part {
+                Value::Table(table) => Some(table),
+                _ => None,
+            }));
+        }
     }
 
     pub(crate) fn address(&self) -> usize {

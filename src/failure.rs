@@ -1,0 +1,131 @@
+//! An error of Lua where it is raised: message, traceback and place go into the context's `Failure`, the error value stays
+//! as it is. Not here: what becomes of them (`request`).
+
+use crate::context::context;
+use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use std::ffi::{CStr, c_int};
+
+lua_function!(handle_error = handle_error_inner);
+
+/// The message handler: notes message, traceback and place, and leaves the error value as it is.
+fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.set_top(1);
+    note_message(stack, 1);
+    stack.push_traceback(stack, None, 1);
+    // SAFETY: the string stays on the stack while it is copied.
+    let traceback = unsafe { stack.bytes(-1) }.unwrap_or_default();
+    // The handler's own frame is of no interest.
+    set(&mut context(stack).failure.traceback, traceback);
+    stack.pop(1);
+    note_place(stack);
+    context(stack).failure.seen = true;
+    Ok(1)
+}
+
+/// For errors that no handler saw: those of the compiler, and running out of memory.
+pub(crate) fn describe(stack: Stack, status: Status) {
+    let index = stack.top();
+    note_message(stack, index);
+    if status == Status::Syntax {
+        let failure = &mut context(stack).failure;
+
+        if let Some((end, line)) = place_in(&failure.message) {
+            failure.line = Some(line);
+            set(&mut failure.chunk, &failure.message[..end]);
+        }
+    }
+}
+
+/// The error value as text: a string or number as it is, anything else by its `__tostring`, or as the reference interpreter
+/// says it. A `__tostring` that fails is no reason to lose the error.
+fn note_message(stack: Stack, index: c_int) {
+    // SAFETY: the string stays at `index` while it is copied.
+    if let Some(message) = unsafe { stack.bytes(index) } {
+        set(&mut context(stack).failure.message, message);
+        return;
+    }
+    stack.push_copy(index);
+    let mut described = false;
+    let status = stack.protect_with(|inner| {
+        described = inner.type_of(-1) == raw::LUA_TNUMBER || inner.has_metafield(-1, c"__tostring");
+        if described {
+            inner.push_text(-1);
+            // SAFETY: the string stays on the stack while it is copied.
+            let text = unsafe { inner.bytes(-1) }.unwrap_or_default();
+            set(&mut context(inner).failure.message, text);
+            inner.pop(1);
+        }
+        Ok(())
+    });
+    if status != Status::Ok {
+        stack.pop(1);
+    }
+    if status != Status::Ok || !described {
+        let message = &mut context(stack).failure.message;
+        message.clear();
+        let parts = ["(error object is a ", stack.type_name(index), " value)"];
+        if message.try_reserve(parts.iter().map(|part| part.len()).sum()).is_ok() {
+            for part in parts {
+                message.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+}
+
+/// Chunk and line: those in the message where it names a function on the stack (so `error(text, 2)` counts), else those of
+/// the innermost Lua function.
+fn note_place(stack: Stack) {
+    let mut innermost = None;
+    let mut level = 0;
+    // SAFETY: a zeroed lua_Debug is what lua_getstack fills in.
+    let mut info: raw::lua_Debug = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: `info` is a lua_Debug, and the state is valid.
+        if unsafe { raw::lua_getstack(stack.as_ptr(), level, &raw mut info) } == 0 {
+            break;
+        }
+        // SAFETY: lua_getstack filled `info` in for a live level.
+        unsafe { raw::lua_getinfo(stack.as_ptr(), c"Sl".as_ptr(), &raw mut info) };
+        if let (Ok(line), true) = (u32::try_from(info.currentline), info.currentline > 0) {
+            // SAFETY: short_src is a NUL-terminated array inside `info`.
+            let chunk = unsafe { CStr::from_ptr(info.short_src.as_ptr()) }.to_bytes();
+            let failure = &mut context(stack).failure;
+            let named = place_in(&failure.message)
+                .is_some_and(|(end, at)| at == line && failure.message[..end] == *chunk);
+            if named || innermost.is_none() {
+                set(&mut failure.chunk, chunk);
+                innermost = Some(line);
+            }
+            if named {
+                break;
+            }
+        }
+        level += 1;
+        if level > 200 {
+            break;
+        }
+    }
+    context(stack).failure.line = innermost;
+}
+
+/// "chunk:line: ..." at the start of a message: where the chunk's name ends, and the line.
+fn place_in(message: &[u8]) -> Option<(usize, u32)> {
+    let mut from = 0;
+    while let Some(colon) = message[from..].iter().position(|&b| b == b':').map(|at| from + at) {
+        let digits = message[colon + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits > 0 && message.get(colon + 1 + digits) == Some(&b':') {
+            let line = std::str::from_utf8(&message[colon + 1..colon + 1 + digits]).ok()?.parse().ok()?;
+            return Some((colon, line));
+        }
+        from = colon + 1;
+    }
+    None
+}
+
+/// Copies; where memory is short, keeps what was there empty rather than half.
+pub(crate) fn set(place: &mut Vec<u8>, bytes: &[u8]) {
+    place.clear();
+    if place.try_reserve(bytes.len()).is_ok() {
+        place.extend_from_slice(bytes);
+    }
+}

@@ -1,10 +1,11 @@
 //! math.h, by the crate `libm` (FreeBSD's functions), but for what it does slowly or inexactly:
-//! `fmod` is ours, and `pow` first tries the cases whose answer is exact.
+//! `fmod`, `exp`, `log` and `pow` are ours.
 
+use super::power;
 use core::ffi::c_int;
 
-/// Writes one exported function per line: the C name, its arguments, and the libm function.
-macro_rules! from_libm {
+/// Writes one exported function per line: the C name, its arguments, and the function.
+macro_rules! functions {
     ($($name:ident($($argument:ident),*): $function:path;)*) => {$(
         #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
         pub(crate) extern "C" fn $name($($argument: f64),*) -> f64 {
@@ -13,9 +14,9 @@ macro_rules! from_libm {
     )*};
 }
 
-from_libm! {
-    perilune_exp(x): libm::exp;
-    perilune_log(x): libm::log;
+functions! {
+    perilune_exp(x): power::exp;
+    perilune_log(x): power::log;
     perilune_log2(x): libm::log2;
     perilune_log10(x): libm::log10;
     perilune_sin(x): libm::sin;
@@ -33,7 +34,7 @@ const SIGN: u64 = 1 << 63;
 
 /// Two to the 53rd: up to here every whole number is a float, and sums and products of whole
 /// numbers that stay below are exact.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+pub(super) const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// A finite magnitude as `significand * 2^scale`, the scale counted from the smallest one.
 fn split(magnitude: u64) -> (u64, u32) {
@@ -115,15 +116,21 @@ fn exact_power(x: f64, y: f64) -> Option<f64> {
 #[allow(clippy::float_cmp, reason = "a half is exact")]
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_pow(x: f64, y: f64) -> f64 {
-    if let Some(exact) = exact_power(x, y) {
-        return exact;
+    // One operation on what is exact is the nearest float.
+    if y == 2.0 {
+        return x * x;
     }
-    // Correctly rounded, and one instruction (libm's own is a loop). Not for zero and below: C has
-    // pow(-0.0, 0.5) = 0.0 and pow(-inf, 0.5) = inf.
+    if let Some(exact) = exact_power(x, y.abs()) {
+        return if y < 0.0 { 1.0 / exact } else { exact };
+    }
+    if y == -1.0 {
+        return 1.0 / x;
+    }
+    // So is a root. Not for zero and below: C has pow(-0.0, 0.5) = 0.0 and pow(-inf, 0.5) = inf.
     if y == 0.5 && x > 0.0 {
         return x.sqrt();
     }
-    libm::pow(x, y)
+    power::pow(x, y)
 }
 
 /// # Safety

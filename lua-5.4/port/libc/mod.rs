@@ -21,10 +21,12 @@
 
 mod ctype;
 mod decimal;
+mod double_double;
 mod float;
 mod format;
 mod math;
 mod parse;
+mod power;
 mod string;
 #[cfg(test)]
 #[allow(

@@ -803,11 +803,79 @@ fn pow_is_exact_where_it_can_be() {
     }
     let specials = edges();
     for x in &specials {
-        for y in specials.iter().chain(&[2.0, 3.0, -1.0, -2.0, -3.0, 1e300, 63.0, 64.0]) {
+        for y in
+            specials.iter().chain(&[2.0, 3.0, -1.0, -2.0, -3.0, 1e300, 63.0, 64.0, 1101.0, -1101.0, 1102.0])
+        {
             let (ours, theirs) = (math::perilune_pow(*x, *y), system::pow(*x, *y));
             assert!(distance(ours, theirs) <= 1, "pow({x:e}, {y:e}) = {ours:e}, not {theirs:e}");
         }
     }
+}
+
+#[test]
+fn powers_of_ten_are_their_literals() {
+    for power in -330..=310 {
+        let literal: f64 = format!("1e{power}").parse().unwrap();
+        let ours = math::perilune_pow(10.0, f64::from(power));
+        assert_eq!(distance(ours, literal), 0, "10.0^{power} = {ours:e}");
+        assert_eq!(math::perilune_pow(-10.0, f64::from(power)).abs(), literal);
+    }
+    for power in -1100..=1030 {
+        assert_eq!(math::perilune_pow(2.0, f64::from(power)), math::perilune_ldexp(1.0, power));
+        assert_eq!(math::perilune_pow(0.5, f64::from(power)), math::perilune_ldexp(1.0, -power));
+    }
+    // Just below the least normal float.
+    assert_eq!(math::perilune_pow(119.98786779748272, -148.0), 1.9394307780413315e-308);
+    assert_eq!(math::perilune_pow(-1.0799313740983583e-44, 7.0), -1.7130621093119577e-308);
+    assert_eq!(math::perilune_exp(1.0), core::f64::consts::E);
+}
+
+/// How many of `count` answers differ from the system's, none by more than one unit.
+fn differing(count: u32, mut answers: impl FnMut() -> (f64, f64, f64, f64)) -> u32 {
+    let mut differing = 0;
+    for _ in 0..count {
+        let (x, y, ours, theirs) = answers();
+        // glibc tells signaling NaNs apart, of which alone `pow(x, 0)` is NaN.
+        if x.is_nan() || y.is_nan() {
+            continue;
+        }
+        let distance = distance(ours, theirs);
+        assert!(distance <= 1, "({x:e}, {y:e}) gives {ours:e}, not {theirs:e}");
+        differing += distance as u32;
+    }
+    differing
+}
+
+/// glibc promises pow to 0.52 units, exp and log to 0.51 and 0.52; the system's errors are counted too.
+#[test]
+fn pow_exp_and_log_are_nearly_always_the_nearest_float() {
+    const COUNT: u32 = 400_000;
+    let mut random = Random(10);
+    let whole = differing(COUNT, || {
+        let x = random.float();
+        let limit = *random.pick(&[10, 50, 300, 1100, 1110]);
+        let y = random.below(2 * limit + 1) as f64 - limit as f64;
+        // Half of them where the answer is neither zero nor infinite.
+        let x = if random.below(2) == 0 { x } else { 1.0 + (x % 1.0) * 700.0 / 1200.0 };
+        (x, y, math::perilune_pow(x, y), system::pow(x, y))
+    });
+    let any = differing(COUNT, || {
+        let x = random.float().abs();
+        let y = random.float() % *random.pick(&[2.0, 40.0, 1e4, 1e300]);
+        let x = if random.below(2) == 0 { x } else { 1.0 + x % 0.01 };
+        (x, y, math::perilune_pow(x, y), system::pow(x, y))
+    });
+    let exp = differing(COUNT, || {
+        let x = random.float() % *random.pick(&[1.0, 40.0, 750.0]);
+        (x, 0.0, math::perilune_exp(x), system::exp(x))
+    });
+    let log = differing(COUNT, || {
+        let x = random.float().abs();
+        let x = if random.below(2) == 0 { x } else { 1.0 + (x - 0.5) % 0.3 };
+        (x, 0.0, math::perilune_log(x), system::log(x))
+    });
+    println!("of {COUNT} differ: {whole} whole powers, {any} powers, {exp} exp, {log} log");
+    assert!([whole, any, exp, log].iter().all(|differing| *differing < COUNT / 100));
 }
 
 #[test]

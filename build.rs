@@ -14,7 +14,7 @@ const FILES: &[(&str, Tune)] = &[
     ("lapi", Speed),
     ("lauxlib", Size),
     ("lbaselib", Size),
-    ("lcode", Size),
+    ("lcode", Speed),
     ("lcorolib", Size),
     ("lctype", Size),
     ("ldebug", Size),
@@ -22,12 +22,12 @@ const FILES: &[(&str, Tune)] = &[
     ("ldump", Size),
     ("lfunc", Speed),
     ("lgc", Speed),
-    ("llex", Size),
+    ("llex", Speed),
     ("lmathlib", Size),
     ("lmem", Size),
     ("lobject", Speed),
     ("lopcodes", Size),
-    ("lparser", Size),
+    ("lparser", Speed),
     ("lstate", Size),
     ("lstring", Speed),
     ("lstrlib", Speed),
@@ -37,7 +37,7 @@ const FILES: &[(&str, Tune)] = &[
     ("lundump", Size),
     ("lutf8lib", Size),
     ("lvm", Speed),
-    ("lzio", Size),
+    ("lzio", Speed),
 ];
 
 #[derive(Clone, Copy, PartialEq)]

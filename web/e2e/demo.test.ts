@@ -296,11 +296,27 @@ async function run(page: Page, id?: string): Promise<void> {
   await ready.waitFor();
 }
 
-/** Replaces the text of the editor. */
+/**
+ * Replaces the text of the editor, and waits until the editor has seen it: what is put into a page from outside reaches
+ * it a moment later, or not at all when it lays out its lines in that very moment; then it is put there again. The draft
+ * is written with every change that it has seen.
+ */
 async function write(page: Page, source: string): Promise<void> {
-  await page.getByTestId("editor").fill(source);
-  // The editor sees what was put into the page a moment later; no finger is as fast as the next key press here.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const seen = (text: string) => {
+    const drafts: Record<string, string> = JSON.parse(localStorage.getItem("perilune-demo.drafts") ?? "{}");
+    return Object.values(drafts).includes(text);
+  };
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    await page.getByTestId("editor").fill(source);
+    if (
+      await page.waitForFunction(seen, source, { timeout: 3000 }).then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+  }
+  assert.fail("the editor never saw its new text");
 }
 
 async function committed(page: Page): Promise<void> {

@@ -2,8 +2,7 @@
 //!
 //! The iterator is a userdata without pointers: it lives in the VM's memory and can be copied with it.
 
-use super::proxy::out_of_memory;
-use super::store_call::store;
+use super::store_call::{out_of_memory, store};
 use crate::bridge::push_value;
 use crate::context::context;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};

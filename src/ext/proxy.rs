@@ -1,7 +1,7 @@
 //! The proxy of an external table and its metamethods.
 
 use super::iterate;
-use super::store_call::store;
+use super::store_call::{out_of_memory, store};
 use crate::bridge::{Unfit, encode_key, encode_value, push_value};
 use crate::context::context;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -236,10 +236,4 @@ fn refuse_key(stack: Stack, unfit: Unfit) -> Thrown {
 
 pub(super) fn refuse_value(stack: Stack, unfit: Unfit) -> Thrown {
     if unfit == Unfit::Memory { out_of_memory(stack) } else { stack.throw(unfit.message().as_bytes()) }
-}
-
-/// The error that Lua itself raises: a plain string, without position.
-pub(super) fn out_of_memory(stack: Stack) -> Thrown {
-    stack.push_bytes(b"not enough memory");
-    Thrown
 }

@@ -13,11 +13,7 @@ pub(super) fn store<R>(
 ) -> Result<R, Thrown> {
     match call(context(stack)) {
         Ok(result) => Ok(result),
-        Err(StoreError::OutOfMemory) => {
-            // The error that Lua itself raises: a plain string, without position.
-            stack.push_bytes(b"not enough memory");
-            Err(Thrown)
-        }
+        Err(StoreError::OutOfMemory) => Err(out_of_memory(stack)),
         Err(error) => {
             note(stack, &error);
             // The text is the context's, not this frame's: pushing may raise.
@@ -27,6 +23,12 @@ pub(super) fn store<R>(
             Err(stack.throw(unsafe { &*text }))
         }
     }
+}
+
+/// The error that Lua itself raises: a plain string, without position.
+pub(super) fn out_of_memory(stack: Stack) -> Thrown {
+    stack.push_bytes(b"not enough memory");
+    Thrown
 }
 
 /// Remembers the refusal, so that the error record says "storage".

@@ -4,15 +4,35 @@
 //! come back here. So every use is `context(stack).field...` for one statement, or copies out what it needs.
 
 use crate::host::{Host, Stream};
+use crate::host_call::HostFunctions;
 use crate::limits::OUTPUT_BUFFER_BYTES;
-use crate::lua::{Memory, Stack, raw};
+use crate::lua::{Memory, Role, Stack, raw};
 use crate::store::TableStore;
+use std::ffi::c_int;
 use std::fmt;
+use std::ptr::NonNull;
 
 /// Owned by the runtime; its address stands in the extra space of every thread of the state.
 pub(crate) struct Context {
     pub(crate) host: Box<dyn Host>,
     pub(crate) store: Box<dyn TableStore>,
+    pub(crate) functions: Box<dyn HostFunctions>,
+    /// The thread on which the host may call in now: the main one, or the one that calls a host function.
+    pub(crate) entry: Stack,
+    /// Operations under way, each inside a host function of the one before.
+    pub(crate) depth: u32,
+    /// The list of the last reply, or its error record.
+    pub(crate) reply: Vec<u8>,
+    /// The task that runs now; 0 outside of tasks.
+    pub(crate) task: c_int,
+    /// The input of the operation that resumes a task, until the function that waited has read it.
+    pub(crate) settled: Option<NonNull<[u8]>>,
+    /// Arguments of a host function on their way out, and results on their way in.
+    pub(crate) args: Vec<u8>,
+    pub(crate) results: Vec<u8>,
+    /// The number of the error value that is kept for the host, 0 for none; and the last number that was given.
+    pub(crate) failure_number: u32,
+    pub(crate) failures: u32,
     pub(crate) memory: Box<Memory>,
     /// An encoded key, between making and using it.
     pub(crate) key: Vec<u8>,
@@ -65,6 +85,8 @@ pub(crate) enum More {
     Some,
     End,
     OutOfMemory,
+    /// The message is in `value`.
+    Failed,
 }
 
 /// Buffers up to this are kept between calls.
@@ -87,6 +109,52 @@ pub(crate) fn context<'a>(stack: Stack) -> &'a mut Context {
 }
 
 impl Context {
+    /// What a new runtime starts with. `entry` is the main thread.
+    pub(crate) fn new(
+        host: Box<dyn Host>,
+        store: Box<dyn TableStore>,
+        functions: Box<dyn HostFunctions>,
+        memory: Box<Memory>,
+        entry: Stack,
+    ) -> Self {
+        Context {
+            host,
+            store,
+            functions,
+            entry,
+            depth: 0,
+            reply: Vec::new(),
+            task: 0,
+            settled: None,
+            args: Vec::new(),
+            results: Vec::new(),
+            failure_number: 0,
+            failures: 0,
+            memory,
+            key: Vec::new(),
+            value: Vec::new(),
+            writes: 0,
+            output: Output::default(),
+            failure: Failure::default(),
+            handles: 0,
+            generational: false,
+            parachute: Vec::new(),
+            warnings_on: false,
+            warning_continues: false,
+            input: Vec::new(),
+        }
+    }
+
+    /// Makes this the context of a new state, before it has made a thread.
+    pub(crate) fn attach(self: Box<Self>) -> NonNull<Context> {
+        let main = self.entry;
+        let context = NonNull::from(Box::leak(self));
+        main.set_role(Role::Plain);
+        // SAFETY: the extra space is a pointer wide (LUA_EXTRASPACE), and no thread has been made yet.
+        unsafe { raw::lua_getextraspace(main.as_ptr()).cast::<*mut Context>().write(context.as_ptr()) };
+        context
+    }
+
     /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then it goes to
     /// the host at once.
     pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
@@ -103,7 +171,7 @@ impl Context {
     /// Gives back the memory of buffers that one large value has blown up.
     #[inline]
     pub(crate) fn trim(&mut self) {
-        for buffer in [&mut self.key, &mut self.value] {
+        for buffer in [&mut self.key, &mut self.value, &mut self.args, &mut self.results] {
             if buffer.capacity() > BUFFER_KEPT_BYTES {
                 *buffer = Vec::new();
             }
@@ -114,15 +182,19 @@ impl Context {
     pub(crate) fn read_more(&mut self) -> More {
         self.flush_output();
         match self.host.read() {
+            Err(message) => {
+                self.value = message.into_bytes();
+                More::Failed
+            }
             // An empty piece is the end, too: a host that has only those would be asked forever.
-            None => More::End,
-            Some(bytes) if bytes.is_empty() => More::End,
-            Some(bytes) if self.input.is_empty() => {
+            Ok(None) => More::End,
+            Ok(Some(bytes)) if bytes.is_empty() => More::End,
+            Ok(Some(bytes)) if self.input.is_empty() => {
                 self.input = bytes;
                 More::Some
             }
-            Some(bytes) if self.input.try_reserve(bytes.len()).is_err() => More::OutOfMemory,
-            Some(bytes) => {
+            Ok(Some(bytes)) if self.input.try_reserve(bytes.len()).is_err() => More::OutOfMemory,
+            Ok(Some(bytes)) => {
                 self.input.extend_from_slice(&bytes);
                 More::Some
             }

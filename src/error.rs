@@ -3,6 +3,7 @@
 use crate::store::StoreError;
 use crate::value::Value;
 use std::fmt;
+use std::rc::Rc;
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,7 +33,8 @@ pub enum ErrorKind {
 }
 
 /// A failure of a Lua program, as Lua told it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct LuaError {
     /// The error value as text (through `__tostring`); bytes that are not UTF-8 are shown as U+FFFD, `value` has them all.
     pub message: String,
@@ -44,6 +46,22 @@ pub struct LuaError {
     pub line: Option<u32>,
     /// The error value itself; nil when it cannot travel.
     pub value: Value,
+    /// The error of a Rust function that Lua passed on: the very one.
+    pub cause: Option<Rc<dyn std::error::Error>>,
+    /// Under which the VM may still have the value.
+    pub(crate) number: Option<u32>,
+}
+
+/// The cause is the same when it is the very one.
+impl PartialEq for LuaError {
+    fn eq(&self, other: &Self) -> bool {
+        let cause = match (&self.cause, &other.cause) {
+            (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        let texts = |error: &Self| (error.message.clone(), error.traceback.clone(), error.chunk.clone());
+        cause && texts(self) == texts(other) && self.line == other.line && self.value == other.value
+    }
 }
 
 impl Error {
@@ -73,6 +91,10 @@ impl Error {
             }
             ErrorKind::Value(_) | ErrorKind::Usage(_) | ErrorKind::Bug(_) => None,
         }
+    }
+
+    pub(crate) fn into_rc(self) -> Rc<dyn std::error::Error> {
+        Rc::new(self)
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -108,7 +130,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.lua().and_then(|error| error.cause.as_deref())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -11,15 +11,35 @@ lua_function!(handle_error = handle_error_inner);
 fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.set_top(1);
     note_message(stack, 1);
-    stack.push_traceback(stack, None, 1);
-    // SAFETY: the string stays on the stack while it is copied.
-    let traceback = unsafe { stack.bytes(-1) }.unwrap_or_default();
     // The handler's own frame is of no interest.
-    set(&mut context(stack).failure.traceback, traceback);
-    stack.pop(1);
-    note_place(stack);
+    note_traceback(stack, stack, 1);
+    note_place(stack, stack);
     context(stack).failure.seen = true;
     Ok(1)
+}
+
+/// For an error that ended a thread, which no handler saw: its value lies on top of `stack`, and the thread is as the error
+/// left it. `[-0, +0, -]`
+pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
+    note_message(stack, stack.top());
+    let status = stack.protect(0, |inner| {
+        note_traceback(inner, thread, 0);
+        Ok(())
+    });
+    if status != Status::Ok {
+        stack.pop(1);
+    }
+    note_place(stack, thread);
+    context(stack).failure.seen = true;
+}
+
+/// `[-0, +0, m]`
+fn note_traceback(stack: Stack, of: Stack, level: c_int) {
+    stack.push_traceback(of, None, level);
+    // SAFETY: the string stays on the stack while it is copied.
+    let traceback = unsafe { stack.bytes(-1) }.unwrap_or_default();
+    set(&mut context(stack).failure.traceback, traceback);
+    stack.pop(1);
 }
 
 /// For errors that no handler saw: those of the compiler, and running out of memory.
@@ -73,19 +93,19 @@ fn note_message(stack: Stack, index: c_int) {
 }
 
 /// Chunk and line: those in the message where it names a function on the stack (so `error(text, 2)` counts), else those of
-/// the innermost Lua function.
-fn note_place(stack: Stack) {
+/// the innermost Lua function of `of`.
+fn note_place(stack: Stack, of: Stack) {
     let mut innermost = None;
     let mut level = 0;
     // SAFETY: a zeroed lua_Debug is what lua_getstack fills in.
     let mut info: raw::lua_Debug = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: `info` is a lua_Debug, and the state is valid.
-        if unsafe { raw::lua_getstack(stack.as_ptr(), level, &raw mut info) } == 0 {
+        if unsafe { raw::lua_getstack(of.as_ptr(), level, &raw mut info) } == 0 {
             break;
         }
         // SAFETY: lua_getstack filled `info` in for a live level.
-        unsafe { raw::lua_getinfo(stack.as_ptr(), c"Sl".as_ptr(), &raw mut info) };
+        unsafe { raw::lua_getinfo(of.as_ptr(), c"Sl".as_ptr(), &raw mut info) };
         if let (Ok(line), true) = (u32::try_from(info.currentline), info.currentline > 0) {
             // SAFETY: short_src is a NUL-terminated array inside `info`.
             let chunk = unsafe { CStr::from_ptr(info.short_src.as_ptr()) }.to_bytes();

@@ -1,6 +1,8 @@
 //! The world as the core sees it: streams, clocks, the environment, seeds. A host that answers nothing is a valid host.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
 /// Where output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +41,25 @@ pub trait Host {
         None
     }
 
-    /// More of standard input, or nothing at its end (`io.read`).
-    fn read(&mut self) -> Option<Vec<u8>> {
+    /// The source of a module, for `require`. Modules given to the builder are asked first.
+    fn module(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        let _ = name;
         None
+    }
+
+    /// A future that is ready after so many milliseconds (`async.sleep`), of whatever executor runs the program. None when the
+    /// host has no timer: then `async.sleep` is an error.
+    fn sleep(&mut self, ms: f64) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        let _ = ms;
+        None
+    }
+
+    /// More of standard input, or nothing at its end (`io.read`).
+    ///
+    /// # Errors
+    /// What Lua code that reads is told, as an error.
+    fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
     }
 }
 

@@ -13,25 +13,35 @@
 //! ```
 
 pub use crate::error::{Error, ErrorKind, LuaError, Result};
+pub use crate::future::Task;
 pub use crate::host::{Host, NativeHost, Stream};
-pub use crate::runtime::{Builder, GcMode, Limits, Reply, Runtime, Stats};
+pub use crate::runtime::{Builder, Limits, Runtime};
 pub use crate::store::{MemoryStore, StoreError, TableId, TableStore};
-pub use crate::value::{Table, TableData, Value};
+pub use crate::value::{
+    Bytes, ConvertError, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Table, TableData, Value, Variadic,
+};
+pub use crate::vm::{GcMode, Reply, Stats, Vm};
 
 mod bridge;
 mod context;
+mod embed;
 mod error;
 mod ext;
 mod failure;
+mod future;
 mod host;
+mod host_call;
 pub mod limits;
 mod lua;
 mod operations;
+mod registry;
 pub mod request;
 mod runtime;
 mod stdlib;
 pub mod store;
+mod task;
 pub mod value;
+mod vm;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub mod js;

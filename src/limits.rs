@@ -39,6 +39,12 @@ pub const PARACHUTE_BYTES: usize = 16 * 1024;
 /// Bytes of a name: a chunk's, a table's, a function's.
 pub const NAME_BYTES_MAX: usize = 1024;
 
+/// Calls of the host inside calls of Lua inside calls of the host. Each level takes C stack on both sides.
+pub const HOST_DEPTH_MAX: u32 = 128;
+
+/// Ids of host functions below this are services (docs/codec.md, section 5).
+pub const HOST_SERVICES_MAX: u32 = 16;
+
 const _: () = assert!(REPLY_HEADER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(OUTPUT_BUFFER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(IO_BUFFER_BYTES < MEMORY_MIN_BYTES);

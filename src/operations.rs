@@ -1,9 +1,10 @@
 //! The operations of `request`, one function each (docs/codec.md, section 3). Each runs protected, as an `Operation`.
 
-use crate::bridge;
 use crate::context::context;
+use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use crate::value::{Reader, Token};
+use crate::{bridge, host_call, task};
 use std::ffi::c_int;
 
 /// An operation and its arguments, on their way into a protected call.
@@ -31,10 +32,11 @@ fn usage(stack: Stack, message: &[u8]) -> Thrown {
     Thrown
 }
 
-/// `"math.max"`: walks the dots with metamethods, and calls what it finds.
-pub(crate) fn call(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
-    let count = bridge::push_list(stack, input)?;
-    // SAFETY: the name stays at index 1 until it is replaced by the function, after its last use.
+lua_function!(find = find_inner);
+
+/// `"math.max"`: walks the dots with metamethods; the function is what it finds.
+fn find_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: the name stays at index 1.
     let Some(name) = (unsafe { stack.bytes(1) }) else {
         return Err(usage(stack, b"call takes a function's name"));
     };
@@ -50,10 +52,7 @@ pub(crate) fn call(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     if stack.is_none_or_nil(-1) {
         return Err(no_such_function(stack, name));
     }
-    stack.replace(1);
-    context(stack).memory.for_script();
-    stack.call(count - 1, raw::LUA_MULTRET);
-    Ok(())
+    Ok(1)
 }
 
 fn no_such_function(stack: Stack, name: &[u8]) -> Thrown {
@@ -65,18 +64,11 @@ fn no_such_function(stack: Stack, name: &[u8]) -> Thrown {
     Thrown
 }
 
-pub(crate) fn call_handle(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
-    let count = bridge::push_list(stack, input)?;
-    push_held(stack)?;
-    stack.replace(1);
-    context(stack).memory.for_script();
-    stack.call(count - 1, raw::LUA_MULTRET);
-    Ok(())
-}
-
 pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     bridge::push_list(stack, input)?;
-    push_held(stack)?;
+    if !push_held(stack, 1) {
+        return Err(usage(stack, RELEASED));
+    }
     let handle = stack.integer(1).unwrap_or_default();
     stack.release_reference(handle as c_int);
     let context = context(stack);
@@ -85,17 +77,43 @@ pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     Ok(())
 }
 
-/// What the handle at index 1 holds. `[-0, +1, m]`
-fn push_held(stack: Stack) -> Result<(), Thrown> {
-    let handle = stack.integer(1).unwrap_or_default();
-    if handle > raw::LUA_RIDX_LAST && handle <= i64::from(i32::MAX) {
-        stack.raw_get_index(raw::LUA_REGISTRYINDEX, handle);
-        // luaL_ref keeps its list of free numbers as numbers.
-        if stack.type_of(-1) >= raw::LUA_TTABLE {
-            return Ok(());
-        }
+/// Why a handle holds nothing.
+pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, or belongs to another VM";
+
+/// Pushes what the handle at `index` holds; false (and nothing) when it holds nothing. `[-0, +(0|1), -]`
+pub(crate) fn push_held(stack: Stack, index: c_int) -> bool {
+    let handle = stack.integer(index).unwrap_or_default();
+    if handle <= raw::LUA_RIDX_LAST || handle > i64::from(i32::MAX) {
+        return false;
     }
-    Err(usage(stack, b"a function or reference that was released, or belongs to another VM"))
+    // luaL_ref keeps its list of free numbers as numbers.
+    let held = stack.raw_get_index(raw::LUA_REGISTRYINDEX, handle) >= raw::LUA_TTABLE;
+    if !held {
+        stack.pop(1);
+    }
+    held
+}
+
+/// Makes a function of the host known under its name.
+pub(crate) fn register(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
+    bridge::push_list(stack, input)?;
+    let id = stack.integer(1).and_then(|id| u32::try_from(id).ok());
+    // SAFETY: the name stays at index 2.
+    let (Some(id), Some(name)) = (id, unsafe { stack.bytes(2) }) else {
+        return Err(usage(stack, b"register takes an id and a name"));
+    };
+    let empty_part = name.split(|&byte| byte == b'.').any(<[u8]>::is_empty);
+    if empty_part || name.contains(&0) || name.len() > NAME_BYTES_MAX || id < HOST_SERVICES_MAX {
+        return Err(usage(stack, b"register takes an id from 16 on and a name, whose parts are not empty"));
+    }
+    host_call::push_registered(stack, id, name)?;
+    stack.set_top(0);
+    Ok(())
+}
+
+/// Ends a task that waits.
+pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
+    task::cancel(stack, input)
 }
 
 pub(crate) fn global_get(stack: Stack, input: &[u8]) -> Result<(), Thrown> {

@@ -1,16 +1,19 @@
-//! Operations of a shell: arguments and results as bytes (docs/codec.md, sections 2 and 3).
+//! Operations of a shell: arguments and results as bytes (docs/codec.md, sections 2, 3 and 5).
 //!
-//! Each runs as one batch of the store, below one message handler, and leaves a list or an error record.
+//! Each runs below one message handler and leaves a list or an error record. The outermost one is a batch of the store; one that
+//! a host function begins inside of another is a part of that.
 
 use crate::bridge::{self, Unfit};
-use crate::context::context;
+use crate::context::{Failure, context};
 use crate::failure::{describe, handle_error, set};
-use crate::limits::{NAME_BYTES_MAX, PARACHUTE_BYTES};
+use crate::host_call;
+use crate::limits::{HOST_DEPTH_MAX, NAME_BYTES_MAX, PARACHUTE_BYTES};
 use crate::lua::{Stack, Status, raw};
 use crate::operations::{self, Body, Operation};
-use crate::runtime::Runtime;
 use crate::value::{Reader, Token, Writer};
+use crate::vm::Vm;
 use std::ffi::{CStr, c_int};
+use std::mem;
 
 /// Operation numbers of `request`.
 #[allow(missing_docs, reason = "docs/codec.md lists them with arguments and results")]
@@ -26,6 +29,12 @@ mod op {
     pub const GLOBAL_KEYS: u32 = 9;
     pub const GC: u32 = 10;
     pub const STATS: u32 = 11;
+    pub const START_EVAL: u32 = 12;
+    pub const START_CALL: u32 = 13;
+    pub const START_HANDLE: u32 = 14;
+    pub const RESUME: u32 = 15;
+    pub const CANCEL: u32 = 16;
+    pub const REGISTER: u32 = 17;
 }
 pub use op::*;
 
@@ -42,44 +51,45 @@ pub enum Outcome {
     Value = 7,
     Usage = 8,
     Bug = 9,
+    Waiting = 10,
 }
 
-/// Where the message handler stands while an operation runs.
-const HANDLER: c_int = 1;
+/// Lua's stack slots that an operation itself needs, beside arguments and results.
+const SLOTS: c_int = 16;
 
-impl Runtime {
+/// One operation under way, and what it found.
+pub(crate) struct Frame {
+    pub(crate) stack: Stack,
+    /// Height of the stack before it.
+    base: c_int,
+    /// Index of the message handler.
+    pub(crate) handler: c_int,
+    /// Of the operation around this one.
+    failure: Failure,
+    task: c_int,
+    for_script: bool,
+}
+
+impl Vm {
     /// Runs source under a chunk name (with Lua's `=` or `@` prefix).
     pub fn eval_raw(&mut self, source: &[u8], name: &CStr) -> Outcome {
-        let stack = self.begin();
-        // The source is compiled before anything runs: from then on its bytes are free.
-        let status = stack.load_text(source, name);
-        if status != Status::Ok {
-            // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls a
-            // runtime error.
-            if status == Status::Memory {
-                return self.fail(status);
-            }
-            describe(stack, Status::Syntax);
-            let failure = &mut self.context_mut().failure;
-            failure.seen = true;
-            if failure.chunk.is_empty() {
-                set(&mut failure.chunk, name.to_bytes().get(1..).unwrap_or_default());
-            }
-            return self.fail(Status::Syntax);
+        match self.begin() {
+            Ok(frame) => match self.load(&frame, source, name) {
+                Status::Ok => self.run(frame, 0),
+                status => self.fail(frame, status),
+            },
+            Err(outcome) => outcome,
         }
-        context(stack).memory.for_script();
-        let status = stack.protected_call(0, raw::LUA_MULTRET, HANDLER);
-        self.finish(status)
     }
 
     /// Runs an operation on the list `input`.
     pub fn request_raw(&mut self, op: u32, input: &[u8]) -> Outcome {
-        if op == EVAL {
-            return self.request_eval(input);
-        }
         let run = match op {
-            CALL => operations::call as Operation,
-            CALL_HANDLE => operations::call_handle,
+            EVAL | START_EVAL => return self.request_eval(op == START_EVAL, input),
+            CALL | START_CALL => return self.request_call(op == START_CALL, true, input),
+            CALL_HANDLE | START_HANDLE => return self.request_call(op == START_HANDLE, false, input),
+            RESUME => return self.resume_task(input),
+            CANCEL => operations::cancel as Operation,
             RELEASE => operations::release,
             GLOBAL_GET => operations::global_get,
             GLOBAL_SET => operations::global_set,
@@ -88,87 +98,183 @@ impl Runtime {
             GLOBAL_KEYS => operations::global_keys,
             GC => operations::gc,
             STATS => operations::stats,
-            _ => {
-                self.begin();
-                return self.refuse(Outcome::Usage, b"unknown operation");
-            }
+            REGISTER => operations::register,
+            _ => return self.refuse_usage("unknown operation"),
         };
-        let stack = self.begin();
+        let frame = match self.begin() {
+            Ok(frame) => frame,
+            Err(outcome) => return outcome,
+        };
         let mut body = Body { run, input };
-        stack.push_function(operations::run_body, 0);
-        stack.push_address((&raw mut body).cast());
-        let status = stack.protected_call(1, raw::LUA_MULTRET, HANDLER);
-        self.finish(status)
+        frame.stack.push_function(operations::run_body, 0);
+        frame.stack.push_address((&raw mut body).cast());
+        let status = frame.stack.protected_call(1, raw::LUA_MULTRET, frame.handler);
+        self.finish(frame, status)
     }
 
     /// Leaves a usage error as the reply of a call that could not even begin.
     pub fn refuse_usage(&mut self, message: &str) -> Outcome {
-        self.begin();
-        self.refuse(Outcome::Usage, message.as_bytes())
+        match self.begin() {
+            Ok(frame) => self.refuse(frame, Outcome::Usage, message.as_bytes()),
+            Err(outcome) => outcome,
+        }
     }
 
-    fn request_eval(&mut self, input: &[u8]) -> Outcome {
-        let Some((source, given)) = two_strings(input) else {
-            self.begin();
-            return self.refuse(Outcome::Value, b"eval takes the source and a chunk name, both strings");
+    fn request_eval(&mut self, as_task: bool, input: &[u8]) -> Outcome {
+        let frame = match self.begin() {
+            Ok(frame) => frame,
+            Err(outcome) => return outcome,
         };
-        let mut name = [0; NAME_BYTES_MAX + 2];
+        let Some((source, given)) = two_strings(input) else {
+            let message = b"eval takes the source and a chunk name, both strings";
+            return self.refuse(frame, Outcome::Value, message);
+        };
         if given.len() > NAME_BYTES_MAX || given.contains(&0) {
-            self.begin();
-            return self.refuse(Outcome::Usage, b"a chunk's name has at most 1024 bytes and no NUL");
+            let message = b"a chunk's name has at most 1024 bytes and no NUL";
+            return self.refuse(frame, Outcome::Usage, message);
         }
+        match self.load_named(&frame, source, given) {
+            Status::Ok if as_task => self.start_task(frame, 0),
+            Status::Ok => self.run(frame, 0),
+            status => self.fail(frame, status),
+        }
+    }
+
+    /// Calls the function that the first value of the list names or holds, with the others.
+    fn request_call(&mut self, as_task: bool, by_name: bool, input: &[u8]) -> Outcome {
+        let frame = match self.begin() {
+            Ok(frame) => frame,
+            Err(outcome) => return outcome,
+        };
+        let stack = frame.stack;
+        let Ok(count) = bridge::push_list(stack, input) else {
+            return self.fail(frame, Status::Runtime);
+        };
+        // The first value becomes the function.
+        let first = frame.handler + 1;
+        if by_name {
+            stack.push_function(operations::find, 0);
+            stack.push_copy(first);
+            let status = stack.protected_call(1, 1, frame.handler);
+            if status != Status::Ok {
+                return self.fail(frame, status);
+            }
+        } else if !operations::push_held(stack, first) {
+            return self.refuse(frame, Outcome::Runtime, operations::RELEASED);
+        }
+        if count == 0 {
+            return self.refuse(frame, Outcome::Value, b"a call takes what to call");
+        }
+        stack.replace(first);
+        if as_task { self.start_task(frame, count - 1) } else { self.run(frame, count - 1) }
+    }
+
+    /// An own buffer for the name, in a frame that is gone before anything runs.
+    #[inline(never)]
+    fn load_named(&mut self, frame: &Frame, source: &[u8], given: &[u8]) -> Status {
+        let mut name = [0; NAME_BYTES_MAX + 2];
         name[0] = b'=';
         name[1..=given.len()].copy_from_slice(given);
-        match CStr::from_bytes_until_nul(&name) {
-            Ok(name) => self.eval_raw(source, name),
-            Err(_) => self.refuse(Outcome::Bug, b"chunk name"),
-        }
+        // The bytes after the name are zeros, and it has none.
+        let name = CStr::from_bytes_until_nul(&name).unwrap_or(c"=?");
+        self.load(frame, source, name)
     }
 
-    /// An empty stack but for the message handler, nothing pending.
-    fn begin(&mut self) -> Stack {
-        self.settle();
-        self.reply_mut().clear();
-        let context = self.context_mut();
-        context.failure.clear();
-        context.writes += 1;
-        context.memory.for_host();
-        if context.parachute.capacity() == 0 {
-            // If it cannot be had now, the VM is full; the operation will say so itself.
-            let _ = context.parachute.try_reserve_exact(PARACHUTE_BYTES);
+    /// Compiles: the function, or the error value, is on top.
+    fn load(&mut self, frame: &Frame, source: &[u8], name: &CStr) -> Status {
+        // The source is compiled before anything runs: from then on its bytes are free.
+        let status = frame.stack.load_text(source, name);
+        if matches!(status, Status::Ok | Status::Memory) {
+            return status;
         }
-        let stack = self.stack();
+        // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls a runtime error.
+        describe(frame.stack, Status::Syntax);
+        let failure = &mut self.context_mut().failure;
+        failure.seen = true;
+        if failure.chunk.is_empty() {
+            set(&mut failure.chunk, name.to_bytes().get(1..).unwrap_or_default());
+        }
+        Status::Syntax
+    }
+
+    /// Calls the function below the top `args` values.
+    fn run(&mut self, frame: Frame, args: c_int) -> Outcome {
+        self.context().memory.for_script();
+        let status = frame.stack.protected_call(args, raw::LUA_MULTRET, frame.handler);
+        self.finish(frame, status)
+    }
+
+    /// Nothing pending, the message handler on top. Or the reply says why nothing can begin.
+    pub(crate) fn begin(&mut self) -> Result<Frame, Outcome> {
+        let stack = self.entry();
+        let c = self.context_mut();
+        c.reply.clear();
+        if c.depth == HOST_DEPTH_MAX {
+            return Err(self.write_record(Outcome::Usage, b"calls of the host and of Lua nest too deep"));
+        }
+        let for_script = c.memory.is_for_script();
+        c.memory.for_host();
+        if c.depth == 0 {
+            stack.set_top(0);
+        } else if !stack.has_room(SLOTS) {
+            if for_script {
+                c.memory.for_script();
+            }
+            return Err(self.write_record(Outcome::Memory, b"not enough memory"));
+        }
+        let base = stack.top();
+        let failure = if c.depth == 0 {
+            c.failure.clear();
+            Failure::default()
+        } else {
+            mem::take(&mut c.failure)
+        };
+        c.depth += 1;
+        c.writes += 1;
+        let task = mem::take(&mut c.task);
+        if c.parachute.capacity() == 0 {
+            // If it cannot be had now, the VM is full; the operation will say so itself.
+            let _ = c.parachute.try_reserve_exact(PARACHUTE_BYTES);
+        }
         stack.push_function(handle_error, 0);
-        stack
+        Ok(Frame { stack, base, handler: base + 1, failure, task, for_script })
     }
 
     /// Everything above the handler is the result.
-    fn finish(&mut self, status: Status) -> Outcome {
+    pub(crate) fn finish(&mut self, frame: Frame, status: Status) -> Outcome {
         self.context().memory.for_host();
         if status != Status::Ok {
-            return self.fail(status);
+            return self.fail(frame, status);
         }
-        let stack = self.stack();
-        let count = stack.top() - HANDLER;
-        let written = bridge::encode_list(stack, count, self.reply_mut());
+        let count = frame.stack.top() - frame.handler;
+        // Taken out while it is written: giving out a function may run a finalizer, and that may call in.
+        let mut reply = mem::take(&mut self.context_mut().reply);
+        reply.clear();
+        let written = bridge::encode_list(frame.stack, count, &mut reply);
+        self.context_mut().reply = reply;
         match written {
-            Ok(()) => self.end(Outcome::Ok),
-            Err(Unfit::Memory) => {
-                self.settle();
-                self.refuse(Outcome::Memory, b"not enough memory")
-            }
-            Err(unfit) => {
-                self.settle();
-                self.refuse(Outcome::Value, unfit.message().as_bytes())
-            }
+            Ok(()) => self.end(frame, Outcome::Ok),
+            Err(Unfit::Memory) => self.refuse(frame, Outcome::Memory, b"not enough memory"),
+            Err(unfit) => self.refuse(frame, Outcome::Value, unfit.message().as_bytes()),
         }
     }
 
-    /// Ends the batch, drops what lies on the stack.
-    fn end(&mut self, outcome: Outcome) -> Outcome {
-        self.settle();
+    /// Leaves everything as it was before; ends the batch with the outermost operation.
+    pub(crate) fn end(&mut self, frame: Frame, outcome: Outcome) -> Outcome {
+        frame.stack.set_top(frame.base);
+        let c = self.context_mut();
+        c.depth -= 1;
+        c.task = frame.task;
+        if frame.for_script {
+            c.memory.for_script();
+        }
+        if c.depth > 0 {
+            c.failure = frame.failure;
+            return outcome;
+        }
+        host_call::forget_failure(frame.stack);
         if let Err(error) = self.context_mut().store.end_batch()
-            && outcome == Outcome::Ok
+            && matches!(outcome, Outcome::Ok | Outcome::Waiting)
         {
             let message = error.to_string();
             return self.write_record(Outcome::Storage, message.as_bytes());
@@ -177,12 +283,11 @@ impl Runtime {
     }
 
     /// The error value on top becomes the error record.
-    fn fail(&mut self, status: Status) -> Outcome {
+    pub(crate) fn fail(&mut self, frame: Frame, status: Status) -> Outcome {
         // Room to tell of it, also when memory is what failed.
         self.context_mut().parachute = Vec::new();
-        let stack = self.stack();
         if !self.context().failure.seen {
-            describe(stack, status);
+            describe(frame.stack, status);
         }
         let failure = &self.context().failure;
         let outcome = match status {
@@ -194,52 +299,68 @@ impl Runtime {
             _ if failure.message == b"not enough memory" => Outcome::Memory,
             _ => Outcome::Runtime,
         };
-        if self.encode_failure(stack).is_err() {
-            return self.refuse(Outcome::Memory, b"not enough memory");
+        let number = host_call::number_failure(frame.stack);
+        // Taken out while it is written, as in `finish`.
+        let mut reply = mem::take(&mut self.context_mut().reply);
+        let written = failure_record(&mut reply, frame.stack, number);
+        self.context_mut().reply = reply;
+        match written {
+            Ok(()) => self.end(frame, outcome),
+            Err(_) => self.refuse(frame, Outcome::Memory, b"not enough memory"),
         }
-        self.end(outcome)
-    }
-
-    fn encode_failure(&mut self, stack: Stack) -> Result<(), Unfit> {
-        // Taken out while it is written: both are behind `self`.
-        let mut out = std::mem::take(self.reply_mut());
-        out.clear();
-        let written = record(&mut out, &self.context().failure).and_then(|()| {
-            let value_at = out.len();
-            // The value goes through a list of its own, because that may hold tables and handles.
-            let mut value = Vec::new();
-            if bridge::encode_list(stack, 1, &mut value).is_err() {
-                out.truncate(value_at);
-                return Ok(Writer::new(&mut out).nil()?);
-            }
-            out.try_reserve(value.len()).map_err(|_| Unfit::Memory)?;
-            out.extend_from_slice(&value[4..]);
-            Ok(())
-        });
-        *self.reply_mut() = out;
-        written
     }
 
     /// An error record that is not Lua's.
-    fn refuse(&mut self, outcome: Outcome, message: &[u8]) -> Outcome {
-        self.write_record(outcome, message);
-        self.end(outcome);
-        outcome
+    pub(crate) fn refuse(&mut self, frame: Frame, outcome: Outcome, message: &[u8]) -> Outcome {
+        // What the batch says does not matter any more: it failed before.
+        self.end(frame, outcome);
+        self.write_record(outcome, message)
     }
 
     fn write_record(&mut self, outcome: Outcome, message: &[u8]) -> Outcome {
-        let out = self.reply_mut();
+        let out = &mut self.context_mut().reply;
         out.clear();
         let mut writer = Writer::new(out);
         let written = writer
-            .u32(5)
+            .u32(RECORD_FIELDS)
             .and_then(|()| writer.string(message))
-            .and_then(|()| (0..4).try_for_each(|_| writer.nil()));
+            .and_then(|()| (1..RECORD_FIELDS).try_for_each(|_| writer.nil()));
         // The shell reserves room for this at its start; a bare status is what is left without it.
         if written.is_err() {
             out.clear();
         }
         outcome
+    }
+}
+
+/// Message, traceback, chunk, line, value, number.
+const RECORD_FIELDS: u32 = 6;
+
+/// The record of what the message handler saw, and of the value on top.
+fn failure_record(out: &mut Vec<u8>, stack: Stack, number: Option<u32>) -> Result<(), Unfit> {
+    out.clear();
+    let failure = &context(stack).failure;
+    let mut writer = Writer::new(out);
+    writer.u32(RECORD_FIELDS)?;
+    writer.string(&failure.message)?;
+    for text in [&failure.traceback, &failure.chunk] {
+        if text.is_empty() { writer.nil()? } else { writer.string(text)? }
+    }
+    match failure.line {
+        Some(line) => writer.integer(i64::from(line))?,
+        None => writer.nil()?,
+    }
+    // The value goes through a list of its own, because that may hold tables and handles.
+    let mut value = Vec::new();
+    if bridge::encode_list(stack, 1, &mut value).is_ok() {
+        out.try_reserve(value.len()).map_err(|_| Unfit::Memory)?;
+        out.extend_from_slice(&value[4..]);
+    } else {
+        Writer::new(out).nil()?;
+    }
+    match number {
+        Some(number) => Ok(Writer::new(out).integer(i64::from(number))?),
+        None => Ok(Writer::new(out).nil()?),
     }
 }
 
@@ -253,21 +374,6 @@ fn two_strings(input: &[u8]) -> Option<(&[u8], &[u8])> {
     };
     reader.finish().ok()?;
     Some((first, second))
-}
-
-/// Message to line of an error record; the value follows.
-fn record(out: &mut Vec<u8>, failure: &crate::context::Failure) -> Result<(), Unfit> {
-    let mut writer = Writer::new(out);
-    writer.u32(5)?;
-    writer.string(&failure.message)?;
-    for text in [&failure.traceback, &failure.chunk] {
-        if text.is_empty() { writer.nil()? } else { writer.string(text)? }
-    }
-    match failure.line {
-        Some(line) => writer.integer(i64::from(line))?,
-        None => writer.nil()?,
-    }
-    Ok(())
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -167,22 +167,22 @@ fn bad_input_is_a_typed_error() {
 #[test]
 fn functions_are_called_by_name_and_by_handle() {
     let mut lua = lua();
-    assert_eq!(lua.call("math.max", &[1.into(), 7.into(), 3.5.into()]).expect("calls"), [7.into()]);
+    assert_eq!(lua.call::<i64>("math.max", (1, 7, 3.5)).expect("calls"), 7);
     for name in ["", "nope", "math.nope", "math.max.deeper", "math..max"] {
-        let failed = lua.call(name, &[]).expect_err(name);
+        let failed = lua.call::<()>(name, ()).expect_err(name);
         assert!(failed.to_string().contains("no function"), "{name}: {failed}");
     }
     let found = values(&mut lua, "local n = 0; return function(step) n = n + step; return n end");
     let Value::Function(handle) = found[0] else { panic!("{found:?}") };
-    assert_eq!(lua.call_handle(handle, &[2.into()]).expect("calls"), [2.into()]);
-    assert_eq!(lua.call_handle(handle, &[3.into()]).expect("calls"), [5.into()]);
+    assert_eq!(lua.call_handle::<i64>(handle, 2).expect("calls"), 2);
+    assert_eq!(lua.call_handle::<i64>(handle, 3).expect("calls"), 5);
     assert_eq!(lua.stats().handles, 1);
     assert!(lua.release(handle));
     assert!(!lua.release(handle), "released twice");
-    assert!(lua.call_handle(handle, &[]).is_err());
+    assert!(lua.call_handle::<()>(handle, ()).is_err());
     assert_eq!(lua.stats().handles, 0);
     for handle in [0, 1, 2, 3, u32::MAX] {
-        assert!(lua.call_handle(handle, &[]).is_err(), "{handle} is no function's handle");
+        assert!(lua.call_handle::<()>(handle, ()).is_err(), "{handle} is no function's handle");
         assert!(!lua.release(handle), "{handle}");
     }
 }
@@ -258,8 +258,8 @@ fn every_operation_survives_a_full_memory() {
                 &format!("function operation() {operation} end").replace("x = = 1", "return load('x = = 1')"),
             );
             // Filling may itself end in an error, when nothing is left to finish with.
-            let _ = lua.call("fill", &[free.into()]);
-            if let Err(failed) = lua.call("operation", &[]) {
+            let _ = lua.call::<()>("fill", free);
+            if let Err(failed) = lua.call::<()>("operation", ()) {
                 failures += usize::from(failed.code() == "memory");
                 assert!(["memory", "runtime"].contains(&failed.code()), "{operation}: {failed:?}");
             }

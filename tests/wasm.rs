@@ -3,7 +3,7 @@
 
 use perilune::js::{JsHost, open_store};
 use perilune::store::conformance::check_table_store;
-use perilune::{Error, Runtime};
+use perilune::{Error, Runtime, Vm};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -124,6 +124,38 @@ async fn a_closed_store_is_an_error_not_a_loss() {
     store.close().await.expect("closes");
     let error = lua.eval("t.x = 2").expect_err("is closed");
     assert_eq!(error.code(), "storage", "{error}");
+}
+
+#[wasm_bindgen_test]
+async fn functions_of_a_rust_program_run_and_wait_in_a_page() {
+    let mut lua = Runtime::builder().host(JsHost::default()).build().expect("a VM");
+    lua.register("add", |_: &mut Vm, (a, b): (i64, f64)| Ok::<_, Error>(a as f64 + b)).expect("registers");
+    lua.register("again", |vm: &mut Vm, source: String| vm.eval(source).map(|reply| reply.values))
+        .expect("registers");
+    lua.register_async("later", |value: i64| async move {
+        let promise = js_sys::Promise::resolve(&wasm_bindgen::JsValue::from_f64(value as f64));
+        let settled = wasm_bindgen_futures::JsFuture::from(promise).await;
+        settled.map(|value| value.as_f64()).map_err(|_| "rejected")
+    })
+    .expect("registers");
+    let reply = lua
+        .eval_async(
+            "local co = coroutine.wrap(function() return later(2) end)
+            local ok, e = pcall(add, 'x')
+            return add(1, 2), again('return add(2, 0.5)'), later(1) + co(), ok, (tostring(e))",
+        )
+        .await
+        .expect("runs");
+    assert_eq!(
+        reply.values,
+        [
+            3.0.into(),
+            2.5.into(),
+            3.0.into(),
+            false.into(),
+            "bad value #1: expected integer, got string".into()
+        ]
+    );
 }
 
 /// Output, expected output and outcome: the same scripts run natively in tests/golden.rs.

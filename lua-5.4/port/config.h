@@ -19,12 +19,17 @@ extern unsigned int perilune_hash_seed(void);
 #define lua_writeline() ((void)0)
 #define lua_writestringerror(s, p) ((void)(s), (void)(p))
 
-#if defined(__wasm__)
-/* Every string buffer of lauxlib begins on the C stack; its default would put 512 bytes there, times 200 levels of a
-   callback inside gsub inside a callback. luaconf.h sets the size without asking, so it is read here first. */
+/* Two words before every thread: whether a host function may suspend it (lcorolib_port.c), and the runtime's context, which
+   stays next to the state, where LUA_EXTRASPACE's usual single word is. luaconf.h sets the size without asking. */
 #include "luaconf.h"
+#undef LUA_EXTRASPACE
+#define LUA_EXTRASPACE (2 * sizeof(void *))
 #define l_likely(x) luai_likely(x) /* luaconf.h has these only for LUA_CORE and LUA_LIB, which come too late */
 #define l_unlikely(x) luai_unlikely(x)
+
+#if defined(__wasm__)
+/* Every string buffer of lauxlib begins on the C stack; its default would put 512 bytes there, times 200 levels of a
+   callback inside gsub inside a callback. */
 #undef LUAL_BUFFERSIZE
 #define LUAL_BUFFERSIZE 128
 

@@ -1,10 +1,10 @@
 //! From bytes to the Lua stack. Raises memory errors, so it runs below a protected call; what it reads is hostile.
 
 use crate::context::context;
-use crate::ext;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{Stack, Status, Thrown, raw};
-use crate::value::{FormatError, Reader, Token};
+use crate::value::{FormatError, Reader, Tag, Token};
+use crate::{ext, host_call};
 use std::ffi::c_int;
 
 /// Pushes one value, from a buffer that Lua code may change. `[-0, +1, m]`
@@ -14,47 +14,81 @@ use std::ffi::c_int;
 pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
     let mut reader = Reader::new(bytes);
     let token = reader.token().map_err(|error| refuse(stack, error))?;
-    let scalar = !matches!(token, Token::Table { .. } | Token::BackReference(_) | Token::ExternalTable(_));
-    if scalar {
+    if let Token::Nil | Token::Boolean(_) | Token::Integer(_) | Token::Float(_) | Token::String(_) = token {
         reader.finish().map_err(|error| refuse(stack, error))?;
         return push_scalar(stack, token).map(drop);
     }
     let status = stack.protect_held(1, |inner| {
-        let mut decoder = Decoder::new(inner, bytes);
+        inner.push_nil();
+        let reader = Reader::new(bytes);
+        let mut decoder = Decoder { stack: inner, reader, tables: inner.top(), count: 0, host: false };
         decoder.value(0)?;
         decoder.finish()
     });
     if status == Status::Ok { Ok(()) } else { Err(Thrown) }
 }
 
-/// Pushes a list, and returns its count. `[-0, +count, m]`
+/// Pushes a list, from a buffer that Lua code may change, and returns its count; an error value instead if it is none, or there
+/// is no memory for it. `[-0, +count, -]`, or `[-0, +1, -]`
 pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
-    let mut decoder = Decoder::new(stack, bytes);
-    let count = decoder.reader.count().map_err(|error| refuse(stack, error))? as c_int;
-    if !stack.has_room(count.saturating_add(8)) {
-        return Err(refuse(stack, FormatError::OutOfMemory));
+    if let Some(count) = push_numbers(stack, bytes) {
+        return Ok(count);
     }
-    for _ in 0..count {
-        decoder.value(0)?;
+    let before = stack.top();
+    let status = stack.protect_held(raw::LUA_MULTRET, |inner| {
+        let mut reader = Reader::new(bytes);
+        let count = reader.count().map_err(|error| refuse(inner, error))?;
+        if !inner.has_room((count as c_int).saturating_add(8)) {
+            return Err(refuse(inner, FormatError::OutOfMemory));
+        }
+        inner.push_nil();
+        let mut decoder = Decoder { stack: inner, reader, tables: inner.top(), count: 0, host: true };
+        for _ in 0..count {
+            decoder.value(0)?;
+        }
+        decoder.finish()
+    });
+    if status == Status::Ok { Ok(stack.top() - before) } else { Err(Thrown) }
+}
+
+/// Values in a list that need no memory of Lua's, and fit into the room that every C function has.
+const NUMBERS_MAX: u32 = 8;
+
+/// Pushes a short list of numbers, booleans and nils; None (and nothing) for any other. `[-0, +(count|0), -]`
+#[inline]
+fn push_numbers(stack: Stack, bytes: &[u8]) -> Option<c_int> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.count().ok().filter(|&count| count <= NUMBERS_MAX)? as c_int;
+    for pushed in 0..count {
+        match reader.token() {
+            Ok(Token::Integer(value)) => stack.push_integer(value),
+            Ok(Token::Float(value)) => stack.push_number(value),
+            Ok(Token::Boolean(value)) => stack.push_boolean(value),
+            Ok(Token::Nil) => stack.push_nil(),
+            _ => {
+                stack.pop(pushed);
+                return None;
+            }
+        }
     }
-    decoder.finish()?;
-    Ok(count)
+    if reader.remaining() > 0 {
+        stack.pop(count);
+        return None;
+    }
+    Some(count)
 }
 
 struct Decoder<'a> {
     stack: Stack,
     reader: Reader<'a>,
-    /// Index of a Lua table that holds the message's tables by number.
+    /// Index of the message's one table, or of a Lua table that holds its tables by number.
     tables: c_int,
     count: u32,
+    /// May values that live as long as the host does be in it?
+    host: bool,
 }
 
-impl<'a> Decoder<'a> {
-    fn new(stack: Stack, bytes: &'a [u8]) -> Self {
-        stack.push_table(0, 0);
-        Decoder { stack, reader: Reader::new(bytes), tables: stack.top(), count: 0 }
-    }
-
+impl Decoder<'_> {
     fn finish(self) -> Result<(), Thrown> {
         self.stack.remove(self.tables);
         self.reader.finish().map_err(|error| refuse(self.stack, error))
@@ -68,13 +102,24 @@ impl<'a> Decoder<'a> {
         }
         match token {
             Token::Table { array, pairs } => self.table(array, pairs, depth),
+            Token::HostFunction { id, name } if self.host => {
+                host_call::push_function(stack, id, name);
+                Ok(())
+            }
+            Token::HostObject { id, label } if self.host => {
+                host_call::push_object(stack, id, label);
+                Ok(())
+            }
             Token::BackReference(number) if number < self.count => {
-                stack.raw_get_index(self.tables, i64::from(number) + 1);
+                self.push_remembered(number);
                 Ok(())
             }
             Token::BackReference(number) => Err(refuse(stack, FormatError::BadReference(number))),
+            Token::HostFunction { .. } => {
+                Err(refuse(stack, FormatError::UnknownTag(Tag::HostFunction as u8)))
+            }
             // `push_scalar` took all others.
-            _ => Err(refuse(stack, FormatError::Truncated)),
+            _ => Err(refuse(stack, FormatError::UnknownTag(Tag::HostObject as u8))),
         }
     }
 
@@ -88,9 +133,7 @@ impl<'a> Decoder<'a> {
         }
         stack.push_table(array as usize, pairs as usize);
         let table = stack.top();
-        self.count += 1;
-        stack.push_copy(table);
-        stack.raw_set_index(self.tables, i64::from(self.count));
+        self.remember(table);
         for index in 1..=i64::from(array) {
             self.entry(depth)?;
             stack.raw_set_index(table, index);
@@ -104,6 +147,33 @@ impl<'a> Decoder<'a> {
             stack.raw_set(table);
         }
         Ok(())
+    }
+
+    /// Keeps a table for those that refer to it. A message of one table can only refer to that one.
+    fn remember(&mut self, table: c_int) {
+        let stack = self.stack;
+        self.count += 1;
+        if self.count == 1 {
+            stack.push_copy(table);
+            return stack.replace(self.tables);
+        }
+        if self.count == 2 {
+            stack.push_table(8, 0);
+            stack.push_copy(self.tables);
+            stack.raw_set_index(-2, 1);
+            stack.replace(self.tables);
+        }
+        stack.push_copy(table);
+        stack.raw_set_index(self.tables, i64::from(self.count));
+    }
+
+    /// `[-0, +1, -]`
+    fn push_remembered(&self, number: u32) {
+        if self.count == 1 {
+            self.stack.push_copy(self.tables);
+        } else {
+            self.stack.raw_get_index(self.tables, i64::from(number) + 1);
+        }
     }
 
     fn entry(&mut self, depth: usize) -> Result<(), Thrown> {
@@ -127,7 +197,11 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
         Token::ExternalTable(name) => ext::push_table(stack, name)?,
         Token::Function(handle) => return push_handle(stack, handle, raw::LUA_TFUNCTION),
         Token::Reference { lua_type, handle } => return push_handle(stack, handle, c_int::from(lua_type)),
-        Token::Table { .. } | Token::BackReference(_) => return Ok(false),
+        Token::Null => stack.push_address(std::ptr::null_mut()),
+        Token::Table { .. }
+        | Token::BackReference(_)
+        | Token::HostFunction { .. }
+        | Token::HostObject { .. } => return Ok(false),
     }
     Ok(true)
 }

@@ -2,10 +2,10 @@
 //! converted, and the one step that may allocate in Lua (a handle) is protected by itself.
 
 use crate::context::context;
-use crate::ext;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{Stack, Status, raw};
 use crate::value::{FormatError, Writer};
+use crate::{ext, host_call};
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -116,14 +116,21 @@ impl<'a> Encoder<'a> {
             }
             raw::LUA_TTABLE => self.table(index, depth)?,
             _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
-            raw::LUA_TFUNCTION => {
-                let handle = self.handle(index)?;
-                self.writer.function(handle)?;
-            }
-            lua_type => {
-                let handle = self.handle(index)?;
-                self.writer.reference(lua_type as u8, handle)?;
-            }
+            raw::LUA_TFUNCTION => match host_call::function_id(stack, index) {
+                Some(id) => self.writer.host_function(id, b"")?,
+                None => {
+                    let handle = self.handle(index)?;
+                    self.writer.function(handle)?;
+                }
+            },
+            raw::LUA_TLIGHTUSERDATA if stack.userdata(index).is_null() => self.writer.null()?,
+            lua_type => match host_call::object_id(stack, index) {
+                Some(id) => self.writer.host_object(id, b"")?,
+                None => {
+                    let handle = self.handle(index)?;
+                    self.writer.reference(lua_type as u8, handle)?;
+                }
+            },
         }
         Ok(())
     }
@@ -176,7 +183,7 @@ impl<'a> Encoder<'a> {
     fn pairs(&mut self, index: c_int, array: u32, depth: usize) -> Result<u32, Unfit> {
         let stack = self.stack;
         let mut count = 0;
-        stack.push_nil();
+        stack.push_key_after(index, array);
         while stack.next(index) {
             let (key, value) = (stack.top() - 1, stack.top());
             let in_array = stack.is_integer(key)

@@ -15,6 +15,9 @@
 /** What the table imports return when they fail. @type {Readonly<Record<string, number>>} */
 export const FAILURE_CODES = { closed: -2, "read-only": -3, "too-large": -4, host: -5, name: -6 };
 
+/** How `host_call` says that the list holds an error to raise. */
+const END_ERROR = 1;
+
 const ABSENT = -1;
 const HOST_FAILED = -5;
 
@@ -33,6 +36,16 @@ const ENCODER_LENGTH_MIN = 48;
  * @property {() => WebAssembly.Memory} memory the instance's memory; first asked for at the first call
  * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout, 2 is stderr
  * @property {(message: string) => void} [panic]
+ * @property {Host} [host] answers the calls of host functions; without one they fail
+ */
+
+/**
+ * Who answers `host_call`, `host_take` and `host_release`: as the imports, with addresses and lengths that are never
+ * negative. None may throw, but for `call` to leave a module that has died.
+ * @typedef {object} Host
+ * @property {(id: number, args: number, length: number, mayWait: number, out: number, outCapacity: number) => number} call
+ * @property {(out: number, outCapacity: number) => number} take
+ * @property {(id: number, uses: number) => void} release
  */
 
 /**
@@ -47,7 +60,7 @@ const ENCODER_LENGTH_MIN = 48;
  * The border of one instance.
  * @param {BorderOptions} options
  */
-export function createBorder({ memory, output = toConsole, panic = console.error }) {
+export function createBorder({ memory, output = toConsole, panic = console.error, host }) {
   let bytes = new Uint8Array(0);
   let view = new DataView(bytes.buffer);
   /** @type {(TableStore | undefined)[]} */
@@ -87,6 +100,23 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     const found = stores[id];
     if (found === undefined) throw Object.assign(new Error("the store is closed"), { code: "closed" });
     return found;
+  }
+
+  /**
+   * Where there is no host: the list of its one message.
+   * @param {number} out
+   * @param {number} outCapacity
+   */
+  function refuse(out, outCapacity) {
+    const message = "there are no host functions here";
+    const length = 9 + message.length;
+    if (length > outCapacity) return length;
+    const memory = fresh();
+    view.setUint32(out, 1, true);
+    view.setUint8(out + 4, 0x04);
+    view.setUint32(out + 5, message.length, true);
+    utf8.encodeInto(message, memory.subarray(out + 9));
+    return length;
   }
 
   function noTable() {
@@ -310,6 +340,22 @@ export function createBorder({ memory, output = toConsole, panic = console.error
         // The trap that follows says the rest.
       }
     },
+
+    /** @param {number} id @param {number} args @param {number} length @param {number} mayWait @param {number} out @param {number} outCapacity */
+    host_call(id, args, length, mayWait, out, outCapacity) {
+      if (host === undefined) return (refuse(out >>> 0, outCapacity >>> 0) << 2) | END_ERROR;
+      return host.call(id >>> 0, args >>> 0, length >>> 0, mayWait, out >>> 0, outCapacity >>> 0);
+    },
+
+    /** @param {number} out @param {number} outCapacity */
+    host_take(out, outCapacity) {
+      return (host?.take ?? refuse)(out >>> 0, outCapacity >>> 0);
+    },
+
+    /** @param {number} id @param {number} uses */
+    host_release(id, uses) {
+      host?.release(id >>> 0, uses >>> 0);
+    },
   };
 
   return {
@@ -331,6 +377,22 @@ export function createBorder({ memory, output = toConsole, panic = console.error
       const taken = failure;
       failure = null;
       return taken;
+    },
+
+    /**
+     * Who answers the calls of host functions from now on.
+     * @param {Host} given
+     */
+    setHost(given) {
+      host = given;
+    },
+
+    /**
+     * Puts back what `takeFailure` gave: it belongs to a call that is not over.
+     * @param {Failure} taken
+     */
+    putFailure(taken) {
+      failure = taken;
     },
   };
 }
@@ -459,6 +521,14 @@ export function set_output(output) {
 }
 
 /**
+ * Who answers the calls of host functions.
+ * @param {Host} host
+ */
+export function set_host(host) {
+  defaultBorder.setHost(host);
+}
+
+/**
  * Makes a `TableStore` known to the default border.
  * @param {TableStore} store
  * @returns {number} its id for the imports; the first is 0
@@ -570,4 +640,19 @@ export function random_u32() {
 /** @param {number} at @param {number} length */
 export function report_panic(at, length) {
   return defaultBorder.imports.report_panic(at, length);
+}
+
+/** @param {number} id @param {number} args @param {number} length @param {number} mayWait @param {number} out @param {number} outCapacity */
+export function host_call(id, args, length, mayWait, out, outCapacity) {
+  return defaultBorder.imports.host_call(id, args, length, mayWait, out, outCapacity);
+}
+
+/** @param {number} out @param {number} outCapacity */
+export function host_take(out, outCapacity) {
+  return defaultBorder.imports.host_take(out, outCapacity);
+}
+
+/** @param {number} id @param {number} uses */
+export function host_release(id, uses) {
+  return defaultBorder.imports.host_release(id, uses);
 }

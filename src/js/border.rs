@@ -31,3 +31,18 @@ extern "C" {
     pub(super) fn random_u32() -> u32;
     pub(super) fn report_panic(at: *const u8, len: usize);
 }
+
+#[cfg(feature = "shell")]
+#[wasm_bindgen(module = "/src/js/border.js")]
+extern "C" {
+    pub(super) fn host_call(
+        function: u32,
+        args: *const u8,
+        args_len: usize,
+        may_wait: u32,
+        out: *mut u8,
+        out_cap: usize,
+    ) -> u32;
+    pub(super) fn host_take(out: *mut u8, out_cap: usize) -> u32;
+    pub(super) fn host_release(id: u32, uses: u32);
+}

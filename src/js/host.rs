@@ -24,6 +24,11 @@ impl Host for JsHost {
         border::time_zone_minutes(clock_ms)
     }
 
+    #[cfg(feature = "shell")]
+    fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
+        super::functions::input()
+    }
+
     fn random_u64(&mut self) -> u64 {
         u64::from(border::random_u32()) << 32 | u64::from(border::random_u32())
     }

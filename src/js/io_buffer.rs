@@ -1,12 +1,13 @@
 //! The IO buffer: 64 KiB that JavaScript and the runtime hand to each other.
 //!
 //! Keeps true: exactly one side owns the bytes, and `Owner` says which. What is larger travels by a spill, a block of the
-//! heap, in either direction. Not here: what the bytes mean (`value`, `request`), and anything during a run: calls of
-//! the store have their own scratch.
+//! heap, in either direction. While a host function runs, the buffer is JavaScript's: an operation has read its input before
+//! anything of Lua runs, and lays down its reply after. Not here: what the bytes mean (`value`, `request`); calls of the
+//! store have their own scratch.
 
 use crate::limits::{IO_BUFFER_BYTES, REPLY_HEADER_BYTES};
 use crate::request::Outcome;
-use crate::runtime::Runtime;
+use crate::vm::Vm;
 use std::slice;
 
 /// Whose the bytes are.
@@ -14,7 +15,7 @@ use std::slice;
 pub(super) enum Owner {
     /// JavaScript may write an input.
     Js,
-    /// The module reads an input, or runs: nobody may call in.
+    /// The module reads an input, or runs: nobody may call in, but while it calls a host function.
     Running,
     /// JavaScript reads a reply; its next input ends that.
     Output,
@@ -61,20 +62,20 @@ impl IoBuffer {
     }
 
     /// Lays the reply down; returns its length.
-    pub(super) fn put_reply(&mut self, outcome: Outcome, runtime: &mut Runtime) -> usize {
+    pub(super) fn put_reply(&mut self, outcome: Outcome, vm: &mut Vm) -> usize {
         let room = IO_BUFFER_BYTES - REPLY_HEADER_BYTES;
-        let mut output_len = runtime.pending_output().len();
-        let list_len = runtime.reply_list().len();
+        let mut output_len = vm.pending_output().len();
+        let list_len = vm.reply_list().len();
         let spilled = list_len + output_len > room;
         let body = if spilled {
             // List and output must lie in one piece. Where there is no memory for that, the output goes ahead.
-            if !runtime.append_output_to_reply() {
-                runtime.flush_output();
+            if !vm.append_output_to_reply() {
+                vm.flush_output();
                 output_len = 0;
             }
-            runtime.reply_list().as_ptr()
+            vm.reply_list().as_ptr()
         } else {
-            let (list, output) = (runtime.reply_list(), runtime.pending_output());
+            let (list, output) = (vm.reply_list(), vm.pending_output());
             let body = &mut self.bytes[REPLY_HEADER_BYTES..];
             body[..list.len()].copy_from_slice(list);
             body[list.len()..list.len() + output.len()].copy_from_slice(output);
@@ -87,14 +88,15 @@ impl IoBuffer {
             self.bytes[at..at + 4].copy_from_slice(&(number as u32).to_le_bytes());
         }
         if !spilled {
-            runtime.clear_reply();
+            vm.clear_reply();
         }
         self.owner = Owner::Output;
         REPLY_HEADER_BYTES + list_len + output_len
     }
 }
 
-/// The bytes of an input. Those in the buffer stay as they are until the reply is laid down.
+/// The bytes of an input. Those in the buffer stay as they are until the operation has read them: calls inside of it use the
+/// same buffer.
 pub(super) struct Input {
     at: *const u8,
     len: usize,

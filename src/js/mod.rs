@@ -5,11 +5,15 @@
 //! the tables is `table_store.js` with `write_behind.js` and `indexeddb.js` - the same files in the npm package, in the
 //! tests, and in a Rust program that embeds this crate.
 
+#[cfg(feature = "shell")]
+pub(crate) use self::functions::JsFunctions;
 pub use self::host::JsHost;
 pub use self::open::{OpenStore, open_store};
 pub use self::store::JsStore;
 
 mod border;
+#[cfg(feature = "shell")]
+mod functions;
 #[cfg(feature = "shell")]
 mod heap;
 mod host;

@@ -3,10 +3,11 @@
 //! Plain C functions of numbers: wasm-bindgen passes them through as they are, under their own names.
 
 use super::io_buffer::{IoBuffer, Owner};
-use super::{JsHost, JsStore, heap, panic};
+use super::{JsFunctions, JsHost, JsStore, heap, panic};
 use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, RUST_RESERVE_BYTES};
 use crate::request::Outcome;
 use crate::runtime::{Limits, Runtime};
+use crate::vm::Vm;
 use std::cell::UnsafeCell;
 
 /// The store that the host attaches for this VM.
@@ -26,13 +27,19 @@ unsafe impl Sync for Global {}
 
 static SHELL: Global = Global(UnsafeCell::new(Shell { io: IoBuffer::new(), runtime: None, memory_limit: 0 }));
 
-#[allow(
-    clippy::mut_from_ref,
-    reason = "each export makes one borrow; the imports it calls do not call back (Owner::Running)"
-)]
+/// The reference must end before Lua runs: a host function may call in, which makes another one.
+#[allow(clippy::mut_from_ref, reason = "each use is one statement, as with `context`")]
 fn shell() -> &'static mut Shell {
-    // SAFETY: one thread, and `Owner::Running` turns away any call from inside a call before it touches the runtime.
+    // SAFETY: one thread, and no two of these references live at the same time (see above).
     unsafe { &mut *SHELL.0.get() }
+}
+
+/// While `call` runs, JavaScript may use the IO buffer and call in.
+pub(super) fn lend<R>(call: impl FnOnce() -> R) -> R {
+    let owner = std::mem::replace(&mut shell().io.owner, Owner::Js);
+    let result = call();
+    shell().io.owner = owner;
+    result
 }
 
 /// Sets the bytes of linear memory, before `init`; 0 means 2 MiB. Returns 0, or 8 when it is too little or too late.
@@ -62,7 +69,13 @@ pub extern "C" fn init() -> i32 {
     let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
     // Stack, static data and IO buffer come first, and Rust's buffers must have room.
     let lua_capacity = memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES);
-    match Runtime::assemble(host, store, Limits { memory_bytes }, lua_capacity) {
+    match Runtime::assemble(
+        host,
+        store,
+        Box::new(JsFunctions::default()),
+        Limits { memory_bytes },
+        lua_capacity,
+    ) {
         Ok(runtime) => {
             shell.runtime = Some(runtime);
             0
@@ -101,28 +114,28 @@ pub extern "C" fn io_reserve(len: u32) -> u32 {
 /// Runs the source in the IO buffer (or reserved spill); returns the length of the reply, 0 when a call runs already.
 #[unsafe(no_mangle)]
 pub extern "C" fn eval(len: u32) -> u32 {
-    operate(len, |runtime, input| runtime.eval_raw(input, c"=eval"))
+    operate(len, |vm, input| vm.eval_raw(input, c"=eval"))
 }
 
 /// Runs an operation on the list in the IO buffer (or reserved spill); returns as `eval` does.
 #[unsafe(no_mangle)]
 pub extern "C" fn request(op: u32, len: u32) -> u32 {
-    operate(len, |runtime, input| runtime.request_raw(op, input))
+    operate(len, |vm, input| vm.request_raw(op, input))
 }
 
-fn operate(len: u32, run: impl FnOnce(&mut Runtime, &[u8]) -> Outcome) -> u32 {
-    let shell = shell();
-    if shell.io.owner == Owner::Running {
+fn operate(len: u32, run: impl FnOnce(&mut Vm, &[u8]) -> Outcome) -> u32 {
+    if shell().io.owner == Owner::Running {
         return 0;
     }
-    let Some(runtime) = &mut shell.runtime else { return 0 };
-    let outcome = match shell.io.take_input(len as usize) {
+    // A `Vm` of its own: the one of a call around this one is in use.
+    let Some(mut vm) = shell().runtime.as_ref().map(|runtime| runtime.again()) else { return 0 };
+    let outcome = match shell().io.take_input(len as usize) {
         Some(input) => {
-            shell.io.owner = Owner::Running;
-            runtime.clear_reply();
-            run(runtime, input.bytes())
+            shell().io.owner = Owner::Running;
+            vm.clear_reply();
+            run(&mut vm, input.bytes())
         }
-        None => runtime.refuse_usage("input is longer than what was reserved"),
+        None => vm.refuse_usage("input is longer than what was reserved"),
     };
-    shell.io.put_reply(outcome, runtime) as u32
+    shell().io.put_reply(outcome, &mut vm) as u32
 }

@@ -74,6 +74,12 @@ impl Memory {
         self.ceiling.set(self.capacity);
     }
 
+    /// Who allocates now?
+    #[inline]
+    pub(crate) fn is_for_script(&self) -> bool {
+        self.ceiling.get() != self.capacity
+    }
+
     /// The `lua_Alloc` function; its userdata is a `Memory`.
     pub(crate) extern "C" fn allocate(
         memory: *mut c_void,

@@ -8,7 +8,7 @@
 
 pub(crate) use self::alloc::Memory;
 pub(crate) use self::function::{Thrown, lua_function};
-pub(crate) use self::stack::{Stack, Status};
+pub(crate) use self::stack::{Resumed, Role, Stack, Status};
 pub(crate) use mlua_sys::lua54 as raw;
 
 mod alloc;

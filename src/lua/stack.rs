@@ -2,7 +2,7 @@
 
 use super::function::Thrown;
 use super::raw::{self, lua_State};
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::{ptr, slice};
 
 /// A `lua_State` that is valid for as long as this value is used.
@@ -36,8 +36,42 @@ unsafe extern "C-unwind" {
     // lua-5.4/port/hold.c
     fn perilune_hold(l: *mut lua_State, held: *mut Held);
     fn perilune_release(l: *mut lua_State, held: *const Held);
+    // lua-5.4/port/array_size.c
+    fn perilune_array_size(table: *const c_void) -> c_uint;
+    // lua-5.4/port/strip.c
+    fn perilune_strip(l: *mut lua_State);
+    // lua-5.4/port/lcorolib_port.c
+    static perilune_waiting: c_char;
+    // lua.h; mlua-sys leaves it out. `[-?, +?, -]`
+    fn lua_closethread(l: *mut lua_State, from: *mut lua_State) -> c_int;
     // lauxlib.h; mlua-sys leaves it out. `[-0, +0, v]`
     fn luaL_typeerror(l: *mut lua_State, argument: c_int, expected: *const c_char) -> c_int;
+}
+
+/// What a thread is to a host function that would like to wait: `enum perilune_role`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Role {
+    /// Nothing below it can be suspended for the host.
+    Plain = 0,
+    /// A coroutine that a task resumed, directly or not. Set by lcorolib_port.c.
+    #[allow(dead_code, reason = "C sets it")]
+    Below = 1,
+    /// The coroutine of a task itself.
+    Task = 2,
+}
+
+/// How a resumed thread came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// Ended; so many results lie on its stack.
+    Returned(c_int),
+    /// A host function waits; what says so lies on its stack.
+    Waits,
+    /// It yielded for another reason.
+    Yielded,
+    /// It failed; the error value lies on its stack.
+    Failed(Status),
 }
 
 /// What the collector was owed before a hold: `struct perilune_held`.
@@ -102,6 +136,11 @@ impl Stack {
     /// `[-1, +1, -]`: moves the top to `index`, shifting up.
     pub(crate) fn insert(self, index: c_int) {
         call!(lua_rotate(self.0, index, 1));
+    }
+
+    /// Moves the top `n` values to another thread, which must have room. `[-n, +0, -]`, there `[-0, +n, -]`
+    pub(crate) fn move_to(self, to: Stack, n: c_int) {
+        call!(lua_xmove(self.0, to.0, n));
     }
 
     /// `[-1, +0, -]`
@@ -191,6 +230,21 @@ impl Stack {
         call!(lua_topointer(self.0, index)).addr()
     }
 
+    /// Is it the same value, without metamethods? `[-0, +0, -]`
+    pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
+        call!(lua_rawequal(self.0, a, b)) != 0
+    }
+
+    /// The C function that the value is. `[-0, +0, -]`
+    pub(crate) fn c_function(self, index: c_int) -> Option<raw::lua_CFunction> {
+        call!(lua_tocfunction(self.0, index))
+    }
+
+    /// Pushes an upvalue of a function; false (and nothing) when there is none. `[-0, +(0|1), -]`
+    pub(crate) fn push_upvalue(self, function: c_int, n: c_int) -> bool {
+        !call!(lua_getupvalue(self.0, function, n)).is_null()
+    }
+
     /// `[-0, +0, -]`
     pub(crate) fn userdata(self, index: c_int) -> *mut c_void {
         call!(lua_touserdata(self.0, index))
@@ -247,6 +301,31 @@ impl Stack {
         call!(lua_newuserdatauv(self.0, bytes, 0))
     }
 
+    /// A block of `bytes` with one user value, nil. `[-0, +1, m]`
+    pub(crate) fn push_userdata_with_value(self, bytes: usize) -> *mut c_void {
+        call!(lua_newuserdatauv(self.0, bytes, 1))
+    }
+
+    /// The user value of such a block. `[-0, +1, -]`
+    pub(crate) fn push_user_value(self, userdata: c_int) {
+        call!(lua_getiuservalue(self.0, userdata, 1));
+    }
+
+    /// `[-1, +0, -]`
+    pub(crate) fn set_user_value(self, userdata: c_int) {
+        call!(lua_setiuservalue(self.0, userdata, 1));
+    }
+
+    /// A new thread. `[-0, +1, m]`
+    pub(crate) fn push_thread(self) -> Stack {
+        Stack(call!(lua_newthread(self.0)))
+    }
+
+    /// The position of the running Lua function at `level`, "chunk:line: ", or "". `[-0, +1, m]`
+    pub(crate) fn push_where(self, level: c_int) {
+        call!(luaL_where(self.0, level));
+    }
+
     /// `[-0, +1, -]`
     pub(crate) fn push_globals(self) {
         self.raw_get_index(raw::LUA_REGISTRYINDEX, raw::LUA_RIDX_GLOBALS);
@@ -289,6 +368,18 @@ impl Stack {
         call!(lua_next(self.0, table)) != 0
     }
 
+    /// Where `next` may begin to leave out keys 1..=`listed`, as far as they are in the table's array part: pushes a key to
+    /// go on from. `[-0, +1, -]`
+    pub(crate) fn push_key_after(self, table: c_int, listed: u32) {
+        let address = call!(lua_topointer(self.0, table));
+        // SAFETY: the caller says that a table is at `table`.
+        let in_array = unsafe { perilune_array_size(address) };
+        match listed.min(in_array) {
+            0 => self.push_nil(),
+            key => self.push_integer(i64::from(key)),
+        }
+    }
+
     /// With metamethods. `[-0, +1, e]`
     pub(crate) fn get_field(self, table: c_int, name: &CStr) -> c_int {
         call!(lua_getfield(self.0, table, name.as_ptr()))
@@ -302,11 +393,6 @@ impl Stack {
     /// With metamethods. `[-1, +1, e]`
     pub(crate) fn get(self, table: c_int) -> c_int {
         call!(lua_gettable(self.0, table))
-    }
-
-    /// With metamethods. `[-2, +0, e]`
-    pub(crate) fn set(self, table: c_int) {
-        call!(lua_settable(self.0, table));
     }
 
     /// `[-0, +(0|1), -]`
@@ -339,13 +425,78 @@ impl Stack {
 
     // ---- calling ----
 
-    /// Compiles text (never binary code). Pushes the function, or the error message. `[-0, +1, -]`
+    /// Compiles text (never binary code), from a buffer that Lua code may change: no finalizer runs meanwhile. Pushes
+    /// the function, or the error message. `[-0, +1, -]`
     pub(crate) fn load_text(self, source: &[u8], name: &CStr) -> Status {
-        // SAFETY: the pointers are valid for the call; the state is valid (see `Stack::new`). Loading is protected inside.
-        let status = unsafe {
-            raw::luaL_loadbufferx(self.0, source.as_ptr().cast(), source.len(), name.as_ptr(), c"t".as_ptr())
-        };
-        Status::from_raw(status)
+        let (text, len, name) = (source.as_ptr().cast(), source.len(), name.as_ptr());
+        self.hold(|stack| {
+            // SAFETY: the pointers are valid for the call; the state is valid (see `Stack::new`). Loading is protected.
+            Status::from_raw(unsafe { raw::luaL_loadbufferx(stack.0, text, len, name, c"t".as_ptr()) })
+        })
+    }
+
+    /// Takes lines and names of locals from the Lua function on top: errors then do not name its lines. `[-0, +0, -]`
+    pub(crate) fn strip(self) {
+        // SAFETY: the caller has compiled the function on top, so it is a Lua function.
+        unsafe { perilune_strip(self.0) };
+    }
+
+    // ---- threads ----
+
+    /// The word before the thread that says its role.
+    fn role_place(self) -> *mut c_int {
+        // SAFETY: LUA_EXTRASPACE is two words (port/config.h); mlua-sys points to the second, next to the state.
+        unsafe { raw::lua_getextraspace(self.0).cast::<*mut c_void>().sub(1).cast() }
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn set_role(self, role: Role) {
+        // SAFETY: the place is this thread's own word, wide enough for an int.
+        unsafe { self.role_place().write(role as c_int) };
+    }
+
+    /// Was it made for a task? `[-0, +0, -]`
+    pub(crate) fn is_task(self) -> bool {
+        // SAFETY: as in `set_role`.
+        unsafe { self.role_place().read() == Role::Task as c_int }
+    }
+
+    /// May a host function that is called on this thread suspend it? `[-0, +0, -]`
+    pub(crate) fn may_wait(self) -> bool {
+        // SAFETY: as in `set_role`; the runtime wrote the main thread's word, which new threads copy.
+        let role = unsafe { self.role_place().read() };
+        role != Role::Plain as c_int && call!(lua_isyieldable(self.0)) != 0
+    }
+
+    /// Suspends the running task; `go_on` continues this C function when the task is resumed. `[-?, +?, e]`
+    pub(crate) fn wait(self, go_on: raw::lua_KFunction) -> ! {
+        self.push_address((&raw const perilune_waiting).cast_mut().cast());
+        call!(lua_yieldk(self.0, 1, 0, Some(go_on)));
+        unreachable!("lua_yieldk does not return to a C function")
+    }
+
+    /// Is this thread suspended in `wait`? `[-0, +0, -]`
+    pub(crate) fn is_waiting(self) -> bool {
+        call!(lua_status(self.0)) == raw::LUA_YIELD
+            && self.top() > 0
+            && self.userdata(-1).cast_const().cast() == &raw const perilune_waiting
+    }
+
+    /// Runs this thread with the top `args` values (and, to start it, the function below them). `[-?, +?, -]`
+    pub(crate) fn resume(self, from: Stack, args: c_int) -> Resumed {
+        let mut results = 0;
+        match call!(lua_resume(self.0, from.0, args, &raw mut results)) {
+            raw::LUA_OK => Resumed::Returned(results),
+            raw::LUA_YIELD if self.is_waiting() => Resumed::Waits,
+            raw::LUA_YIELD => Resumed::Yielded,
+            status => Resumed::Failed(Status::from_raw(status)),
+        }
+    }
+
+    /// Ends this thread, closing its pending variables. `[-?, +?, -]`
+    pub(crate) fn close(self, from: Stack) {
+        // SAFETY: both states are valid, and this thread does not run.
+        unsafe { lua_closethread(self.0, from.0) };
     }
 
     /// `[-(args+1), +results, -]` or `[-(args+1), +1, -]`: `handler` is the index of a message handler, or 0.
@@ -391,13 +542,18 @@ impl Stack {
         results: c_int,
         body: F,
     ) -> Status {
+        self.hold(|stack| stack.protect(results, body))
+    }
+
+    /// Runs `body`, which must not raise, while no finalizer can run.
+    fn hold<R>(self, body: impl FnOnce(Stack) -> R) -> R {
         let mut held = Held { debt: 0, total: 0 };
         // SAFETY: the state is valid; holding changes what the collector is owed, and nothing else.
         unsafe { perilune_hold(self.0, &raw mut held) };
-        let status = self.protect(results, body);
+        let result = body(self);
         // SAFETY: as above, and `held` is what the matching hold wrote. Finalizers run here are caught by Lua.
         unsafe { perilune_release(self.0, &raw const held) };
-        status
+        result
     }
 
     /// Raises the value on top. `[-1, +0, e]`

@@ -4,15 +4,20 @@
 //! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, everything of `debug` but traceback, files and
 //! processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
 
-use crate::lua::{Stack, raw};
+use crate::lua::{Stack, Thrown, raw};
 
 mod base;
+mod base64;
 mod io;
+mod json;
+mod options;
 mod os;
 mod package;
+mod prelude;
+mod scratch;
 
 /// Opens the libraries. `[-0, +0, m]`
-pub(crate) fn open(stack: Stack, seed: u64) {
+pub(crate) fn open(stack: Stack, seed: u64) -> Result<(), Thrown> {
     let pure: [(&std::ffi::CStr, raw::lua_CFunction); 6] = [
         (c"_G", raw::luaopen_base),
         (c"string", raw::luaopen_string),
@@ -29,5 +34,5 @@ pub(crate) fn open(stack: Stack, seed: u64) {
     base::harden(stack, seed);
     io::open(stack);
     os::open(stack);
-    package::open(stack);
+    package::open(stack)
 }

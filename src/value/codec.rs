@@ -61,6 +61,9 @@ impl Encoder<'_> {
             Value::ExternalTable(name) => self.writer.external_table(name),
             Value::Function(handle) => self.writer.function(*handle),
             Value::Reference { lua_type, handle } => self.writer.reference(*lua_type, *handle),
+            Value::HostFunction { id, name } => self.writer.host_function(*id, name),
+            Value::HostObject { id, label } => self.writer.host_object(*id, label),
+            Value::Null => self.writer.null(),
         }
     }
 
@@ -115,6 +118,9 @@ impl Decoder<'_> {
             Token::ExternalTable(name) => Value::ExternalTable(name.to_vec()),
             Token::Function(handle) => Value::Function(handle),
             Token::Reference { lua_type, handle } => Value::Reference { lua_type, handle },
+            Token::HostFunction { id, name } => Value::HostFunction { id, name: name.to_vec() },
+            Token::HostObject { id, label } => Value::HostObject { id, label: label.to_vec() },
+            Token::Null => Value::Null,
         })
     }
 

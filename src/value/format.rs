@@ -12,6 +12,9 @@
 //! | 0x07 | external table | u32 length, its name                                    |
 //! | 0x08 | function       | u32 handle                                              |
 //! | 0x09 | reference      | u8 Lua type, u32 handle                                 |
+//! | 0x0A | host function  | u32 id, u32 length, its name                            |
+//! | 0x0B | host object    | u32 id, u32 length, its label                           |
+//! | 0x0C | null           | -                                                       |
 //!
 //! The reader treats every byte as hostile: it never reads past the end, never believes a length that the remaining
 //! bytes cannot hold, and never panics. The writer allocates fallibly: a script decides how much it writes.
@@ -34,6 +37,9 @@ pub enum Tag {
     ExternalTable = 7,
     Function = 8,
     Reference = 9,
+    HostFunction = 10,
+    HostObject = 11,
+    Null = 12,
 }
 
 /// One step of reading: a whole scalar, or the head of a table (whose values and pairs follow as tokens).
@@ -50,6 +56,9 @@ pub enum Token<'a> {
     ExternalTable(&'a [u8]),
     Function(u32),
     Reference { lua_type: u8, handle: u32 },
+    HostFunction { id: u32, name: &'a [u8] },
+    HostObject { id: u32, label: &'a [u8] },
+    Null,
 }
 
 /// Why bytes are not a value.
@@ -164,6 +173,9 @@ impl<'a> Reader<'a> {
                 lua_type @ (2 | 7 | 8) => Token::Reference { lua_type, handle: self.u32()? },
                 other => return Err(FormatError::BadType(other)),
             },
+            10 => Token::HostFunction { id: self.u32()?, name: self.bytes()? },
+            11 => Token::HostObject { id: self.u32()?, label: self.bytes()? },
+            12 => Token::Null,
             tag => return Err(FormatError::UnknownTag(tag)),
         })
     }
@@ -284,6 +296,29 @@ impl<'a> Writer<'a> {
     pub fn reference(&mut self, lua_type: u8, handle: u32) -> Result<(), FormatError> {
         self.put(&[Tag::Reference as u8, lua_type])?;
         self.u32(handle)
+    }
+
+    /// host function
+    pub fn host_function(&mut self, id: u32, name: &[u8]) -> Result<(), FormatError> {
+        self.named(Tag::HostFunction, id, name)
+    }
+
+    /// host object
+    pub fn host_object(&mut self, id: u32, label: &[u8]) -> Result<(), FormatError> {
+        self.named(Tag::HostObject, id, label)
+    }
+
+    /// null
+    pub fn null(&mut self) -> Result<(), FormatError> {
+        self.put(&[Tag::Null as u8])
+    }
+
+    fn named(&mut self, tag: Tag, id: u32, name: &[u8]) -> Result<(), FormatError> {
+        let len = u32::try_from(name.len()).map_err(|_| FormatError::OutOfMemory)?;
+        self.put(&[tag as u8])?;
+        self.u32(id)?;
+        self.u32(len)?;
+        self.put(name)
     }
 
     #[inline]

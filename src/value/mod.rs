@@ -1,9 +1,15 @@
 //! Values outside a VM, and their bytes. Pure: no Lua state, no host. The format is docs/codec.md.
 
 pub use self::codec::{decode_list, decode_value, encode_list, encode_value};
+pub use self::convert::{Bytes, FromLua, IntoLua};
+pub use self::convert_error::ConvertError;
 pub use self::format::{FormatError, Reader, Tag, Token, Writer};
+pub use self::multi::{FromLuaMulti, IntoLuaMulti, Variadic};
 pub use self::tree::{Table, TableData, Value};
 
 mod codec;
+mod convert;
+mod convert_error;
 mod format;
+mod multi;
 mod tree;

@@ -23,15 +23,31 @@ pub enum Value {
     Table(Table),
     /// An external table (`ext.table`), by name.
     ExternalTable(Vec<u8>),
-    /// A Lua function that the runtime holds under this handle, for `Runtime::call_handle`.
+    /// A Lua function that the runtime holds under this handle, for `Vm::call_handle`.
     Function(u32),
     /// A userdata or thread that the runtime holds under this handle.
     Reference {
         /// `LUA_TUSERDATA` (7), `LUA_TTHREAD` (8) or `LUA_TLIGHTUSERDATA` (2).
         lua_type: u8,
-        /// For `Runtime::release`.
+        /// For `Vm::release`.
         handle: u32,
     },
+    /// A function of the host, as Lua knows it.
+    HostFunction {
+        /// The host's number for it.
+        id: u32,
+        /// Its name; empty where Lua gives it back.
+        name: Vec<u8>,
+    },
+    /// An object of the host that Lua holds: an error, or something lent.
+    HostObject {
+        /// The host's number for it.
+        id: u32,
+        /// What `tostring` shows; empty where Lua gives it back.
+        label: Vec<u8>,
+    },
+    /// `json.null`: an explicit nothing, which a table can hold.
+    Null,
 }
 
 /// A table outside any VM. Equality compares contents, in order; a table is always equal to itself.

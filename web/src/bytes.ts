@@ -1,16 +1,16 @@
 /** Bytes that grow while they are written. Little endian, as everything in docs/codec.md. */
+import { writeOne, type Views } from "./plain.js";
 import { encodeText } from "./utf8.js";
 
-const TWO_32 = 2 ** 32;
 const FIRST_BYTES = 1024;
 /** What may be kept for the next message. */
 const KEPT_BYTES_MAX = 1 << 20;
 
 /** A message in the making, in the first `length` of its `bytes`. */
-export class ByteWriter {
+export class ByteWriter implements Views {
   bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   length = 0;
-  #view: DataView = new DataView(this.bytes.buffer);
+  view: DataView = new DataView(this.bytes.buffer);
 
   /** Forgets what was written, and memory that only a large message needs. */
   reset(): void {
@@ -25,22 +25,21 @@ export class ByteWriter {
 
   u32(value: number): void {
     this.#reserve(4);
-    this.#view.setUint32(this.length, value, true);
+    this.view.setUint32(this.length, value, true);
     this.length += 4;
   }
 
   /** Writes a u32 over what is at `at`. */
   patchU32(at: number, value: number): void {
-    this.#view.setUint32(at, value, true);
+    this.view.setUint32(at, value, true);
   }
 
-  /** A tag, then an i64 from a safe integer. */
-  taggedInteger(tag: number, value: number): void {
-    this.#reserve(9);
-    this.bytes[this.length] = tag;
-    this.#view.setUint32(this.length + 1, value >>> 0, true);
-    this.#view.setInt32(this.length + 5, Math.floor(value / TWO_32), true);
-    this.length += 9;
+  /** A value, if it is nothing but bytes. */
+  plain(value: unknown): boolean {
+    this.#reserve(typeof value === "string" ? 5 + 3 * value.length : 9);
+    const end = writeOne(this, this.length, this.bytes.length, value);
+    if (end > 0) this.length = end;
+    return end > 0;
   }
 
   /** A tag, then an i64 from a bigint. */
@@ -48,32 +47,23 @@ export class ByteWriter {
     if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value}n does not fit in Lua's 64 bits`);
     this.#reserve(9);
     this.bytes[this.length] = tag;
-    this.#view.setBigInt64(this.length + 1, value, true);
+    this.view.setBigInt64(this.length + 1, value, true);
     this.length += 9;
   }
 
-  /** A tag, then an f64. */
-  taggedFloat(tag: number, value: number): void {
-    this.#reserve(9);
-    this.bytes[this.length] = tag;
-    this.#view.setFloat64(this.length + 1, value, true);
-    this.length += 9;
-  }
-
-  /** A tag, then a length and text as UTF-8. */
-  taggedText(tag: number, text: string): void {
-    this.#reserve(5 + 3 * text.length);
-    const written = encodeText(text, this.bytes, this.length + 5);
-    this.bytes[this.length] = tag;
-    this.#view.setUint32(this.length + 1, written, true);
-    this.length += 5 + written;
+  /** A length, then text as UTF-8. */
+  text(text: string): void {
+    this.#reserve(4 + 3 * text.length);
+    const written = encodeText(text, this.bytes, this.length + 4);
+    this.view.setUint32(this.length, written, true);
+    this.length += 4 + written;
   }
 
   /** A tag, then a length and bytes. */
   taggedBytes(tag: number, bytes: Uint8Array): void {
     this.#reserve(5 + bytes.length);
     this.bytes[this.length] = tag;
-    this.#view.setUint32(this.length + 1, bytes.length, true);
+    this.view.setUint32(this.length + 1, bytes.length, true);
     this.bytes.set(bytes, this.length + 5);
     this.length += 5 + bytes.length;
   }
@@ -87,6 +77,6 @@ export class ByteWriter {
     const bytes = new Uint8Array(size);
     bytes.set(this.bytes.subarray(0, this.length));
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
+    this.view = new DataView(bytes.buffer);
   }
 }

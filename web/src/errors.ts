@@ -76,6 +76,9 @@ export class LuaMemoryError extends LuaError {
 
 /** The program ran too long. */
 export class LuaTimeoutError extends LuaError {
+  /** Which limit it was. */
+  readonly reason: "timeout" | "fuel" = "timeout";
+
   static {
     named(this, "LuaTimeoutError");
   }

@@ -1,4 +1,5 @@
 /** `lua.globals`. */
+import { checkName } from "./names.js";
 import { Operation } from "./tags.js";
 import type { LuaValue } from "./values.js";
 import type { Vm } from "./vm.js";
@@ -14,7 +15,7 @@ export class LuaGlobals {
 
   /** The value of a global; undefined when there is none. */
   get(name: string): LuaValue {
-    return this.#vm.request(Operation.globalGet, [checkName(name)])[0];
+    return this.#vm.requestFirst(Operation.globalGet, [checkName(name)]);
   }
 
   /** Sets a global. */
@@ -36,15 +37,4 @@ export class LuaGlobals {
   keys(): string[] {
     return this.#vm.request(Operation.globalKeys, []) as string[];
   }
-}
-
-/** A name, or a TypeError. */
-export function checkName(name: unknown): string {
-  if (typeof name !== "string") throw new TypeError(`a name must be a string, not ${typeName(name)}`);
-  return name;
-}
-
-/** For messages: what somebody gave instead. */
-export function typeName(value: unknown): string {
-  return value === null ? "null" : typeof value;
 }

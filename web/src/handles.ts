@@ -5,12 +5,16 @@
  * JavaScript has forgotten the object.
  */
 import { LuaClosedError } from "./errors.js";
+import { Operation } from "./tags.js";
 import type { LuaValue, Realm } from "./values.js";
 
 /** What a handle asks its VM for. */
 export interface HandleOwner extends Realm {
-  /** Calls the function behind a handle: its first result. */
-  callHandle(handle: number, args: readonly unknown[]): LuaValue;
+  /** Runs an operation: all its results, or the first. */
+  request(operation: number, args: readonly unknown[]): LuaValue[];
+  requestFirst(operation: number, args: readonly unknown[]): LuaValue;
+  /** Runs one that may wait. */
+  requestAsync(operation: number, args: readonly unknown[]): Promise<LuaValue[]>;
   /** Lets the value behind a handle go. */
   release(handle: number): void;
 }
@@ -36,6 +40,10 @@ const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 /** A Lua function. Call it like any function; it returns the first result. */
 export interface LuaFunction {
   (...args: unknown[]): LuaValue;
+  /** Calls it; all its results. */
+  callAll(...args: unknown[]): LuaValue[];
+  /** Calls it so that it may wait for promises; its first result. */
+  callAsync(...args: unknown[]): Promise<LuaValue>;
   /** Lets Lua collect the function. Calling it afterwards throws `LuaClosedError`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -46,7 +54,23 @@ export const LuaFunction: {
   readonly prototype: LuaFunction;
   [Symbol.hasInstance](value: unknown): value is LuaFunction;
 } = Object.create(null, {
-  prototype: { value: Object.create(Function.prototype, disposers()) },
+  prototype: {
+    value: Object.create(Function.prototype, {
+      ...disposers(),
+      callAll: {
+        value(this: LuaFunction, ...args: unknown[]) {
+          const { owner, handle } = live(this);
+          return owner.request(Operation.callHandle, [handle, ...args]);
+        },
+      },
+      callAsync: {
+        async value(this: LuaFunction, ...args: unknown[]) {
+          const { owner, handle } = live(this);
+          return (await owner.requestAsync(Operation.startHandle, [handle, ...args]))[0];
+        },
+      },
+    }),
+  },
   [Symbol.hasInstance]: { value: (value: unknown) => typeof value === "function" && states.has(value) },
 });
 
@@ -71,10 +95,14 @@ export class LuaReference {
 
 /** The function behind `handle`. */
 export function makeFunction(owner: HandleOwner, handle: number): LuaFunction {
-  const made = (...args: unknown[]): LuaValue => owner.callHandle(handleOf(made, owner).handle, args);
+  const state: State = { owner, handle, type: undefined, disposed: false };
+  const made = (...args: unknown[]): LuaValue => {
+    if (state.disposed) throw disposedError();
+    return owner.requestFirst(Operation.callHandle, [handle, ...args]);
+  };
   Object.setPrototypeOf(made, LuaFunction.prototype);
   Object.defineProperty(made, "name", { value: "LuaFunction" });
-  return own(made as LuaFunction, { owner, handle, type: undefined, disposed: false });
+  return own(made as LuaFunction, state);
 }
 
 /** The thread or userdata behind `handle`. */
@@ -84,11 +112,20 @@ export function makeReference(owner: HandleOwner, type: number, handle: number):
 
 /** The handle of a value that is on its way to `realm`. */
 export function handleOf(value: object, realm: Realm): { handle: number; type: number | undefined } {
+  const state = live(value);
+  if (state.owner !== realm) throw new TypeError("the value belongs to another Lua");
+  return state;
+}
+
+function live(value: object): State {
   const state = states.get(value);
   if (state === undefined) throw new TypeError("this is not a value of Lua");
-  if (state.owner !== realm) throw new TypeError("the value belongs to another Lua");
-  if (state.disposed) throw new LuaClosedError("the value was disposed of");
+  if (state.disposed) throw disposedError();
   return state;
+}
+
+function disposedError(): LuaClosedError {
+  return new LuaClosedError("the value was disposed of");
 }
 
 function own<T extends object>(value: T, state: State): T {

@@ -13,10 +13,11 @@
  * @packageDocumentation
  */
 import { LuaReference } from "./handles.js";
+import { LuaMultiReturn } from "./host_calls.js";
 import { Lua } from "./lua.js";
 import { LuaTable } from "./table.js";
 
-export { Lua, LuaReference, LuaTable };
+export { Lua, LuaMultiReturn, LuaReference, LuaTable };
 export { LuaFunction } from "./handles.js";
 export type { LuaEvents, LuaResult, LuaRun } from "./lua.js";
 export {
@@ -33,11 +34,23 @@ export {
 } from "./errors.js";
 export { setDefaultModule } from "./loader.js";
 export type { LuaGlobals } from "./globals.js";
-export type { EvalOptions, LuaOptions, OutputCallback, StorageBackend, WasmSource } from "./options.js";
+export type { HostFunction } from "./host_table.js";
+export type {
+  EvalAsyncOptions,
+  EvalOptions,
+  InputCallback,
+  LuaOptions,
+  Modules,
+  ModuleSource,
+  OutputCallback,
+  StorageBackend,
+  WasmSource,
+} from "./options.js";
+export type { HostRef, RefMembers } from "./refs.js";
 export type { GcMode, LuaStats } from "./stats.js";
 export type { LuaKey, LuaValue } from "./values.js";
 
 // What a console shows, minified or not.
-for (const [name, exported] of Object.entries({ Lua, LuaReference, LuaTable })) {
+for (const [name, exported] of Object.entries({ Lua, LuaMultiReturn, LuaReference, LuaTable })) {
   Object.defineProperty(exported, "name", { value: name });
 }

@@ -1,16 +1,19 @@
 /**
- * The module's memory as the package uses it: input into the IO buffer (or a spill), replies out of it
- * (docs/codec.md sections 2 and 3).
+ * The module's memory as calls use it: input into the IO buffer (or a spill), replies out of it (docs/codec.md sections
+ * 2 and 3).
  *
- * Invariant: no view of memory is trusted after the module ran; `#fresh` makes it anew when memory has grown.
+ * Invariant: the buffer belongs to one call at a time. A call from inside a host function has it to itself: the input
+ * of the outer one is read by then, and its reply is not yet there.
  * Not here: whether the VM may be called at all (vm.ts).
  */
 import { LuaMemoryError } from "./errors.js";
 import type { Exports } from "./imports.js";
-import { Reader, readInteger } from "./reader.js";
+import type { Memory } from "./memory.js";
+import { readInteger, writePlain } from "./plain.js";
+import type { Reader } from "./reader.js";
 import { IO_BUFFER_BYTES, Status, Tag } from "./tags.js";
 import { encodeText, utf8 } from "./utf8.js";
-import type { LuaValue, Realm } from "./values.js";
+import type { LuaValue } from "./values.js";
 
 /** A source this long fits into the IO buffer whatever its characters are. */
 const DIRECT_CHARS_MAX = Math.floor(IO_BUFFER_BYTES / 3);
@@ -29,6 +32,8 @@ const ONE_NUMBER_BYTES = 13;
 export interface Reply {
   readonly status: number;
   readonly list: LuaValue[];
+  /** A host object is in the list itself: not inside of a table. */
+  readonly hosted: boolean;
   /** Segments of stream, length and bytes; undefined when nothing was written. */
   readonly output: Uint8Array | undefined;
 }
@@ -36,43 +41,49 @@ export interface Reply {
 /** Calls into the module, and knows what an exception out of it means. */
 export type Guard = <T>(call: () => T) => T;
 
-/** Reads and writes the memory of one instance. */
+/** The IO buffer of one instance. */
 export class Io {
   readonly #exports: Exports;
+  readonly #memory: Memory;
   readonly #guard: Guard;
   readonly #at: number;
-  #bytes: Uint8Array = new Uint8Array(0);
-  #view: DataView = new DataView(this.#bytes.buffer);
 
   /** `exports` of an instance that has been initialised; what is called goes through `guard`. */
-  constructor(exports: Exports, guard: Guard) {
+  constructor(exports: Exports, memory: Memory, guard: Guard) {
     this.#exports = exports;
+    this.#memory = memory;
     this.#guard = guard;
     this.#at = exports.io_ptr() >>> 0;
   }
 
   /** Puts source where the next call looks for it; returns its length. */
   putSource(code: string): number {
-    if (code.length <= DIRECT_CHARS_MAX) return encodeText(code, this.#fresh(), this.#at);
+    if (code.length <= DIRECT_CHARS_MAX) return encodeText(code, this.#memory.fresh().bytes, this.#at);
     const bytes = utf8(code);
     return this.put(bytes, bytes.length);
   }
 
-  /** Puts the first `length` of the bytes where the next call looks for them; returns `length`. */
+  /** Puts a list of plain values there; returns its length, or 0 when there are others, or too much. */
+  putPlain(values: readonly unknown[]): number {
+    const at = this.#at;
+    const end = writePlain(this.#memory.fresh(), at, at + IO_BUFFER_BYTES, values);
+    return end && end - at;
+  }
+
+  /** Puts the first `length` of the bytes there; returns `length`. */
   put(bytes: Uint8Array, length: number): number {
     let at = this.#at;
     if (length > IO_BUFFER_BYTES) {
       at = this.#guard(() => this.#exports.io_reserve(length)) >>> 0;
       if (at === 0) throw new LuaMemoryError("memory", `not enough memory for an input of ${length} bytes`);
     }
-    this.#fresh().set(length === bytes.length ? bytes : bytes.subarray(0, length), at);
+    this.#memory.fresh().bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length), at);
     return length;
   }
 
   /** The usual answer, a single number and no output, read without making anything; else undefined. */
   singleNumber(): number | bigint | undefined {
-    const bytes = this.#fresh();
-    const view = this.#view;
+    const { bytes, view } = this.#memory.fresh();
     const at = this.#at;
     if (bytes[at] !== Status.ok || view.getUint32(at + OUTPUT_LENGTH, true) !== 0) return undefined;
     if (view.getUint32(at + LIST_LENGTH, true) !== ONE_NUMBER_BYTES) return undefined;
@@ -82,25 +93,14 @@ export class Io {
   }
 
   /** The reply of the last call. */
-  reply(realm: Realm): Reply {
-    const bytes = this.#fresh();
-    const view = this.#view;
+  reply(reader: Reader): Reply {
+    const memory = this.#memory.fresh();
+    const { bytes, view } = memory;
+    const status = view.getUint8(this.#at);
     const start = view.getUint32(this.#at + LIST_AT, true);
     const middle = start + view.getUint32(this.#at + LIST_LENGTH, true);
     const end = middle + view.getUint32(this.#at + OUTPUT_LENGTH, true);
-    return {
-      status: view.getUint8(this.#at),
-      list: new Reader(bytes, start, middle, realm).list(),
-      output: end === middle ? undefined : bytes.slice(middle, end),
-    };
-  }
-
-  #fresh(): Uint8Array {
-    // A view of memory that has grown since has length 0.
-    if (this.#bytes.length === 0) {
-      this.#bytes = new Uint8Array(this.#exports.memory.buffer);
-      this.#view = new DataView(this.#bytes.buffer);
-    }
-    return this.#bytes;
+    const output = end === middle ? undefined : bytes.slice(middle, end);
+    return { status, list: reader.list(memory, start, middle), hosted: reader.hosted, output };
   }
 }

@@ -1,5 +1,5 @@
 /** Keys of external tables: JavaScript values to binary strings and back (docs/codec.md, "Keys of external tables"). */
-import { readInteger } from "./reader.js";
+import { readInteger } from "./plain.js";
 import { Tag } from "./tags.js";
 import { bytesToBinary, decodeString, fromBinary, toBinary } from "./utf8.js";
 import type { LuaKey } from "./values.js";

@@ -1,13 +1,24 @@
 /** The class `Lua`: what users hold. Checks what it is given and passes it to the VM. */
 import { LuaError, storageError } from "./errors.js";
-import { LuaGlobals, checkName, typeName } from "./globals.js";
+import { LuaGlobals } from "./globals.js";
+import { checkFunction, type HostFunction } from "./host_table.js";
 import { loadModule } from "./loader.js";
-import { checkCreateOptions, checkEvalOptions, type EvalOptions, type LuaOptions } from "./options.js";
+import { checkDottedName, checkName, typeName } from "./names.js";
+import {
+  checkCreateOptions,
+  checkEvalAsyncOptions,
+  checkEvalOptions,
+  type EvalAsyncOptions,
+  type EvalOptions,
+  type LuaOptions,
+} from "./options.js";
 import { Capture, outputTo } from "./output.js";
+import { makeRef, type HostRef, type RefMembers } from "./refs.js";
 import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
 import { openStorage } from "./storage.js";
 import type { LuaTable } from "./table.js";
 import { Operation } from "./tags.js";
+import { runTask } from "./tasks.js";
 import { binaryToText, toBinary } from "./utf8.js";
 import type { LuaValue } from "./values.js";
 import { Vm } from "./vm.js";
@@ -55,9 +66,11 @@ export class Lua {
     // The module is more likely to be what fails; then this must not be an unhandled rejection.
     opening.catch(() => {});
     try {
-      const module = await loadModule(options.wasm);
-      const sink = outputTo(options.stdout, options.stderr);
-      return new Lua(await Vm.create(module, await opening, sink, options.memoryLimit));
+      const { wasm, stdout, stderr, memoryLimit, modules, stdin } = options;
+      const module = await loadModule(wasm);
+      const store = await opening;
+      const sink = outputTo(stdout, stderr);
+      return new Lua(await Vm.create({ module, store, sink, memoryLimit, modules, stdin }));
     } catch (error) {
       await opening.then(
         (store) => store.close({ discard: true }),
@@ -108,9 +121,47 @@ export class Lua {
     }
   }
 
+  /**
+   * As `eval`, in a coroutine: where a host function returns a promise, Lua waits for it, and others may run meanwhile.
+   * Rejects with a `LuaError`.
+   */
+  async evalAsync<T = LuaValue>(code: string, options: EvalAsyncOptions = {}): Promise<T> {
+    if (typeof code !== "string") throw sourceError(code);
+    checkEvalAsyncOptions(options);
+    return (await runTask(this.#vm, Operation.startEval, [code, options.name ?? "eval"], options))[0] as T;
+  }
+
   /** Calls a global function, or one in a table (`"math.max"`); its first result. */
   call<T = LuaValue>(name: string, ...args: unknown[]): T {
-    return this.#vm.request(Operation.call, [checkName(name), ...args])[0] as T;
+    return this.#vm.requestFirst(Operation.call, [checkName(name), ...args]) as T;
+  }
+
+  /** As `call`; all its results. */
+  callAll(name: string, ...args: unknown[]): LuaValue[] {
+    return this.#vm.request(Operation.call, [checkName(name), ...args]);
+  }
+
+  /** As `call`, so that it may wait for promises. */
+  async callAsync<T = LuaValue>(name: string, ...args: unknown[]): Promise<T> {
+    return (await this.#vm.requestAsync(Operation.startCall, [checkName(name), ...args]))[0] as T;
+  }
+
+  /**
+   * Gives a function to Lua under a name that stays: `host.NAME`, and a global (`"app.log"`: in a table). The same name
+   * again replaces the function.
+   */
+  register(name: string, fn: HostFunction): void {
+    checkDottedName(name);
+    checkFunction(fn);
+    this.#vm.host.register(name, fn, (id) => this.#vm.request(Operation.register, [id, name]));
+  }
+
+  /**
+   * An object as something that can be given to Lua: with the members that are listed, and no others. A list of names:
+   * they can be read, and those that are functions called as methods.
+   */
+  ref(object: object, members?: readonly string[] | RefMembers): HostRef {
+    return makeRef(this.#vm.host, object, members);
   }
 
   /** The external table of this name, as `ext.table(name)` in Lua: made if missing. */

@@ -3,6 +3,18 @@
 /** Where Lua's output goes: text as it is written, with its newlines. */
 export type OutputCallback = (text: string) => void;
 
+/** Where Lua's input comes from: text or bytes, as much as there is; nothing at the end. */
+export type InputCallback = () => string | Uint8Array | null | undefined | PromiseLike<string | Uint8Array | null>;
+
+/** The source of a module; null or undefined when there is none. */
+export type ModuleSource = string | Uint8Array | null | undefined;
+
+/** What `require` finds: modules by name or by path, or who knows them. */
+export type Modules =
+  | { readonly [name: string]: ModuleSource }
+  | ReadonlyMap<string, ModuleSource>
+  | ((name: string) => ModuleSource | PromiseLike<ModuleSource>);
+
 /** A place of your own to keep tables in. See docs/storage.md. */
 export type { Backend as StorageBackend } from "#js/write_behind.js";
 import type { Backend } from "#js/write_behind.js";
@@ -24,6 +36,10 @@ export interface LuaOptions {
   stdout?: OutputCallback | undefined;
   /** Takes what `io.stderr` writes; default: `console.error`, by lines. */
   stderr?: OutputCallback | undefined;
+  /** Gives what `io.read` and `io.lines` read; default: nothing. */
+  stdin?: InputCallback | undefined;
+  /** What `require` finds beside Lua's own; default: nothing. */
+  modules?: Modules | undefined;
 }
 
 /** Options of the evals. */
@@ -32,8 +48,19 @@ export interface EvalOptions {
   name?: string | undefined;
 }
 
+/** Options of `evalAsync`. */
+export interface EvalAsyncOptions extends EvalOptions {
+  /** Ends the call where it waits. */
+  signal?: AbortSignal | undefined;
+  /** The most milliseconds that the call may take, waiting included; it ends where it waits. Default: no limit. */
+  timeout?: number | undefined;
+}
+
+/** The longest delay that timers know: 24 days. */
+export const DELAY_MS_MAX: number = 2 ** 31 - 1;
+
 /** Words of the API that a later version will understand. */
-const LATER = ["timeout", "fuel", "modules", "seed", "now", "readOnly", "env", "signal"];
+const LATER = ["timeout", "fuel", "seed", "now", "readOnly", "env", "signal"];
 
 type Check = (value: unknown) => string | undefined;
 
@@ -50,9 +77,23 @@ const CREATE: Record<string, Check> = {
   sandbox: (value) => (value === "strict" ? undefined : `${String(value)} is not available in this version`),
   stdout: isFunction,
   stderr: isFunction,
+  stdin: isFunction,
+  modules: (value) =>
+    typeof value === "function" || (typeof value === "object" && value !== null)
+      ? undefined
+      : "must be an object, a Map or a function",
 };
 
 const EVAL: Record<string, Check> = { name: (value) => (typeof value === "string" ? undefined : "must be a string") };
+
+const EVAL_ASYNC: Record<string, Check> = {
+  ...EVAL,
+  signal: (value) => (isSignal(value) ? undefined : "must be an AbortSignal"),
+  timeout: (value) =>
+    value === Infinity || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX)
+      ? undefined
+      : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`,
+};
 
 /** Refuses options of `Lua.create` that are not as they should be. */
 export function checkCreateOptions(options: unknown): asserts options is LuaOptions {
@@ -62,6 +103,11 @@ export function checkCreateOptions(options: unknown): asserts options is LuaOpti
 /** Refuses options of `eval` that are not as they should be. */
 export function checkEvalOptions(options: unknown): asserts options is EvalOptions {
   check("eval", EVAL, options);
+}
+
+/** Refuses options of `evalAsync` that are not as they should be. */
+export function checkEvalAsyncOptions(options: unknown): asserts options is EvalAsyncOptions {
+  check("evalAsync", EVAL_ASYNC, options);
 }
 
 function check(call: string, known: Record<string, Check>, options: unknown): void {
@@ -75,6 +121,11 @@ function check(call: string, known: Record<string, Check>, options: unknown): vo
 
 function unknown(name: string): string {
   return LATER.includes(name) ? "is not available in this version" : "is unknown";
+}
+
+function isSignal(value: unknown): boolean {
+  const signal = value as Partial<AbortSignal> | null;
+  return typeof signal?.addEventListener === "function" && typeof signal.aborted === "boolean";
 }
 
 function isBackend(value: unknown): value is Backend {

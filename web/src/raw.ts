@@ -3,14 +3,26 @@
  *
  * @packageDocumentation
  */
-import { createBorder } from "#js/border.js";
+import { createBorder, type Host } from "#js/border.js";
 import { storageError } from "./errors.js";
 import { instantiate, type Exports } from "./imports.js";
 import { loadModule } from "./loader.js";
 import type { StorageBackend, WasmSource } from "./options.js";
 import { openStorage } from "./storage.js";
 
-export { IO_BUFFER_BYTES, Operation, REPLY_HEADER_BYTES, REPLY_SPILLED, Status, Stream, Tag } from "./tags.js";
+export {
+  End,
+  HOST_ID_FIRST,
+  IO_BUFFER_BYTES,
+  Operation,
+  REPLY_HEADER_BYTES,
+  REPLY_SPILLED,
+  Service,
+  Status,
+  Stream,
+  Tag,
+} from "./tags.js";
+export type { Host } from "#js/border.js";
 
 /** Options of `openRaw`. */
 export interface RawOptions {
@@ -20,6 +32,8 @@ export interface RawOptions {
   storage?: string | StorageBackend;
   /** Takes output that does not wait for the reply. 1 is stdout, 2 is stderr. */
   output?: (stream: number, bytes: Uint8Array) => void;
+  /** Answers `host_call`, `host_take` and `host_release`, with addresses and lengths. */
+  host?: Host;
 }
 
 /** The module's exports and its storage. Call `configure` (optional), then `init`, first. */
@@ -35,10 +49,10 @@ export interface RawLua extends Pick<
 
 /** Makes an instance. */
 export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
-  const { wasm, storage, output } = options;
+  const { wasm, storage, output, host } = options;
   const module = await loadModule(wasm);
   const store = await openStorage(storage);
-  const border = createBorder({ memory: () => exports.memory, ...(output && { output }) });
+  const border = createBorder({ memory: () => exports.memory, ...(output && { output }), ...(host && { host }) });
   border.attach(store);
   const exports = await instantiate(module, border).catch(async (error: unknown) => {
     await store.close({ discard: true });

@@ -6,38 +6,39 @@
  */
 import { LuaError } from "./errors.js";
 import type { LuaFunction, LuaReference } from "./handles.js";
+import { readInteger, type Views } from "./plain.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, decodeString } from "./utf8.js";
 import type { LuaValue, Realm } from "./values.js";
 
-const TWO_32 = 2 ** 32;
-
 /** Types of references, as in lua.h. */
 const REFERENCE_TYPES = [2, 7, 8];
 
-/** Reads one message. */
+/** Reads messages, one after the other. */
 export class Reader {
+  /** Whether the last list itself had a host object: not inside of a table. */
+  hosted = false;
+  readonly #realm: Realm;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view!: DataView;
+  #at = 0;
+  #end = 0;
   /** Tables by their number. A table that turned out to be a Map may be read again: see `#record`. */
-  readonly #tables: object[] = [];
+  #tables: object[] = [];
   /** How often a table was referred to while it was read. */
   #backReferences = 0;
   /** Tables that must be Maps, by number. */
   #mustBeMap: Set<number> | undefined;
   /** What is read twice (see `#record`) is still one. */
   #handles: Map<number, LuaFunction | LuaReference> | undefined;
-  readonly #view: DataView;
 
-  constructor(
-    readonly bytes: Uint8Array,
-    public at: number,
-    readonly end: number,
-    readonly realm: Realm,
-  ) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(realm: Realm) {
+    this.#realm = realm;
   }
 
-  /** A list that takes all the bytes. */
-  list(): LuaValue[] {
+  /** A list that takes all the bytes from `start` to `end`. */
+  list(views: Views, start: number, end: number): LuaValue[] {
+    this.#begin(views, start, end);
     const count = this.#count("a list");
     const values: LuaValue[] = [];
     for (let i = 0; i < count; i++) values.push(this.#value(0));
@@ -46,18 +47,31 @@ export class Reader {
   }
 
   /** One value that takes all the bytes. */
-  single(): LuaValue {
+  single(bytes: Uint8Array): LuaValue {
+    this.#begin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, 0, bytes.length);
     const value = this.#value(0);
     this.#finish();
     return value;
   }
 
+  #begin({ bytes, view }: Views, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#at = start;
+    this.#end = end;
+    this.hosted = false;
+    if (this.#tables.length > 0) this.#tables = [];
+    this.#mustBeMap = this.#handles = undefined;
+  }
+
   #finish(): void {
-    if (this.at !== this.end) throw malformed(`${this.end - this.at} bytes are left over`);
+    if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes are left over`);
+    // The values are their reader's from now on.
+    if (this.#tables.length > 0) this.#tables = [];
   }
 
   #value(depth: number): LuaValue {
-    const tag = this.bytes[this.#take(1)];
+    const tag = this.#bytes[this.#take(1)];
     switch (tag) {
       case Tag.nil:
         return undefined;
@@ -69,7 +83,7 @@ export class Reader {
         return this.#view.getFloat64(this.#take(8), true);
       case Tag.string: {
         const length = this.#u32();
-        return decodeString(this.bytes, this.#take(length), length);
+        return decodeString(this.#bytes, this.#take(length), length);
       }
       case Tag.table:
         return this.#table(depth + 1);
@@ -81,13 +95,20 @@ export class Reader {
         return this.#function();
       case Tag.reference:
         return this.#reference();
+      case Tag.hostFunction:
+        return this.#host(tag) as LuaValue;
+      case Tag.hostObject:
+        if (depth === 0) this.hosted = true;
+        return this.#host(tag) as LuaValue;
+      case Tag.null:
+        return null;
       default:
         throw malformed(`0x${tag?.toString(16)} is no tag`);
     }
   }
 
   #boolean(): boolean {
-    const byte = this.bytes[this.#take(1)] as number;
+    const byte = this.#bytes[this.#take(1)] as number;
     if (byte > 1) throw malformed(`a boolean is ${byte}`);
     return byte === 1;
   }
@@ -116,7 +137,7 @@ export class Reader {
   #record(paired: number, depth: number): LuaValue {
     const record: { [key: string]: LuaValue } = {};
     const number = this.#tables.push(record) - 1;
-    const start = this.at;
+    const start = this.#at;
     const seen = this.#backReferences;
     for (let i = 0; i < paired; i++) {
       const key = this.#key(depth);
@@ -133,7 +154,7 @@ export class Reader {
       }
       (this.#mustBeMap ??= new Set()).add(number);
       this.#tables.length = number;
-      this.at = start;
+      this.#at = start;
       this.#tables.push(map);
       return this.#pairs(map, paired, depth);
     }
@@ -171,17 +192,26 @@ export class Reader {
 
   #external(): LuaValue {
     const length = this.#u32();
-    return this.realm.external(bytesToBinary(this.bytes, this.#take(length), length));
+    return this.#realm.external(bytesToBinary(this.#bytes, this.#take(length), length));
   }
 
   #function(): LuaValue {
-    return this.#held(this.#u32(), (handle) => this.realm.function(handle));
+    return this.#held(this.#u32(), (handle) => this.#realm.function(handle));
   }
 
   #reference(): LuaValue {
-    const type = this.bytes[this.#take(1)] as number;
+    const type = this.#bytes[this.#take(1)] as number;
     if (!REFERENCE_TYPES.includes(type)) throw malformed(`${type} is no type of a reference`);
-    return this.#held(this.#u32(), (handle) => this.realm.reference(type, handle));
+    return this.#held(this.#u32(), (handle) => this.#realm.reference(type, handle));
+  }
+
+  /** What the host gave itself; what it says of it, if anything, is no news. */
+  #host(tag: number): unknown {
+    const id = this.#u32();
+    this.#take(this.#u32());
+    const entry = this.#realm.host.entry(id);
+    if (entry === undefined || entry.tag !== tag) throw malformed(`${id} is no id of the host`);
+    return entry.value;
   }
 
   #held(handle: number, make: (handle: number) => LuaFunction | LuaReference): LuaValue {
@@ -194,7 +224,7 @@ export class Reader {
   /** A count of values, each of which takes at least `each` bytes. */
   #count(of: string, each = 1): number {
     const count = this.#u32();
-    if (count * each > this.end - this.at) throw malformed(`${of} claims ${count} values`);
+    if (count * each > this.#end - this.#at) throw malformed(`${of} claims ${count} values`);
     return count;
   }
 
@@ -204,21 +234,11 @@ export class Reader {
 
   /** Steps over `length` bytes; returns where they are. */
   #take(length: number): number {
-    const { at } = this;
-    if (length > this.end - at) throw malformed(`${length} bytes are needed, ${this.end - at} are left`);
-    this.at = at + length;
+    const at = this.#at;
+    if (length > this.#end - at) throw malformed(`${length} bytes are needed, ${this.#end - at} are left`);
+    this.#at = at + length;
     return at;
   }
-}
-
-/** An i64: a number where it is exact, else a bigint. */
-export function readInteger(view: DataView, at: number): number | bigint {
-  const high = view.getInt32(at + 4, true);
-  if (high >= -0x200000 && high < 0x200000) {
-    const value = high * TWO_32 + view.getUint32(at, true);
-    if (value !== Number.MIN_SAFE_INTEGER - 1) return value;
-  }
-  return view.getBigInt64(at, true);
 }
 
 /** Assignment that makes an own property of every name, `__proto__` too. */

@@ -10,6 +10,7 @@ import {
   LuaTimeoutError,
   type LuaErrorKind,
 } from "./errors.js";
+import type { Reply } from "./io.js";
 import { readText } from "./utf8.js";
 import type { LuaValue } from "./values.js";
 
@@ -35,18 +36,53 @@ const CLASSES: Partial<Record<LuaErrorKind, typeof LuaError>> = {
   interrupt: LuaInterruptError,
 };
 
-/** The error behind a reply. `failure`: what last went wrong at the border. */
-export function replyError(status: number, record: readonly LuaValue[], failure: Failure | null): LuaError {
-  const [message, traceback, chunk, line, value] = record;
-  const text = readText(message) ?? "unknown error";
-  const details = {
-    traceback: readText(traceback),
-    chunk: readText(chunk),
-    line: typeof line === "number" ? line : undefined,
-    value,
-  };
-  const kind = KINDS[status] ?? "bug";
-  if (kind === "storage")
-    return new LuaStorageError(failure?.code ?? "host", text, { ...details, cause: failure?.cause });
-  return new (CLASSES[kind] ?? LuaError)(kind, text, details);
+/** The errors that one VM has raised, as far as they may come by again. */
+export class RaisedErrors {
+  /** Errors of this VM, with what stands for the Lua value behind them: two errors with the same one tell of one. */
+  readonly #identities = new WeakMap<object, object>();
+  /** The last one of the outermost call that runs. */
+  #last: { number: LuaValue; identity: object; error: LuaError } | undefined;
+
+  /** An outermost call begins: the numbers of the one before mean nothing any more. */
+  begin(): void {
+    this.#last = undefined;
+  }
+
+  /** Whether it is an error of this VM. */
+  has(error: unknown): boolean {
+    return this.#identities.has(error as object);
+  }
+
+  /** Whether the module still has the value behind it. */
+  isLast(error: unknown): boolean {
+    return this.#last !== undefined && this.#identities.get(error as object) === this.#last.identity;
+  }
+
+  /** The error behind a reply. `failure`: what last went wrong at the border. */
+  make({ status, list, hosted }: Reply, failure: Failure | null): LuaError {
+    const [message, traceback, chunk, line, value, number] = list;
+    const again = number !== undefined && this.#last?.number === number ? this.#last : undefined;
+    const kind = KINDS[status] ?? "bug";
+    const details = {
+      traceback: readText(traceback),
+      chunk: readText(chunk),
+      line: typeof line === "number" ? line : undefined,
+      value,
+      // The host object itself, or the error by which JavaScript met it before.
+      cause: hosted ? value : (again?.error ?? (kind === "storage" ? failure?.cause : undefined)),
+    };
+    const text = readText(message) ?? "unknown error";
+    const error =
+      kind === "storage"
+        ? new LuaStorageError(failure?.code ?? codeOf(again?.error), text, details)
+        : new (CLASSES[kind] ?? LuaError)(kind, text, details);
+    const identity = again?.identity ?? {};
+    this.#identities.set(error, identity);
+    if (number !== undefined) this.#last = { number, identity, error };
+    return error;
+  }
+}
+
+function codeOf(error: LuaError | undefined): string {
+  return error instanceof LuaStorageError ? error.code : "host";
 }

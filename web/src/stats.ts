@@ -46,5 +46,5 @@ export function stats(vm: Vm): LuaStats {
 /** `collectgarbage(mode)`. */
 export function gc(vm: Vm, mode: GcMode): LuaValue {
   if (!GC_MODES.includes(mode)) throw new TypeError(`gc: "${String(mode)}" is none of ${GC_MODES.join(", ")}`);
-  return vm.request(Operation.gc, [mode])[0];
+  return vm.requestFirst(Operation.gc, [mode]);
 }

@@ -16,13 +16,13 @@ export class LuaTable implements Iterable<[LuaKey, LuaValue]> {
   /** Its name. */
   readonly name: string;
   readonly #table: Table;
-  readonly #realm: Realm;
+  readonly #reader: Reader;
 
   /** @internal Made by `Lua.table()`. */
   constructor(table: Table, realm: Realm) {
     this.name = binaryToText(table.name);
     this.#table = table;
-    this.#realm = realm;
+    this.#reader = new Reader(realm);
   }
 
   /** @internal The name as the codec writes it. */
@@ -107,7 +107,7 @@ export class LuaTable implements Iterable<[LuaKey, LuaValue]> {
   }
 
   #decode(value: string): LuaValue {
-    return new Reader(fromBinary(value), 0, value.length, this.#realm).single();
+    return this.#reader.single(fromBinary(value));
   }
 
   #write<T>(write: () => T): T {

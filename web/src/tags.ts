@@ -12,6 +12,9 @@ export enum Tag {
   external = 0x07,
   function = 0x08,
   reference = 0x09,
+  hostFunction = 0x0a,
+  hostObject = 0x0b,
+  null = 0x0c,
 }
 
 /** How deep tables may nest. */
@@ -37,6 +40,7 @@ export enum Status {
   value = 7,
   usage = 8,
   bug = 9,
+  waiting = 10,
 }
 
 /** Operations of `request`. */
@@ -52,7 +56,34 @@ export enum Operation {
   globalKeys = 9,
   gc = 10,
   stats = 11,
+  startEval = 12,
+  startCall = 13,
+  startHandle = 14,
+  resume = 15,
+  cancel = 16,
+  register = 17,
 }
+
+/** How a host function ended: the two lowest bits of what `host_call` returns. */
+export enum End {
+  results = 0,
+  error = 1,
+  waits = 2,
+  again = 3,
+}
+
+/** Host functions that have no Lua value: ids of their own. */
+export enum Service {
+  get = 0,
+  set = 1,
+  module = 2,
+  input = 3,
+  run = 4,
+  sleep = 5,
+}
+
+/** The first id of a host function or a host object. */
+export const HOST_ID_FIRST = 16;
 
 /** Streams of captured output. */
 export enum Stream {

@@ -1,10 +1,15 @@
 /** Which JavaScript values cross to Lua and back: the types, and what the two directions need to know of a VM. */
 import type { LuaFunction, LuaReference } from "./handles.js";
+import type { HostTable } from "./host_table.js";
 import type { LuaTable } from "./table.js";
 
-/** What a Lua value becomes in JavaScript. */
+/**
+ * What a Lua value becomes in JavaScript. What JavaScript gave to Lua and gets back - its functions, the objects behind
+ * `lua.ref` - is what it was, which no type can say.
+ */
 export type LuaValue =
   | undefined
+  | null
   | boolean
   | number
   | bigint
@@ -22,6 +27,8 @@ export type LuaKey = boolean | number | bigint | string | Uint8Array;
 
 /** What the codec asks a VM for: the values that are more than bytes. */
 export interface Realm {
+  /** What the host gave to Lua. */
+  readonly host: HostTable;
   /** The function behind a handle. */
   function(handle: number): LuaFunction;
   /** The thread or userdata behind a handle. */

@@ -1,112 +1,42 @@
 /**
- * One instance of the wasm module and the one Lua state in it: its states, its calls, and what it hands out.
- *
- * Invariants:
- * - Nothing runs in an instance that is running, dead or closed: every call passes `#enter`.
- * - A reply is decoded as a whole before anything of the caller's (output callbacks) runs.
+ * A running Lua, as the classes that users hold see it: an instance, the values that it hands out, the calls that wait,
+ * and its end.
  */
-import { createBorder, type Border } from "#js/border.js";
 import type { TableStore } from "#js/table_store.js";
-import { LuaClosedError, LuaError, LuaMemoryError, storageError } from "./errors.js";
+import { LuaClosedError, LuaError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
-import { instantiate, type Exports } from "./imports.js";
-import { Io } from "./io.js";
-import { emit, type Sink } from "./output.js";
-import { replyError } from "./reply.js";
+import { resultError, resultsOf, writeThrown } from "./host_calls.js";
+import { Instance, busyError } from "./instance.js";
+import type { InputCallback, Modules } from "./options.js";
+import type { Sink } from "./output.js";
+import { makeServices } from "./services.js";
 import { LuaTable } from "./table.js";
 import { Operation, Status } from "./tags.js";
+import { runTask, type Step, type Task, type TaskOwner } from "./tasks.js";
+import { readText } from "./utf8.js";
 import type { LuaValue } from "./values.js";
-import { message } from "./writer.js";
 
-/** For `#execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
-const EVAL_SOURCE = 0;
-
-type State = "ready" | "running" | "dead" | "closing" | "closed";
+/** What a VM is made of. */
+export interface VmParts {
+  module: WebAssembly.Module;
+  store: TableStore;
+  sink: Sink;
+  memoryLimit?: number | undefined;
+  modules?: Modules | undefined;
+  stdin?: InputCallback | undefined;
+}
 
 /** A running Lua. */
-export class Vm implements HandleOwner {
-  /** Where output goes; `run()` puts its own here for a while. */
-  sink: Sink;
-  readonly store: TableStore;
-  readonly #border: Border;
-  #exports!: Exports;
-  #io!: Io;
-  #state: State = "ready";
-  /** Why it is dead. */
-  #death: unknown;
-  #panic = "";
-  #closing: Promise<void> | undefined;
-  /** Handles that were let go while Lua was running. */
-  readonly #released: number[] = [];
+export class Vm extends Instance implements HandleOwner, TaskOwner {
+  readonly waiting: Set<Task> = new Set();
   readonly #tables = new Map<string, LuaTable>();
+  #closing: Promise<void> | undefined;
 
   /** Makes the VM; rejects when there is no memory for it. */
-  static async create(module: WebAssembly.Module, store: TableStore, sink: Sink, memoryLimit = 0): Promise<Vm> {
+  static async create({ module, store, sink, memoryLimit, modules, stdin }: VmParts): Promise<Vm> {
     const vm = new Vm(store, sink);
-    vm.#exports = await instantiate(module, vm.#border);
-    if (memoryLimit > 0 && vm.#exports.configure(memoryLimit) !== Status.ok) {
-      throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
-    }
-    const status = vm.#exports.init();
-    if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
-    if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
-    vm.#io = new Io(vm.#exports, (call) => vm.#guarded(call));
+    await vm.open(module, makeServices(vm, modules, stdin), memoryLimit);
     return vm;
-  }
-
-  private constructor(store: TableStore, sink: Sink) {
-    this.store = store;
-    this.sink = sink;
-    this.#border = createBorder({
-      memory: () => this.#exports.memory,
-      output: (stream, bytes) => this.sink.write(stream, bytes),
-      panic: (text) => {
-        this.#panic = text;
-        console.error(text);
-      },
-    });
-    this.#border.attach(store);
-  }
-
-  /** Runs source; its first result. */
-  evalFirst(code: string): LuaValue {
-    this.#enter();
-    this.#execute(EVAL_SOURCE, this.#io.putSource(code));
-    const number = this.#io.singleNumber();
-    if (number !== undefined) return number;
-    return this.#finish()[0];
-  }
-
-  /** Runs source; all its results. */
-  evalAll(code: string, name?: string): LuaValue[] {
-    if (name !== undefined) return this.request(Operation.eval, [code, name]);
-    this.#enter();
-    this.#execute(EVAL_SOURCE, this.#io.putSource(code));
-    return this.#finish();
-  }
-
-  /** Runs an operation; all its results. */
-  request(operation: number, args: readonly unknown[]): LuaValue[] {
-    this.#enter();
-    const length = message(
-      this,
-      (writer) => writer.list(args),
-      // What the arguments ran to be read may have closed us.
-      ({ bytes, length }) => (this.#enter(), this.#io.put(bytes, length)),
-    );
-    this.#execute(operation, length);
-    return this.#finish();
-  }
-
-  /** Calls a function that Lua gave out; its first result. */
-  callHandle(handle: number, args: readonly unknown[]): LuaValue {
-    return this.request(Operation.callHandle, [handle, ...args])[0];
-  }
-
-  /** Lets a value go that Lua gave out. */
-  release(handle: number): void {
-    if (this.#state === "ready") this.request(Operation.release, [handle]);
-    else this.#released.push(handle);
   }
 
   /** The function behind a handle. */
@@ -133,94 +63,76 @@ export class Vm implements HandleOwner {
     return table;
   }
 
-  /** Throws when it is closed. Tables and storage outlive a dead VM, so they ask only this. */
-  checkOpen(): void {
-    if (this.#state === "closed" || this.#state === "closing") throw new LuaClosedError();
+  /** Runs an operation that may wait; all its results. */
+  requestAsync(operation: number, args: readonly unknown[]): Promise<LuaValue[]> {
+    return runTask(this, operation, args);
+  }
+
+  /** Starts a task. */
+  start(operation: number, args: readonly unknown[]): Step {
+    this.send(operation, args);
+    return this.#step();
+  }
+
+  /** Goes on with a task: what it waited for has settled. */
+  resume(task: number, name: string, fulfilled: boolean, value: unknown): Step {
+    this.enter();
+    let length = 0;
+    if (fulfilled) {
+      try {
+        length = this.put([task, true, ...resultsOf(value)]);
+      } catch (error) {
+        value = resultError(name, error);
+      }
+    }
+    if (length === 0) length = writeThrown(value, this.errors, (thrown) => this.put([task, false, thrown]));
+    this.execute(Operation.resume, length);
+    return this.#step();
+  }
+
+  /** Forgets a task that waits; the traceback of where it did. */
+  cancel(task: number): string | undefined {
+    if (this.state === "running") queueMicrotask(() => this.cancel(task));
+    if (!this.enterable) return undefined;
+    return readText(this.request(Operation.cancel, [task])[0]);
   }
 
   /** Flushes the store, closes it and lets the memory go. When flushing fails, everything stays open. */
   async close(options: { discard?: boolean }): Promise<void> {
-    if (this.#state === "closed") return;
-    if (this.#state === "running") throw busyError();
+    if (this.state === "closed") return;
+    if (this.state === "running" || this.state === "called") throw busyError();
     // Who closes while it is closing waits for the same end.
     this.#closing ??= this.#close(options).finally(() => (this.#closing = undefined));
     await this.#closing;
   }
 
   async #close(options: { discard?: boolean }): Promise<void> {
-    const before = this.#state;
-    this.#state = "closing";
+    this.#cancelAll(() => new LuaClosedError());
+    const before = this.state;
+    this.state = "closing";
     try {
       await this.store.close(options);
     } catch (error) {
-      this.#state = before;
+      this.state = before;
       throw storageError(error);
     }
-    this.#state = "closed";
-    this.#border.detach(0);
     this.#tables.clear();
-    // The memory goes with these.
-    this.#exports = undefined as unknown as Exports;
-    this.#io = undefined as unknown as Io;
+    this.letGo();
   }
 
-  #enter(): void {
-    if (this.#state !== "ready") throw this.#refusal();
-    // What JavaScript wrote to tables before this call is a batch of its own.
-    if (this.store.touched.length > 0) this.store.endBatch();
-    if (this.#released.length > 0) this.#releaseLate();
+  protected died(error: LuaError): void {
+    this.#cancelAll(() => error);
   }
 
-  #refusal(): Error {
-    if (this.#state === "dead") {
-      return new LuaError("bug", "this Lua died of an earlier failure; make a new one", { cause: this.#death });
-    }
-    return this.#state === "running" ? busyError() : new LuaClosedError();
+  #cancelAll(reason: () => LuaError): void {
+    for (const task of [...this.waiting]) task.cancel(reason);
   }
 
-  #releaseLate(): void {
-    for (const handle of this.#released.splice(0)) this.request(Operation.release, [handle]);
+  #step(): Step {
+    const wait = this.calls.takeWait();
+    const { status, list } = this.finish();
+    if (status !== Status.waiting) return list;
+    if (wait === undefined) throw new LuaError("bug", "a task waits, and nobody knows for what");
+    return { task: Number(list[0]), wait };
   }
-
-  #execute(operation: number, length: number): void {
-    this.#border.takeFailure();
-    this.#state = "running";
-    try {
-      if (operation === EVAL_SOURCE) this.#exports.eval(length);
-      else this.#exports.request(operation, length);
-    } catch (cause) {
-      throw this.#die(cause);
-    }
-    this.#state = "ready";
-  }
-
-  #guarded<T>(call: () => T): T {
-    try {
-      return call();
-    } catch (cause) {
-      throw this.#die(cause);
-    }
-  }
-
-  /** Whatever comes out of the module as an exception has left it in the middle of something. */
-  #die(cause: unknown): LuaError {
-    this.#state = "dead";
-    this.#death = cause;
-    this.store.abandon();
-    const reason = this.#panic || String((cause as { message?: unknown } | null)?.message ?? cause);
-    return new LuaError("bug", `this Lua has died: ${reason}. Please report it; make a new one to go on`, { cause });
-  }
-
-  /** Reads the reply, passes its output on, and returns the results or throws the error. */
-  #finish(): LuaValue[] {
-    const { status, list, output } = this.#io.reply(this);
-    if (output !== undefined) emit(output, this.sink);
-    this.sink.end();
-    if (status === Status.ok) return list;
-    throw replyError(status, list, this.#border.takeFailure());
-  }
-}
-
-function busyError(): LuaError {
-  return new LuaError("usage", "this Lua is running: it cannot be called from inside");
 }

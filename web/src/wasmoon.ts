@@ -1,12 +1,14 @@
 /**
  * `perilune/wasmoon`: the part of wasmoon's interface that most programs use, over Perilune, for moving step by step.
  *
- * Results follow Perilune's conversion, so strings and numbers arrive unharmed. JavaScript functions cannot be given to
- * Lua in this version: they are refused with a TypeError.
+ * Values follow Perilune's conversion, so strings and numbers arrive unharmed; class instances are refused unless they are
+ * passed through `lua.ref`. In `doString` Lua waits for promises by itself: there is no `:await()`.
  *
  * @packageDocumentation
  */
-import { Lua, type LuaValue, type WasmSource } from "./index.js";
+import { Lua, LuaMultiReturn, type LuaValue, type WasmSource } from "./index.js";
+
+export { LuaMultiReturn };
 
 /** wasmoon's options. The libraries are always open, the others change nothing here. */
 export interface EngineOptions {
@@ -42,6 +44,8 @@ export class LuaEngine {
   readonly global: {
     get(name: string): LuaValue;
     set(name: string, value: unknown): void;
+    /** Calls a global function; all its results. */
+    call(name: string, ...args: unknown[]): LuaMultiReturn<LuaValue>;
     /** Runs no further; frees the memory. */
     close(): void;
   };
@@ -53,14 +57,15 @@ export class LuaEngine {
     this.global = {
       get: (name) => lua.globals.get(name),
       set: (name, value) => lua.globals.set(name, value),
+      call: (name, ...args) => LuaMultiReturn.from(lua.callAll(name, ...args)) as LuaMultiReturn<LuaValue>,
       // Nothing to flush: engines keep their tables in memory.
       close: () => void lua.close(),
     };
   }
 
-  /** Runs a script; its first result. */
+  /** Runs a script, which may wait for promises; its first result. */
   async doString(script: string): Promise<LuaValue> {
-    return this.#lua.eval(script);
+    return this.#lua.evalAsync(script);
   }
 
   /** Runs a script; its first result. */

@@ -6,6 +6,9 @@
  */
 import { ByteWriter } from "./bytes.js";
 import { LuaFunction, LuaReference, handleOf } from "./handles.js";
+import type { Entry } from "./host_table.js";
+import { className } from "./names.js";
+import { HostRef, isError } from "./refs.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { LuaTable } from "./table.js";
 import { bytesToBinary, fromBinary } from "./utf8.js";
@@ -16,7 +19,10 @@ export type Target = Realm | "store";
 
 const idle: Writer[] = [];
 
-/** Has `write` fill a message and `use` take it. The writer's memory is used again; `use` must not keep it. */
+/**
+ * Has `write` fill a message and `use` take it. The writer's memory is used again; `use` must not keep it. When either
+ * throws, Lua will never see the message: the ids in it are not in use.
+ */
 export function message<T>(target: Target, write: (writer: Writer) => void, use: (writer: Writer) => T): T {
   // Not one writer for all: `write` may run code of others that writes a message of its own.
   const writer = idle.pop() ?? new Writer();
@@ -24,6 +30,9 @@ export function message<T>(target: Target, write: (writer: Writer) => void, use:
     writer.begin(target);
     write(writer);
     return use(writer);
+  } catch (error) {
+    writer.takeBack();
+    throw error;
   } finally {
     writer.end();
     idle.push(writer);
@@ -45,6 +54,8 @@ export class Writer extends ByteWriter {
   /** Numbers of the tables that have begun. */
   readonly #numbers = new Map<object, number>();
   #depth = 0;
+  /** Ids of the host that were written. */
+  readonly #used: number[] = [];
 
   /** Starts a message. */
   begin(target: Target): void {
@@ -55,8 +66,15 @@ export class Writer extends ByteWriter {
   end(): void {
     this.reset();
     this.#numbers.clear();
+    this.#used.length = 0;
     this.#depth = 0;
     this.#target = "store";
+  }
+
+  /** The message goes nowhere. */
+  takeBack(): void {
+    if (this.#target === "store") return;
+    for (const id of this.#used) this.#target.host.release(id, 1);
   }
 
   /** A list. */
@@ -67,31 +85,21 @@ export class Writer extends ByteWriter {
 
   /** One value. */
   value(value: unknown): void {
+    if (this.plain(value)) return;
     switch (typeof value) {
-      case "undefined":
-        return this.u8(Tag.nil);
-      case "boolean":
-        this.u8(Tag.boolean);
-        return this.u8(value ? 1 : 0);
-      case "number":
-        if (Number.isSafeInteger(value) && !Object.is(value, -0)) return this.taggedInteger(Tag.integer, value);
-        return this.taggedFloat(Tag.float, value);
       case "bigint":
         return this.taggedBigint(Tag.integer, value);
-      case "string":
-        return this.taggedText(Tag.string, value);
       case "object":
-        return this.#object(value);
+        return this.#object(value as object);
       case "function":
         if (value instanceof LuaFunction) return this.#handle(value);
-        throw new TypeError("JavaScript functions cannot be given to Lua in this version");
+        return this.#host(Tag.hostFunction, value);
       default:
         throw new TypeError(`a ${typeof value} cannot be given to Lua`);
     }
   }
 
-  #object(value: object | null): void {
-    if (value === null) return this.u8(Tag.nil);
+  #object(value: object): void {
     const number = this.#numbers.get(value);
     if (number !== undefined) {
       this.u8(Tag.back);
@@ -105,15 +113,13 @@ export class Writer extends ByteWriter {
     if (value instanceof LuaReference) return this.#handle(value);
     if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
     if (value instanceof Map) return this.#table(value, () => this.#map(value));
-    checkPlain(value);
-    this.#table(value, () => this.#record(value as Record<string, unknown>));
+    if (isPlain(value)) return this.#table(value, () => this.#record(value as Record<string, unknown>));
+    if (value instanceof HostRef || isError(value)) return this.#host(Tag.hostObject, value);
+    throw refusal(value);
   }
 
   #handle(value: LuaFunction | LuaReference): void {
-    if (this.#target === "store") {
-      throw new TypeError("functions, threads and userdata cannot be kept in an external table");
-    }
-    const { handle, type } = handleOf(value, this.#target);
+    const { handle, type } = handleOf(value, this.#realm());
     if (type === undefined) {
       this.u8(Tag.function);
     } else {
@@ -121,6 +127,21 @@ export class Writer extends ByteWriter {
       this.u8(type);
     }
     this.u32(handle);
+  }
+
+  #host(tag: number, value: object): void {
+    const { host } = this.#realm();
+    const id = host.use(value);
+    this.#used.push(id);
+    this.u8(tag);
+    this.u32(id);
+    this.text((host.entry(id) as Entry).label);
+  }
+
+  /** For what lives no longer than a VM. */
+  #realm(): Realm {
+    if (this.#target !== "store") return this.#target;
+    throw new TypeError("functions, threads, userdata and errors cannot be kept in an external table");
   }
 
   /** Tag, two counts and contents, which say how many they were: [listed, paired]. */
@@ -194,12 +215,15 @@ function isNil(value: unknown): value is undefined | null {
 }
 
 /** Plain objects, those of other windows too; of anything else only a part would arrive. */
-function checkPlain(value: object): void {
+function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return;
-  if (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "hasOwnProperty")) return;
-  const constructor: unknown = (value as { constructor?: unknown }).constructor;
-  const name = typeof constructor === "function" && constructor.name ? constructor.name : "class instance";
-  const hint = value instanceof Date ? "; pass date.getTime() / 1000, which is what Lua's os.date takes" : "";
-  throw new TypeError(`a ${name} cannot be given to Lua${hint}`);
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "hasOwnProperty");
+}
+
+function refusal(value: object): TypeError {
+  let hint = "";
+  if (value instanceof Date) hint = "; pass date.getTime() / 1000, which is what Lua's os.date takes";
+  if (value instanceof Promise) hint = "; await it first";
+  return new TypeError(`a ${className(value)} cannot be given to Lua${hint}`);
 }

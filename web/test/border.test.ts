@@ -224,10 +224,56 @@ suite("failures", () => {
     }
   });
 
+  test("of a call that is not over can be put back", () => {
+    const { i, put, made } = setUp();
+    i.table_open(0, ...put(0, ""));
+    const outer = made.takeFailure();
+    assert.ok(outer);
+    i.table_get(7, 0, 1, ...OUT);
+    assert.equal(made.takeFailure()?.code, "closed");
+    made.putFailure(outer);
+    assert.equal(made.takeFailure(), outer);
+  });
+
   test("a store that was taken away is closed", () => {
     const { i, made, put } = setUp();
     made.detach(0);
     assert.equal(i.table_open(0, ...put(0, "t")), -2);
+  });
+});
+
+suite("host functions", () => {
+  test("without a host they fail, and say so", () => {
+    const { i, out } = setUp();
+    const answer = i.host_call(16, 0, 0, 1, ...OUT);
+    assert.equal(answer & 3, 1);
+    const message = out(answer >> 2);
+    assert.equal(decode(message.subarray(4)), "there are no host functions here");
+    assert.equal(i.host_call(16, 0, 0, 1, 40_000, 10), answer);
+    assert.equal(i.host_take(50_000, answer >> 2), answer >> 2);
+    assert.deepEqual(out(answer >> 2, 50_000), message);
+    i.host_release(16, 1);
+  });
+
+  test("the host gets numbers that are never negative", () => {
+    const calls: number[][] = [];
+    const { imports } = border.createBorder({
+      memory: () => new WebAssembly.Memory({ initial: 1 }),
+      host: {
+        call: (...args) => calls.push(args),
+        take: (...args) => calls.push(args),
+        release: (...args) => void calls.push(args),
+      },
+    });
+    imports.host_call(-1, -2, 3, 1, -4, 5);
+    imports.host_take(-6, 7);
+    imports.host_release(-8, 9);
+    const u32 = (n: number) => 2 ** 32 + n;
+    assert.deepEqual(calls, [
+      [u32(-1), u32(-2), 3, 1, u32(-4), 5],
+      [u32(-6), 7],
+      [u32(-8), 9],
+    ]);
   });
 });
 
@@ -303,6 +349,13 @@ test("the default border is the same, for one instance", (t) => {
   border.set_output((stream) => heard.push(stream));
   border.output(2, 0, 1);
   assert.deepEqual(heard, [2]);
+  assert.equal(border.host_call(16, 0, 0, 0, 100, 0) & 3, 1);
+  const released: number[] = [];
+  border.set_host({ call: () => 8, take: () => 9, release: (id) => void released.push(id) });
+  assert.equal(border.host_call(16, 0, 0, 0, 100, 0), 8);
+  assert.equal(border.host_take(100, 0), 9);
+  border.host_release(17, 1);
+  assert.deepEqual(released, [17]);
   border.take_failure();
   border.detach_store(id);
   assert.equal(border.table_open(id, 0, 1), -2);

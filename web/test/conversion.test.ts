@@ -106,13 +106,15 @@ suite("what is refused", () => {
     ["a Date, with a hint", new Date(0), /a Date cannot be given to Lua; pass date.getTime\(\)/, TypeError],
     ["a Set", new Set(), /a Set cannot/, TypeError],
     ["a RegExp", /x/, /a RegExp cannot/, TypeError],
-    ["an Error", new RangeError("x"), /a RangeError cannot/, TypeError],
-    ["a Promise", Promise.resolve(), /a Promise cannot/, TypeError],
+    ["a Promise, with a hint", Promise.resolve(), /a Promise cannot be given to Lua; await it first/, TypeError],
+    ["a Promise inside", { at: [Promise.resolve()] }, /await it first/, TypeError],
     ["a boxed number", new Number(1), /a Number cannot/, TypeError],
     ["an object with a prototype of its own", Object.create({ a: 1 }), /cannot be given to Lua/, TypeError],
     ["a nameless class instance", new (class {})(), /a class instance cannot/, TypeError],
     ["a symbol", Symbol("s"), /a symbol cannot/, TypeError],
-    ["a JavaScript function", () => 1, /later version|this version/, TypeError],
+    ["a class", Point, /the class Point cannot be given to Lua/, TypeError],
+    ["a class of the platform", Map, /the class Map cannot/, TypeError],
+    ["the way to the global object", Function, /the class Function cannot/, TypeError],
     ["a lone surrogate", "a\ud800", /lone surrogate/, TypeError],
     ["a lone surrogate in long text", "a\ud800" + "x".repeat(100), /lone surrogate/, TypeError],
     ["a lone surrogate as a key", { "\udc00": 1 }, /lone surrogate/, TypeError],
@@ -132,6 +134,15 @@ suite("what is refused", () => {
       assert.deepEqual(decode(encode([1, { a: 1 }])), [1, { a: 1 }]);
     });
   }
+
+  test("functions and errors are not: they come back as they are", () => {
+    for (const value of [() => 1, async () => 1, new RangeError("x"), new DOMException("x")]) {
+      assert.equal(decode(encode(value)), value);
+      assert.deepEqual(decode(encode([value, { a: value }])), [value, { a: value }]);
+      assert.throws(() => toStored(value), /cannot be kept in an external table/);
+      assert.throws(() => toStored([{ value }]), /cannot be kept in an external table/);
+    }
+  });
 
   test("an object that throws while it is read throws as it is", () => {
     const error = new Error("mine");

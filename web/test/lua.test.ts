@@ -14,7 +14,7 @@ import {
   LuaTable,
   type LuaValue,
 } from "../src/index.ts";
-import { settled, evaluate, vectors } from "./helpers.ts";
+import { conversions, described, evaluate, settled, vectors } from "./helpers.ts";
 
 const lua = await Lua.create();
 
@@ -94,6 +94,23 @@ suite("conversion through Lua", () => {
     });
   }
 
+  for (const { name, lua: expression, js, back } of conversions.rows) {
+    test(`${name}: as the table of conversion says`, () => {
+      const expected = described(js) as LuaValue;
+      const value = lua.eval(`return ${expression}`);
+      assert.deepStrictEqual(value, expected);
+      const holds = lua.eval<LuaFunction>(`return function(x) return ${back} end`);
+      assert.equal(holds(value), true);
+      assert.equal(holds(expected), true);
+    });
+  }
+
+  for (const { name, js, back } of conversions.given) {
+    test(`${name}: as the table of conversion says, to Lua`, () => {
+      assert.equal(lua.eval<LuaFunction>(`return function(x) return ${back} end`)(described(js)), true);
+    });
+  }
+
   test("what was shared is shared", () => {
     const shared = { a: 1 };
     lua.globals.set("pair", [shared, shared]);
@@ -103,7 +120,7 @@ suite("conversion through Lua", () => {
   });
 
   test("nothing that is refused leaves a trace", () => {
-    for (const value of [new Date(), Symbol("x"), () => 1, "\ud800", 2n ** 63n, new (class Point {})()]) {
+    for (const value of [new Date(), Symbol("x"), Map, "\ud800", 2n ** 63n, new (class Point {})()]) {
       assert.throws(() => lua.globals.set("refused", value), /Lua|surrogate|64 bits/);
     }
     assert.equal(lua.globals.has("refused"), false);

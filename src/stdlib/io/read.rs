@@ -234,6 +234,11 @@ impl Reader {
                 self.stack.push_bytes(b"not enough memory");
                 Err(Thrown)
             }
+            More::Failed => {
+                let message = &raw const context.value;
+                // SAFETY: the buffer is the context's, and Lua copies the bytes before anything can write to it.
+                Err(self.stack.throw(unsafe { &*message }))
+            }
         }
     }
 }

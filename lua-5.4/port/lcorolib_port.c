@@ -1,0 +1,83 @@
+/* lcorolib.c, in which a host function may suspend a task from inside the script's own coroutines: what it yields is not for
+   the script. A resume that gets it suspends its own caller in turn, and goes on where it was when the task is resumed. And the
+   coroutine that a task runs in looks like the main one. */
+#define lcorolib_c
+#define LUA_LIB
+
+#include "lprefix.h"
+
+#include "lua.h"
+
+#include "lauxlib.h"
+
+#include "wait.h"
+
+const char perilune_waiting = 0;
+
+static int luaB_coresume(lua_State *L);
+static int luaB_auxwrap(lua_State *L);
+
+/* Does a thread, with this many values on top of what it yielded, wait for the host? */
+static int is_waiting(lua_State *co, int above) {
+  return lua_status(co) == LUA_YIELD && lua_gettop(co) > above &&
+         lua_touserdata(co, -1 - above) == (const void *)&perilune_waiting;
+}
+
+/* The task goes on: so does the coroutine, unless somebody has closed it meanwhile. */
+static void take_back(lua_KContext co) {
+  if (is_waiting((lua_State *)co, 0)) lua_pop((lua_State *)co, 1);
+}
+
+static int go_on_resume(lua_State *L, int status, lua_KContext co) {
+  (void)status;
+  take_back(co);
+  lua_settop(L, 1);
+  return luaB_coresume(L);
+}
+
+static int go_on_wrap(lua_State *L, int status, lua_KContext co) {
+  (void)status;
+  take_back(co);
+  lua_settop(L, 0);
+  return luaB_auxwrap(L);
+}
+
+static int resume(lua_State *co, lua_State *L, int arguments, int *results) {
+  int status;
+  if (is_waiting(co, arguments)) {
+    lua_pop(co, arguments);
+    lua_pushliteral(co, "cannot resume a coroutine that waits for the host");
+    return LUA_ERRRUN;
+  }
+  perilune_role_of(co) = perilune_role_of(L) != PERILUNE_PLAIN && lua_isyieldable(L) ? PERILUNE_BELOW : PERILUNE_PLAIN;
+  status = lua_resume(co, L, arguments, results);
+  if (status == LUA_YIELD && is_waiting(co, 0)) {
+    int wrapped = lua_tothread(L, lua_upvalueindex(1)) == co;
+    lua_pushlightuserdata(L, (void *)&perilune_waiting);
+    return lua_yieldk(L, 1, (lua_KContext)co, wrapped ? go_on_wrap : go_on_resume);
+  }
+  return status;
+}
+
+/* In a task, only coroutines below it have somebody to yield to. */
+static int is_yieldable(lua_State *L) {
+  return lua_isyieldable(L) && perilune_role_of(L) != PERILUNE_TASK;
+}
+
+static int yield(lua_State *L, int results) {
+  if (perilune_role_of(L) == PERILUNE_TASK) return luaL_error(L, "attempt to yield from outside a coroutine");
+  return lua_yieldk(L, results, 0, NULL);
+}
+
+static int push_thread(lua_State *L) {
+  int is_main = lua_pushthread(L);
+  return is_main || perilune_role_of(L) == PERILUNE_TASK;
+}
+
+#undef lua_yield
+#define lua_yield yield
+#define lua_resume resume
+#define lua_isyieldable is_yieldable
+#define lua_pushthread push_thread
+
+#include <lcorolib.c>

@@ -1,0 +1,150 @@
+//! One call of a host function: arguments out as a list, results in as a list.
+//!
+//! Keeps true: what the host wrote is read before any Lua code can run again (finalizers are held), so that a call inside
+//! a call may use the same buffers.
+
+use super::Ended;
+use super::object::prefix_position;
+use crate::bridge;
+use crate::context::context;
+use crate::lua::{Stack, Thrown, raw};
+use std::ffi::{c_int, c_void};
+use std::{mem, ptr};
+
+/// The registry's place for the value of the last error that the host was told of inside this call, or false.
+static LAST_FAILURE: u8 = 0;
+
+fn last_failure() -> *const c_void {
+    ptr::from_ref(&LAST_FAILURE).cast()
+}
+
+/// Makes the place. `[-0, +0, m]`
+pub(super) fn open(stack: Stack) {
+    stack.push_boolean(false);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_failure());
+}
+
+/// Calls a host function with the values of the running C function, as that function. `[-0, +results, e]`
+pub(super) fn call(stack: Stack, id: u32) -> Result<c_int, Thrown> {
+    match exchange(stack, id)? {
+        Ended::Results => push_list(stack),
+        Ended::Raises => {
+            push_list(stack)?;
+            Err(raise(stack))
+        }
+        Ended::RaisesAgain => {
+            stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_failure());
+            Err(Thrown)
+        }
+        Ended::Waits => stack.wait(settled),
+        Ended::OutOfMemory => {
+            stack.push_bytes(b"not enough memory");
+            Err(Thrown)
+        }
+    }
+}
+
+/// The host's side of `call`. `[-0, +0, m]`
+fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
+    // Both buffers are this frame's while nothing can raise; a call inside this one finds others.
+    let mut args = mem::take(&mut context(stack).args);
+    args.clear();
+    let written = bridge::encode_list(stack, stack.top(), &mut args);
+    let mut ended = Ended::OutOfMemory;
+    if written.is_ok() {
+        let c = context(stack);
+        // What was printed before the call is seen before what the call does.
+        c.flush_output();
+        let entry = mem::replace(&mut c.entry, stack);
+        let mut results = mem::take(&mut c.results);
+        results.clear();
+        let functions = &raw const *c.functions;
+        // SAFETY: the box is never replaced while the state lives, and its methods take `&self`.
+        ended = unsafe { &*functions }.call(stack, id, &args, stack.may_wait(), &mut results);
+        let c = context(stack);
+        c.entry = entry;
+        c.results = results;
+    }
+    context(stack).args = args;
+    match written {
+        Ok(()) => Ok(ended),
+        Err(bridge::Unfit::Memory) => Ok(Ended::OutOfMemory),
+        Err(unfit) => Err(stack.throw(unfit.message().as_bytes())),
+    }
+}
+
+/// Pushes the list that the host has left. `[-0, +count, m]`
+fn push_list(stack: Stack) -> Result<c_int, Thrown> {
+    let results = &raw const context(stack).results;
+    // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: finalizers are held.
+    let count = bridge::push_list(stack, unsafe { &*results });
+    context(stack).trim();
+    count
+}
+
+/// Prepares the value on top as an error: one of the host's gets the position that an error of Lua has. `[-0, +0, m]`
+fn raise(stack: Stack) -> Thrown {
+    prefix_position(stack);
+    Thrown
+}
+
+/// Goes on where `call` waited: what came of it is in the input of the operation that resumes (docs/codec.md: resume).
+unsafe extern "C-unwind" fn settled(
+    l: *mut raw::lua_State,
+    _status: c_int,
+    _context: raw::lua_KContext,
+) -> c_int {
+    // SAFETY: Lua gives its own valid state.
+    let stack = unsafe { Stack::new(l) };
+    match settled_inner(stack) {
+        Ok(results) => results,
+        // The error value lies on the Lua stack: no destructor is alive in this frame when Lua jumps.
+        Err(Thrown) => stack.raise(),
+    }
+}
+
+fn settled_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let Some(input) = context(stack).settled.take() else {
+        return Err(stack.throw(b"nothing has settled"));
+    };
+    let first = stack.top() + 1;
+    // SAFETY: the operation that resumes keeps its input until it ends, and nothing of Lua has run since it began.
+    let count = bridge::push_list(stack, unsafe { input.as_ref() })?;
+    let fulfilled = stack.boolean(first + 1);
+    if fulfilled {
+        return Ok(count - 2);
+    }
+    Err(raise(stack))
+}
+
+/// The number under which the host knows the error value on top: that of an earlier record, if it is the same value; a new one
+/// if there is a call of Lua around this one, to which it may come back. `[-0, +0, -]`
+pub(crate) fn number_failure(stack: Stack) -> Option<u32> {
+    let (number, nested) = (context(stack).failure_number, context(stack).depth > 1);
+    if number != 0 {
+        stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_failure());
+        let same = stack.raw_equal(-1, -2);
+        stack.pop(1);
+        if same {
+            return Some(number);
+        }
+    }
+    if !nested {
+        return None;
+    }
+    stack.push_copy(-1);
+    // The key is there since `open`: nothing is allocated.
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_failure());
+    let c = context(stack);
+    c.failures = c.failures.wrapping_add(1).max(1);
+    c.failure_number = c.failures;
+    Some(c.failures)
+}
+
+/// The outermost call is over: no error value is kept for it any more. `[-0, +0, -]`
+pub(crate) fn forget_failure(stack: Stack) {
+    if mem::take(&mut context(stack).failure_number) != 0 {
+        stack.push_boolean(false);
+        stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_failure());
+    }
+}

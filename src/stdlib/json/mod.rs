@@ -1,0 +1,96 @@
+//! `require "json"`: JSON (RFC 8259) from and to Lua values, without loss in either direction.
+//!
+//! Keeps true: nothing in this folder owns memory of Rust's. What outgrows a frame is a block or a string of Lua's, so that
+//! every step may raise, and what a script makes large counts as the script's memory. And neither direction recurses:
+//! the state of every level of nesting lies on the Lua stack.
+
+use super::options;
+use crate::lua::{Stack, Thrown, lua_function, raw};
+use std::ffi::c_int;
+use std::ptr;
+
+mod decode;
+mod encode;
+mod table;
+mod writer;
+
+lua_function!(
+    /// Returns the module's table.
+    open_json = open_inner
+);
+lua_function!(decode = decode::decode_inner);
+lua_function!(encode = encode::encode_inner);
+lua_function!(mark = mark_inner);
+
+/// The field of a metatable that says what an (empty) table is. Its name and values are dkjson's.
+const MARKER: &[u8] = b"__jsontype";
+const ARRAY: &[u8] = b"array";
+const OBJECT: &[u8] = b"object";
+
+/// Levels of nesting that are allowed unless the option says otherwise, and the most that it may say.
+const DEPTH_DEFAULT: i64 = 128;
+const DEPTH_MAX: i64 = 200;
+
+fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.push_table(0, 5);
+    let module = stack.top();
+    for kind in [ARRAY, OBJECT] {
+        stack.push_table(0, 1);
+        stack.push_bytes(MARKER);
+        stack.push_bytes(kind);
+        stack.raw_set(-3);
+    }
+    let (array, object) = (module + 1, module + 2);
+    // Each finds its metatables in its upvalues, the one that it sets first.
+    for (name, function, first, second) in [
+        (c"decode", decode as raw::lua_CFunction, array, object),
+        (c"array", mark, array, object),
+        (c"object", mark, object, array),
+    ] {
+        stack.push_copy(first);
+        stack.push_copy(second);
+        stack.push_function(function, 2);
+        stack.set_field(module, name);
+    }
+    // A library of its own, out of reach of scripts, for its `sort`.
+    // SAFETY: the function leaves one table on the stack.
+    unsafe { raw::luaopen_table(stack.as_ptr()) };
+    stack.get_field(-1, c"sort");
+    stack.push_function(encode, 1);
+    stack.set_field(module, c"encode");
+    stack.push_address(ptr::null_mut());
+    stack.set_field(module, c"null");
+    stack.set_top(module);
+    Ok(1)
+}
+
+/// `json.array(t)` and `json.object(t)`: gives `t`, or a new table, the first of the two metatables.
+fn mark_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if stack.is_none_or_nil(1) {
+        stack.set_top(0);
+        stack.push_table(0, 0);
+    }
+    stack.check_type(1, raw::LUA_TTABLE);
+    if stack.push_metatable(1) {
+        let found = stack.address(-1);
+        let ours = [1, 2].map(|upvalue| stack.address(raw::lua_upvalueindex(upvalue)));
+        if !ours.contains(&found) {
+            stack.argument_error(1, c"table has a metatable already");
+        }
+    }
+    stack.set_top(1);
+    stack.push_copy(raw::lua_upvalueindex(1));
+    stack.set_metatable(1);
+    Ok(1)
+}
+
+/// The option `depth`. `[-0, +0, e]`
+fn depth_option(stack: Stack, argument: c_int) -> i64 {
+    let mut depth = DEPTH_DEFAULT;
+    if options::push(stack, argument, b"depth") != raw::LUA_TNIL {
+        let message = c"option 'depth' must be an integer from 1 to 200";
+        depth = options::integer(stack, argument, 1..=DEPTH_MAX, message);
+    }
+    stack.pop(1);
+    depth
+}

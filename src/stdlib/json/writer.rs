@@ -1,0 +1,81 @@
+//! The text that `json.encode` makes: first in the caller's frame, then in a block of Lua's, and each time that is full it
+//! becomes a string of Lua's; at the end these are joined at once. So nothing is copied to grow.
+
+use crate::lua::{Stack, Thrown, raw};
+use crate::stdlib::scratch::scratch;
+use std::ffi::c_int;
+
+/// Bytes of each string but the last.
+const PIECE_BYTES: usize = 4096;
+
+pub(super) struct Writer<'a> {
+    stack: Stack,
+    room: &'a mut [u8],
+    len: usize,
+    /// How many strings there are.
+    pieces: i64,
+    /// Index of the block ...
+    block: c_int,
+    /// ... and of the table with the strings.
+    table: c_int,
+}
+
+impl<'a> Writer<'a> {
+    /// Keeps two slots of the stack, which must stay where they are. `[-0, +2, -]`
+    pub(super) fn new(stack: Stack, room: &'a mut [u8]) -> Self {
+        stack.push_nil();
+        stack.push_nil();
+        Writer { stack, room, len: 0, pieces: 0, block: stack.top() - 1, table: stack.top() }
+    }
+
+    /// `[-0, +0, m]`
+    pub(super) fn put(&mut self, mut bytes: &[u8]) {
+        loop {
+            let free = self.room.len() - self.len;
+            let (now, rest) = bytes.split_at(bytes.len().min(free));
+            self.room[self.len..self.len + now.len()].copy_from_slice(now);
+            self.len += now.len();
+            if rest.is_empty() {
+                return;
+            }
+            self.make_room();
+            bytes = rest;
+        }
+    }
+
+    /// Pushes the whole text. `[-0, +1, m]`
+    pub(super) fn finish(self) -> Result<(), Thrown> {
+        let stack = self.stack;
+        let slots = c_int::try_from(self.pieces + 4).unwrap_or(c_int::MAX);
+        if !stack.has_room(slots) {
+            return Err(stack.throw(b"stack overflow"));
+        }
+        for piece in 1..=self.pieces {
+            stack.raw_get_index(self.table, piece);
+        }
+        stack.push_bytes(&self.room[..self.len]);
+        stack.concat(self.pieces as c_int + 1);
+        Ok(())
+    }
+
+    /// The room is full.
+    fn make_room(&mut self) {
+        let stack = self.stack;
+        if self.room.len() < PIECE_BYTES {
+            // SAFETY: the block stays at its index from here on.
+            let block = unsafe { scratch(stack, &mut [], PIECE_BYTES) };
+            block[..self.len].copy_from_slice(&self.room[..self.len]);
+            stack.replace(self.block);
+            self.room = block;
+            return;
+        }
+        if stack.type_of(self.table) == raw::LUA_TNIL {
+            stack.push_table(0, 0);
+            stack.replace(self.table);
+        }
+        stack.push_bytes(&self.room[..self.len]);
+        self.pieces += 1;
+        stack.raw_set_index(self.table, self.pieces);
+        self.len = 0;
+    }
+}

@@ -1,0 +1,141 @@
+-- What is easier said in Lua, because Lua code can be suspended anywhere: require, and async. Runs once, before any script;
+-- what it uses is local, so that no script can change it under its hands.
+local package, builtin, find, run, sleep, task, may_wait = ...
+local error, load, pcall, select, setmetatable, tostring, type = error, load, pcall, select, setmetatable, tostring, type
+local concat, pack, unpack = table.concat, table.pack, table.unpack
+local format, math_type = string.format, math.type
+
+local function bad_argument(n, name, expected, got)
+  error(format("bad argument #%d to '%s' (%s expected, got %s)", n, name, expected, got), 3)
+end
+
+-- ---- modules ----
+
+local loaded, searchers = package.loaded, package.searchers
+-- Names that are being loaded, each with the task that does it; and for each such task the names in order.
+local loading, chains = {}, {}
+
+local function begin_loading(name, owner)
+  local chain = chains[owner] or {}
+  chains[owner] = chain
+  chain[#chain + 1] = name
+  loading[name] = owner
+  return setmetatable({}, { __close = function()
+    loading[name] = nil
+    chain[#chain] = nil
+    if #chain == 0 then chains[owner] = nil end
+  end })
+end
+
+-- What a name that is being loaded means for the next one who wants it.
+local function wait_for(name, owner)
+  if loading[name] == owner then
+    error(format("module '%s' requires itself: %s -> %s", name, concat(chains[owner], " -> "), name), 3)
+  elseif not may_wait() then
+    error(format("module '%s' is being loaded by a call that waits", name), 3)
+  end
+  repeat sleep(1) until not loading[name]
+end
+
+local function find_loader(name)
+  local searchers = package.searchers
+  if type(searchers) ~= "table" then error("'package.searchers' must be a table", 3) end
+  local messages = {}
+  for i = 1, math.maxinteger do
+    local searcher = rawget(searchers, i)
+    if searcher == nil then break end
+    local loader, data = searcher(name)
+    if type(loader) == "function" then return loader, data end
+    if type(loader) == "string" or type(loader) == "number" then messages[#messages + 1] = "\n\t" .. loader end
+  end
+  error(format("module '%s' not found:%s", name, concat(messages)), 3)
+end
+
+function require(...)
+  local name = ...
+  if type(name) == "number" then name = tostring(name) end
+  if type(name) ~= "string" then
+    bad_argument(1, "require", "string", select("#", ...) == 0 and "no value" or type(name))
+  end
+  local value = loaded[name]
+  if value then return value end
+  local owner = task()
+  if loading[name] then
+    wait_for(name, owner)
+    return require(name)
+  end
+  local loader, data = find_loader(name)
+  do
+    local _ <close> = begin_loading(name, owner)
+    value = loader(name, data)
+  end
+  if value ~= nil then loaded[name] = value end
+  if loaded[name] == nil then loaded[name] = true end
+  return loaded[name], data
+end
+
+searchers[2] = function(name)
+  local source, chunk = find(name)
+  if source == nil then return format("no module '%s' of the host", name) end
+  local loader, message = load(source, "=" .. chunk, "t")
+  if not loader then error(format("error loading module '%s' from '%s':\n\t%s", name, chunk, message), 0) end
+  return loader, chunk
+end
+
+searchers[3] = function(name)
+  local open = builtin[name]
+  if open then return open, ":builtin:" end
+  return format("no built-in module '%s'", name)
+end
+
+-- ---- async ----
+
+-- Runs functions side by side; the outcome of each, and the position of the one that ended it early.
+local function run_all(name, stops, functions, count)
+  local outcomes, bodies = {}, {}
+  for i = 1, count do
+    local body = functions[i]
+    if type(body) ~= "function" then bad_argument(i, name, "function", type(body)) end
+    bodies[i] = function()
+      local outcome = pack(pcall(body))
+      outcomes[i] = outcome
+      return stops(outcome[1])
+    end
+  end
+  return outcomes, run(unpack(bodies, 1, count))
+end
+
+-- Functions come one by one or in a table.
+local function functions_of(...)
+  local first = ...
+  if type(first) == "table" and select("#", ...) == 1 then return first, #first, true end
+  return { ... }, select("#", ...), false
+end
+
+async = {}
+
+function async.all(...)
+  local functions, count, listed = functions_of(...)
+  local outcomes, failed = run_all("async.all", function(ok) return not ok end, functions, count)
+  if failed then error(outcomes[failed][2], 0) end
+  local results = { n = count }
+  for i = 1, count do results[i] = outcomes[i][2] end
+  if listed then return results end
+  return unpack(results, 1, count)
+end
+
+function async.race(...)
+  local functions, count = functions_of(...)
+  if count == 0 then bad_argument(1, "async.race", "function", "no value") end
+  local outcomes, first = run_all("async.race", function() return true end, functions, count)
+  local outcome = outcomes[first]
+  if not outcome[1] then error(outcome[2], 0) end
+  return unpack(outcome, 2, outcome.n)
+end
+
+function async.sleep(ms)
+  if not math_type(ms) then bad_argument(1, "async.sleep", "number", type(ms)) end
+  sleep(ms)
+end
+
+loaded.async = async

@@ -1,0 +1,119 @@
+//! Why a value is not of a type: what was expected, what came, and where.
+
+use super::tree::Value;
+use std::fmt;
+
+/// Why a value is not of a type: `bad value #2 at [3].name: expected integer, got string`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConvertError(Box<Details>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Details {
+    position: Option<usize>,
+    path: String,
+    problem: String,
+}
+
+impl ConvertError {
+    /// An error in one's own words.
+    pub fn new(problem: impl Into<String>) -> Self {
+        ConvertError(Box::new(Details { position: None, path: String::new(), problem: problem.into() }))
+    }
+
+    /// `expected integer, got string`
+    pub fn expected(what: &str, got: &Value) -> Self {
+        ConvertError::new(format!("expected {what}, got {}", type_name(got)))
+    }
+
+    /// A list was expected, and this key is none of a list's.
+    pub(super) fn not_a_list(key: &Value) -> Self {
+        let key = match key {
+            Value::Integer(index) => index.to_string(),
+            Value::String(name) => format!("{:?}", String::from_utf8_lossy(name)),
+            other => format!("a {}", type_name(other)),
+        };
+        ConvertError::new(format!("expected list, got table with the key {key}"))
+    }
+
+    /// The same error, about what a table holds at `key`.
+    #[must_use]
+    pub fn at(mut self, key: &Value) -> Self {
+        let mut step = match key {
+            Value::Integer(index) => format!("[{index}]"),
+            Value::String(name) if is_name(name) => format!(".{}", String::from_utf8_lossy(name)),
+            Value::String(name) => format!("[{:?}]", String::from_utf8_lossy(name)),
+            other => format!("[a {}]", type_name(other)),
+        };
+        step.push_str(&self.0.path);
+        self.0.path = step;
+        self
+    }
+
+    /// Which of several values it is about, from 1.
+    pub fn position(&self) -> Option<usize> {
+        self.0.position
+    }
+
+    /// Where inside that value, as Lua would write it: `[3].name`. Empty when it is the value itself.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// Says which of several values it is about, where that is not known yet.
+    pub(super) fn numbered(mut self, position: usize) -> Self {
+        self.0.position.get_or_insert(position);
+        self
+    }
+
+    /// The same, with `before` more values in front.
+    pub(super) fn after(mut self, before: usize) -> Self {
+        self.0.position = self.0.position.map(|position| position + before);
+        self
+    }
+}
+
+impl fmt::Display for ConvertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details { position, path, problem } = &*self.0;
+        f.write_str("bad value")?;
+        if let Some(position) = position {
+            write!(f, " #{position}")?;
+        }
+        if !path.is_empty() {
+            write!(f, " at {}", path.strip_prefix('.').unwrap_or(path))?;
+        }
+        write!(f, ": {problem}")
+    }
+}
+
+impl fmt::Debug for ConvertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConvertError({:?})", self.to_string())
+    }
+}
+
+impl std::error::Error for ConvertError {}
+
+/// The type of a value, as error messages name it.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "nil",
+        Value::Boolean(_) => "boolean",
+        Value::Integer(_) => "integer",
+        Value::Float(_) => "float",
+        Value::String(_) => "string",
+        Value::Table(_) => "table",
+        Value::ExternalTable(_) => "external table",
+        Value::Function(_) | Value::HostFunction { .. } => "function",
+        Value::Reference { lua_type: 8, .. } => "thread",
+        Value::Reference { .. } => "userdata",
+        Value::HostObject { .. } => "host object",
+        Value::Null => "null",
+    }
+}
+
+/// Can it stand behind a dot in Lua?
+fn is_name(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| !first.is_ascii_digit())
+        && name.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
+}

@@ -1,0 +1,139 @@
+/**
+ * Calls of Lua that may wait (docs/codec.md section 5): each is a promise here and a coroutine there.
+ *
+ * Invariants:
+ * - A task runs only from the top: when it is started, and in the microtask in which what it waits for has settled.
+ * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
+ */
+import { LuaError, LuaInterruptError, LuaTimeoutError } from "./errors.js";
+import type { EvalAsyncOptions } from "./options.js";
+import type { LuaValue } from "./values.js";
+
+/** What a task waits for. */
+export interface Wait {
+  readonly promise: Promise<unknown>;
+  /** Who returned the promise, for messages. */
+  readonly name: string;
+  /** Ends what is behind the promise, where that is known. */
+  readonly cancel: (() => void) | undefined;
+}
+
+/** How far a task got: to its end, or to where the module knows it by number. */
+export type Step = LuaValue[] | { readonly task: number; readonly wait: Wait };
+
+/** What a task asks its VM for. */
+export interface TaskOwner {
+  /** Tasks that wait. */
+  readonly waiting: Set<Task>;
+  start(operation: number, args: readonly unknown[]): Step;
+  resume(task: number, name: string, fulfilled: boolean, value: unknown): Step;
+  /** Forgets a task that waits; the traceback of where it did. */
+  cancel(task: number): string | undefined;
+}
+
+/** One call. */
+export class Task {
+  /** All its results. */
+  readonly results: Promise<LuaValue[]>;
+  readonly #owner: TaskOwner;
+  #resolve!: (results: LuaValue[]) => void;
+  #reject!: (error: unknown) => void;
+  #over = false;
+  #waits: { readonly task: number; readonly wait: Wait } | undefined;
+
+  constructor(owner: TaskOwner) {
+    this.#owner = owner;
+    this.results = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Runs it until it waits, or ends. */
+  start(operation: number, args: readonly unknown[]): this {
+    this.#advance(() => this.#owner.start(operation, args));
+    return this;
+  }
+
+  /** Ends it where it waits; its promise is rejected with what `reason` makes of the traceback. */
+  cancel(reason: (traceback: string | undefined) => LuaError): void {
+    if (this.#over) return;
+    this.#over = true;
+    try {
+      this.#reject(reason(this.#giveUp()));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #advance(run: () => Step): void {
+    try {
+      const step = run();
+      if (Array.isArray(step)) this.#resolve(step);
+      else return this.#pause(step);
+    } catch (error) {
+      this.#reject(error);
+    }
+    this.#over = true;
+  }
+
+  #pause(step: { task: number; wait: Wait }): void {
+    this.#waits = step;
+    // Cancelled by what it called itself: it ends here.
+    if (this.#over) return void this.#giveUp();
+    this.#owner.waiting.add(this);
+    const settled = (fulfilled: boolean) => (value: unknown) => {
+      if (this.#waits !== step) return;
+      this.#waits = undefined;
+      this.#owner.waiting.delete(this);
+      this.#advance(() => this.#owner.resume(step.task, step.wait.name, fulfilled, value));
+    };
+    step.wait.promise.then(settled(true), settled(false));
+  }
+
+  #giveUp(): string | undefined {
+    const waits = this.#waits;
+    if (waits === undefined) return undefined;
+    this.#waits = undefined;
+    this.#owner.waiting.delete(this);
+    waits.wait.cancel?.();
+    return this.#owner.cancel(waits.task);
+  }
+}
+
+/** Runs a task to its end, or to that of its time, or until the signal says so. */
+export async function runTask(
+  owner: TaskOwner,
+  operation: number,
+  args: readonly unknown[],
+  { signal, timeout = Infinity }: EvalAsyncOptions = {},
+): Promise<LuaValue[]> {
+  const aborted = (traceback?: string) =>
+    new LuaInterruptError("interrupt", "the call was aborted", { traceback, cause: signal?.reason });
+  const late = (traceback?: string) =>
+    new LuaTimeoutError("timeout", `the call took longer than ${timeout} ms`, { traceback });
+  if (signal?.aborted) throw aborted();
+  const task = new Task(owner);
+  const abort = () => task.cancel(aborted);
+  signal?.addEventListener("abort", abort);
+  const timer = timeout === Infinity ? undefined : setTimeout(() => task.cancel(late), timeout);
+  try {
+    return await task.start(operation, args).results;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+const cancelHooks = new WeakMap<object, () => void>();
+
+/** Notes how to end what is behind a promise. */
+export function cancellable<T extends object>(promise: T, cancel: () => void): T {
+  cancelHooks.set(promise, cancel);
+  return promise;
+}
+
+/** What `cancellable` noted. */
+export function cancelHook(promise: object): (() => void) | undefined {
+  return cancelHooks.get(promise);
+}

@@ -1,0 +1,205 @@
+/** Errors on their way through both languages: what they are, where they were, and that they stay what they are. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Lua, LuaError, LuaRuntimeError, LuaStorageError, LuaSyntaxError } from "../src/index.ts";
+
+const lua = await Lua.create();
+
+function thrownBy(work: () => unknown): LuaError {
+  try {
+    work();
+  } catch (error) {
+    assert.ok(error instanceof LuaError, String(error));
+    return error;
+  }
+  assert.fail("nothing was thrown");
+}
+
+function fails(name: string, error: unknown): void {
+  lua.register(name, () => {
+    throw error;
+  });
+}
+
+suite("thrown in JavaScript", () => {
+  test("an Error arrives as cause and value, with chunk, line and traceback of the caller", () => {
+    const cause = Object.assign(new TypeError("bad thing"), { code: "E_BAD" });
+    fails("bad", cause);
+    const error = thrownBy(() => lua.eval("local x = 1\nbad()", { name: "app.lua" }));
+    assert.ok(error instanceof LuaRuntimeError);
+    assert.equal(error.cause, cause);
+    assert.equal(error.value, cause);
+    assert.equal(error.message, "app.lua:2: TypeError: bad thing");
+    assert.equal(error.chunk, "app.lua");
+    assert.equal(error.line, 2);
+    assert.match(error.traceback ?? "", /app\.lua:2/);
+  });
+
+  test("Lua sees its message, its name and its code, and nothing else", () => {
+    fails("bad", Object.assign(new RangeError("too far"), { code: 7, secret: "x" }));
+    assert.deepEqual(
+      lua.evalAll(
+        "local ok, e = pcall(bad) return ok, type(e), e.name, e.message, e.code, (pcall(function() return e.secret end))",
+      ),
+      [false, "userdata", "RangeError", "too far", 7, false],
+    );
+    assert.match(lua.eval<string>("local _, e = pcall(bad) return tostring(e)"), /RangeError: too far$/);
+    assert.match(lua.eval<string>("local _, e = pcall(bad) return 'failed: ' .. e"), /^failed: .*RangeError: too far$/);
+    assert.equal(lua.eval("local _, e = pcall(bad) return (pcall(function() e.message = 'mine' end))"), false);
+    assert.equal(lua.eval("local _, e = pcall(bad) return getmetatable(e)"), false);
+  });
+
+  test("Lua may catch it, keep it, raise it again, give it back: it stays the same", () => {
+    const cause = new Error("mine");
+    fails("bad", cause);
+    assert.equal(lua.eval("local _, e = pcall(bad) return e"), cause);
+    assert.equal(thrownBy(() => lua.eval("local _, e = pcall(bad) error(e)")).cause, cause);
+    assert.equal(thrownBy(() => lua.eval("local _, e = pcall(bad) error(e, 0)")).value, cause);
+    assert.equal(lua.eval("local _, a = pcall(bad) local _, b = pcall(bad) return a == b"), true);
+    lua.register("check", (error: unknown) => error === cause);
+    assert.equal(lua.eval("local _, e = pcall(bad) return check(e)"), true);
+    assert.equal(lua.eval("return select(2, xpcall(bad, function(e) return check(e) end))"), true);
+    assert.equal(lua.eval("local co = coroutine.create(bad) local _, e = coroutine.resume(co) return check(e)"), true);
+  });
+
+  test("inside of a table it is a value, not the cause", () => {
+    const inner = new Error("inner");
+    fails("bad", inner);
+    const error = thrownBy(() => lua.eval("local _, e = pcall(bad) error({ why = e })"));
+    assert.equal(error.cause, undefined);
+    assert.equal((error.value as { why: unknown }).why, inner);
+  });
+
+  test("whatever is thrown arrives as it is", () => {
+    for (const value of ["text", 42, null, false, Symbol("s"), { plain: 1 }, new Map()]) {
+      fails("bad", value);
+      const error = thrownBy(() => lua.eval("bad()"));
+      assert.equal(error.value, value);
+      assert.equal(error.cause, value ?? undefined);
+    }
+    fails("bad", "just text");
+    assert.match(thrownBy(() => lua.eval("bad()")).message, /just text/);
+  });
+
+  test("an error that Lua raises as text has no cause", () => {
+    const error = thrownBy(() => lua.eval("error('text')"));
+    assert.equal(error.cause, undefined);
+    assert.ok(!("cause" in error));
+  });
+
+  test("an Error may be given like any value, and is the same when it comes back", () => {
+    const error = new Error("a value");
+    lua.globals.set("e", error);
+    assert.equal(lua.globals.get("e"), error);
+    assert.equal(lua.eval("return e.message"), "a value");
+    assert.equal(thrownBy(() => lua.eval("error(e)")).cause, error);
+  });
+
+  test("errors of Lua's own that went through stay Lua values", () => {
+    lua.register("inner", (code: string) => lua.eval(code));
+    assert.deepEqual(
+      lua.evalAll(
+        "local t = { code = 42 } leak = t local ok, e = pcall(inner, 'error(leak)') return ok, e == t, e.code",
+      ),
+      [false, true, 42],
+    );
+    assert.deepEqual(lua.evalAll("return pcall(inner, 'error(\"text\", 0)')"), [false, "text"]);
+    assert.equal(lua.eval("return select(2, pcall(inner, 'error(nil)')) == nil"), true);
+  });
+
+  test("an error that JavaScript saw on its way is the cause of the one that arrives", () => {
+    let seen: unknown;
+    lua.register("through", (code: string) => {
+      try {
+        return lua.eval(code);
+      } catch (error) {
+        seen = error;
+        throw error;
+      }
+    });
+    const error = thrownBy(() => lua.eval("through('error({ code = 1 })')"));
+    assert.deepEqual(error.value, { code: 1 });
+    assert.equal(error.cause, seen);
+    const original = new Error("original");
+    fails("bad", original);
+    assert.equal(thrownBy(() => lua.eval("through('bad()')")).cause, original);
+    const storage = thrownBy(() => lua.eval("through('ext.table(\"\")')"));
+    assert.ok(storage instanceof LuaStorageError);
+    assert.equal(storage.code, "name");
+  });
+
+  test("an older error of Lua's goes back as its value", () => {
+    const old = thrownBy(() => lua.eval("error({ code = 'old' })"));
+    lua.register("again", () => {
+      try {
+        lua.eval("error('newer')");
+      } catch {
+        throw old;
+      }
+    });
+    assert.equal(lua.eval("local _, e = pcall(again) return e.code"), "old");
+  });
+
+  test("another Lua's errors are errors of JavaScript", async () => {
+    const other = await Lua.create();
+    const foreign = thrownBy(() => other.eval("error({ code = 1 })"));
+    fails("bad", foreign);
+    assert.equal(thrownBy(() => lua.eval("bad()")).cause, foreign);
+    await other.close();
+  });
+
+  test("a syntax error inside is one inside, and an error outside", () => {
+    lua.register("load_js", (code: string) => lua.eval(code));
+    const error = thrownBy(() => lua.eval("load_js('x = = 1')"));
+    assert.match(error.message, /unexpected symbol|near '='/);
+    assert.ok(error.cause instanceof LuaSyntaxError);
+    assert.equal(lua.eval("return (pcall(load_js, 'x = = 1'))"), false);
+  });
+});
+
+suite("failures of storage", () => {
+  test("of the outer call survive a call inside", async () => {
+    const other = await Lua.create();
+    other.register("noise", () => {
+      other.tryEval("error('x')");
+      other.tryEval("ext.table('fine').x = 1");
+    });
+    const error = thrownBy(() => other.eval("local ok, e = pcall(ext.table, '') noise() error(e)"));
+    if (error instanceof LuaStorageError) assert.equal(error.code, "name");
+    await other.close();
+  });
+});
+
+suite("death", () => {
+  test("of an inner call ends the outer one, and those that wait", async (t) => {
+    const { instantiate } = WebAssembly;
+    let trap: unknown;
+    t.mock.method(WebAssembly, "instantiate", async (module: WebAssembly.Module, imports: WebAssembly.Imports) => {
+      const { exports } = await instantiate(module, imports);
+      const real = exports as unknown as { eval(length: number): number };
+      const dying = (length: number) => {
+        if (trap !== undefined) throw trap;
+        return real.eval(length);
+      };
+      return { exports: { ...exports, eval: dying } };
+    });
+    const other = await Lua.create();
+    other.register("never", () => new Promise(() => {}));
+    const waiting = assert.rejects(
+      other.evalAsync("never()"),
+      (error) => error instanceof LuaError && error.kind === "bug",
+    );
+    let after = false;
+    other.register("kill", () => {
+      trap = new WebAssembly.RuntimeError("unreachable");
+      assert.throws(() => other.eval("return 1"), { kind: "bug" });
+    });
+    other.register("later", () => void (after = true));
+    assert.throws(() => other.call("pcall", other.globals.get("kill")), { kind: "bug", cause: trap });
+    trap = undefined;
+    assert.equal(after, false);
+    assert.throws(() => other.eval("return 1"), { kind: "bug" });
+    await waiting;
+    await other.close();
+  });
+});

@@ -1,6 +1,8 @@
 //! Lua in a Rust program: functions of the program, its errors, values with types, modules, and a function that waits.
 //! `cargo run --example native`
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use perilune::{Error, Runtime, Vm};
 use std::future::Future;
 use std::pin::{Pin, pin};

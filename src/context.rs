@@ -52,6 +52,9 @@ pub(crate) struct Context {
     pub(crate) warning_continues: bool,
     /// Memory held back for describing failures.
     pub(crate) parachute: Vec<u8>,
+    /// That mlua knows this VM.
+    #[cfg(feature = "mlua")]
+    pub(crate) lent: Option<crate::mlua::Lent>,
     /// Standard input as the host gave it; how much of it the program has read is known to `stdin` (`stdlib::io`).
     pub(crate) input: Vec<u8>,
 }
@@ -141,6 +144,8 @@ impl Context {
             parachute: Vec::new(),
             warnings_on: false,
             warning_continues: false,
+            #[cfg(feature = "mlua")]
+            lent: None,
             input: Vec::new(),
         }
     }

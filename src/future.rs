@@ -48,7 +48,7 @@ impl fmt::Debug for Task {
             State::Waits(_) => "waits",
             State::Taken => "taken",
         };
-        f.debug_struct("Task").field("state", &state).finish()
+        f.debug_struct("Task").field("state", &state).finish_non_exhaustive()
     }
 }
 
@@ -104,7 +104,7 @@ impl Vm {
 
     /// The task of the last reply, and what it waits for.
     fn waits(&mut self) -> Step {
-        let pending = self.registry().and_then(|registry| registry.take_pending());
+        let pending = self.registry().and_then(Registry::take_pending);
         let task = match self.typed(Outcome::Ok).map(|reply| reply.values) {
             Ok(values) => match values.first() {
                 Some(Value::Integer(task)) => *task,
@@ -272,7 +272,9 @@ impl Drop for Task {
     fn drop(&mut self) {
         fn all(node: &Node, abandoned: &mut Vec<i64>) {
             if let Waiting::Group(nodes) = &node.pending {
-                nodes.iter().for_each(|(_, node)| all(node, abandoned));
+                for (_, node) in nodes {
+                    all(node, abandoned);
+                }
             }
             abandoned.push(node.task);
         }

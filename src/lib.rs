@@ -20,6 +20,8 @@ pub use crate::store::{MemoryStore, StoreError, TableId, TableStore};
 pub use crate::value::{
     Bytes, ConvertError, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Table, TableData, Value, Variadic,
 };
+#[cfg(feature = "serde")]
+pub use crate::value::{from_value, to_value};
 pub use crate::vm::{GcMode, Reply, Stats, Vm};
 
 mod bridge;
@@ -33,6 +35,8 @@ mod host;
 mod host_call;
 pub mod limits;
 mod lua;
+#[cfg(feature = "mlua")]
+mod mlua;
 mod operations;
 mod registry;
 pub mod request;

@@ -36,6 +36,10 @@ pub const RUST_RESERVE_BYTES: usize = 48 * 1024;
 /// Held back from Lua, so that a failure for want of memory can be described.
 pub const PARACHUTE_BYTES: usize = 16 * 1024;
 
+/// What must be free when mlua is set up in a VM (`src/mlua.rs`): several times what it takes.
+#[cfg(feature = "mlua")]
+pub const MLUA_START_BYTES: usize = 16 * 1024;
+
 /// Bytes of a name: a chunk's, a table's, a function's.
 pub const NAME_BYTES_MAX: usize = 1024;
 
@@ -49,5 +53,7 @@ const _: () = assert!(REPLY_HEADER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(OUTPUT_BUFFER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(IO_BUFFER_BYTES < MEMORY_MIN_BYTES);
 const _: () = assert!(PARACHUTE_BYTES < RUST_RESERVE_BYTES);
+#[cfg(feature = "mlua")]
+const _: () = assert!(MLUA_START_BYTES < HOST_RESERVE_BYTES);
 const _: () = assert!(HOST_RESERVE_BYTES + RUST_RESERVE_BYTES < MEMORY_MIN_BYTES / 2);
 const _: () = assert!(MEMORY_MIN_BYTES <= MEMORY_DEFAULT_BYTES);

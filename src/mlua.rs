@@ -26,9 +26,8 @@ impl Runtime {
     /// # Safety
     /// Code runs through the `Lua`, or through anything made with it, at no other time than between calls of the runtime
     /// and inside of functions that Lua calls; so neither from within a method of the [`Host`](crate::Host) or the
-    /// [`TableStore`](crate::TableStore), nor while a reference of `host()` or `store()` is in use. No handle is given to
-    /// the runtime that it has not issued. While the runtime is being dropped, destructors of userdata and callbacks make no
-    /// `Lua` (by `WeakLua::upgrade`) that outlives them.
+    /// [`TableStore`](crate::TableStore), nor while a reference of `host()` or `store()` is in use. While the runtime is being dropped,
+    /// destructors of userdata and callbacks make no `Lua` (by `WeakLua::upgrade`) that outlives them.
     ///
     /// # Errors
     /// `memory` when less than 16 KiB are left for the first call, which sets mlua up; `usage` while Lua runs.

@@ -2,7 +2,7 @@
 
 use crate::context::context;
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Held, Stack, Thrown, lua_function, raw};
 use crate::value::{Reader, Token};
 use crate::{bridge, host_call, task};
 use std::ffi::c_int;
@@ -70,7 +70,7 @@ pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         return Err(usage(stack, RELEASED));
     }
     let handle = stack.integer(1).unwrap_or_default();
-    stack.release_reference(handle as c_int);
+    stack.release_reference(Held::ByHost, handle as c_int);
     let context = context(stack);
     context.handles = context.handles.saturating_sub(1);
     stack.set_top(0);
@@ -82,16 +82,7 @@ pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, 
 
 /// Pushes what the handle at `index` holds; false (and nothing) when it holds nothing. `[-0, +(0|1), -]`
 pub(crate) fn push_held(stack: Stack, index: c_int) -> bool {
-    let handle = stack.integer(index).unwrap_or_default();
-    if handle <= raw::LUA_RIDX_LAST || handle > i64::from(i32::MAX) {
-        return false;
-    }
-    // luaL_ref keeps its list of free numbers as numbers.
-    let held = stack.raw_get_index(raw::LUA_REGISTRYINDEX, handle) >= raw::LUA_TTABLE;
-    if !held {
-        stack.pop(1);
-    }
-    held
+    stack.push_reference(Held::ByHost, stack.integer(index).unwrap_or_default())
 }
 
 /// Makes a function of the host known under its name.

@@ -7,7 +7,7 @@ use crate::error::{Error, LuaError};
 use crate::host_call::{Ended, HostFunctions, Service};
 use crate::limits::HOST_SERVICES_MAX;
 use crate::lua::Stack;
-use crate::value::{Reader, Token, Value, decode_list, encode_list};
+use crate::value::{FromLua, Reader, Token, Value, decode_list, encode_list};
 use crate::vm::Vm;
 use std::any::Any;
 use std::cell::RefCell;
@@ -154,11 +154,8 @@ impl Registry {
                 Called::Waits(Pending::Group(args.into_iter().filter_map(handle).collect()))
             }
             _ if id == Service::Sleep as u32 => {
-                let ms = match args.first() {
-                    Some(Value::Float(ms)) => *ms,
-                    Some(Value::Integer(ms)) => *ms as f64,
-                    _ => 0.0,
-                };
+                let ms = args.into_iter().next().map(f64::from_lua).and_then(Result::ok);
+                let ms = ms.unwrap_or_default();
                 match vm.context_mut().host.sleep(ms) {
                     Some(slept) => Called::Waits(Pending::Host(Box::pin(async move {
                         slept.await;

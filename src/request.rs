@@ -212,6 +212,10 @@ impl Vm {
         if c.depth == HOST_DEPTH_MAX {
             return Err(self.write_record(Outcome::Usage, b"calls of the host and of Lua nest too deep"));
         }
+        #[cfg(feature = "mlua")]
+        if c.depth == 0 && !crate::mlua::is_idle(stack) {
+            return Err(self.write_record(Outcome::Usage, b"the runtime was called from inside of mlua"));
+        }
         let for_script = c.memory.is_for_script();
         c.memory.for_host();
         if c.depth == 0 {

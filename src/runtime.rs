@@ -130,6 +130,7 @@ impl Runtime {
         // From here on, dropping it frees both.
         let runtime = Runtime { vm: Vm::new(main), state, context };
         let opened = main.protect(0, |inner| {
+            inner.open_references();
             host_call::open(inner);
             ext::open(inner);
             stdlib::open(inner, seed)
@@ -149,6 +150,11 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        // Closing would leave mlua with freed memory: see `mlua`.
+        #[cfg(feature = "mlua")]
+        if self.context().lent.as_ref().is_some_and(crate::mlua::Lent::is_held) {
+            return;
+        }
         // SAFETY: the state is live and nothing of it is used afterwards. Finalizers run now and may use the context.
         unsafe { raw::lua_close(self.state.as_ptr()) };
         // SAFETY: the context came from `Box::leak`, and the state that pointed to it is gone.

@@ -5,7 +5,7 @@
 //! (lua-5.4/port/lcorolib_port.c).
 
 use crate::failure::describe_thread;
-use crate::lua::{Resumed, Role, Stack, Status, Thrown, raw};
+use crate::lua::{Held, Resumed, Role, Stack, Status, Thrown};
 use crate::request::{Frame, Outcome};
 use crate::value::{Reader, Token, Writer};
 use crate::vm::Vm;
@@ -23,7 +23,7 @@ impl Vm {
         let status = stack.protect(1, |inner| {
             inner.push_thread().set_role(Role::Task);
             inner.push_copy(-1);
-            task = inner.make_reference();
+            task = inner.make_reference(Held::AsTask);
             Ok(())
         });
         if status != Status::Ok {
@@ -37,7 +37,7 @@ impl Vm {
                 self.run_task(frame, task, thread, args)
             }
             _ => {
-                stack.release_reference(task);
+                stack.release_reference(Held::AsTask, task);
                 self.refuse(frame, Outcome::Memory, b"not enough memory")
             }
         }
@@ -79,7 +79,7 @@ impl Vm {
                 self.end(frame, Outcome::Waiting)
             }
             Resumed::Returned(results) => {
-                stack.release_reference(task);
+                stack.release_reference(Held::AsTask, task);
                 if !stack.has_room(results) {
                     return self.refuse(frame, Outcome::Memory, b"not enough memory");
                 }
@@ -118,16 +118,18 @@ pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 
 fn end_task(stack: Stack, task: c_int, thread: Stack) {
     thread.close(stack);
-    stack.release_reference(task);
+    stack.release_reference(Held::AsTask, task);
 }
 
 /// The task that a list begins with, if it waits; its thread is on the stack then. `[-0, +(1|0), -]`
 fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack)> {
     let mut reader = Reader::new(input);
     let (Ok(1..), Ok(Token::Integer(task))) = (reader.count(), reader.token()) else { return None };
-    let task = c_int::try_from(task).ok().filter(|&task| i64::from(task) > raw::LUA_RIDX_LAST)?;
-    stack.raw_get_index(raw::LUA_REGISTRYINDEX, i64::from(task));
-    let thread = stack.thread(-1).filter(|thread| thread.is_waiting() && thread.is_task());
+    let task = c_int::try_from(task).ok()?;
+    if !stack.push_reference(Held::AsTask, i64::from(task)) {
+        return None;
+    }
+    let thread = stack.thread(-1).filter(|thread| thread.is_waiting());
     if thread.is_none() {
         stack.pop(1);
     }

@@ -77,7 +77,7 @@ impl Vm {
         self.eval_named(source, "eval")
     }
 
-    /// As [`Runtime::eval`], with the chunk's name as error messages show it.
+    /// As [`Vm::eval`], with the chunk's name as error messages show it.
     pub fn eval_named(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
         let name =
             CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;

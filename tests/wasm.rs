@@ -129,11 +129,11 @@ async fn a_closed_store_is_an_error_not_a_loss() {
 #[wasm_bindgen_test]
 async fn functions_of_a_rust_program_run_and_wait_in_a_page() {
     let mut lua = Runtime::builder().host(JsHost::default()).build().expect("a VM");
-    lua.register("add", |_: &mut Vm, (a, b): (i64, f64)| Ok::<_, Error>(a as f64 + b)).expect("registers");
+    lua.register("add", |_: &mut Vm, (a, b): (f64, f64)| Ok::<_, Error>(a + b)).expect("registers");
     lua.register("again", |vm: &mut Vm, source: String| vm.eval(source).map(|reply| reply.values))
         .expect("registers");
-    lua.register_async("later", |value: i64| async move {
-        let promise = js_sys::Promise::resolve(&wasm_bindgen::JsValue::from_f64(value as f64));
+    lua.register_async("later", |value: f64| async move {
+        let promise = js_sys::Promise::resolve(&wasm_bindgen::JsValue::from_f64(value));
         let settled = wasm_bindgen_futures::JsFuture::from(promise).await;
         settled.map(|value| value.as_f64()).map_err(|_| "rejected")
     })

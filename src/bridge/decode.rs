@@ -2,7 +2,7 @@
 
 use crate::context::context;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::lua::{Stack, Status, Thrown, raw};
+use crate::lua::{Held, Stack, Status, Thrown, raw};
 use crate::value::{FormatError, Reader, Tag, Token};
 use crate::{ext, host_call};
 use std::ffi::c_int;
@@ -134,9 +134,17 @@ impl Decoder<'_> {
         stack.push_table(array as usize, pairs as usize);
         let table = stack.top();
         self.remember(table);
-        for index in 1..=i64::from(array) {
-            self.entry(depth)?;
-            stack.raw_set_index(table, index);
+        let mut filled = 0;
+        while filled < array {
+            // As many as need no memory at once, then the one that does.
+            let (more, taken) = stack.fill(table, filled + 1, array - filled, self.reader.rest());
+            self.reader.skip(taken);
+            filled += more;
+            if filled < array {
+                self.entry(depth)?;
+                filled += 1;
+                stack.raw_set_index(table, i64::from(filled));
+            }
         }
         for _ in 0..pairs {
             self.entry(depth)?;
@@ -208,12 +216,12 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
 
 /// Pushes what was kept under a handle, if it is of the type it says.
 fn push_handle(stack: Stack, handle: u32, lua_type: c_int) -> Result<bool, Thrown> {
-    let found = stack.raw_get_index(raw::LUA_REGISTRYINDEX, i64::from(handle));
-    // Below LUA_RIDX_LAST + 1 the registry holds Lua's own things, which no handle names.
-    if found == lua_type && i64::from(handle) > raw::LUA_RIDX_LAST {
-        return Ok(true);
+    if stack.push_reference(Held::ByHost, i64::from(handle)) {
+        if stack.type_of(-1) == lua_type {
+            return Ok(true);
+        }
+        stack.pop(1);
     }
-    stack.pop(1);
     stack.push_bytes(b"a function or reference that was released, or belongs to another VM");
     Err(Thrown)
 }

@@ -3,12 +3,16 @@
 
 use crate::context::context;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::lua::{Stack, Status, raw};
+use crate::lua::{Held, Stack, Status, Step, Walk, raw};
 use crate::value::{FormatError, Writer};
 use crate::{ext, host_call};
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::mem::MaybeUninit;
+
+/// Room that is made at least, when there is none for the next entry of a table.
+const ROOM_BYTES: usize = 256;
 
 /// Why a value cannot travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,21 +120,21 @@ impl<'a> Encoder<'a> {
             }
             raw::LUA_TTABLE => self.table(index, depth)?,
             _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
-            raw::LUA_TFUNCTION => match host_call::function_id(stack, index) {
-                Some(id) => self.writer.host_function(id, b"")?,
-                None => {
-                    let handle = self.handle(index)?;
-                    self.writer.function(handle)?;
+            raw::LUA_TFUNCTION => {
+                if let Some(id) = host_call::function_id(stack, index) {
+                    return Ok(self.writer.host_function(id, b"")?);
                 }
-            },
+                let handle = self.handle(index)?;
+                self.writer.function(handle)?;
+            }
             raw::LUA_TLIGHTUSERDATA if stack.userdata(index).is_null() => self.writer.null()?,
-            lua_type => match host_call::object_id(stack, index) {
-                Some(id) => self.writer.host_object(id, b"")?,
-                None => {
-                    let handle = self.handle(index)?;
-                    self.writer.reference(lua_type as u8, handle)?;
+            lua_type => {
+                if let Some(id) = host_call::object_id(stack, index) {
+                    return Ok(self.writer.host_object(id, b"")?);
                 }
-            },
+                let handle = self.handle(index)?;
+                self.writer.reference(lua_type as u8, handle)?;
+            }
         }
         Ok(())
     }
@@ -168,11 +172,20 @@ impl<'a> Encoder<'a> {
     /// The values at 1, 2, ... up to the first nil.
     fn array_part(&mut self, index: c_int, depth: usize) -> Result<u32, Unfit> {
         let stack = self.stack;
-        let mut count = 0;
+        let mut walk = Walk::default();
+        loop {
+            let step = self.step(&mut walk, |walk, room| stack.list_step(index, walk, room))?;
+            if step == Step::End {
+                break;
+            }
+            if step == Step::Value {
+                self.top_values(1, depth)?;
+            }
+        }
+        // What follows may be in the hash part.
+        let mut count = walk.count;
         while stack.raw_get_index(index, i64::from(count) + 1) != raw::LUA_TNIL {
-            let written = self.value(stack.top(), depth + 1);
-            stack.pop(1);
-            written?;
+            self.top_values(1, depth)?;
             count += 1;
         }
         stack.pop(1);
@@ -182,23 +195,39 @@ impl<'a> Encoder<'a> {
     /// Everything whose key is not an integer in 1..=array.
     fn pairs(&mut self, index: c_int, array: u32, depth: usize) -> Result<u32, Unfit> {
         let stack = self.stack;
-        let mut count = 0;
-        stack.push_key_after(index, array);
-        while stack.next(index) {
-            let (key, value) = (stack.top() - 1, stack.top());
-            let in_array = stack.is_integer(key)
-                && stack.integer(key).is_some_and(|i| (1..=i64::from(array)).contains(&i));
-            if !in_array {
-                let written = self.value(key, depth + 1).and_then(|()| self.value(value, depth + 1));
-                if let Err(unfit) = written {
-                    stack.pop(2);
-                    return Err(unfit);
-                }
-                count += 1;
+        let mut walk = Walk::default();
+        loop {
+            let step = self.step(&mut walk, |walk, room| stack.pairs_step(index, array, walk, room))?;
+            if step == Step::End {
+                return Ok(walk.count);
             }
-            stack.pop(1);
+            if step == Step::Value {
+                self.top_values(2, depth)?;
+            }
         }
-        Ok(count)
+    }
+
+    /// One step of a walk, into the writer's room; more room, when there was none for the next entry.
+    fn step(
+        &mut self,
+        walk: &mut Walk,
+        step: impl FnOnce(&mut Walk, &mut [MaybeUninit<u8>]) -> Step,
+    ) -> Result<Step, Unfit> {
+        let ended = step(walk, self.writer.room(0)?);
+        // SAFETY: the step says how much it wrote.
+        unsafe { self.writer.written(walk.written) };
+        if ended == Step::Full {
+            self.writer.room(walk.needed.max(ROOM_BYTES))?;
+        }
+        Ok(ended)
+    }
+
+    /// Writes the top `n` values, and takes them off the stack.
+    fn top_values(&mut self, n: c_int, depth: usize) -> Result<(), Unfit> {
+        let first = self.stack.top() - n + 1;
+        let written = (first..first + n).try_for_each(|index| self.value(index, depth + 1));
+        self.stack.pop(n);
+        written
     }
 
     /// Keeps the value alive under a number.
@@ -210,7 +239,7 @@ impl<'a> Encoder<'a> {
         let mut reference = 0;
         stack.push_copy(index);
         let status = stack.protect_with(|inner| {
-            reference = inner.make_reference();
+            reference = inner.make_reference(Held::ByHost);
             Ok(())
         });
         if status != Status::Ok {

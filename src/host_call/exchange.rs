@@ -56,6 +56,9 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
         // What was printed before the call is seen before what the call does.
         c.flush_output();
         let entry = mem::replace(&mut c.entry, stack);
+        // Lua also runs outside of operations (finalizers at the end, mlua): what the function begins is inside of it.
+        let depth = c.depth;
+        c.depth = depth.max(1);
         let mut results = mem::take(&mut c.results);
         results.clear();
         let functions = &raw const *c.functions;
@@ -63,6 +66,7 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
         ended = unsafe { &*functions }.call(stack, id, &args, stack.may_wait(), &mut results);
         let c = context(stack);
         c.entry = entry;
+        c.depth = depth;
         c.results = results;
     }
     context(stack).args = args;

@@ -7,12 +7,16 @@
 //! - [`lua_function!`] makes a C function of a Rust one that returns `Result`: it raises as its very last act.
 
 pub(crate) use self::alloc::Memory;
+pub(crate) use self::bulk::{Step, Walk};
 pub(crate) use self::function::{Thrown, lua_function};
+pub(crate) use self::references::Held;
 pub(crate) use self::stack::{Resumed, Role, Stack, Status};
 pub(crate) use mlua_sys::lua54 as raw;
 
 mod alloc;
+mod bulk;
 mod function;
+mod references;
 mod seed;
 mod stack;
 

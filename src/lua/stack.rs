@@ -2,7 +2,7 @@
 
 use super::function::Thrown;
 use super::raw::{self, lua_State};
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::{ptr, slice};
 
 /// A `lua_State` that is valid for as long as this value is used.
@@ -36,8 +36,6 @@ unsafe extern "C-unwind" {
     // lua-5.4/port/hold.c
     fn perilune_hold(l: *mut lua_State, held: *mut Held);
     fn perilune_release(l: *mut lua_State, held: *const Held);
-    // lua-5.4/port/array_size.c
-    fn perilune_array_size(table: *const c_void) -> c_uint;
     // lua-5.4/port/strip.c
     fn perilune_strip(l: *mut lua_State);
     // lua-5.4/port/lcorolib_port.c
@@ -54,7 +52,7 @@ unsafe extern "C-unwind" {
 pub(crate) enum Role {
     /// Nothing below it can be suspended for the host.
     Plain = 0,
-    /// A coroutine that a task resumed, directly or not. Set by lcorolib_port.c.
+    /// A coroutine that a task resumed, directly or not. Set by `lcorolib_port.c`.
     #[allow(dead_code, reason = "C sets it")]
     Below = 1,
     /// The coroutine of a task itself.
@@ -227,7 +225,11 @@ impl Stack {
 
     /// An address that tells tables, functions, threads and userdata apart. `[-0, +0, -]`
     pub(crate) fn address(self, index: c_int) -> usize {
-        call!(lua_topointer(self.0, index)).addr()
+        self.pointer(index).addr()
+    }
+
+    pub(super) fn pointer(self, index: c_int) -> *const c_void {
+        call!(lua_topointer(self.0, index))
     }
 
     /// Is it the same value, without metamethods? `[-0, +0, -]`
@@ -368,18 +370,6 @@ impl Stack {
         call!(lua_next(self.0, table)) != 0
     }
 
-    /// Where `next` may begin to leave out keys 1..=`listed`, as far as they are in the table's array part: pushes a key to
-    /// go on from. `[-0, +1, -]`
-    pub(crate) fn push_key_after(self, table: c_int, listed: u32) {
-        let address = call!(lua_topointer(self.0, table));
-        // SAFETY: the caller says that a table is at `table`.
-        let in_array = unsafe { perilune_array_size(address) };
-        match listed.min(in_array) {
-            0 => self.push_nil(),
-            key => self.push_integer(i64::from(key)),
-        }
-    }
-
     /// With metamethods. `[-0, +1, e]`
     pub(crate) fn get_field(self, table: c_int, name: &CStr) -> c_int {
         call!(lua_getfield(self.0, table, name.as_ptr()))
@@ -453,12 +443,6 @@ impl Stack {
     pub(crate) fn set_role(self, role: Role) {
         // SAFETY: the place is this thread's own word, wide enough for an int.
         unsafe { self.role_place().write(role as c_int) };
-    }
-
-    /// Was it made for a task? `[-0, +0, -]`
-    pub(crate) fn is_task(self) -> bool {
-        // SAFETY: as in `set_role`.
-        unsafe { self.role_place().read() == Role::Task as c_int }
     }
 
     /// May a host function that is called on this thread suspend it? `[-0, +0, -]`
@@ -587,16 +571,6 @@ impl Stack {
     pub(crate) fn argument_error(self, argument: c_int, message: &CStr) -> ! {
         call!(luaL_argerror(self.0, argument, message.as_ptr()));
         unreachable!("luaL_argerror raises")
-    }
-
-    /// Keeps the top value in the registry under a number of its own. `[-1, +0, m]`
-    pub(crate) fn make_reference(self) -> c_int {
-        call!(luaL_ref(self.0, raw::LUA_REGISTRYINDEX))
-    }
-
-    /// Lets it go. `[-0, +0, -]`
-    pub(crate) fn release_reference(self, reference: c_int) {
-        call!(luaL_unref(self.0, raw::LUA_REGISTRYINDEX, reference));
     }
 
     // ---- arguments of library functions: the messages are C Lua's ----

@@ -21,6 +21,7 @@
 
 use std::collections::TryReserveError;
 use std::fmt;
+use std::mem::MaybeUninit;
 
 /// The first byte of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,16 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// What was not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Steps over bytes that were read by other means.
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
+    }
+
     /// Fails unless everything was read.
     pub fn finish(self) -> Result<(), FormatError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FormatError::TrailingBytes(self.rest.len())) }
@@ -224,6 +235,19 @@ impl<'a> Writer<'a> {
     /// Takes back everything from `position` on.
     pub fn truncate(&mut self, position: usize) {
         self.out.truncate(position);
+    }
+
+    /// Room for at least `bytes` more, to be written by other means; [`Writer::written`] says how much was.
+    pub(crate) fn room(&mut self, bytes: usize) -> Result<&mut [MaybeUninit<u8>], FormatError> {
+        self.out.try_reserve(bytes)?;
+        Ok(self.out.spare_capacity_mut())
+    }
+
+    /// # Safety
+    /// The first `bytes` of the room were written.
+    pub(crate) unsafe fn written(&mut self, bytes: usize) {
+        // SAFETY: they were, says the caller, and they are within the capacity.
+        unsafe { self.out.set_len(self.out.len() + bytes) };
     }
 
     /// A count, to be overwritten by [`Writer::patch_u32`] when it is known.

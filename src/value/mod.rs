@@ -5,6 +5,8 @@ pub use self::convert::{Bytes, FromLua, IntoLua};
 pub use self::convert_error::ConvertError;
 pub use self::format::{FormatError, Reader, Tag, Token, Writer};
 pub use self::multi::{FromLuaMulti, IntoLuaMulti, Variadic};
+#[cfg(feature = "serde")]
+pub use self::serde::{from_value, to_value};
 pub use self::tree::{Table, TableData, Value};
 
 mod codec;
@@ -12,4 +14,6 @@ mod convert;
 mod convert_error;
 mod format;
 mod multi;
+#[cfg(feature = "serde")]
+mod serde;
 mod tree;

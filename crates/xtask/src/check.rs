@@ -35,9 +35,11 @@ fn lints() -> Vec<Run> {
     let clippy = || Run::cargo().args(["clippy", "--quiet", "--all-targets"]);
     vec![
         Run::cargo().args(["fmt", "--all", "--check"]),
-        clippy().args(["--workspace", "--", "-D", "warnings"]),
+        clippy().args(["--workspace", "--all-features", "--", "-D", "warnings"]),
         clippy().args(["--package", "perilune", "--target", WASM_TARGET, "--", "-D", "warnings"]),
         Run::npm_script(&paths::web(), "check"),
-        Run::cargo().args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+        Run::cargo()
+            .args(["doc", "--quiet", "--workspace", "--all-features", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
     ]
 }

@@ -33,7 +33,7 @@ fn rust() -> Result {
 
     let tests = || {
         Run::cargo()
-            .args(["test", "--package", "perilune", "--tests", "--target-dir"])
+            .args(["test", "--package", "perilune", "--tests", "--all-features", "--target-dir"])
             .arg(folder.join("build"))
             .env("RUSTFLAGS", "-C instrument-coverage")
             .env("LLVM_PROFILE_FILE", raw.join("%p-%m.profraw"))

@@ -26,7 +26,7 @@ const SUITES: &[Suite] = &[
         about: "Rust, on this machine",
         browser: Browser::NotNeeded,
         wants_build: false,
-        run: || Ok(Run::cargo().args(["test", "--workspace", "--no-fail-fast"])),
+        run: || Ok(Run::cargo().args(["test", "--workspace", "--all-features", "--no-fail-fast"])),
     },
     Suite {
         name: "chrome",

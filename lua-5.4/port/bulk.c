@@ -1,0 +1,196 @@
+/* bulk.c: tables to bytes and back (docs/codec.md, section 1), as far as they hold nothing but booleans, numbers and strings. The
+   API of Lua takes half a dozen calls for each entry; a table of a thousand numbers should not take six thousand. What is not one of
+   these is left to the caller, on the stack.
+
+   Nothing here runs Lua code, allocates or raises. A walk is a number of entries: a table that is changed between two steps
+   may have entries skipped or told twice, and nothing worse. */
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <string.h>
+
+#include "lua.h"
+
+#include "lgc.h"
+#include "lobject.h"
+#include "lstate.h"
+#include "ltable.h"
+
+enum perilune_step {
+  PERILUNE_END = 0,  /* there is nothing more */
+  PERILUNE_FULL = 1, /* the next entry takes `needed` bytes */
+  PERILUNE_VALUE = 2 /* the next entry is for the caller: its value, or key and value, on the stack */
+};
+
+struct perilune_walk {
+  unsigned int at;     /* entries looked at */
+  unsigned int count;  /* entries told of, by this or by the caller */
+  size_t written;      /* bytes of this step */
+  size_t needed;
+};
+
+enum { NIL = 0, BOOLEAN = 1, INTEGER = 2, FLOAT = 3, STRING = 4 };
+
+static void put_u32(unsigned char *to, size_t n) {
+  int i;
+  for (i = 0; i < 4; i++) to[i] = (unsigned char)(n >> (8 * i));
+}
+
+static void put_u64(unsigned char *to, lua_Unsigned n) {
+  int i;
+  for (i = 0; i < 8; i++) to[i] = (unsigned char)(n >> (8 * i));
+}
+
+static lua_Unsigned get_u64(const unsigned char *from) {
+  lua_Unsigned n = 0;
+  int i;
+  for (i = 0; i < 8; i++) n |= (lua_Unsigned)from[i] << (8 * i);
+  return n;
+}
+
+/* How many bytes a value takes; 0 when it is not for us. */
+static size_t size_of(const TValue *value) {
+  switch (ttypetag(value)) {
+    case LUA_VFALSE: case LUA_VTRUE: return 2;
+    case LUA_VNUMINT: case LUA_VNUMFLT: return 9;
+    case LUA_VSHRSTR: case LUA_VLNGSTR: {
+      size_t length = tsslen(tsvalue(value));
+      return length <= 0xffffffffu ? 5 + length : 0;
+    }
+    default: return 0;
+  }
+}
+
+static unsigned char *put(unsigned char *to, const TValue *value) {
+  switch (ttypetag(value)) {
+    case LUA_VFALSE: case LUA_VTRUE:
+      to[0] = BOOLEAN;
+      to[1] = ttistrue(value);
+      return to + 2;
+    case LUA_VNUMINT:
+      to[0] = INTEGER;
+      put_u64(to + 1, l_castS2U(ivalue(value)));
+      return to + 9;
+    case LUA_VNUMFLT: {
+      lua_Number number = fltvalue(value);
+      lua_Unsigned bits;
+      memcpy(&bits, &number, sizeof bits);
+      to[0] = FLOAT;
+      put_u64(to + 1, bits);
+      return to + 9;
+    }
+    default: {
+      size_t length = tsslen(tsvalue(value));
+      to[0] = STRING;
+      put_u32(to + 1, length);
+      memcpy(to + 5, getstr(tsvalue(value)), length);
+      return to + 5 + length;
+    }
+  }
+}
+
+static void push(lua_State *L, const TValue *value) {
+  setobj2s(L, L->top.p, value);
+  L->top.p++;
+}
+
+/* The values at 1, 2, ... up to the first nil, or the end of the array part: what follows there, if anything, the caller looks
+   up. */
+int perilune_list(lua_State *L, const void *table, struct perilune_walk *walk, unsigned char *out, size_t room) {
+  const Table *t = (const Table *)table;
+  unsigned char *to = out;
+  int step = PERILUNE_END;
+  for (; walk->at < luaH_realasize(t); walk->at++) {
+    const TValue *value = &t->array[walk->at];
+    size_t size;
+    if (isempty(value)) break;
+    size = size_of(value);
+    walk->needed = size;
+    if (size > (size_t)(out + room - to)) { step = PERILUNE_FULL; break; }
+    walk->count++;
+    if (size == 0) {
+      walk->at++;
+      push(L, value);
+      step = PERILUNE_VALUE;
+      break;
+    }
+    to = put(to, value);
+  }
+  walk->written = (size_t)(to - out);
+  return step;
+}
+
+/* All pairs but those of the keys 1..listed: the rest of the array part, then the hash part. */
+int perilune_pairs(lua_State *L, const void *table, unsigned int listed, struct perilune_walk *walk, unsigned char *out,
+                   size_t room) {
+  const Table *t = (const Table *)table;
+  unsigned int array = luaH_realasize(t);
+  unsigned char *to = out;
+  int step = PERILUNE_END;
+  if (walk->at < listed && walk->at < array) walk->at = listed < array ? listed : array;
+  for (; walk->at < array + sizenode(t); walk->at++) {
+    TValue key;
+    const TValue *value;
+    size_t key_size, size;
+    if (walk->at < array) {
+      value = &t->array[walk->at];
+      if (isempty(value)) continue;
+      setivalue(&key, (lua_Integer)walk->at + 1);
+    }
+    else {
+      Node *node = gnode(t, walk->at - array);
+      value = gval(node);
+      if (isempty(value)) continue;
+      getnodekey(L, &key, node);
+      if (ttisinteger(&key) && l_castS2U(ivalue(&key)) - 1u < listed) continue;
+    }
+    key_size = size_of(&key);
+    size = size_of(value);
+    walk->needed = key_size + size;
+    if (key_size == 0 || size == 0) {
+      walk->at++;
+      walk->count++;
+      push(L, &key);
+      push(L, value);
+      step = PERILUNE_VALUE;
+      break;
+    }
+    if (key_size + size > (size_t)(out + room - to)) { step = PERILUNE_FULL; break; }
+    walk->count++;
+    to = put(put(to, &key), value);
+  }
+  walk->written = (size_t)(to - out);
+  return step;
+}
+
+/* Puts the values that the bytes begin with into the array part of a new table, from the key `first` on: booleans and numbers, up to
+   `most` of them. Returns how many; `*taken` is how many bytes that were. */
+unsigned int perilune_fill(const void *table, unsigned int first, unsigned int most, const unsigned char *from, size_t length,
+                           size_t *taken) {
+  Table *t = (Table *)table;
+  const unsigned char *at = from, *end = from + length;
+  unsigned int done = 0, size = luaH_realasize(t);
+  for (; done < most && first - 1 + done < size && at < end; done++) {
+    TValue *place = &t->array[first - 1 + done];
+    if ((at[0] == INTEGER || at[0] == FLOAT) && end - at >= 9) {
+      lua_Unsigned bits = get_u64(at + 1);
+      if (at[0] == INTEGER) {
+        setivalue(place, l_castU2S(bits));
+      }
+      else {
+        lua_Number number;
+        memcpy(&number, &bits, sizeof number);
+        setfltvalue(place, number);
+      }
+      at += 9;
+    }
+    else if (at[0] == BOOLEAN && end - at >= 2 && at[1] <= 1) {
+      if (at[1]) setbtvalue(place); else setbfvalue(place);
+      at += 2;
+    }
+    else break;
+  }
+  *taken = (size_t)(at - from);
+  return done;
+}

@@ -1,0 +1,71 @@
+//! Values of Lua that somebody outside holds by number. Each kind has a table of its own, so no number, however it was come by,
+//! leads to anything else of the registry.
+
+use super::raw;
+use super::stack::Stack;
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+/// Who holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// The host: functions, threads and userdata that were given to it.
+    ByHost,
+    /// The runtime: the threads of tasks.
+    AsTask,
+}
+
+static BY_HOST: u8 = 0;
+static AS_TASK: u8 = 0;
+
+impl Held {
+    /// The key of the table in the registry.
+    fn key(self) -> *const c_void {
+        let place = match self {
+            Held::ByHost => &BY_HOST,
+            Held::AsTask => &AS_TASK,
+        };
+        ptr::from_ref(place).cast()
+    }
+}
+
+impl Stack {
+    /// Makes the tables. `[-0, +0, m]`
+    pub(crate) fn open_references(self) {
+        for held in [Held::ByHost, Held::AsTask] {
+            self.push_table(0, 0);
+            self.raw_set_address(raw::LUA_REGISTRYINDEX, held.key());
+        }
+    }
+
+    /// Keeps the top value under a number of its own. `[-1, +0, m]`
+    pub(crate) fn make_reference(self, held: Held) -> c_int {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+        self.insert(-2);
+        // SAFETY: the state is valid, a table lies below the value, and no frame up to Lua holds a destructor if this raises.
+        let number = unsafe { raw::luaL_ref(self.as_ptr(), -2) };
+        self.pop(1);
+        number
+    }
+
+    /// Lets it go. `[-0, +0, -]`
+    pub(crate) fn release_reference(self, held: Held, number: c_int) {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+        // SAFETY: the state is valid, and a table is on top; the number is in use, so its key is there and nothing is allocated.
+        unsafe { raw::luaL_unref(self.as_ptr(), -1, number) };
+        self.pop(1);
+    }
+
+    /// Pushes what is held under a number; false (and nothing) when that is nothing. `[-0, +(0|1), -]`
+    pub(crate) fn push_reference(self, held: Held, number: i64) -> bool {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+        // luaL_ref keeps its list of free numbers in the table, as numbers.
+        let found = self.raw_get_index(-1, number);
+        self.remove(-2);
+        if matches!(found, raw::LUA_TNIL | raw::LUA_TNUMBER) {
+            self.pop(1);
+            return false;
+        }
+        true
+    }
+}

@@ -41,7 +41,7 @@ const FILES: &[(&str, Tune)] = &[
 ];
 
 /// C of ours that needs Lua's internals.
-const OWN_FILES: &[&str] = &["bulk.c", "hold.c", "strip.c"];
+const OWN_FILES: &[&str] = &["bulk.c", "fuel.c", "hold.c", "strip.c"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Tune {
@@ -97,12 +97,13 @@ fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let port = root.join("lua-5.4/port");
     let sources = lay_sources(&root);
+    let patched = write_patched(&sources);
     let wasm = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32");
     list_golden_scripts(&root.join("tests/golden"));
     if wasm {
-        build_wasm(&sources, &port);
+        build_wasm(&sources, &patched, &port);
     } else {
-        build_native(&sources, &port);
+        build_native(&sources, &patched, &port);
     }
 }
 
@@ -203,15 +204,34 @@ fn find_crate(root: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// Lua's own file, or the one of ours that includes it with other settings.
-fn c_file(name: &str, sources: &Path, port: &Path) -> PathBuf {
-    let ours = port.join(format!("{name}_port.c"));
-    if ours.exists() { ours } else { sources.join(format!("{name}.c")) }
+/// Lua's own file, its patched copy, or the file of ours that includes either with other settings.
+fn c_file(name: &str, sources: &Path, patched: &Path, port: &Path) -> PathBuf {
+    let copies = [port.join(format!("{name}_port.c")), patched.join(format!("{name}.c"))];
+    copies.into_iter().find(|file| file.exists()).unwrap_or_else(|| sources.join(format!("{name}.c")))
 }
 
-fn build_native(sources: &Path, port: &Path) {
+include!("lua-5.4/patches/patches.rs");
+
+/// Writes the patched copies to `OUT_DIR`. A text that is not there exactly once stops the build: Lua is not the one that
+/// the patch was made for.
+fn write_patched(sources: &Path) -> PathBuf {
+    let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("patched");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("OUT_DIR is ours to write");
+    for Patch { file, find, replace } in PATCHES {
+        let name = format!("{file}.c");
+        let copy = folder.join(&name);
+        let from = if copy.exists() { copy.clone() } else { sources.join(&name) };
+        let text = fs::read_to_string(&from).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
+        assert_eq!(text.matches(find).count(), 1, "{name} must have this text once, to patch it:\n{find}");
+        fs::write(&copy, text.replacen(find, replace, 1)).expect("OUT_DIR is ours to write");
+    }
+    folder
+}
+
+fn build_native(sources: &Path, patched: &Path, port: &Path) {
     let mut build = cc::Build::new();
-    build.include(sources).flag("-include").flag(port.join("config.h").to_str().expect("UTF-8 path"));
+    build.include(patched).include(port).include(sources).flag("-include").flag(port.join("config.h").to_str().expect("UTF-8 path"));
     if env::var("CARGO_CFG_UNIX").is_ok() {
         build.define("LUA_USE_POSIX", None);
     }
@@ -222,7 +242,7 @@ fn build_native(sources: &Path, port: &Path) {
         build.opt_level(3);
     }
     for (name, _) in FILES {
-        build.file(c_file(name, sources, port));
+        build.file(c_file(name, sources, patched, port));
     }
     for name in OWN_FILES {
         build.file(port.join(name));
@@ -240,7 +260,7 @@ const WASM_STACK_BYTES: u32 = 160 * 1024;
 ///
 /// `PERILUNE_WASM_EH=exnref` writes the final encoding of wasm exceptions instead of the legacy one, for engines that
 /// take only that.
-fn build_wasm(sources: &Path, port: &Path) {
+fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
     let clang =
         find_tool("PERILUNE_CLANG", "clang", &["clang-19", "clang-20", "clang-21", "clang-22", "clang"]);
     let ar = find_tool(
@@ -258,7 +278,7 @@ fn build_wasm(sources: &Path, port: &Path) {
             .no_default_flags(true)
             .warnings(false);
         build.flag("--target=wasm32-unknown-unknown").flag("-std=gnu11");
-        build.include(sources).include(port.join("include"));
+        build.include(patched).include(port).include(sources).include(port.join("include"));
         build.flag("-include").flag(port.join("config.h"));
         for flag in WASM_FLAGS.iter().chain(lower) {
             build.flag(flag);
@@ -270,7 +290,7 @@ fn build_wasm(sources: &Path, port: &Path) {
         let mut build = base(if linker.is_some() { &["-flto"] } else { LOWER_IN_CLANG });
         build.flag(if tune == Speed { "-O3" } else { "-Oz" });
         for (name, _) in FILES.iter().filter(|(_, of)| *of == tune) {
-            build.file(c_file(name, sources, port));
+            build.file(c_file(name, sources, patched, port));
         }
         if tune == Size {
             for name in OWN_FILES {

@@ -7,16 +7,23 @@ use crate::host::{Host, Stream};
 use crate::host_call::HostFunctions;
 use crate::limits::OUTPUT_BUFFER_BYTES;
 use crate::lua::{Memory, Role, Stack, raw};
+use crate::meter::{Allowance, Meter};
 use crate::store::TableStore;
 use std::ffi::c_int;
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Owned by the runtime; its address stands in the extra space of every thread of the state.
 pub(crate) struct Context {
     pub(crate) host: Box<dyn Host>,
     pub(crate) store: Box<dyn TableStore>,
     pub(crate) functions: Box<dyn HostFunctions>,
+    /// How long a call may run.
+    pub(crate) meter: Meter,
+    /// Set by whoever wants the running call to end; perhaps from another thread.
+    pub(crate) interrupt: Arc<AtomicBool>,
     /// The thread on which the host may call in now: the main one, or the one that calls a host function.
     pub(crate) entry: Stack,
     /// Operations under way, each inside a host function of the one before.
@@ -124,6 +131,8 @@ impl Context {
             host,
             store,
             functions,
+            meter: Meter::new(Allowance::UNLIMITED),
+            interrupt: Arc::default(),
             entry,
             depth: 0,
             reply: Vec::new(),
@@ -158,6 +167,11 @@ impl Context {
         // SAFETY: the extra space is a pointer wide (LUA_EXTRASPACE), and no thread has been made yet.
         unsafe { raw::lua_getextraspace(main.as_ptr()).cast::<*mut Context>().write(context.as_ptr()) };
         context
+    }
+
+    /// Does anybody want the running call to end?
+    pub(crate) fn is_interrupted(&mut self) -> bool {
+        self.interrupt.load(Ordering::Relaxed) || self.host.interrupted()
     }
 
     /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then it goes to

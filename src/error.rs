@@ -22,6 +22,11 @@ pub enum ErrorKind {
     Syntax(LuaError),
     /// Lua ran out of the memory it may use. The embedder may raise the limit; the VM stays usable.
     Memory(LuaError),
+    /// The program ran longer than it may: `value` says whether time or fuel ended it. Its author must act, or the embedder
+    /// allow more.
+    Timeout(LuaError),
+    /// The program was interrupted from outside.
+    Interrupt(LuaError),
     /// The store refused. The embedder must act; the runtime stays usable.
     Storage(LuaError),
     /// A value cannot cross the border: too deep, malformed, or of a kind that does not travel. The caller must act.
@@ -70,12 +75,14 @@ impl Error {
         &self.0
     }
 
-    /// The word for programs: `"runtime"`, `"syntax"`, `"memory"`, `"storage"`, `"value"`, `"usage"` or `"bug"`.
+    /// The word for programs: `"runtime"`, `"syntax"`, `"memory"`, `"timeout"`, `"interrupt"`, `"storage"`, `"value"`, `"usage"` or `"bug"`.
     pub fn code(&self) -> &'static str {
         match &*self.0 {
             ErrorKind::Runtime(_) => "runtime",
             ErrorKind::Syntax(_) => "syntax",
             ErrorKind::Memory(_) => "memory",
+            ErrorKind::Timeout(_) => "timeout",
+            ErrorKind::Interrupt(_) => "interrupt",
             ErrorKind::Storage(_) => "storage",
             ErrorKind::Value(_) => "value",
             ErrorKind::Usage(_) => "usage",
@@ -86,9 +93,12 @@ impl Error {
     /// What Lua told, where Lua told it.
     pub fn lua(&self) -> Option<&LuaError> {
         match &*self.0 {
-            ErrorKind::Runtime(e) | ErrorKind::Syntax(e) | ErrorKind::Memory(e) | ErrorKind::Storage(e) => {
-                Some(e)
-            }
+            ErrorKind::Runtime(e)
+            | ErrorKind::Syntax(e)
+            | ErrorKind::Memory(e)
+            | ErrorKind::Timeout(e)
+            | ErrorKind::Interrupt(e)
+            | ErrorKind::Storage(e) => Some(e),
             ErrorKind::Value(_) | ErrorKind::Usage(_) | ErrorKind::Bug(_) => None,
         }
     }
@@ -123,9 +133,12 @@ impl fmt::Display for Error {
         match &*self.0 {
             ErrorKind::Value(text) | ErrorKind::Usage(text) => f.write_str(text),
             ErrorKind::Bug(text) => write!(f, "bug in Perilune: {text}"),
-            ErrorKind::Runtime(e) | ErrorKind::Syntax(e) | ErrorKind::Memory(e) | ErrorKind::Storage(e) => {
-                f.write_str(&e.message)
-            }
+            ErrorKind::Runtime(e)
+            | ErrorKind::Syntax(e)
+            | ErrorKind::Memory(e)
+            | ErrorKind::Timeout(e)
+            | ErrorKind::Interrupt(e)
+            | ErrorKind::Storage(e) => f.write_str(&e.message),
         }
     }
 }

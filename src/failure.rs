@@ -3,14 +3,23 @@
 
 use crate::context::context;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::meter::Trip;
 use std::ffi::{CStr, c_int};
+use std::io::Write as _;
 
 lua_function!(handle_error = handle_error_inner);
 
 /// The message handler: notes message, traceback and place, and leaves the error value as it is.
 fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.set_top(1);
+    if context(stack).meter.tripped().is_some() {
+        // Noted where it happened.
+        return Ok(1);
+    }
     note_message(stack, 1);
+    if context(stack).meter.tripped().is_some() {
+        return Ok(1);
+    }
     // The handler's own frame is of no interest.
     note_traceback(stack, stack, 1);
     note_place(stack, stack);
@@ -32,6 +41,45 @@ pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
     note_place(stack, thread);
     context(stack).failure.seen = true;
 }
+
+/// Notes why and where a call is ended from outside. `[-0, +0, -]`
+pub(crate) fn note_trip(stack: Stack, trip: Trip) {
+    let c = context(stack);
+    let script = c.memory.is_for_script();
+    c.memory.for_host();
+    c.parachute = Vec::new();
+    c.failure.clear();
+    c.failure.seen = true;
+    if stack.has_room(LUA_MINSTACK) {
+        let status = stack.protect(0, |inner| {
+            note_traceback(inner, stack, 0);
+            Ok(())
+        });
+        if status != Status::Ok {
+            stack.pop(1);
+        }
+    }
+    note_place(stack, stack);
+    let c = context(stack);
+    if script {
+        c.memory.for_script();
+    }
+    let (timeout_ms, fuel) = c.meter.allowed();
+    let place = &mut c.failure;
+    let mut text = std::mem::take(&mut place.message);
+    if let (Some(line), Ok(chunk)) = (place.line, std::str::from_utf8(&place.chunk)) {
+        let _ = write!(text, "{chunk}:{line}: ");
+    }
+    let _ = match trip {
+        Trip::Timeout => write!(text, "timed out after {timeout_ms} ms"),
+        Trip::Fuel => write!(text, "out of fuel after {fuel} ticks"),
+        Trip::Interrupt => write!(text, "interrupted"),
+    };
+    place.message = text;
+}
+
+/// Slots that a traceback takes.
+const LUA_MINSTACK: c_int = 20;
 
 /// `[-0, +0, m]`
 fn note_traceback(stack: Stack, of: Stack, level: c_int) {
@@ -80,7 +128,8 @@ fn note_message(stack: Stack, index: c_int) {
     if status != Status::Ok {
         stack.pop(1);
     }
-    if status != Status::Ok || !described {
+    // A `__tostring` may be what ended the call, which is then what is told.
+    if (status != Status::Ok || !described) && context(stack).meter.tripped().is_none() {
         let message = &mut context(stack).failure.message;
         message.clear();
         let parts = ["(error object is a ", stack.type_name(index), " value)"];

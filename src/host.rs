@@ -35,6 +35,11 @@ pub trait Host {
     /// Seed material for hashes and `math.random`.
     fn random_u64(&mut self) -> u64;
 
+    /// Should the running call end now? Asked about every half millisecond while Lua runs.
+    fn interrupted(&mut self) -> bool {
+        false
+    }
+
     /// An environment variable (`os.getenv`). Nothing of the real environment is visible unless the host gives it.
     fn environment(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let _ = name;

@@ -35,6 +35,7 @@ mod host;
 mod host_call;
 pub mod limits;
 mod lua;
+mod meter;
 #[cfg(feature = "mlua")]
 mod mlua;
 mod operations;
@@ -44,6 +45,7 @@ mod runtime;
 mod stdlib;
 pub mod store;
 mod task;
+mod trip;
 pub mod value;
 mod vm;
 

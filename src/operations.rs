@@ -203,6 +203,7 @@ pub(crate) fn stats(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
     }
     stack.push_bytes(if context(stack).generational { b"generational" } else { b"incremental" });
     stack.push_boolean(running);
+    stack.push_integer(context(stack).meter.last_used() as i64);
     Ok(())
 }
 

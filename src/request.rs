@@ -8,12 +8,14 @@ use crate::context::{Failure, context};
 use crate::failure::{describe, handle_error, set};
 use crate::host_call;
 use crate::limits::{HOST_DEPTH_MAX, NAME_BYTES_MAX, PARACHUTE_BYTES};
-use crate::lua::{Stack, Status, raw};
+use crate::lua::{Stack, Status, fuel, raw};
+use crate::meter::{Allowance, Ends, Trip};
 use crate::operations::{self, Body, Operation};
 use crate::value::{Reader, Token, Writer};
 use crate::vm::Vm;
 use std::ffi::{CStr, c_int};
 use std::mem;
+use std::sync::atomic::Ordering;
 
 /// Operation numbers of `request`.
 #[allow(missing_docs, reason = "docs/codec.md lists them with arguments and results")]
@@ -35,6 +37,7 @@ mod op {
     pub const RESUME: u32 = 15;
     pub const CANCEL: u32 = 16;
     pub const REGISTER: u32 = 17;
+    pub const LIMIT: u32 = 18;
 }
 pub use op::*;
 
@@ -47,6 +50,8 @@ pub enum Outcome {
     Runtime = 1,
     Syntax = 2,
     Memory = 3,
+    Timeout = 4,
+    Interrupt = 5,
     Storage = 6,
     Value = 7,
     Usage = 8,
@@ -68,6 +73,17 @@ pub(crate) struct Frame {
     failure: Failure,
     task: c_int,
     for_script: bool,
+    fuel: Fuel,
+}
+
+/// What the counter of ticks is set back to.
+enum Fuel {
+    /// The outermost call: what was there before.
+    Outermost(i32),
+    /// A call inside of another, with limits of its own.
+    Inner(Ends),
+    /// A call inside of another, with what that has left.
+    Shared,
 }
 
 impl Vm {
@@ -98,6 +114,7 @@ impl Vm {
             GLOBAL_KEYS => operations::global_keys,
             GC => operations::gc,
             STATS => operations::stats,
+            LIMIT => return self.request_limit(input),
             REGISTER => operations::register,
             _ => return self.refuse_usage("unknown operation"),
         };
@@ -116,6 +133,36 @@ impl Vm {
     pub fn refuse_usage(&mut self, message: &str) -> Outcome {
         match self.begin() {
             Ok(frame) => self.refuse(frame, Outcome::Usage, message.as_bytes()),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Sets what calls may use: from now on (true), or the next one (false).
+    fn request_limit(&mut self, input: &[u8]) -> Outcome {
+        let mut reader = Reader::new(input);
+        let (Ok(3), Ok(Token::Boolean(usual)), Ok(timeout), Ok(fuel)) =
+            (reader.count(), reader.token(), reader.token(), reader.token())
+        else {
+            return self.refuse_usage("limit takes a boolean, milliseconds and ticks");
+        };
+        let timeout_ms = match timeout {
+            Token::Nil => f64::INFINITY,
+            Token::Float(ms) if ms >= 0.0 => ms,
+            Token::Integer(ms) if ms >= 0 => ms as f64,
+            _ => return self.refuse_usage("a timeout is a number of milliseconds"),
+        };
+        let fuel = match fuel {
+            Token::Nil => None,
+            Token::Integer(ticks) if ticks >= 0 => Some(ticks.unsigned_abs()),
+            _ => return self.refuse_usage("fuel is an integer number of ticks"),
+        };
+        let allowance = Allowance { timeout_ms, fuel };
+        match self.begin() {
+            Ok(frame) => {
+                let meter = &mut self.context_mut().meter;
+                if usual { meter.usual = allowance } else { meter.next = Some(allowance) }
+                self.finish(frame, Status::Ok)
+            }
             Err(outcome) => outcome,
         }
     }
@@ -184,7 +231,7 @@ impl Vm {
     fn load(&mut self, frame: &Frame, source: &[u8], name: &CStr) -> Status {
         // The source is compiled before anything runs: from then on its bytes are free.
         let status = frame.stack.load_text(source, name);
-        if matches!(status, Status::Ok | Status::Memory) {
+        if matches!(status, Status::Ok | Status::Memory) || self.context().meter.tripped().is_some() {
             return status;
         }
         // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls a runtime error.
@@ -240,14 +287,27 @@ impl Vm {
             // If it cannot be had now, the VM is full; the operation will say so itself.
             let _ = c.parachute.try_reserve_exact(PARACHUTE_BYTES);
         }
+        let left = fuel::left();
+        let fuel = if c.depth == 1 {
+            fuel::set(c.meter.begin());
+            Fuel::Outermost(left)
+        } else if c.meter.next.is_some()
+            && let Some((ticks, outer)) = c.meter.begin_inner(left, c.host.monotonic_ms())
+        {
+            fuel::set(ticks);
+            Fuel::Inner(outer)
+        } else {
+            Fuel::Shared
+        };
         stack.push_function(handle_error, 0);
-        Ok(Frame { stack, base, handler: base + 1, failure, task, for_script })
+        Ok(Frame { stack, base, handler: base + 1, failure, task, for_script, fuel })
     }
 
     /// Everything above the handler is the result.
     pub(crate) fn finish(&mut self, frame: Frame, status: Status) -> Outcome {
         self.context().memory.for_host();
-        if status != Status::Ok {
+        // Tripped in its last steps, it has not come to its end.
+        if status != Status::Ok || self.context().meter.tripped().is_some() {
             return self.fail(frame, status);
         }
         let count = frame.stack.top() - frame.handler;
@@ -267,6 +327,15 @@ impl Vm {
     pub(crate) fn end(&mut self, frame: Frame, outcome: Outcome) -> Outcome {
         frame.stack.set_top(frame.base);
         let c = self.context_mut();
+        match frame.fuel {
+            Fuel::Outermost(before) => {
+                c.meter.end(fuel::left());
+                fuel::set(before);
+                c.interrupt.store(false, Ordering::Relaxed);
+            }
+            Fuel::Inner(outer) => fuel::set(c.meter.end_inner(fuel::left(), outer)),
+            Fuel::Shared => {}
+        }
         c.depth -= 1;
         c.task = frame.task;
         if frame.for_script {
@@ -295,6 +364,10 @@ impl Vm {
         }
         let failure = &self.context().failure;
         let outcome = match status {
+            _ if let Some(trip) = self.context().meter.tripped() => match trip {
+                Trip::Timeout | Trip::Fuel => Outcome::Timeout,
+                Trip::Interrupt => Outcome::Interrupt,
+            },
             Status::Syntax => Outcome::Syntax,
             Status::Memory => Outcome::Memory,
             _ if failure.malformed => Outcome::Value,
@@ -356,7 +429,9 @@ fn failure_record(out: &mut Vec<u8>, stack: Stack, number: Option<u32>) -> Resul
     }
     // The value goes through a list of its own, because that may hold tables and handles.
     let mut value = Vec::new();
-    if bridge::encode_list(stack, 1, &mut value).is_ok() {
+    if let Some(trip) = context(stack).meter.tripped() {
+        Writer::new(out).string(trip.word())?;
+    } else if bridge::encode_list(stack, 1, &mut value).is_ok() {
         out.try_reserve(value.len()).map_err(|_| Unfit::Memory)?;
         out.extend_from_slice(&value[4..]);
     } else {

@@ -4,11 +4,15 @@ use crate::context::{Context, context};
 use crate::error::{Error, ErrorKind, LuaError, Result};
 use crate::host::Host;
 use crate::lua::Stack;
+use crate::meter::Allowance;
 use crate::registry::{HostError, Registry};
 use crate::request::{self, Outcome};
 use crate::store::TableStore;
 use crate::value::{Value, decode_list, encode_list};
 use std::ffi::CString;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// What a successful eval gave.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -125,6 +129,30 @@ impl Vm {
         }
     }
 
+    /// What each call may use from now on: time by the host's clock, and fuel, in ticks (one for each jump, step of a loop, call, and
+    /// step of a C loop that a script can stretch; the same script uses the same fuel everywhere). None is no limit, the default. A call
+    /// past either ends as `timeout`, and nothing in the script can catch that.
+    pub fn set_limits(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
+        self.context_mut().meter.usual = allowance(timeout, fuel);
+    }
+
+    /// As [`Vm::set_limits`], for the next call only. Inside a host function, a call may have less than the one around it, never
+    /// more.
+    pub fn limit_next(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
+        self.context_mut().meter.next = Some(allowance(timeout, fuel));
+    }
+
+    /// Ticks that the last outermost call of Lua used.
+    pub fn fuel_used(&self) -> u64 {
+        self.context().meter.last_used()
+    }
+
+    /// Ends the running call from elsewhere: setting it to true makes that call end as `interrupt`. It is false again when the call has
+    /// ended.
+    pub fn interrupter(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.context().interrupt)
+    }
+
     /// The host, to ask it what it has seen.
     pub fn host(&mut self) -> &mut dyn Host {
         &mut *self.context_mut().host
@@ -207,12 +235,19 @@ impl Vm {
             Outcome::Runtime => ErrorKind::Runtime(error),
             Outcome::Syntax => ErrorKind::Syntax(error),
             Outcome::Memory => ErrorKind::Memory(error),
+            Outcome::Timeout => ErrorKind::Timeout(error),
+            Outcome::Interrupt => ErrorKind::Interrupt(error),
             Outcome::Storage => ErrorKind::Storage(error),
             Outcome::Value => ErrorKind::Value(error.message),
             Outcome::Usage | Outcome::Waiting => ErrorKind::Usage(error.message),
         }
         .into())
     }
+}
+
+fn allowance(timeout: Option<Duration>, fuel: Option<u64>) -> Allowance {
+    let timeout_ms = timeout.map_or(f64::INFINITY, |timeout| timeout.as_secs_f64() * 1000.0);
+    Allowance { timeout_ms, fuel }
 }
 
 /// What shells use: everything in bytes.

@@ -10,6 +10,7 @@
 
 #include "lauxlib.h"
 
+#include "fuel.h"
 #include "wait.h"
 
 const char perilune_waiting = 0;
@@ -51,11 +52,19 @@ static int resume(lua_State *co, lua_State *L, int arguments, int *results) {
   }
   perilune_role_of(co) = perilune_role_of(L) != PERILUNE_PLAIN && lua_isyieldable(L) ? PERILUNE_BELOW : PERILUNE_PLAIN;
   status = lua_resume(co, L, arguments, results);
+  /* What ends the eval is no failure of the coroutine alone. */
+  perilune_check(L);
   if (status == LUA_YIELD && is_waiting(co, 0)) {
     int wrapped = lua_tothread(L, lua_upvalueindex(1)) == co;
     lua_pushlightuserdata(L, (void *)&perilune_waiting);
     return lua_yieldk(L, 1, (lua_KContext)co, wrapped ? go_on_wrap : go_on_resume);
   }
+  return status;
+}
+
+static int close_thread(lua_State *co, lua_State *L) {
+  int status = lua_closethread(co, L);
+  perilune_check(L);
   return status;
 }
 
@@ -77,6 +86,7 @@ static int push_thread(lua_State *L) {
 #undef lua_yield
 #define lua_yield yield
 #define lua_resume resume
+#define lua_closethread close_thread
 #define lua_isyieldable is_yieldable
 #define lua_pushthread push_thread
 

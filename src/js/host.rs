@@ -24,6 +24,10 @@ impl Host for JsHost {
         border::time_zone_minutes(clock_ms)
     }
 
+    fn interrupted(&mut self) -> bool {
+        border::interrupted() != 0
+    }
+
     #[cfg(feature = "shell")]
     fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         super::functions::input()

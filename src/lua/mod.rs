@@ -15,6 +15,7 @@ pub(crate) use mlua_sys::lua54 as raw;
 
 mod alloc;
 mod bulk;
+pub(crate) mod fuel;
 mod function;
 mod references;
 mod seed;

@@ -1,0 +1,112 @@
+// The few places of Lua's C files that no macro and no wrapper reaches (docs/decisions/0015): the build writes patched copies, and
+// stops unless each text is there exactly once. `perilune_...`: lua-5.4/port/fuel.h.
+//
+// Included by build.rs.
+
+/// One change of one C file.
+struct Patch {
+    file: &'static str,
+    /// Exactly as it stands there, once.
+    find: &'static str,
+    replace: &'static str,
+}
+
+const PATCHES: &[Patch] = &[
+    // Every jump back, every step of a loop and every return from C is a tick. `trap` is the interpreter's own way to leave the fast
+    // path, so a tick costs a decrement and no branch.
+    Patch {
+        file: "lvm",
+        find: "#define updatetrap(ci)  (trap = ci->u.l.trap)",
+        replace: "#define updatetrap(ci)  (trap = ci->u.l.trap | perilune_tick_out())",
+    },
+    // Every call of a Lua function: tail calls go round without a jump.
+    Patch { file: "lvm", find: "  trap = L->hookmask;\n", replace: "  trap = L->hookmask | perilune_tick_out();\n" },
+    Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
+    // pcall, xpcall: nothing catches what ends the eval, also when the call had yielded.
+    Patch {
+        file: "lbaselib",
+        find: "static int finishpcall (lua_State *L, int status, lua_KContext extra) {\n",
+        replace: "static int finishpcall (lua_State *L, int status, lua_KContext extra) {\n  perilune_check(L);\n",
+    },
+    // load: a reader is code of the script.
+    Patch {
+        file: "lbaselib",
+        find: "static int load_aux (lua_State *L, int status, int envidx) {\n",
+        replace: "static int load_aux (lua_State *L, int status, int envidx) {\n  perilune_check(L);\n",
+    },
+    Patch { file: "lbaselib", find: "#include \"lualib.h\"\n", replace: "#include \"lualib.h\"\n#include \"fuel.h\"\n" },
+    // The compiler: a tick for each token.
+    Patch {
+        file: "llex",
+        find: "void luaX_next (LexState *ls) {\n",
+        replace: "void luaX_next (LexState *ls) {\n  perilune_tick(ls->L);\n",
+    },
+    Patch { file: "llex", find: "#include \"lzio.h\"\n", replace: "#include \"lzio.h\"\n#include \"fuel.h\"\n" },
+    // Pattern matching: each step of the backtracking, and what it scans.
+    Patch {
+        file: "lstrlib",
+        find: "  if (l_unlikely(ms->matchdepth-- == 0))\n",
+        replace: "  perilune_tick(ms->L);\n  if (l_unlikely(ms->matchdepth-- == 0))\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "  /* keeps trying to match with the maximum repetitions */\n",
+        replace: "  perilune_charge(i);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "    while (++s < ms->src_end) {\n      if (*s == e) {\n",
+        replace: "    perilune_charge(ms->src_end - s);\n    while (++s < ms->src_end) {\n      if (*s == e) {\n",
+    },
+    // A plain search compares at each place where the first byte fits: quadratic, in one call.
+    Patch {
+        file: "lstrlib",
+        find: "static const char *lmemfind (const char *s1, size_t l1,\n",
+        replace: "static const char *lmemfind (lua_State *L, const char *s1, size_t l1,\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "      init++;   /* 1st char is already checked */\n",
+        replace: "      init++;\n      perilune_charge(l2);\n      perilune_tick(L);\n",
+    },
+    Patch { file: "lstrlib", find: "lmemfind(s + init, ls - init, p, lp)", replace: "lmemfind(L, s + init, ls - init, p, lp)" },
+    // string.rep("", 2^40) makes nothing, for hours.
+    Patch {
+        file: "lstrlib",
+        find: "    while (n-- > 1) {  /* first n-1 copies (followed by separator) */\n",
+        replace: "    while (n-- > 1) {\n      perilune_tick(L);\n",
+    },
+    Patch { file: "lstrlib", find: "#include \"lualib.h\"\n", replace: "#include \"lualib.h\"\n#include \"fuel.h\"\n" },
+    // Long strings that begin alike.
+    Patch {
+        file: "lvm",
+        find: "  size_t rl2 = tsslen(ts2);\n",
+        replace: "  size_t rl2 = tsslen(ts2);\n  perilune_charge(rl1 < rl2 ? rl1 : rl2);\n",
+    },
+    // `next` in a large table that was emptied looks at every place.
+    Patch {
+        file: "ltable",
+        find: "  for (; i < asize; i++) {  /* try first array part */\n",
+        replace: "  for (; i < asize; i++, perilune_fuel--) {\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "  for (i -= asize; cast_int(i) < sizenode(t); i++) {  /* hash part */\n",
+        replace: "  for (i -= asize; cast_int(i) < sizenode(t); i++, perilune_fuel--) {\n",
+    },
+    Patch { file: "ltable", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
+    // utf8.len: a tick for each character.
+    Patch {
+        file: "lutf8lib",
+        find: "    const char *s1 = utf8_decode(s + posi, NULL, !lax);\n",
+        replace: "    const char *s1 = (perilune_tick(L), utf8_decode(s + posi, NULL, !lax));\n",
+    },
+    Patch { file: "lutf8lib", find: "#include \"lualib.h\"\n", replace: "#include \"lualib.h\"\n#include \"fuel.h\"\n" },
+    // Numerals may be as long as strings are, and reading one is slow.
+    Patch {
+        file: "lobject",
+        find: "  const char *pmode = strpbrk(s, \".xXnN\");  /* look for special chars */\n",
+        replace: "  const char *pmode = strpbrk(s, \".xXnN\");\n  perilune_charge(strlen(s) << 4);\n",
+    },
+    Patch { file: "lobject", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
+];

@@ -1,0 +1,21 @@
+/* fuel.c: the counter of fuel.h, for Rust; and an error that passes by every message handler. */
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <limits.h>
+
+#include "lua.h"
+
+#include "ldo.h"
+
+#include "fuel.h"
+
+PERILUNE_PER_THREAD int perilune_fuel = INT_MAX;
+
+int perilune_fuel_left(void) { return perilune_fuel; }
+
+void perilune_set_fuel(int ticks) { perilune_fuel = ticks; }
+
+/* Raises the value on top. A handler would be code of the script. [-1, +0, e] */
+void perilune_raise_past_handlers(lua_State *L) { luaD_throw(L, LUA_ERRRUN); }

@@ -1,0 +1,24 @@
+/* lstring.c, in which making a string and comparing long ones is work by bytes. */
+#define lstring_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <string.h>
+
+#include "lua.h"
+
+#include "lobject.h"
+
+#include "fuel.h"
+
+#define memcpy(to, from, n) (perilune_charge(n), memcpy(to, from, n))
+#define memcmp(a, b, n) (perilune_charge(n), memcmp(a, b, n))
+#define luaS_createlngstrobj perilune_create_long
+#include <lstring.c>
+#undef luaS_createlngstrobj
+
+LUAI_FUNC TString *luaS_createlngstrobj(lua_State *L, size_t l) {
+  perilune_charge(l);
+  return perilune_create_long(L, l);
+}

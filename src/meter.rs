@@ -1,0 +1,264 @@
+//! How long a call may run: fuel, in ticks of the interpreter (the same everywhere for the same script), and time, by the host's
+//! clock, which is asked only now and then. Pure: no Lua state, no host.
+//!
+//! Keeps true: what was used is exact, whatever the slices; once tripped, it stays so until the outermost call ends.
+
+/// What one call may use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Allowance {
+    /// Milliseconds; infinite for no limit.
+    pub(crate) timeout_ms: f64,
+    /// Ticks; None for no limit.
+    pub(crate) fuel: Option<u64>,
+}
+
+impl Allowance {
+    pub(crate) const UNLIMITED: Allowance = Allowance { timeout_ms: f64::INFINITY, fuel: None };
+}
+
+/// Why a call was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trip {
+    Timeout,
+    Fuel,
+    Interrupt,
+}
+
+/// Where the call under way must end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    /// Of all ticks since the outermost call began.
+    fuel: u64,
+    /// By the host's clock. NaN: counted from the first time it is asked.
+    deadline_ms: f64,
+    timeout_ms: f64,
+}
+
+/// Ticks from one look at the clock to the next: as many as take about half a millisecond.
+const SLICE_MIN: i32 = 16;
+const SLICE_FIRST: i32 = 250;
+const SLICE_MAX: i32 = 20_000;
+/// A slice that took longer was too long, one that took less too short.
+const SLICE_LONG_MS: f64 = 1.0;
+const SLICE_SHORT_MS: f64 = 0.25;
+
+#[derive(Debug)]
+pub(crate) struct Meter {
+    /// For calls that say nothing else.
+    pub(crate) usual: Allowance,
+    /// For the next call only.
+    pub(crate) next: Option<Allowance>,
+    ends: Ends,
+    /// Ticks used since the outermost call began, without the slice under way.
+    used: u64,
+    /// Ticks of the slice under way.
+    given: i32,
+    slice: i32,
+    /// When the clock was asked last in this call; NaN: not yet.
+    asked_ms: f64,
+    tripped: Option<Trip>,
+    /// Of the last outermost call that ran Lua.
+    last_used: u64,
+}
+
+impl Meter {
+    pub(crate) fn new(usual: Allowance) -> Self {
+        let ends = Ends { fuel: u64::MAX, deadline_ms: f64::INFINITY, timeout_ms: f64::INFINITY };
+        Meter {
+            usual,
+            next: None,
+            ends,
+            used: 0,
+            given: 0,
+            slice: SLICE_FIRST,
+            asked_ms: f64::NAN,
+            tripped: None,
+            last_used: 0,
+        }
+    }
+
+    /// The outermost call begins. Returns the first slice.
+    pub(crate) fn begin(&mut self) -> i32 {
+        let Allowance { timeout_ms, fuel } = self.next.take().unwrap_or(self.usual);
+        self.used = 0;
+        self.tripped = None;
+        self.asked_ms = f64::NAN;
+        self.ends = Ends { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms };
+        self.next_slice()
+    }
+
+    /// A call inside of another begins, which may have less, never more. Returns its slice (`left`: of the one under way), and
+    /// what `end_inner` wants.
+    pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, Ends)> {
+        let Allowance { timeout_ms, fuel } = self.next.take()?;
+        self.account(left);
+        if self.ends.deadline_ms.is_nan() {
+            self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
+        }
+        let outer = self.ends;
+        let fuel_end = fuel.map_or(u64::MAX, |fuel| self.used.saturating_add(fuel));
+        self.ends = Ends {
+            fuel: outer.fuel.min(fuel_end),
+            deadline_ms: outer.deadline_ms.min(now_ms + timeout_ms),
+            timeout_ms: outer.timeout_ms.min(timeout_ms),
+        };
+        Some((self.next_slice(), outer))
+    }
+
+    /// It ends: the outer call goes on, unless it is over its own limits. Returns its slice.
+    pub(crate) fn end_inner(&mut self, left: i32, outer: Ends) -> i32 {
+        self.account(left);
+        self.ends = outer;
+        if self.tripped != Some(Trip::Interrupt) {
+            self.tripped = None;
+        }
+        if self.tripped.is_some() { -1 } else { self.next_slice() }
+    }
+
+    /// The outermost call ends.
+    pub(crate) fn end(&mut self, left: i32) {
+        self.account(left);
+        self.tripped = None;
+        if self.used > 0 {
+            self.last_used = self.used;
+        }
+    }
+
+    /// No ticks are left: how many more there are, or why none.
+    pub(crate) fn refuel(&mut self, left: i32, now_ms: f64, interrupted: bool) -> Result<i32, Trip> {
+        self.account(left);
+        let tripped = self.tripped.or_else(|| self.trip(now_ms, interrupted));
+        if let Some(trip) = tripped {
+            self.tripped = Some(trip);
+            return Err(trip);
+        }
+        let took_ms = now_ms - self.asked_ms;
+        if took_ms > SLICE_LONG_MS {
+            self.slice = (self.slice / 4).max(SLICE_MIN);
+        } else if took_ms < SLICE_SHORT_MS {
+            self.slice = (self.slice * 2).min(SLICE_MAX);
+        }
+        self.asked_ms = now_ms;
+        Ok(self.next_slice())
+    }
+
+    fn trip(&mut self, now_ms: f64, interrupted: bool) -> Option<Trip> {
+        if interrupted {
+            return Some(Trip::Interrupt);
+        }
+        if self.used >= self.ends.fuel {
+            return Some(Trip::Fuel);
+        }
+        if self.ends.deadline_ms.is_nan() {
+            self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
+        }
+        (now_ms >= self.ends.deadline_ms).then_some(Trip::Timeout)
+    }
+
+    fn account(&mut self, left: i32) {
+        if self.tripped.is_some() {
+            return;
+        }
+        self.used += (i64::from(self.given) - i64::from(left)).max(0) as u64;
+        self.given = 0;
+    }
+
+    fn next_slice(&mut self) -> i32 {
+        // One tick past the last one that is allowed is the one that trips.
+        let left = i32::try_from(self.ends.fuel.saturating_sub(self.used)).unwrap_or(i32::MAX);
+        self.given = self.slice.min(left);
+        self.given
+    }
+
+    pub(crate) fn tripped(&self) -> Option<Trip> {
+        self.tripped
+    }
+
+    /// Ticks that the last outermost call used.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.last_used
+    }
+
+    /// What the call under way was allowed: for messages.
+    pub(crate) fn allowed(&self) -> (f64, u64) {
+        (self.ends.timeout_ms, self.ends.fuel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(timeout_ms: f64, fuel: Option<u64>) -> Meter {
+        Meter::new(Allowance { timeout_ms, fuel })
+    }
+
+    /// Uses ticks one slice after the other; how many until it tripped, and why.
+    fn run(meter: &mut Meter, mut slice: i32, ms_per_slice: f64) -> (u64, Trip) {
+        let (mut used, mut now) = (0, 0.0);
+        loop {
+            used += slice as u64 + 1;
+            now += ms_per_slice;
+            match meter.refuel(-1, now, false) {
+                Ok(more) => slice = more,
+                Err(trip) => return (used, trip),
+            }
+        }
+    }
+
+    #[test]
+    fn fuel_ends_exactly_whatever_the_slices() {
+        for fuel in [1, 10, 999, 1000, 1001, 123_457] {
+            for ms in [0.0, 0.5, 100.0] {
+                let mut meter = meter(f64::INFINITY, Some(fuel));
+                let slice = meter.begin();
+                let (used, trip) = run(&mut meter, slice, ms);
+                assert_eq!(trip, Trip::Fuel);
+                assert!((fuel..=fuel + 1 + fuel / 16).contains(&used), "{fuel} {ms}: {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn time_is_counted_from_the_first_look_at_the_clock() {
+        let mut meter = meter(50.0, None);
+        let slice = meter.begin();
+        let mut now = 1000.0;
+        assert!(meter.refuel(-1, now, false).is_ok() && slice > 0);
+        while meter.refuel(-1, now, false).is_ok() {
+            now += 7.0;
+        }
+        assert_eq!((meter.tripped(), now), (Some(Trip::Timeout), 1056.0));
+    }
+
+    #[test]
+    fn slices_follow_the_clock() {
+        let mut meter = meter(f64::INFINITY, None);
+        meter.begin();
+        let mut now = 0.0;
+        let mut slice = 0;
+        for _ in 0..20 {
+            now += 0.1;
+            slice = meter.refuel(-1, now, false).expect("goes on");
+        }
+        assert_eq!(slice, SLICE_MAX);
+        for _ in 0..20 {
+            now += 5.0;
+            slice = meter.refuel(-1, now, false).expect("goes on");
+        }
+        assert_eq!(slice, SLICE_MIN);
+    }
+
+    #[test]
+    fn an_inner_call_may_have_less_and_never_more() {
+        let mut meter = meter(100.0, Some(10_000));
+        meter.begin();
+        meter.next = Some(Allowance { timeout_ms: 1e9, fuel: Some(1_000_000) });
+        let (_, outer) = meter.begin_inner(500, 0.0).expect("has its own");
+        assert_eq!(meter.ends.fuel, 10_000);
+        assert!(meter.refuel(-1, 200.0, false).is_err(), "the outer deadline holds");
+        assert!(meter.end_inner(-1, outer) > 0, "the outer call finds that out by itself");
+        assert_eq!(meter.refuel(-1, 200.0, false), Err(Trip::Timeout));
+        assert_eq!(meter.refuel(-1, 0.0, false), Err(Trip::Timeout), "once tripped, it stays so");
+    }
+}

@@ -7,6 +7,7 @@ use crate::host::{Host, Stream};
 use crate::host_call::HostFunctions;
 use crate::limits::OUTPUT_BUFFER_BYTES;
 use crate::lua::{Memory, Role, Stack, raw};
+use crate::number_map::NumberMap;
 use crate::store::TableStore;
 use std::ffi::c_int;
 use std::fmt;
@@ -27,6 +28,10 @@ pub(crate) struct Context {
     pub(crate) task: c_int,
     /// The input of the operation that resumes a task, until the function that waited has read it.
     pub(crate) settled: Option<NonNull<[u8]>>,
+    /// What Lua holds of the host: how often each id was given. Not those that the host keeps for good.
+    pub(crate) held: NumberMap<u32, u32>,
+    /// Will the collector tell when its cycle is over?
+    pub(crate) watches_cycles: bool,
     /// Arguments of a host function on their way out, and results on their way in.
     pub(crate) args: Vec<u8>,
     pub(crate) results: Vec<u8>,
@@ -129,6 +134,8 @@ impl Context {
             reply: Vec::new(),
             task: 0,
             settled: None,
+            held: NumberMap::default(),
+            watches_cycles: false,
             args: Vec::new(),
             results: Vec::new(),
             failure_number: 0,

@@ -37,6 +37,7 @@ pub mod limits;
 mod lua;
 #[cfg(feature = "mlua")]
 mod mlua;
+mod number_map;
 mod operations;
 mod registry;
 pub mod request;

@@ -51,10 +51,7 @@ pub(crate) struct Context {
     pub(crate) handles: usize,
     /// Is the collector in generational mode?
     pub(crate) generational: bool,
-    /// Does `warn` write?
-    pub(crate) warnings_on: bool,
-    /// Is a warning in several pieces under way?
-    pub(crate) warning_continues: bool,
+    pub(crate) warnings: Warnings,
     /// Memory held back for describing failures.
     pub(crate) parachute: Vec<u8>,
     /// That mlua knows this VM.
@@ -62,6 +59,15 @@ pub(crate) struct Context {
     pub(crate) lent: Option<crate::mlua::Lent>,
     /// Standard input as the host gave it; how much of it the program has read is known to `stdin` (`stdlib::io`).
     pub(crate) input: Vec<u8>,
+}
+
+/// What `warn` is about.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    /// Does it write?
+    pub(crate) on: bool,
+    /// Is one in several pieces under way?
+    pub(crate) unfinished: bool,
 }
 
 /// What the message handler saw, where the error was raised.
@@ -149,8 +155,7 @@ impl Context {
             handles: 0,
             generational: false,
             parachute: Vec::new(),
-            warnings_on: false,
-            warning_continues: false,
+            warnings: Warnings::default(),
             #[cfg(feature = "mlua")]
             lent: None,
             input: Vec::new(),

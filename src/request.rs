@@ -273,7 +273,12 @@ impl Vm {
             c.memory.for_script();
         }
         if c.depth > 0 {
+            // A refusal of the store is one also where it comes out further up.
+            let store = mem::take(&mut c.failure.store);
             c.failure = frame.failure;
+            if !store.is_empty() {
+                c.failure.store = store;
+            }
             return outcome;
         }
         host_call::forget_failure(frame.stack);

@@ -222,6 +222,17 @@ fn an_error_of_lua_goes_through_rust_as_the_same_value() {
 }
 
 #[test]
+fn a_refusal_of_the_store_stays_one_on_its_way_through_rust() {
+    let mut lua = vm();
+    lua.register("eval", |vm: &mut Vm, source: String| vm.eval(source).map(|reply| reply.values))
+        .expect("registers");
+    lua.eval("t = ext.table('gone') ext.drop('gone')").expect("runs");
+    let error = lua.eval("eval('t.x = 1')").expect_err("is gone");
+    assert_eq!(error.code(), "storage", "{error}");
+    assert_eq!(lua.eval("pcall(eval, 't.x = 1') error('other')").expect_err("other").code(), "runtime");
+}
+
+#[test]
 fn rust_and_lua_call_each_other_to_depth_100() {
     let mut lua = vm();
     lua.register("down", |vm: &mut Vm, depth: i64| vm.call::<i64>("step", depth - 1)).expect("registers");

@@ -5,13 +5,14 @@
 import { readFileSync, readdirSync } from "node:fs";
 
 const JS_ENGINES = ["perilune", "wasmoon", "fengari"];
+const perOperation = { unit: "µs", per: "operation", engines: JS_ENGINES };
 
 /** fengari is 10 to 40 times slower: it does a part of each workload, and its figure is scaled up. */
 export const PART_OF_WORKLOAD = { fengari: 1 / 8 };
 
 const directory = new URL("./workloads/", import.meta.url);
 
-export const MEASURES = [...workloads(), ...crossings(), ...stores()];
+export const MEASURES = [...workloads(), ...evals(), ...calls(), ...values(), ...stores()];
 
 function workloads() {
   return readdirSync(directory)
@@ -31,8 +32,7 @@ function workloads() {
     });
 }
 
-function crossings() {
-  const perOperation = { unit: "µs", per: "operation", engines: JS_ENGINES };
+function evals() {
   return [
     { id: "eval/return_1", title: 'eval("return 1")', count: 4000, task: { kind: "eval", source: "return 1" } },
     {
@@ -55,18 +55,60 @@ function crossings() {
       count: 40,
       task: { kind: "eval", source: loop(10_000) },
     },
-    { id: "cross/js_to_lua", title: "JS calls a Lua function, 2 numbers", count: 10_000, task: { kind: "call" } },
-    { id: "cross/lua_to_js", title: "Lua calls a JS function, 2 numbers", count: 10_000, task: { kind: "hostCall" } },
-    { id: "cross/array_to_lua", title: "array of 1,000 mixed values to Lua", count: 30, task: { kind: "toLua" } },
-    { id: "cross/array_to_js", title: "table of 1,000 mixed values to JS", count: 30, task: { kind: "toJs" } },
-    { id: "cross/echo_1k", title: "string of 1 KB to Lua and back", count: 2000, task: { kind: "echo", bytes: 1024 } },
-    {
-      id: "cross/echo_100k",
-      title: "string of 100 KB to Lua and back",
-      count: 40,
-      task: { kind: "echo", bytes: 102_400 },
-    },
   ].map((measure) => ({ ...perOperation, ...measure }));
+}
+
+/** Calls from one language into the other. */
+function calls() {
+  const passed = { numbers: "2 numbers in, 1 out", string: "a short string in", object: "{ x = 1, y = 2 } in" };
+  const both = Object.entries(passed).flatMap(([passes, what]) => {
+    const suffix = passes === "numbers" ? "" : `_${passes}`;
+    const count = passes === "object" ? 4000 : 10_000;
+    return [
+      { id: `js_to_lua${suffix}`, title: `JS calls a Lua function, ${what}`, count, task: { kind: "call", passes } },
+      {
+        id: `lua_to_js${suffix}`,
+        title: `Lua calls a JS function, ${what}`,
+        count,
+        task: { kind: "hostCall", passes },
+      },
+    ];
+  });
+  return [
+    ...both,
+    { id: "host_error", title: "a JS function throws, pcall catches it", count: 1000, task: { kind: "hostError" } },
+    {
+      id: "recursion",
+      title: "JS calls Lua calls JS ..., 20 deep and back",
+      count: 200,
+      task: { kind: "recursion", depth: 20 },
+    },
+    {
+      id: "one_wait",
+      title: "evalAsync of a chunk that waits once",
+      count: 1000,
+      // fengari cannot.
+      engines: ["perilune", "wasmoon"],
+      task: { kind: "wait" },
+    },
+  ].map((measure) => ({ ...perOperation, ...measure, id: `cross/call/${measure.id}` }));
+}
+
+/** Values copied from one language into the other. */
+function values() {
+  const tables = [
+    ["numbers", "array of 1,000 numbers"],
+    ["mixed", "array of 1,000 numbers and strings"],
+    ["object", "object of 1,000 keys"],
+  ].flatMap(([data, what]) => [
+    { id: `${data}_to_lua`, title: `${what} to Lua`, count: 30, task: { kind: "toLua", data } },
+    { id: `${data}_to_js`, title: `${what} to JS`, count: 30, task: { kind: "toJs", data } },
+  ]);
+  return [
+    ...tables,
+    { id: "echo_1k", title: "string of 1 KB to Lua and back", count: 2000, task: { kind: "echo", bytes: 1024 } },
+    { id: "echo_100k", title: "string of 100 KB to Lua and back", count: 40, task: { kind: "echo", bytes: 102_400 } },
+  ].map((measure) => ({ ...perOperation, ...measure, id: `cross/value/${measure.id}` }));
 }
 
 /** ext.table, and the same programs on a plain table for context. */

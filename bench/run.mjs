@@ -24,7 +24,7 @@ const USAGE = `cargo xtask bench [OPTIONS]
   --engines A,B     some of perilune, wasmoon, fengari, native
   --processes N     fresh processes (or pages) for each measure and engine (3)
   --rounds N        samples from each of them (5)
-  --soak            a million evals on one state instead: does memory grow?
+  --soak            millions of crossings instead: does memory grow? With --quick a twentieth of them
   --list            the names
   --no-build        (xtask) measure what is there`;
 
@@ -58,8 +58,7 @@ const plan = {
 
 if (options.help) console.log(USAGE);
 else if (options.list) console.log(MEASURES.map(({ id, title }) => `${id.padEnd(28)} ${title}`).join("\n"));
-else if (options.soak)
-  process.exitCode = spawnSync(process.execPath, ["--expose-gc", path("soak.mjs")], { stdio: "inherit" }).status;
+else if (options.soak) process.exitCode = soak();
 else await main();
 
 async function main() {
@@ -70,6 +69,11 @@ async function main() {
     failed ||= report(run);
   }
   if (failed) process.exitCode = 1;
+}
+
+function soak() {
+  const args = ["--expose-gc", path("soak.mjs"), `--filter=${options.filter}`, ...(options.quick ? ["--quick"] : [])];
+  return spawnSync(process.execPath, args, { stdio: "inherit" }).status;
 }
 
 async function runIn(environment) {
@@ -145,7 +149,9 @@ function report(run) {
   console.log(`\n## ${run.environment === "node" ? "Node" : "Chromium"}\n\n${prose(run)}\n`);
   const groups = [
     ["compute", "compute/"],
-    ["eval and crossings", "eval/", "cross/"],
+    ["eval", "eval/"],
+    ["calls", "cross/call/"],
+    ["values that cross", "cross/value/"],
     ["tables", "store/"],
     ["start", "start/"],
     ["persistence", "persistence/"],

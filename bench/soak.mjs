@@ -1,12 +1,70 @@
-// A million evals on one state, of many kinds: does anything grow? `node soak.mjs [EVALS]`, or `run.mjs --soak`.
+// A long life: millions of crossings of many kinds. Does anything grow?
+//
+// `node --expose-gc soak.mjs [--quick] [--filter TEXT]`, or `run.mjs --soak`. Each part has a state of its own. After a
+// fifth of its calls (the warm-up), and after all of them, everything that can be collected is, in both languages, and
+// what is left is measured: flat is what has not grown. In between Lua collects as it does by itself; what a collection
+// hides that is forced every now and then shows here, such as a table that grows with what waits for its finalizer.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 import { create } from "./engines/perilune.mjs";
 import { markdown } from "./lib/report.mjs";
 
-const EVALS = Number(process.argv[2] ?? 1_000_000);
-const STEPS = 10;
+const WARMUP = 1 / 5;
+/** So often V8 is made to collect in the parts that forget: handles pile up until then. */
+const FORGOTTEN_MAX = 500;
+/** One eval runs so many calls of JavaScript. */
+const CALLS_PER_EVAL = 1000;
+const OUTPUT = fileURLToPath(new URL("../target/bench/", import.meta.url));
 
-const KINDS = [
+/**
+ * What may be added and still be flat: a table of Lua that doubles late, the peak before a late collection (linear memory
+ * never shrinks), code that V8 compiles late. What is lost with each of 80,000 calls is more: nothing takes less than 8 bytes.
+ */
+const TOLERANCES = {
+  Lua: 64 * 1024,
+  "linear memory": 256 * 1024,
+  handles: 0,
+  "JS functions": 0,
+  "JS heap": 512 * 1024,
+};
+
+const { values: options } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, filter: { type: "string", default: "" } },
+});
+if (!globalThis.gc) throw new Error("run it with --expose-gc");
+
+/** The state of the part that runs. */
+let lua;
+/** Functions made for Lua that V8 has not collected: what the host table keeps, it keeps. */
+let functions = 0;
+const collected = new FinalizationRegistry(() => functions--);
+
+const PARTS = [
+  { id: "evals", title: "evals of ten kinds", count: 1_000_000, run: evals },
+  { id: "js_to_lua", title: "JS calls Lua, numbers", count: 1_000_000, run: callsOfLua },
+  { id: "lua_to_js", title: "Lua calls JS, numbers", count: 1_000_000, run: callsOfJs },
+  { id: "js_to_lua/disposed", title: "JS calls Lua, functions both ways, disposed", count: 100_000, run: luaDisposed },
+  { id: "lua_to_js/disposed", title: "Lua calls JS, functions both ways, disposed", count: 100_000, run: jsDisposed },
+  {
+    id: "js_to_lua/forgotten",
+    title: "JS calls Lua, functions both ways, forgotten",
+    count: 100_000,
+    run: luaForgotten,
+  },
+  {
+    id: "lua_to_js/forgotten",
+    title: "Lua calls JS, functions both ways, forgotten",
+    count: 100_000,
+    run: jsForgotten,
+  },
+  { id: "host_errors", title: "errors of JS caught in Lua", count: 100_000, run: hostErrors },
+  { id: "waits", title: "evalAsync with one wait", count: 100_000, run: waits },
+];
+
+const EVALS = [
   (i) => ["return 1"],
   (i) => [`return ${i} + 1`],
   (i) => [`local t = {} for i = 1, 10 do t[i] = "item " .. i end return t`],
@@ -19,26 +77,120 @@ const KINDS = [
   (i) => [`return function() return ${i} end`],
 ];
 
-const lua = await create();
-const rows = [];
-const measure = (done, ms) => {
-  globalThis.gc?.();
-  lua.collect();
-  const { memory } = lua.stats();
-  const { rss, heapUsed } = process.memoryUsage();
-  const kb = (bytes) => (bytes === undefined ? "–" : (bytes / 1024).toFixed(1));
-  rows.push(
-    [done, ms && (ms * 1000) / (EVALS / STEPS), kb(memory.luaUsed), kb(memory.used), kb(heapUsed), kb(rss)].map(shown),
-  );
-};
-const shown = (value) => (typeof value === "number" ? String(Math.round(value * 100) / 100) : (value ?? ""));
+await main();
 
-measure(0);
-let done = 0;
-for (let step = 0; step < STEPS; step++) {
-  const start = performance.now();
-  for (const until = done + EVALS / STEPS; done < until; done++) {
-    const [code, fails] = KINDS[done % KINDS.length](done);
+async function main() {
+  const results = [];
+  for (const part of PARTS.filter(({ id }) => id.includes(options.filter))) {
+    const result = await soak(part);
+    console.error(`${result.id.padEnd(22)} ${verdict(result)}`);
+    results.push(result);
+  }
+  mkdirSync(OUTPUT, { recursive: true });
+  writeFileSync(`${OUTPUT}soak-latest.json`, JSON.stringify(results, null, 1));
+  console.log(report(results));
+  if (results.some((result) => verdict(result) !== "yes")) process.exitCode = 1;
+}
+
+async function soak({ id, title, count: full, run }) {
+  const count = options.quick ? full / 20 : full;
+  const result = { id, title, count };
+  lua = await create();
+  prepare();
+  try {
+    await run(0, count * WARMUP);
+    result.before = await measure();
+    const start = performance.now();
+    await run(count * WARMUP, count);
+    result.us = ((performance.now() - start) * 1000) / (count * (1 - WARMUP));
+    result.after = await measure();
+  } catch (error) {
+    result.error = error.message;
+  }
+  await lua.close();
+  return result;
+}
+
+/** "yes": it is flat. Else what has grown, or what went wrong. */
+function verdict({ error, before, after }) {
+  if (error) return `failed: ${error}`;
+  const grown = Object.keys(TOLERANCES).filter((key) => after[key] - before[key] > TOLERANCES[key]);
+  return grown.length === 0 ? "yes" : `no: ${grown.join(", ")}`;
+}
+
+/** What is left when both collectors have run. */
+async function measure() {
+  await collect();
+  const { memory, handles } = lua.stats();
+  const { rss, heapUsed } = process.memoryUsage();
+  return {
+    Lua: memory.luaUsed,
+    "linear memory": memory.used,
+    handles,
+    "JS functions": functions,
+    "JS heap": heapUsed,
+    rss,
+  };
+}
+
+/** Forgotten functions go in turn: JavaScript lets go of Lua's, so Lua can of JavaScript's, so V8 can of those. */
+async function collect() {
+  for (let i = 0; i < 3; i++) {
+    await finalize();
+    lua.collect();
+  }
+}
+
+/** What the parts call, made once. */
+function prepare() {
+  lua.eval(`
+    function add(a, b) return a + b end
+    -- Gets a function of JavaScript, gives one of Lua that has it.
+    function wrap(fn) return function(n) return fn(n) + 1 end end
+  `);
+  lua.register("host_add", (a, b) => a + b);
+  lua.register("fail", () => {
+    throw new Error("no such thing");
+  });
+  lua.register("wait", () => Promise.resolve(1));
+  // Get a function of Lua, give one of JavaScript.
+  lua.register("use_and_dispose", (fn, n) => {
+    const value = fn(n);
+    fn.dispose();
+    return made((m) => m + value);
+  });
+  lua.register("use_and_forget", (fn, n) => {
+    const value = fn(n);
+    return made((m) => m + value);
+  });
+  lua.eval(`
+    local host_add, fail = host_add, fail
+    function add_many(from, to)
+      local sum = 0
+      for i = from, to - 1 do sum = host_add(sum, i) end
+      return sum
+    end
+    function fail_many(from, to)
+      for i = from, to - 1 do
+        local ok, e = pcall(fail)
+        if ok or e.message ~= "no such thing" then error("caught by call " .. i .. ": " .. tostring(e)) end
+      end
+      return to - from
+    end
+    function use_many(use, from, to)
+      local right = 0
+      for i = from, to - 1 do
+        local fn = use(function(n) return n + i end, 1)
+        if fn(2) == i + 3 then right = right + 1 end
+      end
+      return right
+    end
+  `);
+}
+
+function evals(from, to) {
+  for (let i = from; i < to; i++) {
+    const [code, fails] = EVALS[i % EVALS.length](i);
     let failed = false;
     try {
       const value = lua.eval(code);
@@ -46,9 +198,95 @@ for (let step = 0; step < STEPS; step++) {
     } catch {
       failed = true;
     }
-    if (failed !== Boolean(fails)) throw new Error(`eval ${done} should ${fails ? "" : "not "}fail: ${code}`);
+    if (failed !== Boolean(fails)) throw new Error(`eval ${i} should ${fails ? "" : "not "}fail: ${code}`);
   }
-  measure(done, performance.now() - start);
 }
-console.log(markdown(["evals", "µs each", "Lua KB", "linear memory KB", "JS heap KB", "RSS KB"], rows));
-await lua.close();
+
+function callsOfLua(from, to) {
+  const add = lua.global("add");
+  for (let i = from; i < to; i++) expect(add(i, 1), i + 1);
+  add.dispose();
+}
+
+function callsOfJs(from, to) {
+  inEvals(from, to, (a, b) => expect(lua.eval(`return add_many(${a}, ${b})`), ((b - a) * (a + b - 1)) / 2));
+}
+
+function luaDisposed(from, to) {
+  const wrap = lua.global("wrap");
+  for (let i = from; i < to; i++) {
+    const wrapped = wrap(made((n) => n + i));
+    expect(wrapped(1), i + 2);
+    wrapped.dispose();
+  }
+  wrap.dispose();
+}
+
+async function luaForgotten(from, to) {
+  const wrap = lua.global("wrap");
+  for (let i = from; i < to; i++) {
+    expect(wrap(made((n) => n + i))(1), i + 2);
+    if (i % FORGOTTEN_MAX === 0) await finalize();
+  }
+  wrap.dispose();
+}
+
+function jsDisposed(from, to) {
+  inEvals(from, to, (a, b) => expect(lua.eval(`return use_many(use_and_dispose, ${a}, ${b})`), b - a));
+}
+
+async function jsForgotten(from, to) {
+  for (let i = from; i < to; i += FORGOTTEN_MAX) {
+    const end = Math.min(i + FORGOTTEN_MAX, to);
+    expect(lua.eval(`return use_many(use_and_forget, ${i}, ${end})`), end - i);
+    await finalize();
+  }
+}
+
+function hostErrors(from, to) {
+  inEvals(from, to, (a, b) => expect(lua.eval(`return fail_many(${a}, ${b})`), b - a));
+}
+
+async function waits(from, to) {
+  for (let i = from; i < to; i++) expect(await lua.evalAsync("return wait() + 1"), 2);
+}
+
+/** A function for Lua, counted until V8 collects it. */
+function made(fn) {
+  functions++;
+  collected.register(fn);
+  return fn;
+}
+
+/** V8 finds what was forgotten; the finalizers run in a task of their own. */
+async function finalize() {
+  gc();
+  await new Promise((resolve) => setTimeout(resolve));
+}
+
+function inEvals(from, to, run) {
+  for (let a = from; a < to; a += CALLS_PER_EVAL) run(a, Math.min(a + CALLS_PER_EVAL, to));
+}
+
+function expect(value, expected) {
+  if (value !== expected) throw new Error(`${value} instead of ${expected}`);
+}
+
+function report(results) {
+  const shown = (key, state) => {
+    if (!state) return "–";
+    return key === "handles" || key === "JS functions" ? String(state[key]) : (state[key] / 1024).toFixed(0);
+  };
+  const rows = results.map((result) => [
+    result.title,
+    String(result.count),
+    result.us?.toFixed(2) ?? "–",
+    ...Object.keys(TOLERANCES).map((key) => `${shown(key, result.before)} → ${shown(key, result.after)}`),
+    verdict(result),
+  ]);
+  const heads = { Lua: "Lua, KB", "linear memory": "linear memory, KB", "JS heap": "JS heap, KB" };
+  return markdown(
+    ["a long life", "times", "µs each", ...Object.keys(TOLERANCES).map((key) => heads[key] ?? key), "flat"],
+    rows,
+  );
+}

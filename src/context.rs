@@ -8,6 +8,7 @@ use crate::host_call::HostFunctions;
 use crate::limits::OUTPUT_BUFFER_BYTES;
 use crate::lua::{Memory, Role, Stack, raw};
 use crate::meter::{Allowance, Meter};
+use crate::number_map::NumberMap;
 use crate::store::TableStore;
 use std::ffi::c_int;
 use std::fmt;
@@ -34,6 +35,10 @@ pub(crate) struct Context {
     pub(crate) task: c_int,
     /// The input of the operation that resumes a task, until the function that waited has read it.
     pub(crate) settled: Option<NonNull<[u8]>>,
+    /// What Lua holds of the host: how often each id was given. Not those that the host keeps for good.
+    pub(crate) held: NumberMap<u32, u32>,
+    /// Will the collector tell when its cycle is over?
+    pub(crate) watches_cycles: bool,
     /// Arguments of a host function on their way out, and results on their way in.
     pub(crate) args: Vec<u8>,
     pub(crate) results: Vec<u8>,
@@ -53,10 +58,7 @@ pub(crate) struct Context {
     pub(crate) handles: usize,
     /// Is the collector in generational mode?
     pub(crate) generational: bool,
-    /// Does `warn` write?
-    pub(crate) warnings_on: bool,
-    /// Is a warning in several pieces under way?
-    pub(crate) warning_continues: bool,
+    pub(crate) warnings: Warnings,
     /// Memory held back for describing failures.
     pub(crate) parachute: Vec<u8>,
     /// That mlua knows this VM.
@@ -64,6 +66,15 @@ pub(crate) struct Context {
     pub(crate) lent: Option<crate::mlua::Lent>,
     /// Standard input as the host gave it; how much of it the program has read is known to `stdin` (`stdlib::io`).
     pub(crate) input: Vec<u8>,
+}
+
+/// What `warn` is about.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    /// Does it write?
+    pub(crate) on: bool,
+    /// Is one in several pieces under way?
+    pub(crate) unfinished: bool,
 }
 
 /// What the message handler saw, where the error was raised.
@@ -138,6 +149,8 @@ impl Context {
             reply: Vec::new(),
             task: 0,
             settled: None,
+            held: NumberMap::default(),
+            watches_cycles: false,
             args: Vec::new(),
             results: Vec::new(),
             failure_number: 0,
@@ -151,8 +164,7 @@ impl Context {
             handles: 0,
             generational: false,
             parachute: Vec::new(),
-            warnings_on: false,
-            warning_continues: false,
+            warnings: Warnings::default(),
             #[cfg(feature = "mlua")]
             lent: None,
             input: Vec::new(),

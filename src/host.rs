@@ -26,6 +26,11 @@ pub trait Host {
     /// A clock that never steps back, in milliseconds from any start (`os.clock`).
     fn monotonic_ms(&mut self) -> f64;
 
+    /// The clock of timeouts, in milliseconds from any start: a real one also where a host gives the program a clock of its own.
+    fn timer_ms(&mut self) -> f64 {
+        self.monotonic_ms()
+    }
+
     /// Offset of local time east of UTC, in minutes, at a moment of the wall clock.
     fn time_zone_minutes(&mut self, clock_ms: f64) -> i32 {
         let _ = clock_ms;

@@ -38,6 +38,7 @@ mod lua;
 mod meter;
 #[cfg(feature = "mlua")]
 mod mlua;
+mod number_map;
 mod operations;
 mod registry;
 pub mod request;

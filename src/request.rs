@@ -292,7 +292,7 @@ impl Vm {
             fuel::set(c.meter.begin());
             Fuel::Outermost(left)
         } else if c.meter.next.is_some()
-            && let Some((ticks, outer)) = c.meter.begin_inner(left, c.host.monotonic_ms())
+            && let Some((ticks, outer)) = c.meter.begin_inner(left, c.host.timer_ms())
         {
             fuel::set(ticks);
             Fuel::Inner(outer)
@@ -342,7 +342,12 @@ impl Vm {
             c.memory.for_script();
         }
         if c.depth > 0 {
+            // A refusal of the store is one also where it comes out further up.
+            let store = mem::take(&mut c.failure.store);
             c.failure = frame.failure;
+            if !store.is_empty() {
+                c.failure.store = store;
+            }
             return outcome;
         }
         host_call::forget_failure(frame.stack);

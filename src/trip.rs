@@ -29,7 +29,7 @@ unsafe extern "C-unwind" fn perilune_refuel(l: *mut raw::lua_State) {
         return fuel::set(fuel::UNLIMITED);
     }
     let known = c.meter.tripped().is_some();
-    let (now_ms, interrupted) = if known { (0.0, false) } else { (c.host.monotonic_ms(), c.is_interrupted()) };
+    let (now_ms, interrupted) = if known { (0.0, false) } else { (c.host.timer_ms(), c.is_interrupted()) };
     let trip = match c.meter.refuel(fuel::left(), now_ms, interrupted) {
         Ok(ticks) => return fuel::set(ticks),
         Err(trip) => trip,

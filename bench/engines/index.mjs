@@ -1,4 +1,14 @@
 // The engines by name. `native` is no JavaScript: lib/native.mjs runs it.
+//
+// Each has create(), which resolves to the same few methods:
+//   eval(code)              the first result
+//   evalAsync(code)         resolves when the chunk has ended; missing where Lua cannot wait for a promise
+//   awaited(call)           the Lua that waits for the promise which the expression `call` returns; with evalAsync
+//   global(name)            a global; a function of Lua as one of JavaScript
+//   setGlobal(name, value)  arrays and objects become tables
+//   table(value)            what to pass to a function of Lua so that it gets a table
+//   register(name, fn)      a global that is a JavaScript function. It gets copies of tables, as arrays and objects
+//   close()
 
 import * as fengari from "./fengari.mjs";
 import * as perilune from "./perilune.mjs";

@@ -8,9 +8,12 @@ export async function create(options = {}) {
   const lua = await Lua.create(options);
   return {
     eval: (code) => lua.eval(code),
+    evalAsync: (code) => lua.evalAsync(code),
+    awaited: (call) => call,
     global: (name) => lua.globals.get(name),
     setGlobal: (name, value) => lua.globals.set(name, value),
-    ...(lua.register && { register: (name, fn) => lua.register(name, fn) }),
+    table: (value) => value,
+    register: (name, fn) => lua.register(name, fn),
     flush: () => lua.flush(),
     stats: () => lua.stats(),
     collect: () => lua.gc("collect"),

@@ -60,10 +60,6 @@ export async function launch() {
 /** wasmoon and fengari are not ES modules: made so, for the page's import map. */
 async function vendor() {
   const entry = (file) => join(ROOT, "bench/node_modules", file);
-  const entries = {
-    wasmoon: entry("wasmoon/dist/index.js"),
-    fengari: entry("fengari/src/fengari.js"),
-    "fengari-interop": entry("fengari-interop/src/js.js"),
-  };
+  const entries = { wasmoon: entry("wasmoon/dist/index.js"), fengari: entry("fengari/src/fengari.js") };
   await modules(entries, join(ROOT, "target/bench/vendor"));
 }

@@ -3,6 +3,10 @@
 import { PART_OF_WORKLOAD } from "../measures.mjs";
 import { summary } from "./stats.mjs";
 
+/** At least so long each engine runs before it is measured: short samples alone would end before their code is compiled. */
+const WARMUP_MS = 150;
+const WARMUP_SAMPLES_MAX = 100;
+
 /**
  * Runs one measure. `openers` gives for each engine a function that opens a fresh subject; `plan` has `processes`,
  * `rounds` and `warmups`.
@@ -23,13 +27,16 @@ export async function compare(measure, openers, plan) {
         fail(engine, error);
       }
     }
-    for (let round = -plan.warmups; round < plan.rounds; round++) {
+    for (const [engine, subject] of subjects) {
+      await warmUp(subject, countFor(measure, engine, plan), plan).catch((error) => fail(engine, error));
+    }
+    for (let round = 0; round < plan.rounds; round++) {
       for (const engine of rotated([...subjects.keys()], round + process)) {
         if (errors[engine]) continue;
         try {
           const count = countFor(measure, engine, plan);
           const { ms, check } = await subjects.get(engine).sample(count);
-          if (round >= 0) samples[engine].push({ figure: figure(measure, plan, ms, count), check, count });
+          samples[engine].push({ figure: figure(measure, plan, ms, count), check, count });
         } catch (error) {
           fail(engine, error);
         }
@@ -49,6 +56,13 @@ export async function compare(measure, openers, plan) {
     unit: measure.unit,
     engines: Object.fromEntries(engines.map((engine) => [engine, result(engine)])),
   };
+}
+
+async function warmUp(subject, count, plan) {
+  let spent = 0;
+  for (let i = 0; i < plan.warmups || (spent < WARMUP_MS && i < WARMUP_SAMPLES_MAX); i++) {
+    spent += (await subject.sample(count)).ms;
+  }
 }
 
 function countFor(measure, engine, plan) {

@@ -21,7 +21,7 @@ pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
     let status = stack.protect_held(1, |inner| {
         inner.push_nil();
         let reader = Reader::new(bytes);
-        let mut decoder = Decoder { stack: inner, reader, tables: inner.top(), count: 0, host: false };
+        let mut decoder = Decoder { stack: inner, reader, tables: inner.top(), count: 0, host: None };
         decoder.value(0)?;
         decoder.finish()
     });
@@ -35,6 +35,7 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
         return Ok(count);
     }
     let before = stack.top();
+    let mut given = 0;
     let status = stack.protect_held(raw::LUA_MULTRET, |inner| {
         let mut reader = Reader::new(bytes);
         let count = reader.count().map_err(|error| refuse(inner, error))?;
@@ -42,13 +43,32 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
             return Err(refuse(inner, FormatError::OutOfMemory));
         }
         inner.push_nil();
-        let mut decoder = Decoder { stack: inner, reader, tables: inner.top(), count: 0, host: true };
+        let tables = inner.top();
+        let mut decoder = Decoder { stack: inner, reader, tables, count: 0, host: Some(&mut given) };
         for _ in 0..count {
             decoder.value(0)?;
         }
         decoder.finish()
     });
-    if status == Status::Ok { Ok(stack.top() - before) } else { Err(Thrown) }
+    if status == Status::Ok {
+        return Ok(stack.top() - before);
+    }
+    give_back(stack, bytes, given);
+    Err(Thrown)
+}
+
+/// The host has counted every value of its own in a list; those after the first `given` have not become values of Lua.
+#[cold]
+fn give_back(stack: Stack, bytes: &[u8], given: usize) {
+    let mut reader = Reader::new(bytes);
+    let _ = reader.count();
+    let ids = std::iter::from_fn(|| reader.token().ok()).filter_map(|token| match token {
+        Token::HostFunction { id, .. } | Token::HostObject { id, .. } => Some(id),
+        _ => None,
+    });
+    for id in ids.skip(given) {
+        context(stack).functions.release(id, 1);
+    }
 }
 
 /// Values in a list that need no memory of Lua's, and fit into the room that every C function has.
@@ -84,11 +104,16 @@ struct Decoder<'a> {
     /// Index of the message's one table, or of a Lua table that holds its tables by number.
     tables: c_int,
     count: u32,
-    /// May values that live as long as the host does be in it?
-    host: bool,
+    /// How many of the host's own values were read; None where there may be none.
+    host: Option<&'a mut usize>,
 }
 
 impl Decoder<'_> {
+    /// One more of the host's own values, if they may be here.
+    fn is_of_host(&mut self) -> bool {
+        self.host.as_mut().map(|given| **given += 1).is_some()
+    }
+
     fn finish(self) -> Result<(), Thrown> {
         self.stack.remove(self.tables);
         self.reader.finish().map_err(|error| refuse(self.stack, error))
@@ -102,11 +127,11 @@ impl Decoder<'_> {
         }
         match token {
             Token::Table { array, pairs } => self.table(array, pairs, depth),
-            Token::HostFunction { id, name } if self.host => {
+            Token::HostFunction { id, name } if self.is_of_host() => {
                 host_call::push_function(stack, id, name);
                 Ok(())
             }
-            Token::HostObject { id, label } if self.host => {
+            Token::HostObject { id, label } if self.is_of_host() => {
                 host_call::push_object(stack, id, label);
                 Ok(())
             }

@@ -4,11 +4,10 @@
 use crate::context::context;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{Held, Stack, Status, Step, Walk, raw};
+use crate::number_map::NumberMap;
 use crate::value::{FormatError, Writer};
 use crate::{ext, host_call};
-use std::collections::HashMap;
 use std::ffi::c_int;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::mem::MaybeUninit;
 
 /// Room that is made at least, when there is none for the next entry of a table.
@@ -96,12 +95,12 @@ struct Encoder<'a> {
     /// May values that only this VM can resolve travel?
     handles: bool,
     /// Address of a table to its number in this message.
-    seen: HashMap<usize, u32, BuildHasherDefault<AddressHasher>>,
+    seen: NumberMap<usize, u32>,
 }
 
 impl<'a> Encoder<'a> {
     fn new(stack: Stack, out: &'a mut Vec<u8>, handles: bool) -> Self {
-        Encoder { stack, writer: Writer::new(out), handles, seen: HashMap::default() }
+        Encoder { stack, writer: Writer::new(out), handles, seen: NumberMap::default() }
     }
 
     fn value(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
@@ -248,25 +247,5 @@ impl<'a> Encoder<'a> {
         }
         context(stack).handles += 1;
         Ok(reference as u32)
-    }
-}
-
-/// Addresses are distinct and well spread in their upper bits: multiplying is enough of a hash.
-#[derive(Debug, Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn write_usize(&mut self, n: usize) {
-        self.0 = (n as u64 >> 3).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
     }
 }

@@ -1,16 +1,21 @@
 //! Host objects as userdata: what `lua.ref` lends, and the errors that host functions throw. All that Lua can do with one is
 //! to hold it, give it back, show its label, and ask the host for the members that the host allows.
 
-use super::function::{Use, count, hold, push_held, release};
-use super::{Service, exchange};
+use super::{Service, exchange, held};
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
 /// The registry's metatable of host objects.
 static OBJECT: u8 = 0;
-/// The registry's metatable of the first upvalue of a host function.
-static ANCHOR: u8 = 0;
+
+/// What is in the block.
+#[repr(C)]
+struct Object {
+    id: u32,
+    /// Has it been raised as an error before?
+    raised: bool,
+}
 
 fn key_of(place: &'static u8) -> *const c_void {
     ptr::from_ref(place).cast()
@@ -20,23 +25,13 @@ lua_function!(index = index_inner);
 lua_function!(new_index = new_index_inner);
 lua_function!(to_string = to_string_inner);
 lua_function!(concat = concat_inner);
-lua_function!(finalize = finalize_inner);
 
-/// Makes the two metatables. `[-0, +0, m]`
+/// Makes the metatable. `[-0, +0, m]`
 pub(super) fn open(stack: Stack) {
-    stack.push_table(0, 1);
-    stack.set_functions(-1, &[(c"__gc", finalize)]);
-    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&ANCHOR));
-    stack.push_table(0, 7);
+    stack.push_table(0, 6);
     stack.set_functions(
         -1,
-        &[
-            (c"__index", index),
-            (c"__newindex", new_index),
-            (c"__tostring", to_string),
-            (c"__concat", concat),
-            (c"__gc", finalize),
-        ],
+        &[(c"__index", index), (c"__newindex", new_index), (c"__tostring", to_string), (c"__concat", concat)],
     );
     stack.push_bytes(b"host object");
     stack.set_field(-2, c"__name");
@@ -45,29 +40,19 @@ pub(super) fn open(stack: Stack) {
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&OBJECT));
 }
 
-/// Pushes what counts the uses of a host function. `[-0, +1, m]`
-pub(super) fn push_anchor(stack: Stack, id: u32) {
-    let place = stack.push_userdata(size_of::<Use>()).cast::<Use>();
-    // SAFETY: the block is new, and of the size and alignment of a `Use`.
-    unsafe { place.write(Use { id, uses: 1 }) };
-    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&ANCHOR));
-    stack.set_metatable(-2);
-}
-
 /// Pushes the object of this id: the one that Lua has, or a new one. `[-0, +1, m]`
 pub(crate) fn push_object(stack: Stack, id: u32, label: &[u8]) {
-    if push_held(stack, id, raw::LUA_TUSERDATA) {
-        count(stack);
-        return;
+    if held::push(stack, id, raw::LUA_TUSERDATA) {
+        return held::count(stack, id);
     }
-    let place = stack.push_userdata_with_value(size_of::<Use>()).cast::<Use>();
-    // SAFETY: as in `push_anchor`.
-    unsafe { place.write(Use { id, uses: 1 }) };
+    let place = stack.push_userdata_with_value(size_of::<Object>()).cast::<Object>();
+    // SAFETY: the block is new, and of the size and alignment of an `Object`.
+    unsafe { place.write(Object { id, raised: false }) };
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&OBJECT));
     stack.set_metatable(-2);
     stack.push_bytes(label);
     stack.set_user_value(-2);
-    hold(stack, id);
+    held::keep(stack, id);
 }
 
 /// The id of a host object; None for any other value. `[-0, +0, -]`
@@ -78,8 +63,8 @@ pub(crate) fn object_id(stack: Stack, index: c_int) -> Option<u32> {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&OBJECT));
     let ours = stack.raw_equal(-1, -2);
     stack.pop(2);
-    // SAFETY: only `push_object` gives a userdata this metatable, and it holds a `Use`.
-    ours.then(|| unsafe { (*stack.userdata(index).cast::<Use>()).id })
+    // SAFETY: only `push_object` gives a userdata this metatable, and it holds an `Object`.
+    ours.then(|| unsafe { (*stack.userdata(index).cast::<Object>()).id })
 }
 
 /// If a host object is on top, puts the position of the running Lua function before its label, as `error` does. An object that
@@ -90,8 +75,8 @@ pub(super) fn prefix_position(stack: Stack) {
         return;
     }
     // SAFETY: as in `object_id`.
-    let held = unsafe { &*stack.userdata(object).cast::<Use>() };
-    if held.uses > 1 {
+    let raised = unsafe { &mut (*stack.userdata(object).cast::<Object>()).raised };
+    if std::mem::replace(raised, true) {
         return;
     }
     stack.push_where(1);
@@ -133,9 +118,4 @@ fn push_label(stack: Stack, index: c_int) {
     } else {
         stack.push_bytes(b"host object");
     }
-}
-
-fn finalize_inner(stack: Stack) -> Result<c_int, Thrown> {
-    release(stack);
-    Ok(0)
 }

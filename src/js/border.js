@@ -36,7 +36,7 @@ const ENCODER_LENGTH_MIN = 48;
  * @property {() => WebAssembly.Memory} memory the instance's memory; first asked for at the first call
  * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout, 2 is stderr
  * @property {(message: string) => void} [panic]
- * @property {Host} [host] answers the calls of host functions; without one they fail
+ * @property {Host} host answers the calls of host functions
  */
 
 /**
@@ -73,7 +73,6 @@ export function createBorder({ memory, output = toConsole, panic = console.error
   const dropped = [];
   /** @type {Failure | null} */
   let failure = null;
-  const utf8 = new TextEncoder();
 
   function fresh() {
     // A detached view has length 0.
@@ -102,25 +101,11 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     return found;
   }
 
-  /**
-   * Where there is no host: the list of its one message.
-   * @param {number} out
-   * @param {number} outCapacity
-   */
-  function refuse(out, outCapacity) {
-    const message = "there are no host functions here";
-    const length = 9 + message.length;
-    if (length > outCapacity) return length;
-    const memory = fresh();
-    view.setUint32(out, 1, true);
-    view.setUint8(out + 4, 0x04);
-    view.setUint32(out + 5, message.length, true);
-    utf8.encodeInto(message, memory.subarray(out + 9));
-    return length;
-  }
-
-  function noTable() {
-    return failed(Object.assign(new Error("the table was dropped"), { code: "closed" }));
+  /** @param {number} id */
+  function tableOf(id) {
+    const found = tables[id];
+    if (found === undefined) throw Object.assign(new Error("the table was dropped"), { code: "closed" });
+    return found;
   }
 
   /** @param {number} at @param {number} length */
@@ -147,8 +132,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id @param {number} key @param {number} keyLength @param {number} out @param {number} outCapacity */
     table_get(id, key, keyLength, out, outCapacity) {
       try {
-        const table = tables[id];
-        if (table === undefined) return noTable();
+        const table = tableOf(id);
         const memory = fresh();
         const value = table.get(bytesToBinary(memory, key >>> 0, keyLength));
         if (value === undefined) return ABSENT;
@@ -162,8 +146,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id @param {number} key @param {number} keyLength @param {number} value @param {number} valueLength */
     table_set(id, key, keyLength, value, valueLength) {
       try {
-        const table = tables[id];
-        if (table === undefined) return noTable();
+        const table = tableOf(id);
         const memory = fresh();
         table.set(bytesToBinary(memory, key >>> 0, keyLength), bytesToBinary(memory, value >>> 0, valueLength));
         return 0;
@@ -175,9 +158,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id @param {number} key @param {number} keyLength */
     table_remove(id, key, keyLength) {
       try {
-        const table = tables[id];
-        if (table === undefined) return noTable();
-        return table.remove(bytesToBinary(fresh(), key >>> 0, keyLength)) ? 1 : 0;
+        return tableOf(id).remove(bytesToBinary(fresh(), key >>> 0, keyLength)) ? 1 : 0;
       } catch (error) {
         return failed(error);
       }
@@ -186,8 +167,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id @param {number} after @param {number} out @param {number} outCapacity */
     table_next(id, after, out, outCapacity) {
       try {
-        const table = tables[id];
-        if (table === undefined) return noTable();
+        const table = tableOf(id);
         const memory = fresh();
         const start = out >>> 0;
         const end = start + (outCapacity >>> 0);
@@ -210,8 +190,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id */
     table_count(id) {
       try {
-        const table = tables[id];
-        return table === undefined ? noTable() : table.count;
+        return tableOf(id).count;
       } catch (error) {
         return failed(error);
       }
@@ -220,9 +199,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id */
     table_clear(id) {
       try {
-        const table = tables[id];
-        if (table === undefined) return noTable();
-        table.clear();
+        tableOf(id).clear();
         return 0;
       } catch (error) {
         return failed(error);
@@ -297,7 +274,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} out @param {number} outCapacity */
     store_error(out, outCapacity) {
       try {
-        const message = utf8.encode(failure?.message ?? "");
+        const message = encoder.encode(failure?.message ?? "");
         if (message.length <= outCapacity) fresh().set(message, out >>> 0);
         return message.length;
       } catch {
@@ -343,18 +320,17 @@ export function createBorder({ memory, output = toConsole, panic = console.error
 
     /** @param {number} id @param {number} args @param {number} length @param {number} mayWait @param {number} out @param {number} outCapacity */
     host_call(id, args, length, mayWait, out, outCapacity) {
-      if (host === undefined) return (refuse(out >>> 0, outCapacity >>> 0) << 2) | END_ERROR;
       return host.call(id >>> 0, args >>> 0, length >>> 0, mayWait, out >>> 0, outCapacity >>> 0);
     },
 
     /** @param {number} out @param {number} outCapacity */
     host_take(out, outCapacity) {
-      return (host?.take ?? refuse)(out >>> 0, outCapacity >>> 0);
+      return host.take(out >>> 0, outCapacity >>> 0);
     },
 
     /** @param {number} id @param {number} uses */
     host_release(id, uses) {
-      host?.release(id >>> 0, uses >>> 0);
+      host.release(id >>> 0, uses >>> 0);
     },
   };
 
@@ -380,14 +356,6 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     },
 
     /**
-     * Who answers the calls of host functions from now on.
-     * @param {Host} given
-     */
-    setHost(given) {
-      host = given;
-    },
-
-    /**
      * Puts back what `takeFailure` gave: it belongs to a call that is not over.
      * @param {Failure} taken
      */
@@ -398,6 +366,31 @@ export function createBorder({ memory, output = toConsole, panic = console.error
 }
 
 /** @typedef {ReturnType<typeof createBorder>} Border */
+
+/**
+ * A host that has no functions: whatever is called fails, and says so.
+ * @param {() => WebAssembly.Memory} memory
+ * @returns {Host}
+ */
+export function noHost(memory) {
+  const message = "there are no host functions here";
+  /** The list of one string. @param {number} out @param {number} outCapacity */
+  function write(out, outCapacity) {
+    const length = 9 + message.length;
+    if (length > outCapacity) return length;
+    const view = new DataView(memory().buffer, out, length);
+    view.setUint32(0, 1, true);
+    view.setUint8(4, 0x04);
+    view.setUint32(5, message.length, true);
+    encoder.encodeInto(message, new Uint8Array(memory().buffer, out + 9, message.length));
+    return length;
+  }
+  return {
+    call: (_id, _args, _length, _mayWait, out, outCapacity) => (write(out, outCapacity) << 2) | END_ERROR,
+    take: write,
+    release() {},
+  };
+}
 
 /**
  * Bytes as a binary string: each character is one byte.
@@ -496,12 +489,21 @@ let defaultMemory = null;
 /** @type {(stream: number, bytes: Uint8Array) => void} */
 let defaultOutput = toConsole;
 
+function memory() {
+  if (defaultMemory === null) throw new Error("set_memory() was not called");
+  return defaultMemory;
+}
+
+let defaultHost = /* @__PURE__ */ noHost(memory);
+
 const defaultBorder = /* @__PURE__ */ createBorder({
-  memory() {
-    if (defaultMemory === null) throw new Error("set_memory() was not called");
-    return defaultMemory;
-  },
+  memory,
   output: (stream, bytes) => defaultOutput(stream, bytes),
+  host: {
+    call: (...args) => defaultHost.call(...args),
+    take: (...args) => defaultHost.take(...args),
+    release: (...args) => defaultHost.release(...args),
+  },
 });
 
 /**
@@ -525,7 +527,7 @@ export function set_output(output) {
  * @param {Host} host
  */
 export function set_host(host) {
-  defaultBorder.setHost(host);
+  defaultHost = host;
 }
 
 /**

@@ -29,6 +29,7 @@ extern "C" {
     pub(super) fn monotonic_ms() -> f64;
     pub(super) fn time_zone_minutes(ms: f64) -> i32;
     pub(super) fn random_u32() -> u32;
+    pub(super) fn timer_ms() -> f64;
     pub(super) fn interrupted() -> i32;
     pub(super) fn report_panic(at: *const u8, len: usize);
 }

@@ -24,6 +24,10 @@ impl Host for JsHost {
         border::time_zone_minutes(clock_ms)
     }
 
+    fn timer_ms(&mut self) -> f64 {
+        border::timer_ms()
+    }
+
     fn interrupted(&mut self) -> bool {
         border::interrupted() != 0
     }

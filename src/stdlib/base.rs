@@ -188,16 +188,16 @@ unsafe extern "C-unwind" fn warn(state: *mut c_void, message: *const c_char, to_
     // SAFETY: Lua gives a NUL-terminated message.
     let message = unsafe { CStr::from_ptr(message) }.to_bytes();
     let context = context(stack);
-    if !context.warning_continues && to_be_continued == 0 && message.first() == Some(&b'@') {
+    if !context.warnings.unfinished && to_be_continued == 0 && message.first() == Some(&b'@') {
         match message {
-            b"@on" => context.warnings_on = true,
-            b"@off" => context.warnings_on = false,
+            b"@on" => context.warnings.on = true,
+            b"@off" => context.warnings.on = false,
             _ => {}
         }
         return;
     }
-    if context.warnings_on {
-        if !context.warning_continues {
+    if context.warnings.on {
+        if !context.warnings.unfinished {
             context.write(Stream::Stderr, b"Lua warning: ");
         }
         context.write(Stream::Stderr, message);
@@ -205,5 +205,5 @@ unsafe extern "C-unwind" fn warn(state: *mut c_void, message: *const c_char, to_
             context.write(Stream::Stderr, b"\n");
         }
     }
-    context.warning_continues = to_be_continued != 0;
+    context.warnings.unfinished = to_be_continued != 0;
 }

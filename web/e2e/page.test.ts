@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, suite, test } from "node:test";
+import { conversions, describe, described } from "../test/helpers.ts";
 import { setUp, type Setup } from "./browser.ts";
 
 suite("in a page", () => {
@@ -25,6 +26,29 @@ suite("in a page", () => {
       };
     });
     assert.deepEqual(result, { output: "hello\n", values: [1, "é", { a: 1.5 }], code: 42, limit: 2 << 20 });
+    await page.close();
+  });
+
+  test("converts as the table of conversion says", async () => {
+    const page = await setup.open();
+    await page.evaluate(`Object.assign(globalThis, { describe: ${describe}, described: ${described} })`);
+    const { rows, given } = await page.evaluate(async ({ rows, given }) => {
+      const { describe, described } = globalThis as unknown as typeof import("../test/helpers.ts");
+      const lua = await perilune.Lua.create();
+      const holds = (back: string, value: unknown) =>
+        lua.eval<import("../src/index.ts").LuaFunction>(`return function(x) return ${back} end`)(value);
+      return {
+        rows: rows.map(({ lua: expression, js, back }) => {
+          const value = lua.eval(`return ${expression}`);
+          return [describe(value), holds(back, value), holds(back, described(js))];
+        }),
+        given: given.map(({ js, back }) => holds(back, described(js))),
+      };
+    }, conversions);
+    conversions.rows.forEach(({ name, js }, i) => {
+      assert.deepEqual(rows[i], [describe(described(js)), true, true], name);
+    });
+    conversions.given.forEach(({ name }, i) => assert.equal(given[i], true, name));
     await page.close();
   });
 

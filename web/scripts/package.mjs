@@ -18,7 +18,8 @@ const onIndex = {
  */
 export async function buildPackage(outdir, { sourcemap = false } = {}) {
   rmSync(outdir, { recursive: true, force: true });
-  const shared = { ...options, splitting: false, outdir, minify: true, sourcemap };
+  // Node prints the whole line that threw before it says what was thrown: it must not be all of the package.
+  const shared = { ...options, splitting: false, outdir, minify: true, lineLimit: 1000, sourcemap };
   await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
   await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
   for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file));

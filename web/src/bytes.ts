@@ -1,5 +1,5 @@
 /** Bytes that grow while they are written. Little endian, as everything in docs/codec.md. */
-import { writeOne, type Views } from "./plain.js";
+import { NUMBER_BYTES, writeNumber, writeOne, type Views } from "./plain.js";
 import { encodeText } from "./utf8.js";
 
 const FIRST_BYTES = 1024;
@@ -40,6 +40,24 @@ export class ByteWriter implements Views {
     const end = writeOne(this, this.length, this.bytes.length, value);
     if (end > 0) this.length = end;
     return end > 0;
+  }
+
+  /** The numbers that `values` begins with; says how many. Many arrays have nothing else. */
+  numbers(values: readonly unknown[]): number {
+    let at = this.length;
+    let done = 0;
+    for (; done < values.length; done++) {
+      const value = values[done];
+      if (typeof value !== "number") break;
+      if (at + NUMBER_BYTES > this.bytes.length) {
+        this.length = at;
+        this.#reserve(NUMBER_BYTES);
+      }
+      writeNumber(this.view, at, value);
+      at += NUMBER_BYTES;
+    }
+    this.length = at;
+    return done;
   }
 
   /** A tag, then an i64 from a bigint. */

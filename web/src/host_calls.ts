@@ -21,8 +21,11 @@ import { message } from "./writer.js";
 /** A list of this length would not fit into what `host_call` returns. */
 const LIST_BYTES_MAX = 2 ** 30;
 
-/** Several results of a host function: `return LuaMultiReturn.of(1, 2)`. */
-export class LuaMultiReturn<T = unknown> extends Array<T> {}
+/** Several results of a host function: `return LuaMultiReturn.of(1, "two")`. */
+export class LuaMultiReturn<T = unknown> extends Array<T> {
+  /** Inherited; values of different types may be given. */
+  declare static of: <T extends unknown[]>(...values: T) => LuaMultiReturn<T[number]>;
+}
 
 /** What stands behind the ids below 16. */
 export type Services = { readonly [id: number]: HostFunction | undefined };

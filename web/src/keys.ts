@@ -1,8 +1,6 @@
-/** Keys of external tables: JavaScript values to binary strings and back (docs/codec.md, "Keys of external tables"). */
-import { readInteger } from "./plain.js";
+/** Keys of external tables: JavaScript values to binary strings (docs/codec.md, "Keys of external tables"). */
 import { Tag } from "./tags.js";
-import { bytesToBinary, decodeString, fromBinary, toBinary } from "./utf8.js";
-import type { LuaKey } from "./values.js";
+import { bytesToBinary, toBinary } from "./utf8.js";
 
 const scratch = new DataView(new ArrayBuffer(9));
 const scratchBytes = new Uint8Array(scratch.buffer);
@@ -25,22 +23,6 @@ export function encodeKey(key: unknown): string {
         return stringKey(bytesToBinary(bytes, 0, bytes.length));
       }
       throw new TypeError("a key of an external table is a string, a number, a boolean, a bigint or bytes");
-  }
-}
-
-/** The key behind bytes that `encodeKey`, or the VM, made. */
-export function decodeKey(key: string): LuaKey {
-  const bytes = fromBinary(key);
-  const view = new DataView(bytes.buffer);
-  switch (bytes[0]) {
-    case Tag.boolean:
-      return bytes[1] === 1;
-    case Tag.integer:
-      return readInteger(view, 1);
-    case Tag.float:
-      return view.getFloat64(1, true);
-    default:
-      return decodeString(bytes, 5, bytes.length - 5);
   }
 }
 

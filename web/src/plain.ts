@@ -8,7 +8,7 @@ import { encodeText } from "./utf8.js";
 const TWO_32 = 2 ** 32;
 
 /** Length of a number: its tag, and eight bytes. */
-const NUMBER_BYTES = 9;
+export const NUMBER_BYTES = 9;
 /** Length of a string before its bytes. */
 const STRING_HEAD_BYTES = 5;
 
@@ -57,7 +57,13 @@ export function writeOne({ bytes, view }: Views, at: number, end: number, value:
 
 /** Writes a number with its tag: an integer where that loses nothing. */
 export function writeNumber(view: DataView, at: number, value: number): void {
-  if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+  // Most are of 32 bits, which takes no division.
+  const small = value | 0;
+  if (small === value && !Object.is(value, -0)) {
+    view.setUint8(at, Tag.integer);
+    view.setInt32(at + 1, small, true);
+    view.setInt32(at + 5, small >> 31, true);
+  } else if (Number.isSafeInteger(value) && value !== 0) {
     view.setUint8(at, Tag.integer);
     view.setUint32(at + 1, value >>> 0, true);
     view.setInt32(at + 5, Math.floor(value / TWO_32), true);

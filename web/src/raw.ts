@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { createBorder, type Host } from "#js/border.js";
+import { createBorder, noHost, type Host } from "#js/border.js";
 import { storageError } from "./errors.js";
 import { instantiate, type Exports } from "./imports.js";
 import { loadModule } from "./loader.js";
@@ -49,18 +49,19 @@ export interface RawLua extends Pick<
 
 /** Makes an instance. */
 export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
-  const { wasm, storage, output, host } = options;
+  const memory = () => exports.memory;
+  const { wasm, storage, output, host = noHost(memory) } = options;
   const module = await loadModule(wasm);
   const store = await openStorage(storage);
-  const border = createBorder({ memory: () => exports.memory, ...(output && { output }), ...(host && { host }) });
+  const border = createBorder({ memory, host, ...(output && { output }) });
   border.attach(store);
   const exports = await instantiate(module, border).catch(async (error: unknown) => {
     await store.close({ discard: true });
     throw error;
   });
-  const { memory, configure, init, io_ptr, io_len, io_reserve, request } = exports;
+  const { configure, init, io_ptr, io_len, io_reserve, request } = exports;
   return {
-    memory,
+    memory: exports.memory,
     configure,
     init,
     io_ptr,

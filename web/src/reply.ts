@@ -62,7 +62,8 @@ export class RaisedErrors {
   make({ status, list, hosted }: Reply, failure: Failure | null): LuaError {
     const [message, traceback, chunk, line, value, number] = list;
     const again = number !== undefined && this.#last?.number === number ? this.#last : undefined;
-    const kind = KINDS[status] ?? "bug";
+    // What storage refused stays that on its way through host functions, where the module sees a value like any other.
+    const kind = again?.error instanceof LuaStorageError ? "storage" : (KINDS[status] ?? "bug");
     const details = {
       traceback: readText(traceback),
       chunk: readText(chunk),

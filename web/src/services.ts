@@ -36,7 +36,7 @@ function lookUp(modules: Exclude<Modules, (name: string) => unknown>, key: strin
 
 function checkModule(name: string, source: unknown, chunkName: string): LuaMultiReturn | undefined {
   if (source === undefined || source === null) return undefined;
-  if (typeof source === "string" || source instanceof Uint8Array) return LuaMultiReturn.of<unknown>(source, chunkName);
+  if (typeof source === "string" || source instanceof Uint8Array) return LuaMultiReturn.of(source, chunkName);
   throw new TypeError(`module '${name}': its source must be a string or a Uint8Array, not a ${className(source)}`);
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Table } from "#js/table_store.js";
 import { LuaClosedError, storageError } from "./errors.js";
-import { decodeKey, encodeKey } from "./keys.js";
+import { encodeKey } from "./keys.js";
 import { Reader } from "./reader.js";
 import { fromBinary, binaryToText } from "./utf8.js";
 import type { LuaKey, LuaValue, Realm } from "./values.js";
@@ -78,7 +78,7 @@ export class LuaTable implements Iterable<[LuaKey, LuaValue]> {
 
   /** The keys, in order. The table may change meanwhile. */
   *keys(): IterableIterator<LuaKey> {
-    for (const { key } of this.#walk()) yield decodeKey(key);
+    for (const { key } of this.#walk()) yield this.#decode(key) as LuaKey;
   }
 
   /** The values, in order. The table may change meanwhile. */
@@ -88,7 +88,7 @@ export class LuaTable implements Iterable<[LuaKey, LuaValue]> {
 
   /** The entries, in order. The table may change meanwhile. */
   *entries(): IterableIterator<[LuaKey, LuaValue]> {
-    for (const { key, value } of this.#walk()) yield [decodeKey(key), this.#decode(value)];
+    for (const { key, value } of this.#walk()) yield [this.#decode(key) as LuaKey, this.#decode(value)];
   }
 
   /** The entries, in order. The table may change meanwhile. */
@@ -106,8 +106,9 @@ export class LuaTable implements Iterable<[LuaKey, LuaValue]> {
     for (let entry = after(0); entry !== undefined; entry = after(entry.seq)) yield entry;
   }
 
-  #decode(value: string): LuaValue {
-    return this.#reader.single(fromBinary(value));
+  /** A key, or a value. */
+  #decode(stored: string): LuaValue {
+    return this.#reader.single(fromBinary(stored));
   }
 
   #write<T>(write: () => T): T {

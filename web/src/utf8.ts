@@ -9,6 +9,9 @@ export { binaryToBytes, bytesToBinary };
 /** Up to this length, text is looked at by hand: the platform's decoder costs more than it saves. */
 const SHORT_BYTES_MAX = 24;
 
+/** How many names are remembered. */
+const NAMES_LOG2 = 11;
+
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -20,6 +23,29 @@ export function decodeString(bytes: Uint8Array, at: number, length: number): str
   } catch {
     return bytes.slice(at, at + length);
   }
+}
+
+/** Names that were read lately. The same keys come again and again: one that is known need not be made, nor looked up by V8. */
+const names: string[] = new Array(2 ** NAMES_LOG2).fill("");
+
+/** As `decodeString`, for keys of tables. */
+export function decodeName(bytes: Uint8Array, view: DataView, at: number, length: number): string | Uint8Array {
+  if (length < 2 || length > SHORT_BYTES_MAX) return decodeString(bytes, at, length);
+  // Both ends, and the length.
+  const end = at + length;
+  const head = length < 4 ? view.getInt16(at, true) : view.getInt32(at, true);
+  const tail = length < 4 ? view.getInt16(end - 2, true) : view.getInt32(end - 4, true);
+  const slot = Math.imul(head ^ Math.imul(tail, 0x9e3779b1) ^ length, 0x85ebca6b) >>> (32 - NAMES_LOG2);
+  const name = names[slot] as string;
+  if (name.length === length) {
+    let i = 0;
+    while (i < length && name.charCodeAt(i) === bytes[at + i]) i++;
+    if (i === length) return name;
+  }
+  const decoded = decodeString(bytes, at, length);
+  // As many characters as bytes: ASCII, which can be compared with bytes.
+  if (typeof decoded === "string" && decoded.length === length) names[slot] = decoded;
+  return decoded;
 }
 
 /** Writes text as UTF-8 at `at`, where there must be room for three bytes per character; returns how many it took. */

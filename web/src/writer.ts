@@ -161,7 +161,7 @@ export class Writer extends ByteWriter {
   }
 
   #array(array: readonly unknown[]): [number, number] {
-    let listed = 0;
+    let listed = this.numbers(array);
     for (; listed < array.length; listed++) {
       const value = array[listed];
       if (isNil(value)) break;

@@ -78,7 +78,7 @@ suite("evalAsync", () => {
   });
 
   test("several results, none, and values of every kind come out of a promise", async () => {
-    lua.register("many", async () => LuaMultiReturn.of<unknown>(1, "two", { three: 3 }));
+    lua.register("many", async () => LuaMultiReturn.of(1, "two", { three: 3 }));
     assert.deepEqual(await lua.evalAsync("return { many() }"), [1, "two", { three: 3 }]);
     assert.equal(await lua.evalAsync("return select('#', soon())"), 0);
     assert.equal(await lua.evalAsync("return #soon(('x'):rep(200000))"), 200_000);

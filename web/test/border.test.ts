@@ -13,6 +13,7 @@ function setUp() {
     memory: () => memory,
     output: (stream, bytes) => output.push([stream, new TextDecoder().decode(bytes)]),
     panic: (text) => panics.push(text),
+    host: border.noHost(() => memory),
   });
   const store = new TableStore();
   made.attach(store);
@@ -290,7 +291,7 @@ suite("the rest", () => {
     const fails = () => {
       throw new Error("no");
     };
-    const { imports } = border.createBorder({ memory: fails, output: fails, panic: fails });
+    const { imports } = border.createBorder({ memory: fails, output: fails, panic: fails, host: border.noHost(fails) });
     imports.output(1, 0, 1);
     imports.report_panic(0, 1);
     assert.equal(imports.store_error(0, 10), 0);

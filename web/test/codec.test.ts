@@ -121,6 +121,38 @@ suite("properties", () => {
     }
   });
 
+  test("names of every length that differ in one place only are different names", () => {
+    for (let round = 0; round < 2; round++) {
+      for (let length = 0; length <= 40; length++) {
+        const plain = "x".repeat(length);
+        const names = [plain];
+        for (let at = 0; at < length; at++) {
+          for (const letter of ["y", "\0", "é", "\u20ac"])
+            names.push(plain.slice(0, at) + letter + plain.slice(at + 1));
+        }
+        // Small tables, and one large one; bytes of the same length that are no text are a Map's.
+        for (const name of names) assert.deepStrictEqual(decode(encode({ [name]: name })), { [name]: name });
+        const all = Object.fromEntries(names.map((name) => [name, name]));
+        assert.deepStrictEqual(decode(encode(all)), all);
+        const bytes = new Uint8Array(length + 1).fill(0xff, length).fill(0x78, 0, length);
+        assert.deepStrictEqual([...(decode(encode(new Map([[bytes, 1]]))) as Map<unknown, unknown>).keys()], [bytes]);
+      }
+    }
+  });
+
+  test("large and small tables are plain objects, and __proto__ is a name in both", () => {
+    for (const count of [0, 1, 16, 17, 100, 1000]) {
+      const given = JSON.parse(
+        `{"__proto__": 1${Array.from({ length: count }, (_, i) => `, "k${i}": ${i}`).join("")}}`,
+      );
+      const got = decode(encode(given)) as object;
+      assert.equal(Object.getPrototypeOf(got), Object.prototype);
+      assert.deepStrictEqual(Object.entries(got), Object.entries(given));
+      const array = Array.from({ length: count + 1 }, (_, i) => (i % 7 === 6 ? "text" : i / 2));
+      assert.deepStrictEqual(decode(encode(array)), array);
+    }
+  });
+
   test("random bytes are read or refused, nothing else", () => {
     const random = new Random(2);
     for (let round = 0; round < 50_000; round++) readOrRefuse(random.bytes(random.below(64)));

@@ -60,7 +60,7 @@ suite("results", () => {
     ["bytes", Uint8Array.of(255), [Uint8Array.of(255)]],
     ["a table", { a: [1, 2] }, [{ a: [1, 2] }]],
     ["an array is one table", [1, 2], [[1, 2]]],
-    ["several", LuaMultiReturn.of<unknown>(1, "two", undefined, [4]), [1, "two", undefined, [4]]],
+    ["several", LuaMultiReturn.of(1, "two", undefined, [4]), [1, "two", undefined, [4]]],
     ["several that are none", LuaMultiReturn.of(), []],
   ];
   for (const [name, result, expected] of cases) {

@@ -3,12 +3,14 @@
  * The stack is the first thing in linear memory, so painting it shows how much of it was used.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { suite, test } from "node:test";
+import { Lua, LuaError, type LuaFunction } from "../src/index.ts";
 import { openRaw } from "../src/raw.ts";
+import { settled } from "./helpers.ts";
 
 /** build.rs, WASM_STACK_BYTES. */
 const STACK_BYTES = 160 * 1024;
-/** What a host function of the next version may need on top of the deepest Lua. */
+/** What must be left on top of the deepest. */
 const SPARE_BYTES = 8 * 1024;
 const PAINT = 0xa5;
 
@@ -42,6 +44,16 @@ const RECURSIONS: Record<string, string> = {
   "ext.table in a metamethod":
     "local t = ext.table('t') local m m = setmetatable({}, { __index = function() t.x = { { 1 } } for k, v in pairs(t) do end return m.y end }) return m.x",
   require: "local n = 0 local function f() n = n + 1 package.preload['m' .. n] = f require('m' .. n) end f()",
+  "json.encode in __pairs":
+    "local json = require 'json' local t t = setmetatable({}, { __pairs = function() return next, { json.encode(t) }, nil end }) json.encode(t)",
+  "json.encode of new tables in __pairs":
+    "local json = require 'json' local function f() return json.encode(setmetatable({}, { __pairs = function() return next, { f() }, nil end })) end f()",
+  "json.decode at the bottom":
+    "local json = require 'json' local deep = ('['):rep(200) .. '1.5' .. (']'):rep(200) local function f() json.decode(deep, { depth = 200 }) return (('x'):gsub('.', f)) end f()",
+  "json.encode at the bottom":
+    "local json = require 'json' local deep = json.decode(('['):rep(200) .. '1.5' .. (']'):rep(200), { depth = 200 }) local function f() json.encode(deep, { depth = 200, sort_keys = true }) return (('x'):gsub('.', f)) end f()",
+  "base64 at the bottom":
+    "local base64 = require 'base64' local function f() base64.decode(base64.encode(('x'):rep(100))) pcall(base64.decode, '?') return (('x'):gsub('.', f)) end f()",
   "nested parentheses": "assert(load('return ' .. ('('):rep(1000) .. '1' .. (')'):rep(1000)))",
   "nested tables": "assert(load('return ' .. ('{'):rep(1000) .. '1' .. ('}'):rep(1000)))",
   "nested functions": "assert(load(('function f() '):rep(1000) .. ('end '):rep(1000)))",
@@ -55,24 +67,104 @@ const RECURSIONS: Record<string, string> = {
     "local t = {} for i = 1, 199 do t = { t } end ext.table('t').x = t t = ext.table('t').x error('overflow')",
 };
 
+/** What is at the bottom of host functions and Lua that call each other. */
+const BOTTOMS = [
+  "gsub with a function",
+  "sort with a comparator",
+  "sort inside gsub",
+  "__tostring by format",
+  "table.concat over __index",
+  "__close",
+  "coroutine.wrap",
+  "load with a reader",
+  "ext.table in a metamethod",
+  "json.encode in __pairs",
+  "nested tables",
+  "a pattern",
+  "a deep value going out",
+];
+
+/** Host functions inside of each other: HOST_DEPTH_MAX of src/limits.rs, but for the outermost call. */
+const NESTED_MAX = 127;
+
+function paint(memory: WebAssembly.Memory): void {
+  new Uint8Array(memory.buffer, 0, STACK_BYTES - 1024).fill(PAINT);
+}
+
+/** How much of the stack has no paint any more. */
+function painted(memory: WebAssembly.Memory): number {
+  const stack = new Uint8Array(memory.buffer, 0, STACK_BYTES);
+  return STACK_BYTES - stack.findIndex((byte) => byte !== PAINT);
+}
+
 test("every recursion ends in a Lua error, with stack to spare", async (t) => {
   const raw = await openRaw({ output: () => {} });
   assert.equal(raw.init(), 0);
   let deepest = 0;
   for (const [name, source] of Object.entries(RECURSIONS)) {
-    new Uint8Array(raw.memory.buffer, 0, STACK_BYTES - 1024).fill(PAINT);
+    paint(raw.memory);
     const bytes = new TextEncoder().encode(source);
     new Uint8Array(raw.memory.buffer, raw.io_reserve(bytes.length), bytes.length).set(bytes);
     raw.eval(bytes.length);
     const status = new Uint8Array(raw.memory.buffer, raw.io_ptr(), 1)[0];
     assert.ok(status === 1 || status === 2 || status === 3, `${name}: status ${status}`);
-    const stack = new Uint8Array(raw.memory.buffer, 0, STACK_BYTES);
-    const used = STACK_BYTES - stack.findIndex((byte) => byte !== PAINT);
+    const used = painted(raw.memory);
     deepest = Math.max(deepest, used);
     assert.ok(used < STACK_BYTES - SPARE_BYTES, `${name} used ${used} bytes of stack`);
   }
   t.diagnostic(`the deepest used ${deepest} of ${STACK_BYTES} bytes`);
   await raw.close();
+});
+
+suite("below host functions and Lua that call each other", async () => {
+  const { instantiate } = WebAssembly;
+  let memory!: WebAssembly.Memory;
+  const catching = async (module: WebAssembly.Module, imports: WebAssembly.Imports) => {
+    const instance = await instantiate(module, imports);
+    memory = instance.exports["memory"] as WebAssembly.Memory;
+    return instance;
+  };
+  type Enter = (lua: Lua, step: LuaFunction, left: number, failed: (error: unknown) => void) => unknown;
+  const ways: Record<string, Enter> = {
+    call: (lua, _step, left) => lua.call("step", left),
+    eval: (lua, _step, left) => lua.eval(`return step(${left})`),
+    "a named eval": (lua, _step, left) => lua.eval(`return step(${left})`, { name: "x".repeat(1000) }),
+    "a function": (_lua, step, left) => step(left),
+    callAsync: (lua, _step, left, failed) => void lua.callAsync("step", left).catch(failed),
+  };
+  for (const [way, enter] of Object.entries(ways)) {
+    test(`by ${way}: every recursion at the bottom ends in a Lua error, with stack to spare`, async (t) => {
+      t.mock.method(WebAssembly, "instantiate", catching);
+      let deepest = 0;
+      for (const name of BOTTOMS) {
+        const lua = await Lua.create();
+        const failures: unknown[] = [];
+        const failed = (error: unknown) => void failures.push(error);
+        // What the bottom raises goes up through every level, with a message handler at each.
+        lua.register("down", (left: number) => {
+          try {
+            return enter(lua, step, left - 1, failed);
+          } catch (error) {
+            failed(error);
+            throw error;
+          }
+        });
+        lua.eval(`function step(left) if left > 0 then return (down(left)) end ${RECURSIONS[name]} end`);
+        const step = lua.globals.get("step") as LuaFunction;
+        paint(memory);
+        lua.tryEval(`return step(${NESTED_MAX})`);
+        const used = painted(memory);
+        deepest = Math.max(deepest, used);
+        assert.ok(used < STACK_BYTES - SPARE_BYTES, `${name} used ${used} bytes of stack`);
+        await settled();
+        assert.equal(failures.length, way === "callAsync" ? 1 : NESTED_MAX, name);
+        for (const error of failures) assert.ok(error instanceof LuaError && error.kind !== "bug", String(error));
+        assert.equal(lua.eval("return 1"), 1);
+        await lua.close();
+      }
+      t.diagnostic(`the deepest used ${deepest} of ${STACK_BYTES} bytes`);
+    });
+  }
 });
 
 test("memory never passes its limit, whatever a script does", async () => {

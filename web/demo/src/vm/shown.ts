@@ -71,6 +71,7 @@ export function showPlain(value: LuaValue): Shown {
 }
 
 function showObject(value: Exclude<LuaValue, undefined | boolean | bigint | number | string>): Shown {
+  if (value === null) return { type: "other", text: "null" };
   if (value instanceof Uint8Array) return { type: "binary", data: value.slice(0, 2000), bytes: value.length };
   if (value instanceof LuaTable) return { type: "external", name: value.name };
   if (typeof value === "function") return { type: "other", text: "function" };

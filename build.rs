@@ -1,7 +1,7 @@
 //! Compiles PUC-Rio Lua 5.4 for the target: natively and for wasm32 from the same C files.
 //!
-//! Keeps true: the C files are those that `lua-5.4/SOURCE` names, byte for byte; none is edited; flags are data, each
-//! with its reason. Not here: anything that downloads (the sources are a build dependency, so cargo has them).
+//! Keeps true: the C files are those that `lua-5.4/SOURCE` names, byte for byte; patches go to copies and must fit exactly; flags
+//! are data, each with its reason. Not here: anything that downloads (the sources are a build dependency, so cargo has them).
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -91,7 +91,9 @@ fn main() {
     for input in ["build.rs", "lua-5.4/SOURCE", "lua-5.4/port"] {
         println!("cargo:rerun-if-changed={input}");
     }
-    for variable in ["PERILUNE_CLANG", "PERILUNE_LLVM_AR", "PERILUNE_WASM_LTO", "PERILUNE_WASM_EH"] {
+    for variable in
+        ["PERILUNE_CLANG", "PERILUNE_LLVM_AR", "PERILUNE_WASM_LTO", "PERILUNE_FUEL", "PERILUNE_WASM_EH"]
+    {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -218,7 +220,9 @@ fn write_patched(sources: &Path) -> PathBuf {
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("patched");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("OUT_DIR is ours to write");
-    for Patch { file, find, replace } in PATCHES {
+    // Without ticks, to measure what they cost (`cargo xtask bench --ticks`). Such a build ends nothing.
+    let unmetered = env::var("PERILUNE_FUEL").as_deref() == Ok("0");
+    for Patch { file, find, replace } in PATCHES.iter().filter(|_| !unmetered) {
         let name = format!("{file}.c");
         let copy = folder.join(&name);
         let from = if copy.exists() { copy.clone() } else { sources.join(&name) };
@@ -231,7 +235,12 @@ fn write_patched(sources: &Path) -> PathBuf {
 
 fn build_native(sources: &Path, patched: &Path, port: &Path) {
     let mut build = cc::Build::new();
-    build.include(patched).include(port).include(sources).flag("-include").flag(port.join("config.h").to_str().expect("UTF-8 path"));
+    build
+        .include(patched)
+        .include(port)
+        .include(sources)
+        .flag("-include")
+        .flag(port.join("config.h").to_str().expect("UTF-8 path"));
     if env::var("CARGO_CFG_UNIX").is_ok() {
         build.define("LUA_USE_POSIX", None);
     }
@@ -282,6 +291,9 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
         build.flag("-include").flag(port.join("config.h"));
         for flag in WASM_FLAGS.iter().chain(lower) {
             build.flag(flag);
+        }
+        if env::var("PERILUNE_FUEL").as_deref() == Ok("0") {
+            build.define("PERILUNE_UNMETERED", None);
         }
         build
     };

@@ -6,7 +6,7 @@
 use crate::host::{Host, Stream};
 use crate::host_call::HostFunctions;
 use crate::limits::OUTPUT_BUFFER_BYTES;
-use crate::lua::{Memory, Role, Stack, raw};
+use crate::lua::{Memory, Role, Stack, fuel, raw};
 use crate::meter::{Allowance, Meter};
 use crate::number_map::NumberMap;
 use crate::store::TableStore;
@@ -181,6 +181,21 @@ impl Context {
         context
     }
 
+    /// The host is about to be called, which may take any time.
+    pub(crate) fn before_host(&mut self) {
+        if self.meter.wants_start() {
+            let now_ms = self.host.timer_ms();
+            self.meter.start_clock(now_ms);
+        }
+    }
+
+    /// It was called: the clock is asked at the next tick.
+    pub(crate) fn after_host(&mut self) {
+        if self.depth > 0 {
+            fuel::set(self.meter.cut(fuel::left()));
+        }
+    }
+
     /// Does anybody want the running call to end?
     pub(crate) fn is_interrupted(&mut self) -> bool {
         self.interrupt.load(Ordering::Relaxed) || self.host.interrupted()
@@ -195,7 +210,9 @@ impl Context {
         }
         if bytes.len() + SEGMENT_HEAD_BYTES > OUTPUT_BUFFER_BYTES || !self.output.append(stream, bytes) {
             self.flush_output();
+            self.before_host();
             self.host.write(stream, bytes);
+            self.after_host();
         }
     }
 
@@ -212,7 +229,10 @@ impl Context {
     /// Appends more of standard input, after showing the host what was written: a prompt comes before its answer.
     pub(crate) fn read_more(&mut self) -> More {
         self.flush_output();
-        match self.host.read() {
+        self.before_host();
+        let read = self.host.read();
+        self.after_host();
+        match read {
             Err(message) => {
                 self.value = message.into_bytes();
                 More::Failed
@@ -234,6 +254,10 @@ impl Context {
 
     /// Hands all captured output to the host.
     pub(crate) fn flush_output(&mut self) {
+        if self.output.segments.is_empty() {
+            return;
+        }
+        self.before_host();
         let mut rest = &self.output.segments[..];
         while let Some((head, after)) = rest.split_first_chunk::<SEGMENT_HEAD_BYTES>() {
             let stream = if head[0] == Stream::Stdout as u8 { Stream::Stdout } else { Stream::Stderr };
@@ -243,6 +267,7 @@ impl Context {
             rest = next;
         }
         self.output.clear();
+        self.after_host();
     }
 }
 

@@ -43,6 +43,8 @@ mod operations;
 mod registry;
 pub mod request;
 mod runtime;
+#[cfg(test)]
+mod starvation;
 mod stdlib;
 pub mod store;
 mod task;

@@ -92,9 +92,7 @@ impl Meter {
     pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, Ends)> {
         let Allowance { timeout_ms, fuel } = self.next.take()?;
         self.account(left);
-        if self.ends.deadline_ms.is_nan() {
-            self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
-        }
+        self.start_clock(now_ms);
         let outer = self.ends;
         let fuel_end = fuel.map_or(u64::MAX, |fuel| self.used.saturating_add(fuel));
         self.ends = Ends {
@@ -142,16 +140,36 @@ impl Meter {
         Ok(self.next_slice())
     }
 
+    /// Must time still be counted from now on? Not asked at the start: most calls end before they would look at the clock.
+    pub(crate) fn wants_start(&self) -> bool {
+        self.ends.deadline_ms.is_nan()
+    }
+
+    /// Time counts from here, if it does not yet.
+    pub(crate) fn start_clock(&mut self, now_ms: f64) {
+        if self.wants_start() {
+            self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
+        }
+    }
+
+    /// Something else ran, nobody knows how long: the clock is asked at the next tick. Returns the slice up to there.
+    pub(crate) fn cut(&mut self, left: i32) -> i32 {
+        if self.tripped.is_some() {
+            return -1;
+        }
+        self.account(left);
+        0
+    }
+
     fn trip(&mut self, now_ms: f64, interrupted: bool) -> Option<Trip> {
         if interrupted {
             return Some(Trip::Interrupt);
         }
-        if self.used >= self.ends.fuel {
+        // One tick past the last one that is allowed is the one that trips.
+        if self.used > self.ends.fuel {
             return Some(Trip::Fuel);
         }
-        if self.ends.deadline_ms.is_nan() {
-            self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
-        }
+        self.start_clock(now_ms);
         (now_ms >= self.ends.deadline_ms).then_some(Trip::Timeout)
     }
 
@@ -164,7 +182,6 @@ impl Meter {
     }
 
     fn next_slice(&mut self) -> i32 {
-        // One tick past the last one that is allowed is the one that trips.
         let left = i32::try_from(self.ends.fuel.saturating_sub(self.used)).unwrap_or(i32::MAX);
         self.given = self.slice.min(left);
         self.given
@@ -177,6 +194,12 @@ impl Meter {
     /// Ticks that the last outermost call used.
     pub(crate) fn last_used(&self) -> u64 {
         self.last_used
+    }
+
+    /// Ticks that the call under way has used (`left`: of the slice under way).
+    pub(crate) fn used(&self, left: i32) -> u64 {
+        let slice = i64::from(self.given) - i64::from(left);
+        self.used + if self.tripped.is_some() { 0 } else { slice.max(0).unsigned_abs() }
     }
 
     /// What the call under way was allowed: for messages.
@@ -217,6 +240,26 @@ mod tests {
                 assert!((fuel..=fuel + 1 + fuel / 16).contains(&used), "{fuel} {ms}: {used}");
             }
         }
+    }
+
+    #[test]
+    fn a_cut_changes_no_count() {
+        let mut meter = meter(f64::INFINITY, Some(1000));
+        let mut left = meter.begin();
+        let mut used = 0;
+        let trip = loop {
+            used += 1;
+            left -= 1;
+            if left < 0 {
+                match meter.refuel(left, 0.0, false) {
+                    Ok(more) => left = more,
+                    Err(trip) => break trip,
+                }
+            } else if used % 7 == 0 {
+                left = meter.cut(left);
+            }
+        };
+        assert_eq!((used, trip), (1001, Trip::Fuel));
     }
 
     #[test]

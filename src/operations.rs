@@ -2,9 +2,9 @@
 
 use crate::context::context;
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
-use crate::lua::{Held, Stack, Thrown, lua_function, raw};
+use crate::lua::{Held, Stack, Thrown, fuel, lua_function, raw};
 use crate::value::{Reader, Token};
-use crate::{bridge, host_call, task};
+use crate::{bridge, host_call, stdlib, task};
 use std::ffi::c_int;
 
 /// An operation and its arguments, on their way into a protected call.
@@ -99,6 +99,12 @@ pub(crate) fn register(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     }
     host_call::push_registered(stack, id, name)?;
     stack.set_top(0);
+    Ok(())
+}
+
+/// Takes away all libraries but those that the list names. `request` has checked it.
+pub(crate) fn libraries(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
+    stdlib::keep_libraries(stack, input);
     Ok(())
 }
 
@@ -203,7 +209,10 @@ pub(crate) fn stats(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
     }
     stack.push_bytes(if context(stack).generational { b"generational" } else { b"incremental" });
     stack.push_boolean(running);
-    stack.push_integer(context(stack).meter.last_used() as i64);
+    let c = context(stack);
+    // Inside of a call: what that has used so far.
+    let used = if c.depth > 1 { c.meter.used(fuel::left()) } else { c.meter.last_used() };
+    stack.push_integer(used as i64);
     Ok(())
 }
 

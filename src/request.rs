@@ -6,13 +6,13 @@
 use crate::bridge::{self, Unfit};
 use crate::context::{Failure, context};
 use crate::failure::{describe, handle_error, set};
-use crate::host_call;
 use crate::limits::{HOST_DEPTH_MAX, NAME_BYTES_MAX, PARACHUTE_BYTES};
 use crate::lua::{Stack, Status, fuel, raw};
 use crate::meter::{Allowance, Ends, Trip};
 use crate::operations::{self, Body, Operation};
 use crate::value::{Reader, Token, Writer};
 use crate::vm::Vm;
+use crate::{host_call, stdlib};
 use std::ffi::{CStr, c_int};
 use std::mem;
 use std::sync::atomic::Ordering;
@@ -38,6 +38,9 @@ mod op {
     pub const CANCEL: u32 = 16;
     pub const REGISTER: u32 = 17;
     pub const LIMIT: u32 = 18;
+    pub const LIBRARIES: u32 = 19;
+    pub const EVAL_ENV: u32 = 20;
+    pub const START_EVAL_ENV: u32 = 21;
 }
 pub use op::*;
 
@@ -101,6 +104,7 @@ impl Vm {
     /// Runs an operation on the list `input`.
     pub fn request_raw(&mut self, op: u32, input: &[u8]) -> Outcome {
         let run = match op {
+            EVAL_ENV | START_EVAL_ENV => return self.request_eval_env(op == START_EVAL_ENV, input),
             EVAL | START_EVAL => return self.request_eval(op == START_EVAL, input),
             CALL | START_CALL => return self.request_call(op == START_CALL, true, input),
             CALL_HANDLE | START_HANDLE => return self.request_call(op == START_HANDLE, false, input),
@@ -116,6 +120,11 @@ impl Vm {
             STATS => operations::stats,
             LIMIT => return self.request_limit(input),
             REGISTER => operations::register,
+            LIBRARIES => match stdlib::unknown_library(input) {
+                Ok(None) => operations::libraries,
+                Ok(Some(name)) => return self.refuse_library(name),
+                Err(_) => return self.refuse_usage("libraries takes names"),
+            },
             _ => return self.refuse_usage("unknown operation"),
         };
         let frame = match self.begin() {
@@ -137,7 +146,15 @@ impl Vm {
         }
     }
 
+    #[inline(never)]
+    fn refuse_library(&mut self, name: &[u8]) -> Outcome {
+        let name = String::from_utf8_lossy(name);
+        self.refuse_usage(&format!("no library '{name}'"))
+    }
+
     /// Sets what calls may use: from now on (true), or the next one (false).
+    #[inline(never)]
+    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are for ever")]
     fn request_limit(&mut self, input: &[u8]) -> Outcome {
         let mut reader = Reader::new(input);
         let (Ok(3), Ok(Token::Boolean(usual)), Ok(timeout), Ok(fuel)) =
@@ -160,7 +177,11 @@ impl Vm {
         match self.begin() {
             Ok(frame) => {
                 let meter = &mut self.context_mut().meter;
-                if usual { meter.usual = allowance } else { meter.next = Some(allowance) }
+                if usual {
+                    meter.usual = allowance;
+                } else {
+                    meter.next = Some(allowance);
+                }
                 self.finish(frame, Status::Ok)
             }
             Err(outcome) => outcome,
@@ -176,9 +197,8 @@ impl Vm {
             let message = b"eval takes the source and a chunk name, both strings";
             return self.refuse(frame, Outcome::Value, message);
         };
-        if given.len() > NAME_BYTES_MAX || given.contains(&0) {
-            let message = b"a chunk's name has at most 1024 bytes and no NUL";
-            return self.refuse(frame, Outcome::Usage, message);
+        if !is_chunk_name(given) {
+            return self.refuse(frame, Outcome::Usage, BAD_CHUNK_NAME);
         }
         match self.load_named(&frame, source, given) {
             Status::Ok if as_task => self.start_task(frame, 0),
@@ -187,7 +207,49 @@ impl Vm {
         }
     }
 
+    /// Runs source with variables of its own.
+    #[inline(never)]
+    fn request_eval_env(&mut self, as_task: bool, input: &[u8]) -> Outcome {
+        let frame = match self.begin() {
+            Ok(frame) => frame,
+            Err(outcome) => return outcome,
+        };
+        let stack = frame.stack;
+        let Ok(count) = bridge::push_list(stack, input) else {
+            return self.fail(frame, Status::Runtime);
+        };
+        let (first, variables) = (frame.handler + 1, frame.handler + 3);
+        // SAFETY: both strings stay on the stack until the source is compiled.
+        let (source, given) = unsafe { (stack.bytes(first), stack.bytes(first + 1)) };
+        // An external table is no set of variables; it is the only table here with a metatable.
+        let plain = count == 3 && stack.type_of(variables) == raw::LUA_TTABLE;
+        let (Some(source), Some(given), true) = (source, given, plain && !stack.push_metatable(variables))
+        else {
+            let message = b"eval_env takes the source, a chunk name and a plain table";
+            return self.refuse(frame, Outcome::Value, message);
+        };
+        if !is_chunk_name(given) {
+            return self.refuse(frame, Outcome::Usage, BAD_CHUNK_NAME);
+        }
+        stack.push_function(stdlib::make_environment, 0);
+        stack.insert(variables);
+        let mut status = stack.protected_call(1, 1, frame.handler);
+        if status == Status::Ok {
+            status = self.load_named(&frame, source, given);
+        }
+        if status != Status::Ok {
+            return self.fail(frame, status);
+        }
+        stack.insert(variables);
+        // The one upvalue of a chunk is its environment.
+        stack.set_upvalue(variables, 1);
+        stack.replace(first);
+        stack.set_top(first);
+        if as_task { self.start_task(frame, 0) } else { self.run(frame, 0) }
+    }
+
     /// Calls the function that the first value of the list names or holds, with the others.
+    #[inline(never)]
     fn request_call(&mut self, as_task: bool, by_name: bool, input: &[u8]) -> Outcome {
         let frame = match self.begin() {
             Ok(frame) => frame,
@@ -446,6 +508,12 @@ fn failure_record(out: &mut Vec<u8>, stack: Stack, number: Option<u32>) -> Resul
         Some(number) => Ok(Writer::new(out).integer(i64::from(number))?),
         None => Ok(Writer::new(out).nil()?),
     }
+}
+
+const BAD_CHUNK_NAME: &[u8] = b"a chunk's name has at most 1024 bytes and no NUL";
+
+fn is_chunk_name(name: &[u8]) -> bool {
+    name.len() <= NAME_BYTES_MAX && !name.contains(&0)
 }
 
 /// A list of exactly two strings.

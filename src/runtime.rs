@@ -12,6 +12,7 @@ use crate::limits::{MEMORY_BYTES_PER_STACK_SLOT, MEMORY_DEFAULT_BYTES, MEMORY_MI
 use crate::lua::{Memory, Stack, Status, raw, set_hash_seed};
 use crate::registry::Registry;
 use crate::store::{MemoryStore, TableStore};
+use crate::value::Value;
 use crate::vm::Vm;
 use crate::{ext, stdlib};
 use std::ops::{Deref, DerefMut};
@@ -38,6 +39,7 @@ pub struct Builder {
     store: Option<Box<dyn TableStore>>,
     limits: Limits,
     modules: Vec<(String, Vec<u8>)>,
+    libraries: Option<Vec<Value>>,
 }
 
 /// A Lua VM with its libraries, its host and its store: owns what a [`Vm`] works with, and can be used as one.
@@ -91,15 +93,27 @@ impl Builder {
         self
     }
 
+    /// The libraries that Lua has, beside the base library: of `string`, `table`, `math`, `utf8`, `coroutine`, `os`, `io`, `debug`, `package`
+    /// (with `require`), `ext`, `async`, `host`, `json`, `base64`. Default: all. Without `string`, strings have no methods.
+    #[must_use]
+    pub fn libraries(mut self, names: &[&str]) -> Self {
+        self.libraries = Some(names.iter().map(|&name| name.into()).collect());
+        self
+    }
+
     /// Makes the VM.
     ///
     /// # Errors
-    /// `usage` when the memory limit is below 512 KiB, `memory` when there is no memory for the libraries.
+    /// `usage` when the memory limit is below 512 KiB, or there is no library of such a name, `memory` when there is no memory for the libraries.
     pub fn build(self) -> Result<Runtime> {
         let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));
         let functions = Box::new(Registry::with_modules(self.modules));
-        Runtime::assemble(host, store, functions, self.limits, self.limits.memory_bytes)
+        let mut runtime = Runtime::assemble(host, store, functions, self.limits, self.limits.memory_bytes)?;
+        if let Some(names) = self.libraries {
+            runtime.keep_libraries(&names)?;
+        }
+        Ok(runtime)
     }
 }
 

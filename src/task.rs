@@ -94,7 +94,8 @@ impl Vm {
             }
             Resumed::Failed(status) => {
                 thread.move_to(stack, 1);
-                if status != Status::Memory {
+                // A trip was described where it happened.
+                if status != Status::Memory && self.context().meter.tripped().is_none() {
                     describe_thread(stack, thread);
                 }
                 end_task(stack, task, thread);
@@ -110,7 +111,15 @@ pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         stack.push_bytes(NOT_WAITING);
         return Err(Thrown);
     };
-    stack.push_traceback(thread, None, 0);
+    // It ends also when there is no memory to tell where it was.
+    let told = stack.protect(1, |inner| {
+        inner.push_traceback(thread, None, 0);
+        Ok(())
+    });
+    if told != Status::Ok {
+        stack.pop(1);
+        stack.push_nil();
+    }
     end_task(stack, task, thread);
     stack.remove(-2);
     Ok(())

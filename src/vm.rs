@@ -8,7 +8,7 @@ use crate::meter::Allowance;
 use crate::registry::{HostError, Registry};
 use crate::request::{self, Outcome};
 use crate::store::TableStore;
-use crate::value::{Value, decode_list, encode_list};
+use crate::value::{Table, Value, decode_list, encode_list};
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -87,6 +87,23 @@ impl Vm {
             CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;
         let outcome = self.eval_raw(source.as_ref(), &name);
         self.typed(outcome)
+    }
+
+    /// As [`Vm::eval_named`], in a fresh environment: it holds the string keys of `variables`, reads everything else from the globals,
+    /// and writes only to itself. Library tables and modules are its own copies (docs/lua-api.md, section 7).
+    pub fn eval_env(&mut self, source: impl AsRef<[u8]>, name: &str, variables: &Table) -> Result<Reply> {
+        let source = Value::String(source.as_ref().to_vec());
+        let values =
+            self.operation(request::EVAL_ENV, source, vec![name.into(), variables.clone().into()])?;
+        Ok(Reply { values })
+    }
+
+    /// Takes away all libraries but these: see [`Builder::libraries`](crate::Builder::libraries).
+    pub(crate) fn keep_libraries(&mut self, names: &[Value]) -> Result<()> {
+        let mut input = Vec::new();
+        encode_list(names, &mut input).map_err(|error| ErrorKind::Value(error.to_string()))?;
+        let outcome = self.request_typed(request::LIBRARIES, &input);
+        self.typed(outcome).map(drop)
     }
 
     /// Lets go of a function or reference that a value holds; false when it was not held.

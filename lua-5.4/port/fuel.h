@@ -14,6 +14,12 @@ extern PERILUNE_PER_THREAD int perilune_fuel;
 /* Gives more, or raises what no script can catch. Only where an error may be raised. */
 extern void perilune_refuel(lua_State *L);
 
+#if defined(PERILUNE_UNMETERED) /* to measure what ticks cost; nothing ends such a build */
+#define perilune_tick(L) ((void)(L))
+#define perilune_check(L) ((void)(L))
+#define perilune_charge(bytes) ((void)0)
+#else
+
 /* Has a tick been the last one? 0 or 1, without a branch. */
 #define perilune_tick_out() ((int)((unsigned int)--perilune_fuel >> 31))
 
@@ -27,5 +33,6 @@ extern void perilune_refuel(lua_State *L);
 #define PERILUNE_BYTES_PER_TICK_LOG2 6
 #define perilune_charge(bytes) \
   ((void)(perilune_fuel > -(1 << 30) && (perilune_fuel -= (int)((size_t)(bytes) >> PERILUNE_BYTES_PER_TICK_LOG2), 0)))
+#endif
 
 #endif

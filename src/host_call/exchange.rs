@@ -55,6 +55,7 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
         let c = context(stack);
         // What was printed before the call is seen before what the call does.
         c.flush_output();
+        c.before_host();
         let entry = mem::replace(&mut c.entry, stack);
         // Lua also runs outside of operations (finalizers at the end, mlua): what the function begins is inside of it.
         let depth = c.depth;
@@ -68,6 +69,7 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
         c.entry = entry;
         c.depth = depth;
         c.results = results;
+        c.after_host();
     }
     context(stack).args = args;
     match written {

@@ -37,6 +37,9 @@ const ENCODER_LENGTH_MIN = 48;
  * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout, 2 is stderr
  * @property {(message: string) => void} [panic]
  * @property {Host} host answers the calls of host functions
+ * @property {() => boolean} [interrupted] whether what runs should end; asked often, and must not throw
+ * @property {() => number} [now] milliseconds since 1970, for both clocks of the program; must not throw
+ * @property {() => number} [random] 32 random bits; must not throw
  */
 
 /**
@@ -60,7 +63,7 @@ const ENCODER_LENGTH_MIN = 48;
  * The border of one instance.
  * @param {BorderOptions} options
  */
-export function createBorder({ memory, output = toConsole, panic = console.error, host }) {
+export function createBorder({ memory, output = toConsole, panic = console.error, host, interrupted, now, random }) {
   let bytes = new Uint8Array(0);
   let view = new DataView(bytes.buffer);
   /** @type {(TableStore | undefined)[]} */
@@ -292,8 +295,10 @@ export function createBorder({ memory, output = toConsole, panic = console.error
       }
     },
 
-    clock_ms: () => Date.now(),
-    monotonic_ms: () => performance.now(),
+    clock_ms: now ?? (() => Date.now()),
+    monotonic_ms: now ?? (() => performance.now()),
+    timer_ms: () => performance.now(),
+    interrupted: () => (interrupted?.() ? 1 : 0),
 
     /** @param {number} ms */
     time_zone_minutes(ms) {
@@ -302,6 +307,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     },
 
     random_u32() {
+      if (random !== undefined) return random();
       try {
         return /** @type {number} */ (crypto.getRandomValues(new Uint32Array(1))[0]);
       } catch {
@@ -637,6 +643,14 @@ export function time_zone_minutes(ms) {
 
 export function random_u32() {
   return defaultBorder.imports.random_u32();
+}
+
+export function timer_ms() {
+  return defaultBorder.imports.timer_ms();
+}
+
+export function interrupted() {
+  return defaultBorder.imports.interrupted();
 }
 
 /** @param {number} at @param {number} length */

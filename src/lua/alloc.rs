@@ -27,6 +27,11 @@ pub(crate) struct Memory {
     capacity: usize,
     /// ... and may be now.
     ceiling: Cell<usize>,
+    /// Growing allocations that tests let pass, and how many after those are refused.
+    #[cfg(test)]
+    starved: Cell<Option<(usize, usize)>>,
+    #[cfg(test)]
+    refused: Cell<bool>,
 }
 
 /// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of the whole
@@ -47,6 +52,10 @@ impl Memory {
             footprint: Cell::new(0),
             capacity,
             ceiling: Cell::new(capacity),
+            #[cfg(test)]
+            starved: Cell::new(None),
+            #[cfg(test)]
+            refused: Cell::new(false),
         }
     }
 
@@ -60,6 +69,32 @@ impl Memory {
 
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Lets so many growing allocations pass, and refuses the next `refused` ones.
+    #[cfg(test)]
+    pub(crate) fn starve(&self, passed: usize, refused: usize) {
+        self.starved.set(Some((passed, refused)));
+    }
+
+    /// Ends that. Was any refused?
+    #[cfg(test)]
+    pub(crate) fn feed(&self) -> bool {
+        self.starved.set(None);
+        self.refused.replace(false)
+    }
+
+    #[cfg(test)]
+    fn refuses(&self) -> bool {
+        let (refuses, next) = match self.starved.get() {
+            Some((0, 1)) => (true, None),
+            Some((0, refused)) => (true, Some((0, refused - 1))),
+            Some((passed, refused)) => (false, Some((passed - 1, refused))),
+            None => (false, None),
+        };
+        self.starved.set(next);
+        self.refused.set(self.refused.get() || refuses);
+        refuses
     }
 
     /// From here on a script allocates.
@@ -106,6 +141,10 @@ impl Memory {
         }
         // Lua assumes that shrinking cannot fail; it is never refused.
         if new_size > old_size && footprint > memory.ceiling.get() {
+            return ptr::null_mut();
+        }
+        #[cfg(test)]
+        if new_size > old_size && memory.refuses() {
             return ptr::null_mut();
         }
         let Ok(new_layout) = Layout::from_size_align(new_size, ALIGN) else { return ptr::null_mut() };

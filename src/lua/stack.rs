@@ -247,6 +247,11 @@ impl Stack {
         !call!(lua_getupvalue(self.0, function, n)).is_null()
     }
 
+    /// Sets an upvalue of a function, which must have it. `[-1, +0, -]`
+    pub(crate) fn set_upvalue(self, function: c_int, n: c_int) {
+        call!(lua_setupvalue(self.0, function, n));
+    }
+
     /// `[-0, +0, -]`
     pub(crate) fn userdata(self, index: c_int) -> *mut c_void {
         call!(lua_touserdata(self.0, index))

@@ -32,11 +32,23 @@ pub(super) fn harden(stack: Stack, seed: u64) {
     stack.push_nil();
     stack.set_field(-2, c"dump");
     stack.pop(1);
+    close_string_metatable(stack);
     open_debug(stack);
     own_random_seed(stack, seed);
     stack.pop(1);
     // SAFETY: `warn` is a lua_WarnFunction, and its userdata is the state that it is given to.
     unsafe { raw::lua_setwarnf(stack.as_ptr(), Some(warn), stack.as_ptr().cast()) };
+}
+
+/// All strings of a VM have one metatable: whoever could change it would change every program's. `[-0, +0, m]`
+fn close_string_metatable(stack: Stack) {
+    stack.push_bytes(b"");
+    if stack.push_metatable(-1) {
+        stack.push_boolean(false);
+        stack.set_field(-2, c"__metatable");
+        stack.pop(1);
+    }
+    stack.pop(1);
 }
 
 /// `debug` has the one function that cannot look into other people's functions. `[-0, +0, m]`, globals on top.

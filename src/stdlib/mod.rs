@@ -6,10 +6,14 @@
 
 use crate::lua::{Stack, Thrown, raw};
 
+pub(crate) use self::libraries::{keep as keep_libraries, unknown as unknown_library};
+pub(crate) use self::prelude::make_environment;
+
 mod base;
 mod base64;
 mod io;
 mod json;
+mod libraries;
 mod options;
 mod os;
 mod package;

@@ -10,7 +10,7 @@ lua_function!(search_preload = search_preload_inner);
 lua_function!(search_path = search_path_inner);
 
 /// The registry's names for `package.loaded` and `package.preload`.
-const LOADED: &CStr = c"_LOADED";
+pub(super) const LOADED: &CStr = c"_LOADED";
 const PRELOAD: &CStr = c"_PRELOAD";
 
 /// Templates for scripts that search with them.

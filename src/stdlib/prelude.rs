@@ -3,10 +3,24 @@
 use crate::context::context;
 use crate::host_call::{Service, push_service};
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+/// The registry's places of the built-in modules, and of the function that makes environments.
+static BUILTIN_MODULES: u8 = 0;
+static MAKE_ENVIRONMENT: u8 = 0;
+
+fn key_of(place: &'static u8) -> *const c_void {
+    ptr::from_ref(place).cast()
+}
 
 lua_function!(task = task_inner);
 lua_function!(may_wait = may_wait_inner);
+lua_function!(compile_environments = compile_environments_inner);
+lua_function!(
+    /// Makes an environment of a plain table of variables.
+    make_environment = make_environment_inner
+);
 
 /// Modules that `require` finds when nobody else has them.
 const BUILTIN: [(&CStr, raw::lua_CFunction); 2] =
@@ -24,13 +38,42 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
     stack.remove(-2);
     stack.push_table(0, BUILTIN.len());
     stack.set_functions(-1, &BUILTIN);
+    stack.push_copy(-1);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&BUILTIN_MODULES));
     for service in [Service::Module, Service::Run, Service::Sleep] {
         push_service(stack, service);
     }
     stack.push_function(task, 0);
-    stack.push_function(may_wait, 0);
-    stack.call(stack.top() - first, 0);
+    for function in [may_wait, compile_environments, raw::luaopen_math] {
+        stack.push_function(function, 0);
+    }
+    stack.call(stack.top() - first, 1);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&MAKE_ENVIRONMENT));
     Ok(())
+}
+
+/// `require` does not find this one any more. `[-0, +0, m]`
+pub(super) fn forget_module(stack: Stack, name: &[u8]) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&BUILTIN_MODULES));
+    stack.push_bytes(name);
+    stack.push_nil();
+    stack.raw_set(-3);
+    stack.pop(1);
+}
+
+fn compile_environments_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if stack.load_text(include_bytes!("environment.lua"), c"=[Perilune]") != Status::Ok {
+        return Err(Thrown);
+    }
+    stack.strip();
+    Ok(1)
+}
+
+fn make_environment_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&MAKE_ENVIRONMENT));
+    stack.push_copy(1);
+    stack.call(1, 1);
+    Ok(1)
 }
 
 /// The number of the running task, 0 outside of tasks.

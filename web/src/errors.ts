@@ -74,17 +74,22 @@ export class LuaMemoryError extends LuaError {
   }
 }
 
-/** The program ran too long. */
+/** The program has used up its time or its fuel. Nothing in it can catch that. */
 export class LuaTimeoutError extends LuaError {
   /** Which limit it was. */
-  readonly reason: "timeout" | "fuel" = "timeout";
+  readonly reason: "timeout" | "fuel";
+
+  constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {
+    super(kind, message, details);
+    this.reason = details.value === "fuel" ? "fuel" : "timeout";
+  }
 
   static {
     named(this, "LuaTimeoutError");
   }
 }
 
-/** The program was interrupted. */
+/** The program was interrupted. Nothing in it can catch that. */
 export class LuaInterruptError extends LuaError {
   static {
     named(this, "LuaInterruptError");

@@ -109,7 +109,11 @@ export class HostCalls {
       if (written > 0) return written;
       if (!isThenable(result)) return (this.#give(resultsOf(result), out, capacity) << 2) | End.results;
       const wait = waitFor(result, describe(label, key));
-      if (mayWait === 0) throw waitError(wait.name);
+      if (mayWait === 0) {
+        // Or the functions of an `async.all` would run when nobody waits for them.
+        wait.cancel?.();
+        throw waitError(wait.name);
+      }
       this.#wait = wait;
       return End.waits;
     } catch (error) {

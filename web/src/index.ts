@@ -39,6 +39,7 @@ export type {
   EvalAsyncOptions,
   EvalOptions,
   InputCallback,
+  LimitOptions,
   LuaOptions,
   Modules,
   ModuleSource,

@@ -5,6 +5,7 @@
  * - Every call passes `enter`: nothing runs in an instance that is running, dead or closed. A host function that Lua has
  *   called may call again ("called"), and so on inwards.
  * - A reply is decoded as a whole before anything of the caller's (output callbacks) runs.
+ * - Limits of one call are told to the module right before it: nothing else is called in between.
  * - What the border and the errors note belongs to one call; those of an outer one are there again when an inner one ends.
  * Not here: what it hands out, and tasks (vm.ts).
  */
@@ -16,7 +17,9 @@ import { HostCalls, type Services } from "./host_calls.js";
 import { HostTable } from "./host_table.js";
 import { instantiate, type Exports } from "./imports.js";
 import { Io, type Reply } from "./io.js";
+import { TIMEOUT_MS_DEFAULT, limitsOf, seeded, type Limits } from "./limits.js";
 import { Memory } from "./memory.js";
+import type { EvalOptions, LimitOptions, LuaOptions } from "./options.js";
 import { emit, type Sink } from "./output.js";
 import { Reader } from "./reader.js";
 import { RaisedErrors } from "./reply.js";
@@ -29,6 +32,12 @@ import { message } from "./writer.js";
 const EVAL_SOURCE = 0;
 
 type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
+
+/** What of the options of `Lua.create` is for the instance. */
+export type InstanceOptions = Pick<
+  LuaOptions,
+  "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox"
+>;
 
 /** Calls of one instance. */
 export abstract class Instance implements Realm {
@@ -45,16 +54,27 @@ export abstract class Instance implements Realm {
   #reader: Reader = new Reader(this);
   /** What went wrong at the border during the last call. */
   #failure: Failure | null = null;
+  /** For calls that say nothing else. */
+  readonly #usual: Limits;
+  /** Somebody wants the call that runs to end. */
+  #interrupted = false;
+  /** What a callback that Lua's runtime asks has thrown: for the outermost caller. */
+  #thrown: { error: unknown } | undefined;
   /** Why it is dead. */
   #death: unknown;
   #panic = "";
   /** Handles that were let go while Lua was running. */
   readonly #released: number[] = [];
 
-  protected constructor(store: TableStore, sink: Sink) {
+  protected constructor(store: TableStore, sink: Sink, options: InstanceOptions) {
     this.store = store;
     this.sink = sink;
+    const { timeout = TIMEOUT_MS_DEFAULT, fuel = Infinity, seed, now, interrupted } = options;
+    this.#usual = { timeout, fuel };
     this.#border = createBorder({
+      ...(seed !== undefined && { random: seeded(seed) }),
+      ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
+      interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
       memory: () => this.#exports.memory,
       output: (stream, bytes) => this.sink.write(stream, bytes),
       panic: (text) => {
@@ -84,7 +104,11 @@ export abstract class Instance implements Realm {
   protected abstract died(error: LuaError): void;
 
   /** Makes the Lua state; rejects when there is no memory for it. */
-  protected async open(module: WebAssembly.Module, services: Services, memoryLimit = 0): Promise<void> {
+  protected async open(
+    module: WebAssembly.Module,
+    services: Services,
+    { memoryLimit = 0, sandbox }: InstanceOptions,
+  ): Promise<void> {
     const exports = await instantiate(module, this.#border);
     const memory = new Memory(exports.memory);
     this.#exports = exports;
@@ -96,6 +120,9 @@ export abstract class Instance implements Realm {
     if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
     if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call));
+    if (this.#thrown !== undefined) throw this.#takeThrown();
+    this.#limit(true, this.#usual);
+    if (typeof sandbox === "object") this.request(Operation.libraries, sandbox.libs);
   }
 
   /** Runs source; its first result. */
@@ -106,16 +133,19 @@ export abstract class Instance implements Realm {
   }
 
   /** Runs source; all its results. */
-  evalAll(code: string, name?: string): LuaValue[] {
-    if (name !== undefined) return this.request(Operation.eval, [code, name]);
+  evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
+    const { name, env } = options;
+    const own = limitsOf(options, this.#usual);
+    if (env !== undefined) return this.request(Operation.evalEnv, [code, name ?? "eval", env], own);
+    if (name !== undefined || own !== undefined) return this.request(Operation.eval, [code, name ?? "eval"], own);
     this.enter();
     this.execute(EVAL_SOURCE, this.#io.putSource(code));
     return this.finish().list;
   }
 
   /** Runs an operation; all its results. */
-  request(operation: number, args: readonly unknown[]): LuaValue[] {
-    this.send(operation, args);
+  request(operation: number, args: readonly unknown[], limits?: LimitOptions): LuaValue[] {
+    this.send(operation, args, limits);
     return this.finish().list;
   }
 
@@ -141,27 +171,55 @@ export abstract class Instance implements Realm {
     return this.state === "ready" || this.state === "called";
   }
 
-  /** Before each call. */
-  protected enter(): void {
+  /** Ends the call that runs, if one does. */
+  protected interruptCall(): void {
+    this.#interrupted = this.state === "running" || this.state === "called";
+  }
+
+  /** What `run` uses, in ticks, also when it throws. */
+  protected fuelOf<T>(run: () => T, used: (fuel: number) => void): T {
+    const total = () => (this.enterable ? Number(this.request(Operation.stats, [])[7]) : 0);
+    const before = this.state === "called" ? total() : 0;
+    try {
+      return run();
+    } finally {
+      used(total() - before);
+    }
+  }
+
+  /** Before each call; `limits`: it has its own, and nothing else is called before it. */
+  protected enter(limits?: LimitOptions): void {
     if (!this.enterable) throw this.#refusal();
     // What JavaScript wrote to tables before this call is a batch of its own; inside of one it is part of it.
     if (this.state === "ready" && this.store.touched.length > 0) this.store.endBatch();
     if (this.#released.length > 0) this.#releaseLate();
+    const own = limits && limitsOf(limits, this.#usual);
+    if (own !== undefined) this.#limit(false, own);
   }
 
   /** Begins an operation; `finish` ends it. */
-  protected send(operation: number, args: readonly unknown[]): void {
+  protected send(operation: number, args: readonly unknown[], limits?: LimitOptions): void {
     this.enter();
-    this.execute(operation, this.#io.putPlain(args) || this.put(args));
+    // Its limits are sent when nothing of the caller's can run any more.
+    this.execute(operation, (limits === undefined && this.#io.putPlain(args)) || this.put(args, limits));
   }
 
-  /** Puts a list where the next call looks for it; its length. */
-  protected put(values: readonly unknown[]): number {
+  /** Puts a list where the next call, which may have limits of its own, looks for it; its length. */
+  protected put(values: readonly unknown[], limits?: LimitOptions): number {
     return message(
       this,
       (writer) => writer.list(values),
       // What ran to be read may have closed us.
-      ({ bytes, length }) => (this.enter(), this.#io.put(bytes, length)),
+      ({ bytes, length }) => {
+        this.enter(limits);
+        try {
+          return this.#io.put(bytes, length);
+        } catch (error) {
+          // The limits are those of the next call, whichever that is: this one.
+          if (limits !== undefined && this.enterable) this.request(Operation.stats, []);
+          throw error;
+        }
+      },
     );
   }
 
@@ -177,6 +235,7 @@ export abstract class Instance implements Realm {
       throw this.#die(cause);
     }
     this.state = before;
+    if (before === "ready") this.#interrupted = false;
     this.#failure = this.#border.takeFailure();
     if (outer !== null && before === "called") this.#border.putFailure(outer);
     if (replied === 0) throw busyError();
@@ -189,7 +248,10 @@ export abstract class Instance implements Realm {
     const failed = status !== Status.ok && status !== Status.waiting;
     const error = failed ? this.errors.make(reply, this.#failure) : undefined;
     if (output !== undefined) emit(output, this.sink);
-    if (this.state === "ready") this.sink.end();
+    if (this.state === "ready") {
+      this.sink.end();
+      if (this.#thrown !== undefined) throw this.#takeThrown();
+    }
     if (error !== undefined) throw error;
     return reply;
   }
@@ -204,10 +266,32 @@ export abstract class Instance implements Realm {
   }
 
   #first(): LuaValue {
-    const number = this.#io.singleNumber();
+    const number = this.#thrown === undefined ? this.#io.singleNumber() : undefined;
     if (number === undefined) return this.finish().list[0];
     if (this.state === "ready") this.sink.end();
     return number;
+  }
+
+  #limit(usual: boolean, { timeout, fuel }: Limits): void {
+    const orNil = (limit: number) => (limit === Infinity ? undefined : limit);
+    this.request(Operation.limit, [usual, orNil(timeout), orNil(fuel)]);
+  }
+
+  /** What a callback answers. When it throws, the call that runs ends. */
+  #asked<T>(callback: () => T, otherwise: T): T {
+    try {
+      return callback();
+    } catch (error) {
+      this.#thrown ??= { error };
+      this.#interrupted = true;
+      return otherwise;
+    }
+  }
+
+  #takeThrown(): unknown {
+    const thrown = this.#thrown;
+    this.#thrown = undefined;
+    return thrown?.error;
   }
 
   #refusal(): Error {
@@ -244,6 +328,11 @@ export abstract class Instance implements Realm {
     }
     return error;
   }
+}
+
+function finite(ms: unknown): number {
+  if (Number.isFinite(ms)) return ms as number;
+  throw new TypeError(`option "now" must return a finite number of milliseconds, not ${String(ms)}`);
 }
 
 /** It is called at a wrong moment. */

@@ -34,6 +34,8 @@ export interface LuaRun {
   output: string;
   /** How long it took. */
   ms: number;
+  /** Ticks of the interpreter that it used. */
+  fuel: number;
 }
 
 /** What the listeners of `on` get. */
@@ -66,11 +68,11 @@ export class Lua {
     // The module is more likely to be what fails; then this must not be an unhandled rejection.
     opening.catch(() => {});
     try {
-      const { wasm, stdout, stderr, memoryLimit, modules, stdin } = options;
+      const { wasm, stdout, stderr } = options;
       const module = await loadModule(wasm);
       const store = await opening;
       const sink = outputTo(stdout, stderr);
-      return new Lua(await Vm.create({ module, store, sink, memoryLimit, modules, stdin }));
+      return new Lua(await Vm.create({ module, store, sink, options }));
     } catch (error) {
       await opening.then(
         (store) => store.close({ discard: true }),
@@ -91,7 +93,7 @@ export class Lua {
   evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
     if (typeof code !== "string") throw sourceError(code);
     checkEvalOptions(options);
-    return this.#vm.evalAll(code, options.name);
+    return this.#vm.evalAll(code, options);
   }
 
   /** Runs `code`; its first result, or the error. Misuse (not a string ...) still throws. */
@@ -111,8 +113,13 @@ export class Lua {
     const start = performance.now();
     this.#vm.sink = capture;
     try {
-      const values = this.evalAll(code, options);
-      return { values, output: capture.text, ms: performance.now() - start };
+      let ms = 0;
+      const [values, fuel] = this.#vm.measure(() => {
+        const results = this.evalAll(code, options);
+        ms = performance.now() - start;
+        return results;
+      });
+      return { values, output: capture.text, ms, fuel };
     } catch (error) {
       if (error instanceof LuaError) error.output = capture.text;
       throw error;
@@ -128,7 +135,10 @@ export class Lua {
   async evalAsync<T = LuaValue>(code: string, options: EvalAsyncOptions = {}): Promise<T> {
     if (typeof code !== "string") throw sourceError(code);
     checkEvalAsyncOptions(options);
-    return (await runTask(this.#vm, Operation.startEval, [code, options.name ?? "eval"], options))[0] as T;
+    const { name = "eval", env } = options;
+    const [operation, args] =
+      env === undefined ? [Operation.startEval, [code, name]] : [Operation.startEvalEnv, [code, name, env]];
+    return (await runTask(this.#vm, operation, args, options))[0] as T;
   }
 
   /** Calls a global function, or one in a table (`"math.max"`); its first result. */
@@ -198,6 +208,14 @@ export class Lua {
   /** Memory, garbage collector, tables and storage, in numbers. */
   stats(): LuaStats {
     return stats(this.#vm);
+  }
+
+  /**
+   * Ends the call that runs (when a host function, or a callback, says so) and all that wait, with a `LuaInterruptError`.
+   * When nothing runs and nothing waits it does nothing: it is not kept for the next call.
+   */
+  interrupt(): void {
+    this.#vm.interrupt();
   }
 
   /** Drives the garbage collector: what the manual says of `collectgarbage`. */

@@ -30,8 +30,8 @@ export interface LuaOptions {
   storage?: string | Backend | undefined;
   /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
   memoryLimit?: number | undefined;
-  /** What is loaded: only `"strict"` in this version. */
-  sandbox?: "strict" | undefined;
+  /** Which libraries programs have: all (`"strict"` and `"standard"`), or the base library and those that are named. */
+  sandbox?: "strict" | "standard" | { readonly libs: readonly string[] } | undefined;
   /** Takes what `print` and `io.write` write; default: `console.log`, by lines. */
   stdout?: OutputCallback | undefined;
   /** Takes what `io.stderr` writes; default: `console.error`, by lines. */
@@ -40,33 +40,63 @@ export interface LuaOptions {
   stdin?: InputCallback | undefined;
   /** What `require` finds beside Lua's own; default: nothing. */
   modules?: Modules | undefined;
+  /** The most milliseconds that a call may run, where it says nothing else; default 30,000. `Infinity`: no limit. */
+  timeout?: number | undefined;
+  /** The most ticks of the interpreter that a call may use, where it says nothing else; default `Infinity`: no limit. */
+  fuel?: number | undefined;
+  /** Makes what is random the same in every run: an integer, of which the lowest 64 bits count. */
+  seed?: number | bigint | undefined;
+  /** The program's clock: milliseconds since 1970. Timeouts have one of their own. */
+  now?: (() => number) | undefined;
+  /** Asked about every half millisecond while Lua runs: whether it should end. */
+  interrupted?: (() => boolean) | undefined;
+}
+
+/** What a call may use. */
+export interface LimitOptions {
+  /** The most milliseconds that it may run; `Infinity`: no limit. Default: what `Lua.create` was given. */
+  timeout?: number | undefined;
+  /** The most ticks of the interpreter that it may use; `Infinity`: no limit. Default: what `Lua.create` was given. */
+  fuel?: number | undefined;
 }
 
 /** Options of the evals. */
-export interface EvalOptions {
+export interface EvalOptions extends LimitOptions {
   /** The chunk's name in messages and tracebacks. */
   name?: string | undefined;
+  /** Variables of a fresh environment: it has these, reads the globals, and keeps what the program assigns to itself. */
+  env?: { readonly [name: string]: unknown } | ReadonlyMap<unknown, unknown> | undefined;
 }
 
-/** Options of `evalAsync`. */
+/** Options of `evalAsync`. Its `timeout` and `fuel` are for the whole call, waiting included; the defaults for each run between two waits. */
 export interface EvalAsyncOptions extends EvalOptions {
   /** Ends the call where it waits. */
   signal?: AbortSignal | undefined;
-  /** The most milliseconds that the call may take, waiting included; it ends where it waits. Default: no limit. */
-  timeout?: number | undefined;
 }
 
 /** The longest delay that timers know: 24 days. */
 export const DELAY_MS_MAX: number = 2 ** 31 - 1;
 
 /** Words of the API that a later version will understand. */
-const LATER = ["timeout", "fuel", "seed", "now", "readOnly", "env", "signal"];
+const LATER = ["readOnly", "signal"];
 
 type Check = (value: unknown) => string | undefined;
 
 const isFunction: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
 
+const LIMITS: Record<string, Check> = {
+  timeout: (value) =>
+    value === Infinity || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX)
+      ? undefined
+      : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`,
+  fuel: (value) =>
+    value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0)
+      ? undefined
+      : "must be a positive safe integer, or Infinity",
+};
+
 const CREATE: Record<string, Check> = {
+  ...LIMITS,
   wasm: () => undefined,
   storage: (value) =>
     typeof value === "string" || isBackend(value) ? undefined : "must be a string or a storage object",
@@ -74,7 +104,10 @@ const CREATE: Record<string, Check> = {
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 32
       ? undefined
       : "must be a number of bytes below 4 GiB",
-  sandbox: (value) => (value === "strict" ? undefined : `${String(value)} is not available in this version`),
+  sandbox: (value) =>
+    value === "strict" || value === "standard" || isLibs(value)
+      ? undefined
+      : 'must be "strict", "standard" or { libs: [names] }',
   stdout: isFunction,
   stderr: isFunction,
   stdin: isFunction,
@@ -82,17 +115,22 @@ const CREATE: Record<string, Check> = {
     typeof value === "function" || (typeof value === "object" && value !== null)
       ? undefined
       : "must be an object, a Map or a function",
+  seed: (value) =>
+    Number.isSafeInteger(value) || typeof value === "bigint" ? undefined : "must be a safe integer or a bigint",
+  now: isFunction,
+  interrupted: isFunction,
 };
 
-const EVAL: Record<string, Check> = { name: (value) => (typeof value === "string" ? undefined : "must be a string") };
+const EVAL: Record<string, Check> = {
+  ...LIMITS,
+  name: (value) => (typeof value === "string" ? undefined : "must be a string"),
+  env: (value) =>
+    typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "must be an object or a Map",
+};
 
 const EVAL_ASYNC: Record<string, Check> = {
   ...EVAL,
   signal: (value) => (isSignal(value) ? undefined : "must be an AbortSignal"),
-  timeout: (value) =>
-    value === Infinity || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX)
-      ? undefined
-      : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`,
 };
 
 /** Refuses options of `Lua.create` that are not as they should be. */
@@ -121,6 +159,11 @@ function check(call: string, known: Record<string, Check>, options: unknown): vo
 
 function unknown(name: string): string {
   return LATER.includes(name) ? "is not available in this version" : "is unknown";
+}
+
+function isLibs(value: unknown): boolean {
+  const { libs } = (value ?? {}) as { libs?: unknown };
+  return Array.isArray(libs) && libs.every((name) => typeof name === "string");
 }
 
 function isSignal(value: unknown): boolean {

@@ -1,5 +1,5 @@
 /** What Lua's own libraries ask the host for: modules, input, and time (docs/codec.md section 5). */
-import { LuaInterruptError } from "./errors.js";
+import { LuaInterruptError, LuaTimeoutError } from "./errors.js";
 import { handleOf, type LuaFunction } from "./handles.js";
 import { LuaMultiReturn, isThenable, type Services } from "./host_calls.js";
 import { className } from "./names.js";
@@ -56,11 +56,18 @@ function then<T>(value: T | PromiseLike<T>, use: (value: T) => unknown): unknown
 /** Runs functions side by side, until all have ended or one has returned true: the place of that one. */
 function runAll(vm: Realm & TaskOwner, functions: object[]): Promise<number | undefined> {
   const tasks: Task[] = [];
+  const caller = vm.running;
   let stopped = false;
   const stop = () => {
     stopped = true;
     for (const task of tasks)
       task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }));
+  };
+  /** An end that nothing catches is one for the caller, too. */
+  const failed = (reject: (error: unknown) => void) => (error: unknown) => {
+    const final = error instanceof LuaTimeoutError || error instanceof LuaInterruptError;
+    if (final && !stopped) caller?.cancel(() => error);
+    reject(error);
   };
   const run = async () => {
     try {
@@ -71,12 +78,12 @@ function runAll(vm: Realm & TaskOwner, functions: object[]): Promise<number | un
         let left = functions.length;
         if (left === 0) resolve(undefined);
         functions.forEach((fn, i) => {
-          const task = new Task(vm);
+          const task = new Task(vm, caller?.budget);
           tasks.push(task);
           task.start(Operation.startHandle, [handleOf(fn, vm).handle]).results.then(([first]) => {
             if (first === true) resolve(i + 1);
             else if (--left === 0) resolve(undefined);
-          }, reject);
+          }, failed(reject));
         });
       });
     } finally {

@@ -24,6 +24,8 @@ export interface LuaStats {
   gc: { mode: string; running: boolean };
   /** Lua values that JavaScript holds. */
   handles: number;
+  /** Ticks that the last call of Lua used; inside of one: what it has used so far. */
+  fuelUsed: number;
   /** External tables. */
   tables: { name: string; entries: number; bytes: number }[];
   /** How far storage is behind. `state`: none, idle, scheduled, committing, failed or closed. */
@@ -32,12 +34,13 @@ export interface LuaStats {
 
 /** Asks the VM and the store. */
 export function stats(vm: Vm): LuaStats {
-  const [used, limit, peak, luaUsed, handles, mode, running] = vm.request(Operation.stats, []);
+  const [used, limit, peak, luaUsed, handles, mode, running, fuelUsed] = vm.request(Operation.stats, []);
   const { tables, storage } = vm.store.stats();
   return {
     memory: { used: Number(used), limit: Number(limit), peak: Number(peak), luaUsed: Number(luaUsed) },
     gc: { mode: String(mode), running: running === true },
     handles: Number(handles),
+    fuelUsed: Number(fuelUsed),
     tables: tables.map((table) => ({ ...table, name: binaryToText(table.name) })),
     storage,
   };

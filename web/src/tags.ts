@@ -62,6 +62,10 @@ export enum Operation {
   resume = 15,
   cancel = 16,
   register = 17,
+  limit = 18,
+  libraries = 19,
+  evalEnv = 20,
+  startEvalEnv = 21,
 }
 
 /** How a host function ended: the two lowest bits of what `host_call` returns. */

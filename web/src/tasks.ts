@@ -3,10 +3,12 @@
  *
  * Invariants:
  * - A task runs only from the top: when it is started, and in the microtask in which what it waits for has settled.
+ * - What a task starts inside of Lua (`async.all` ...) uses the budget of that task.
  * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
  */
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "./errors.js";
-import type { EvalAsyncOptions } from "./options.js";
+import { Budget } from "./limits.js";
+import type { EvalAsyncOptions, LimitOptions } from "./options.js";
 import type { LuaValue } from "./values.js";
 
 /** What a task waits for. */
@@ -25,24 +27,29 @@ export type Step = LuaValue[] | { readonly task: number; readonly wait: Wait };
 export interface TaskOwner {
   /** Tasks that wait. */
   readonly waiting: Set<Task>;
+  /** The task that runs. */
+  running: Task | undefined;
   start(operation: number, args: readonly unknown[]): Step;
   resume(task: number, name: string, fulfilled: boolean, value: unknown): Step;
   /** Forgets a task that waits; the traceback of where it did. */
-  cancel(task: number): string | undefined;
+  cancel(task: number, limits?: LimitOptions): string | undefined;
 }
 
 /** One call. */
 export class Task {
   /** All its results. */
   readonly results: Promise<LuaValue[]>;
+  /** What its runs may use; undefined: the usual limits hold for each. */
+  readonly budget: Budget | undefined;
   readonly #owner: TaskOwner;
   #resolve!: (results: LuaValue[]) => void;
   #reject!: (error: unknown) => void;
   #over = false;
   #waits: { readonly task: number; readonly wait: Wait } | undefined;
 
-  constructor(owner: TaskOwner) {
+  constructor(owner: TaskOwner, budget?: Budget) {
     this.#owner = owner;
+    this.budget = budget;
     this.results = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -62,17 +69,23 @@ export class Task {
     try {
       this.#reject(reason(this.#giveUp()));
     } catch (error) {
-      this.#reject(error);
+      // What it had to close took too long: it has ended for the reason it was to end for.
+      this.#reject(error instanceof LuaTimeoutError ? reason(error.traceback) : error);
     }
   }
 
   #advance(run: () => Step): void {
+    const owner = this.#owner;
+    const outer = owner.running;
+    owner.running = this;
     try {
       const step = run();
       if (Array.isArray(step)) this.#resolve(step);
       else return this.#pause(step);
     } catch (error) {
-      this.#reject(error);
+      this.#reject(this.budget === undefined ? error : this.budget.tell(error));
+    } finally {
+      owner.running = outer;
     }
     this.#over = true;
   }
@@ -97,7 +110,7 @@ export class Task {
     this.#waits = undefined;
     this.#owner.waiting.delete(this);
     waits.wait.cancel?.();
-    return this.#owner.cancel(waits.task);
+    return this.#owner.cancel(waits.task, this.budget?.toClose());
   }
 }
 
@@ -106,17 +119,19 @@ export async function runTask(
   owner: TaskOwner,
   operation: number,
   args: readonly unknown[],
-  { signal, timeout = Infinity }: EvalAsyncOptions = {},
+  { signal, timeout, fuel }: EvalAsyncOptions = {},
 ): Promise<LuaValue[]> {
   const aborted = (traceback?: string) =>
     new LuaInterruptError("interrupt", "the call was aborted", { traceback, cause: signal?.reason });
   const late = (traceback?: string) =>
     new LuaTimeoutError("timeout", `the call took longer than ${timeout} ms`, { traceback });
   if (signal?.aborted) throw aborted();
-  const task = new Task(owner);
+  const limited = timeout !== undefined || fuel !== undefined;
+  const task = new Task(owner, limited ? new Budget({ timeout, fuel }) : undefined);
   const abort = () => task.cancel(aborted);
   signal?.addEventListener("abort", abort);
-  const timer = timeout === Infinity ? undefined : setTimeout(() => task.cancel(late), timeout);
+  const timer =
+    timeout === undefined || timeout === Infinity ? undefined : setTimeout(() => task.cancel(late), timeout);
   try {
     return await task.start(operation, args).results;
   } finally {

@@ -3,11 +3,11 @@
  * and its end.
  */
 import type { TableStore } from "#js/table_store.js";
-import { LuaClosedError, LuaError, storageError } from "./errors.js";
+import { LuaClosedError, LuaError, LuaInterruptError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
 import { resultError, resultsOf, writeThrown } from "./host_calls.js";
-import { Instance, busyError } from "./instance.js";
-import type { InputCallback, Modules } from "./options.js";
+import { Instance, busyError, type InstanceOptions } from "./instance.js";
+import type { LimitOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./output.js";
 import { makeServices } from "./services.js";
 import { LuaTable } from "./table.js";
@@ -21,21 +21,20 @@ export interface VmParts {
   module: WebAssembly.Module;
   store: TableStore;
   sink: Sink;
-  memoryLimit?: number | undefined;
-  modules?: Modules | undefined;
-  stdin?: InputCallback | undefined;
+  options: InstanceOptions & Pick<LuaOptions, "modules" | "stdin">;
 }
 
 /** A running Lua. */
 export class Vm extends Instance implements HandleOwner, TaskOwner {
   readonly waiting: Set<Task> = new Set();
+  running: Task | undefined;
   readonly #tables = new Map<string, LuaTable>();
   #closing: Promise<void> | undefined;
 
   /** Makes the VM; rejects when there is no memory for it. */
-  static async create({ module, store, sink, memoryLimit, modules, stdin }: VmParts): Promise<Vm> {
-    const vm = new Vm(store, sink);
-    await vm.open(module, makeServices(vm, modules, stdin), memoryLimit);
+  static async create({ module, store, sink, options }: VmParts): Promise<Vm> {
+    const vm = new Vm(store, sink, options);
+    await vm.open(module, makeServices(vm, options.modules, options.stdin), options);
     return vm;
   }
 
@@ -70,31 +69,49 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
 
   /** Starts a task. */
   start(operation: number, args: readonly unknown[]): Step {
-    this.send(operation, args);
-    return this.#step();
+    return this.#metered(() => {
+      this.send(operation, args, this.running?.budget?.left());
+      return this.#step();
+    });
   }
 
   /** Goes on with a task: what it waited for has settled. */
   resume(task: number, name: string, fulfilled: boolean, value: unknown): Step {
     this.enter();
+    const limits = this.running?.budget?.left();
     let length = 0;
     if (fulfilled) {
       try {
-        length = this.put([task, true, ...resultsOf(value)]);
+        length = this.put([task, true, ...resultsOf(value)], limits);
       } catch (error) {
         value = resultError(name, error);
       }
     }
-    if (length === 0) length = writeThrown(value, this.errors, (thrown) => this.put([task, false, thrown]));
-    this.execute(Operation.resume, length);
-    return this.#step();
+    if (length === 0) length = writeThrown(value, this.errors, (thrown) => this.put([task, false, thrown], limits));
+    return this.#metered(() => {
+      this.execute(Operation.resume, length);
+      return this.#step();
+    });
   }
 
   /** Forgets a task that waits; the traceback of where it did. */
-  cancel(task: number): string | undefined {
-    if (this.state === "running") queueMicrotask(() => this.cancel(task));
+  cancel(task: number, limits?: LimitOptions): string | undefined {
+    if (this.state === "running") queueMicrotask(() => this.cancel(task, limits));
     if (!this.enterable) return undefined;
-    return readText(this.request(Operation.cancel, [task])[0]);
+    return readText(this.request(Operation.cancel, [task], limits)[0]);
+  }
+
+  /** Ends the call that runs, and all that wait. */
+  interrupt(): void {
+    this.#cancelAll((traceback) => new LuaInterruptError("interrupt", "interrupted", { traceback }));
+    this.interruptCall();
+  }
+
+  /** Runs something; the ticks that it used. */
+  measure<T>(run: () => T): [result: T, fuel: number] {
+    let used = 0;
+    const result = this.fuelOf(run, (fuel) => (used = fuel));
+    return [result, used];
   }
 
   /** Flushes the store, closes it and lets the memory go. When flushing fails, everything stays open. */
@@ -124,7 +141,12 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     this.#cancelAll(() => error);
   }
 
-  #cancelAll(reason: () => LuaError): void {
+  #metered(run: () => Step): Step {
+    const budget = this.running?.budget;
+    return budget?.countsFuel ? this.fuelOf(run, (fuel) => budget.used(fuel)) : run();
+  }
+
+  #cancelAll(reason: (traceback?: string) => LuaError): void {
     for (const task of [...this.waiting]) task.cancel(reason);
   }
 

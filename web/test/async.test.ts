@@ -149,10 +149,9 @@ suite("evalAsync", () => {
     await assert.rejects(lua.evalAsync("return 1", { timeout: NaN }), TypeError);
     await assert.rejects(lua.evalAsync("return 1", { timeout: 2 ** 31 }), TypeError);
     await assert.rejects(lua.evalAsync("return 1", { signal: {} as never }), /must be an AbortSignal/);
-    await assert.rejects(lua.evalAsync("return 1", { fuel: 5 } as never), /not available in this version/);
-    for (const options of [{ timeout: 5 }, { signal: AbortSignal.abort() }]) {
-      assert.throws(() => lua.eval("return 1", options as never), /not available in this version/);
-    }
+    await assert.rejects(lua.evalAsync("return 1", { fuel: 0 }), TypeError);
+    const signal = AbortSignal.abort();
+    assert.throws(() => lua.eval("return 1", { signal } as never), /not available in this version/);
   });
 });
 

@@ -49,21 +49,31 @@ suite("options", () => {
     ["modules", { modules: {} }],
     ["modules in a Map, input", { modules: new Map(), stdin: () => null }],
     ["modules from a function", { modules: () => null }],
+    ["limits", { timeout: 50, fuel: 1e9, interrupted: () => false }],
+    ["no limits", { timeout: Infinity, fuel: Infinity }],
+    ["a replay", { seed: -5n, now: () => 0 }],
+    ["libraries", { sandbox: { libs: ["string"] } }],
+    ["the standard ones", { sandbox: "standard" }],
     ["a storage object", { storage: { load() {}, commit() {}, close() {} } }],
   ];
   for (const [name, options] of good) test(name, () => checkCreateOptions(options));
 
   const bad: [object | null, RegExp][] = [
     [{ storge: "x" }, /option "storge" is unknown/],
-    [{ timeout: 5 }, /option "timeout" is not available in this version/],
-    [{ fuel: 5 }, /not available/],
+    [{ timeout: -1 }, /option "timeout" must be 0 to 2147483647 milliseconds, or Infinity/],
+    [{ timeout: "50" }, /"timeout" must be/],
+    [{ timeout: NaN }, /"timeout" must be/],
+    [{ fuel: 0 }, /"fuel" must be a positive safe integer, or Infinity/],
+    [{ fuel: 1.5 }, /"fuel" must be/],
+    [{ interrupted: true }, /"interrupted" must be a function/],
     [{ modules: null }, /"modules" must be an object, a Map or a function/],
     [{ modules: "./lib" }, /"modules" must be/],
     [{ stdin: "text" }, /"stdin" must be a function/],
-    [{ seed: 5 }, /not available/],
-    [{ now: 5 }, /not available/],
-    [{ readOnly: true }, /not available/],
-    [{ sandbox: "standard" }, /standard is not available/],
+    [{ seed: 0.5 }, /"seed" must be a safe integer or a bigint/],
+    [{ now: 5 }, /"now" must be a function/],
+    [{ readOnly: true }, /"readOnly" is not available in this version/],
+    [{ sandbox: "none" }, /"sandbox" must be "strict", "standard" or/],
+    [{ sandbox: { libs: "string" } }, /"sandbox" must be/],
     [{ storage: 5 }, /"storage" must be/],
     [{ storage: {} }, /"storage" must be/],
     [{ storage: null }, /"storage" must be/],
@@ -87,8 +97,10 @@ suite("options", () => {
   test("of eval", () => {
     checkEvalOptions({ name: "a.lua" });
     assert.throws(() => checkEvalOptions({ name: 5 }), /"name" must be a string/);
-    assert.throws(() => checkEvalOptions({ timeout: 5 }), /"timeout" is not available/);
-    assert.throws(() => checkEvalOptions({ env: {} }), /"env" is not available/);
+    checkEvalOptions({ timeout: 5, fuel: 5, env: {} });
+    assert.throws(() => checkEvalOptions({ timeout: -1 }), /"timeout" must be/);
+    assert.throws(() => checkEvalOptions({ env: [] }), /"env" must be an object or a Map/);
+    assert.throws(() => checkEvalOptions({ signal: {} }), /"signal" is not available/);
     assert.throws(() => checkEvalOptions({ nmae: "x" }), /"nmae" is unknown/);
     assert.throws(() => checkEvalOptions("a.lua"), /must be an object/);
   });

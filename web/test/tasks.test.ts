@@ -18,6 +18,7 @@ interface Settled {
 /** Each start waits for the promise that it is given; each resume ends with the value, or with the error. */
 class Owner implements TaskOwner {
   readonly waiting = new Set<Task>();
+  running: Task | undefined;
   readonly cancelled: number[] = [];
   readonly resumed: Settled[] = [];
   readonly disposed: number[] = [];

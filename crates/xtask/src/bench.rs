@@ -16,5 +16,15 @@ pub(crate) fn command(args: &mut Args) -> Result {
         build::all()?;
     }
     setup::npm_packages(&paths::bench())?;
+    if options.iter().any(|option| option == "--ticks") {
+        let unmetered = build::unmetered()?;
+        options.retain(|option| option != "--ticks");
+        return Run::new("node")
+            .arg(paths::bench().join("ticks.mjs"))
+            .arg(paths::wasm())
+            .arg(unmetered)
+            .args(options)
+            .go();
+    }
     Run::new("node").arg(paths::bench().join("run.mjs")).args(options).go()
 }

@@ -32,33 +32,45 @@ pub(crate) fn all() -> Result {
     size::summary()
 }
 
-/// How the module writes Lua's errors down: the two encodings of wasm exceptions.
-#[derive(Clone, Copy, PartialEq)]
-enum Encoding {
-    /// What ships: every engine since 2021 runs it.
-    Legacy,
-    /// The final one, for engines that take only that.
+/// Which of the modules.
+#[derive(Clone, Copy)]
+enum Variant {
+    Shipped,
+    /// With the final encoding of wasm exceptions, for engines that take only that.
     Exnref,
+    /// Without the ticks that limit time: what they cost is measured against this.
+    Unmetered,
 }
 
 /// The module in the final encoding of exceptions, beside the one that ships: target/wasm/perilune-exnref.wasm.
 pub(crate) fn exnref() -> Result {
-    module(Encoding::Exnref)
+    module(Variant::Exnref)
+}
+
+/// The module without ticks; returns where it is.
+pub(crate) fn unmetered() -> Result<std::path::PathBuf> {
+    module(Variant::Unmetered)?;
+    Ok(paths::wasm().with_file_name("perilune-unmetered.wasm"))
 }
 
 fn wasm() -> Result {
-    module(Encoding::Legacy)
+    module(Variant::Shipped)
 }
 
-fn module(encoding: Encoding) -> Result {
+fn module(variant: Variant) -> Result {
     let cargo = Run::cargo().args(["build", "--release", "--package", "perilune", "--target", WASM_TARGET]);
     // A folder of its own, so that neither build throws the other's objects away.
-    let (cargo, compiled, name) = match encoding {
-        Encoding::Legacy => (cargo, paths::cargo_target(), "perilune"),
-        Encoding::Exnref => {
+    let (cargo, compiled, name) = match variant {
+        Variant::Shipped => (cargo, paths::cargo_target(), "perilune"),
+        Variant::Exnref => {
             let folder = paths::target().join("exnref");
             let cargo = cargo.env("PERILUNE_WASM_EH", "exnref").arg("--target-dir").arg(&folder);
             (cargo, folder, "perilune-exnref")
+        }
+        Variant::Unmetered => {
+            let folder = paths::target().join("unmetered");
+            let cargo = cargo.env("PERILUNE_FUEL", "0").arg("--target-dir").arg(&folder);
+            (cargo, folder, "perilune-unmetered")
         }
     };
     cargo.go()?;

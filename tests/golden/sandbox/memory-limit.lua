@@ -10,7 +10,7 @@
 --- false	not enough memory
 --- false	not enough memory
 --- false	not enough memory
---- dead
+--- true
 --- false	not enough memory
 --- not enough memory
 --- true
@@ -36,7 +36,7 @@ catch(function() return ("%s"):rep(50):format(table.unpack((function() local t =
 catch(function() return table.concat((function() local t, s = {}, ("w"):rep(10000); for i = 1, 1000 do t[i] = s end return t end)()) end)
 -- inside a coroutine the coroutine is dead, the rest is well
 local co = coroutine.create(function() local t = {}; while true do t[#t + 1] = ("c"):rep(1000) .. #t end end)
-print(coroutine.resume(co)); print(coroutine.status(co)); co = nil; collectgarbage()
+print(coroutine.resume(co)); print(coroutine.status(co) == "dead"); co = nil; collectgarbage()
 -- to-be-closed variables are closed, finalizers are called
 local closed
 print(pcall(function() local c <close> = setmetatable({}, { __close = function(_, e) closed = e end }); return ("x"):rep(1 << 30) end)); print(closed)

@@ -1,0 +1,267 @@
+//! Every allocation of Lua fails in turn, in every kind of operation: each ends in its result or in "not enough memory", nothing
+//! panics, nothing leaks, and the VM goes on.
+//!
+//! Not here: allocations of Rust's own, which the host's memory bounds.
+
+use crate::{Error, Result, Runtime, Table, Value, Vm};
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::task::{Context as Waking, Poll, Waker};
+
+type Run = fn(&mut Runtime) -> Result<Vec<Value>>;
+
+fn eval(lua: &mut Runtime, source: &str) -> Result<Vec<Value>> {
+    lua.eval(source).map(|reply| reply.values)
+}
+
+/// What is done. `{}`: its end depends on what failed, since the script itself deals with that.
+const OPERATIONS: &[(&str, Run)] = &[
+    ("tables", |lua| {
+        eval(
+            lua,
+            "local t = {} for i = 1, 20 do t[i] = { i, n = i } t['k' .. i] = i end return #t, t[20].n, t.k7",
+        )
+    }),
+    ("strings", |lua| {
+        eval(
+            lua,
+            "local s = '' for i = 1, 20 do s = s .. i .. ('x'):rep(i) end return #s, s:upper():sub(1, 9), ('%5.1f|%q|%s'):format(1.25, 'a\\n', {} ~= nil)",
+        )
+    }),
+    ("closures", |lua| {
+        eval(
+            lua,
+            "local function make(n) return function() n = n + 1 return n end end local all = {} for i = 1, 10 do all[i] = make(i) end local s = 0 for _, f in ipairs(all) do s = s + f() end return s",
+        )
+    }),
+    ("coroutines", |lua| {
+        eval(
+            lua,
+            "local all = {} for i = 1, 5 do all[i] = coroutine.wrap(function(a) local b = coroutine.yield(a .. 'x') return b .. i end) end local r = {} for i, w in ipairs(all) do r[#r + 1] = w(i) r[#r + 1] = w('y') end return table.concat(r, ' ')",
+        )
+    }),
+    ("deep recursion", |lua| {
+        eval(lua, "local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end return f(300)")
+    }),
+    ("pcall {}", |lua| {
+        eval(
+            lua,
+            "local r = {} for i = 1, 5 do local ok, e = pcall(function() error({ code = i, text = 'e' .. i }) end) r[i] = ok and 1 or type(e) == 'table' and e.code or e end return table.unpack(r)",
+        )
+    }),
+    ("xpcall and traceback {}", |lua| {
+        eval(
+            lua,
+            "return xpcall(function() local x = nil; return x.y end, function(m) return m .. #debug.traceback(m) end)",
+        )
+    }),
+    ("__close, __gc {}", |lua| {
+        eval(
+            lua,
+            "local closed = 0 for i = 1, 5 do local c <close> = setmetatable({}, { __close = function() closed = closed + 1 end }) setmetatable({}, { __gc = function() local t = { {} } end }) end collectgarbage() return closed",
+        )
+    }),
+    ("gsub", |lua| {
+        eval(
+            lua,
+            "return (('hello world'):gsub('%w+', function(w) return w:reverse() .. #w end)), (('a,b,c'):gsub(',', { [','] = ';' })), ('k=v'):match('(%w+)=(%w+)')",
+        )
+    }),
+    ("sort and concat", |lua| {
+        eval(
+            lua,
+            "local t = {} for i = 1, 30 do t[i] = tostring((i * 7) % 31) end table.sort(t, function(a, b) return #a == #b and a < b or #a < #b end) return table.concat(t, ','), table.unpack(t, 1, 3)",
+        )
+    }),
+    ("load {}", |lua| {
+        eval(
+            lua,
+            "local f = load('local a, b = ... local t = { a = a, [b] = { a, b } } return function() return t.a, t[b][2] end') return f(1, 2)()",
+        )
+    }),
+    ("external tables", |lua| {
+        eval(
+            lua,
+            "local t = ext.table('t') ext.clear(t) t.x = { 1, { 2, deep = { 'three' } }, n = 'm' } t[1] = 'one' local r = {} for k, v in pairs(t) do r[#r + 1] = tostring(k) end return t.x[2].deep[1], table.concat(r, ' '), ext.count(t), ext.tables()[1]",
+        )
+    }),
+    ("transactions", |lua| {
+        eval(
+            lua,
+            "local t = ext.table('t') return ext.transaction(function(n) t.y = n .. 'z' return t.y end, 5)",
+        )
+    }),
+    ("json", |lua| {
+        eval(
+            lua,
+            "local json = require 'json' return json.encode(json.decode('{\"a\":[1,2,{\"b\":null}],\"c\":\"text \\\\u00e9\"}'), { sort_keys = true, indent = 1 })",
+        )
+    }),
+    ("base64", |lua| eval(lua, "local b = require 'base64' return b.decode(b.encode(('x'):rep(400)))")),
+    ("a module", |lua| eval(lua, "package.loaded.mod = nil return require('mod').name")),
+    ("print, io, os", |lua| {
+        eval(
+            lua,
+            "print('x', 1, {} ~= nil) io.write(1, 'y', '\\n') return #os.date('!%Y-%m-%d'), io.type(io.stdout), utf8.char(228)",
+        )
+    }),
+    ("a host function", |lua| {
+        eval(lua, "local r = echo({ 1, 2, { x = 'y', z = { 'w' } } }) return r[3].x, r[3].z[1], echo('s')")
+    }),
+    ("a host function's error", |lua| {
+        eval(
+            lua,
+            "local ok, e = pcall(fails) return (tostring(e):gsub('^not enough memory$', 'no')) ~= '' and 1",
+        )
+    }),
+    ("a host function that calls in", |lua| eval(lua, "return nested('return { 1, \"two\" }')")),
+    ("host functions as values", |lua| eval(lua, "local f = giver() return f(20), giver()(f(1))")),
+    ("call", |lua| {
+        lua.call("string.format", ("%d-%s", 7, "x")).map(|text: String| vec![text.as_str().into()])
+    }),
+    ("call by handle", |lua| {
+        let function = eval(lua, "return function(a) return { a, a .. 'x' } end")?.remove(0);
+        let Value::Function(handle) = function else { panic!("{function:?}") };
+        let called = lua.call_handle::<Vec<Value>>(handle, "arg");
+        lua.release(handle);
+        called
+    }),
+    ("a global", |lua| {
+        let inner = Table::new();
+        inner.with_mut(|data| data.array.extend([1.into(), "two".into()]));
+        let outer = Table::new();
+        outer.with_mut(|data| data.pairs.push(("inner".into(), Value::Table(inner))));
+        lua.set_global("set", Value::Table(outer))?;
+        lua.global("set").map(|set| match set {
+            Value::Table(table) => vec![table.get(&"inner".into())],
+            other => vec![other],
+        })
+    }),
+    ("a task that waits", |lua| {
+        wait_for(
+            lua,
+            "local n = 0 for i = 1, 2 do n = n + later(i) end return n, coroutine.wrap(function() return later(5) end)()",
+        )
+    }),
+    ("tasks side by side", |lua| {
+        wait_for(lua, "return async.all(function() return later(1) end, function() return later(2) end)")
+    }),
+    ("an environment", |lua| {
+        let variables = Table::new();
+        variables.with_mut(|data| data.pairs.push(("n".into(), 2.into())));
+        let source = "string.x = n local r = { math.random(1, 1), coroutine.running() ~= nil, require('mod').name, io.type(io.stdout) } \
+                      function f() return assert(load('return n'))() end return string.x + f(), table.unpack(r)";
+        lua.eval_env(source, "env", &variables).map(|reply| reply.values)
+    }),
+    ("a syntax error {}", |lua| eval(lua, "return pcall(load, 'x = = 1')")),
+    ("an error with a table", |lua| match lua.eval("error({ code = 42, list = { 'a' } })") {
+        Err(error) if error.code() == "runtime" => {
+            Ok(vec![error.lua().map_or(Value::Nil, |told| told.value.clone())])
+        }
+        other => other.map(|reply| reply.values),
+    }),
+];
+
+fn wait_for(lua: &mut Runtime, source: &str) -> Result<Vec<Value>> {
+    let mut task = lua.start_eval(source, "task");
+    for _ in 0..100 {
+        if let Poll::Ready(ended) = task.poll(lua, &mut Waking::from_waker(Waker::noop())) {
+            return ended.map(|reply| reply.values);
+        }
+    }
+    panic!("{source} waits for ever");
+}
+
+fn vm() -> Runtime {
+    let mut lua =
+        Runtime::builder().module("mod", "return { name = ... }").host(Silent).build().expect("a VM");
+    lua.register("echo", |_: &mut Vm, value: Value| Ok::<_, Error>(value)).expect("registers");
+    lua.register("fails", |_: &mut Vm, ()| Err::<(), _>("refused")).expect("registers");
+    lua.register("nested", |vm: &mut Vm, source: String| {
+        vm.eval(source).map(|reply| reply.values[0].clone())
+    })
+    .expect("registers");
+    lua.register("giver", |vm: &mut Vm, ()| {
+        vm.create_function("double", |_: &mut Vm, n: i64| Ok::<_, Error>(2 * n))
+    })
+    .expect("registers");
+    lua.register_async("later", |n: i64| async move {
+        let polled = Cell::new(false);
+        poll_fn(|_| if polled.replace(true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        Ok::<_, Error>(n)
+    })
+    .expect("registers");
+    lua
+}
+
+/// Nobody reads what the scripts print.
+#[derive(Debug)]
+struct Silent;
+
+impl crate::Host for Silent {
+    fn write(&mut self, _: crate::Stream, _: &[u8]) {}
+    fn clock_ms(&mut self) -> f64 {
+        0.0
+    }
+    fn monotonic_ms(&mut self) -> f64 {
+        0.0
+    }
+    fn random_u64(&mut self) -> u64 {
+        7
+    }
+}
+
+/// Everything that can be collected is.
+fn used(lua: &mut Runtime) -> usize {
+    for _ in 0..3 {
+        lua.gc(crate::GcMode::Collect).expect("collects");
+    }
+    lua.stats().used_bytes
+}
+
+/// One allocation, it and the second try after a collection, and all from it on.
+fn every_allocation_fails(refused: usize) {
+    for (name, run) in OPERATIONS {
+        let mut lua = vm();
+        let expected = run(&mut lua).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(run(&mut lua).ok().as_ref(), Some(&expected), "{name}: a second time");
+        let before = used(&mut lua);
+        for passed in 0.. {
+            let place = format!("{name}, allocation {passed}");
+            lua.context().memory.starve(passed, refused);
+            let ended = run(&mut lua);
+            let refused_any = lua.context().memory.feed();
+            match ended {
+                Ok(values) => assert!(values == expected || name.ends_with("{}"), "{place}: {values:?}"),
+                Err(error) => {
+                    assert!(refused_any, "{place}: {error:?}");
+                    let told = error.to_string().contains("not enough memory");
+                    assert!(told || name.ends_with("{}"), "{place}: {error:?}");
+                }
+            }
+            assert_eq!(eval(&mut lua, "return 1").expect(&place), [1.into()], "{place}");
+            assert_eq!(run(&mut lua).unwrap_or_else(|error| panic!("{place}: {error}")), expected, "{place}");
+            let after = used(&mut lua);
+            assert!(after <= before, "{place}: {before} bytes became {after}");
+            if !refused_any {
+                assert!(passed > 1, "{name} allocates nothing");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn one_allocation_fails() {
+    every_allocation_fails(1);
+}
+
+#[test]
+fn one_allocation_fails_for_good() {
+    every_allocation_fails(2);
+}
+
+#[test]
+fn every_allocation_from_one_on_fails() {
+    every_allocation_fails(usize::MAX);
+}

@@ -1,0 +1,245 @@
+-- Fresh environments: a table of variables that reads the globals and writes only to itself. Compiled when the first one is made, with
+-- what prelude.lua has put aside before any script ran; uses nothing that a script could change.
+--
+-- Keeps true: what the libraries share (their tables, the default streams, the generator of math.random, loaded modules, the collector's
+-- mode) cannot be changed from an environment: code there has copies, made when it first asks for them. Not here: tables that the
+-- application has put into its globals. Those are shared, and it has them there for that.
+local parts = ...
+local builtin, byte, collectgarbage, create, error = parts.builtin, parts.byte, parts.collectgarbage, parts.create, parts.error
+local file_lines, file_read, file_write, format = parts.file_lines, parts.file_read, parts.file_write, parts.format
+local getmetatable, globals, host = parts.getmetatable, parts.globals, parts.host
+local io_input, io_lines, io_output, io_read = parts.io_input, parts.io_lines, parts.io_output, parts.io_read
+local io_type, io_write, load, loaded, make_require = parts.io_type, parts.io_write, parts.load, parts.loaded, parts.make_require
+local next, open_math, package, preload = parts.next, parts.open_math, parts.package, parts.preload
+local random, randomseed, rawequal, rawget, require = parts.random, parts.randomseed, parts.rawequal, parts.rawget, parts.require
+local running, search_host, search_preload = parts.running, parts.search_host, parts.search_preload
+local select, setmetatable, type, warn, wrap = parts.select, parts.setmetatable, parts.type, parts.warn, parts.wrap
+
+-- What an environment has instead of a value of the globals: from that value to the function that makes it, once for each
+-- environment. It gets the value, the environment, `mine`, which gives what the environment has instead of any value, and `made`: what
+-- is being made in this step. That becomes the environment's when all of it is there: running out of memory leaves nothing half done.
+local makers = {}
+-- Functions that share nothing are the same for everybody.
+local same = {}
+
+local function copy(original, _, mine, made)
+  local result = {}
+  made[original] = result
+  for key, value in next, original do result[key] = mine(value, made) end
+  return result
+end
+
+-- Puts a function where a library has the one that it stands for; the application may have put its own there.
+local function replace(library, name, original, value)
+  if rawequal(library[name], original) then library[name] = value end
+end
+
+for i = 1, #parts.libraries do makers[parts.libraries[i]] = copy end
+for i = 1, #parts.base do same[parts.base[i]] = true end
+
+makers[load] = function(_, env)
+  return function(...)
+    local count = select("#", ...)
+    if count == 0 or count > 3 then return load(...) end
+    local chunk, name, mode = ...
+    return load(chunk, name, mode, env)
+  end
+end
+
+-- The collector is everybody's.
+local refused = { stop = true, restart = true, incremental = true, generational = true, setpause = true, setstepmul = true }
+
+makers[collectgarbage] = function()
+  return function(option, ...)
+    if refused[option] then error(format("collectgarbage '%s' is not available in an environment", option), 2) end
+    return collectgarbage(option, ...)
+  end
+end
+
+-- "@on" and "@off" switch the warnings of everybody.
+makers[warn] = function()
+  return function(...)
+    local message = ...
+    if select("#", ...) == 1 and type(message) == "string" and byte(message) == 64 then return end
+    return warn(...)
+  end
+end
+
+-- Numbers of its own: whoever sets the seed of a generator knows what it will give to others.
+makers[parts.math] = function(original, env, mine, made)
+  local math, fresh = copy(original, env, mine, made), open_math()
+  local seed, own_random = fresh.randomseed, fresh.random
+  seed(random(0), random(0))
+  replace(math, "random", random, own_random)
+  replace(math, "randomseed", randomseed, function(...)
+    if select("#", ...) == 0 then return seed(own_random(0), own_random(0)) end
+    return seed(...)
+  end)
+  return math
+end
+
+-- Default streams of its own.
+makers[parts.io] = function(original, env, mine, made)
+  local io = copy(original, env, mine, made)
+  local input, output
+  replace(io, "input", io_input, function(file)
+    if file ~= nil and not io_type(file) then return io_input(file) end
+    if file ~= nil then input = file end
+    return input or io_input()
+  end)
+  replace(io, "output", io_output, function(file)
+    if file ~= nil and not io_type(file) then return io_output(file) end
+    if file ~= nil then output = file end
+    return output or io_output()
+  end)
+  replace(io, "lines", io_lines, function(name, ...)
+    if name == nil and input then return file_lines(input, ...) end
+    return io_lines(name, ...)
+  end)
+  replace(io, "read", io_read, function(...)
+    if input then return file_read(input, ...) end
+    return io_read(...)
+  end)
+  replace(io, "write", io_write, function(...)
+    if output then return file_write(output, ...) end
+    return io_write(...)
+  end)
+  return io
+end
+
+local function not_to_be_resumed() error("a coroutine of another program", 0) end
+
+-- A finalizer or a callback runs in whatever coroutine is running then: `running` gives nobody a coroutine that is not its own, to close
+-- or resume it later. In its place stands one that can do nothing.
+makers[parts.coroutine] = function(original, env, mine, made)
+  local coroutine = copy(original, env, mine, made)
+  local ours, others = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
+  replace(coroutine, "create", create, function(...)
+    local thread = create(...)
+    ours[thread] = true
+    return thread
+  end)
+  replace(coroutine, "wrap", wrap, function(...)
+    local body = ...
+    if type(body) ~= "function" then return wrap(...) end
+    return wrap(function(...)
+      ours[running()] = true
+      return body(...)
+    end)
+  end)
+  replace(coroutine, "running", running, function()
+    local thread, is_main = running()
+    if ours[thread] then return thread, is_main end
+    others[thread] = others[thread] or create(not_to_be_resumed)
+    return others[thread], is_main
+  end)
+  return coroutine
+end
+
+-- A table of host functions, and those below it that dotted names have made: `shape`, the same table in `host`, tells which.
+local function copy_registered(original, shape, mine, made)
+  if getmetatable(original) ~= nil then return original end
+  local result = {}
+  made[original] = result
+  for key, value in next, original do
+    local inner = rawget(shape, key)
+    if type(value) == "table" and type(inner) == "table" and rawequal(mine(value, made), value) then
+      result[key] = copy_registered(value, inner, mine, made)
+    else
+      result[key] = mine(value, made)
+    end
+  end
+  return result
+end
+
+makers[host] = function(original, _, mine, made) return copy_registered(original, original, mine, made) end
+
+-- `package` and `require`: modules are loaded anew, with the environment's variables.
+local function open_package(mine, made)
+  local result, own_loaded, own_preload, searchers = {}, {}, {}, {}
+  made[package], made[loaded], made[preload] = result, own_loaded, own_preload
+  made[require], made[search_host] = make_require(result, own_loaded, mine(load, made))
+  -- What the application has put into package.preload is there for everybody; what an environment has put there comes first.
+  made[search_preload] = function(name)
+    local loader = own_preload[name]
+    if loader ~= nil then return loader, ":preload:" end
+    return search_preload(name)
+  end
+  for key, value in next, package do result[key] = mine(value, made) end
+  local shared = package.searchers
+  for i = 1, type(shared) == "table" and #shared or 0 do searchers[i] = mine(rawget(shared, i), made) end
+  result.searchers = searchers
+  for name, value in next, loaded do
+    if rawequal(value, globals) or makers[value] then own_loaded[name] = mine(value, made) end
+  end
+end
+
+makers[package] = function(_, _, mine, made)
+  open_package(mine, made)
+  return made[package]
+end
+makers[require] = function(_, _, mine, made)
+  open_package(mine, made)
+  return made[require]
+end
+
+-- Makes the table an environment; of its keys only strings are variables.
+return function(env)
+  for key in next, env do
+    if type(key) ~= "string" then env[key] = nil end
+  end
+  -- From values of the globals to those that it has instead.
+  local own = { [globals] = env }
+  -- What stands between the environment and the globals: what it has of its own under the names that it has asked for, found without
+  -- a call from then on.
+  local named = { _G = env }
+
+  local function mine(value, made)
+    local found = own[value]
+    if found == nil then found = made[value] end
+    if found ~= nil then return found end
+    local make = makers[value]
+    if not make then return value end
+    found = make(value, env, mine, made)
+    made[value] = found
+    return found
+  end
+
+  local function keep(name, value, made)
+    -- All at once: half of it, with the other half made again, would hold both.
+    for original, instead in next, own do made[original] = instead end
+    own = made
+    if name ~= nil then named[name] = value end
+    return value
+  end
+
+  local function index(_, name)
+    local value = globals[name]
+    if same[value] then
+      named[name] = value
+      return value
+    end
+    if makers[value] or own[value] ~= nil then
+      local made = {}
+      return keep(name, mine(value, made), made)
+    end
+    if type(value) ~= "table" then return value end
+    -- Tables that registered functions are in under a dotted name.
+    local shape = rawget(host, name)
+    if type(shape) == "table" then
+      local made = {}
+      return keep(name, copy_registered(value, shape, mine, made), made)
+    end
+    -- Built-in modules that the application has made globals.
+    for module in next, builtin do
+      if rawequal(value, rawget(loaded, module)) then
+        local made = {}
+        local result = keep(nil, mine(require, made), made)(module)
+        return keep(name, result, { [value] = result })
+      end
+    end
+    return value
+  end
+
+  return setmetatable(env, { __index = setmetatable(named, { __index = index }), __metatable = false })
+end

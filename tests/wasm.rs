@@ -153,7 +153,7 @@ async fn functions_of_a_rust_program_run_and_wait_in_a_page() {
             2.5.into(),
             3.0.into(),
             false.into(),
-            "bad value #1: expected integer, got string".into()
+            "bad value #1: expected number, got string".into()
         ]
     );
 }

@@ -2,7 +2,7 @@
    API of Lua takes half a dozen calls for each entry; a table of a thousand numbers should not take six thousand. What is not one of
    these is left to the caller, on the stack.
 
-   Nothing here runs Lua code, allocates or raises. A walk is a number of entries: a table that is changed between two steps
+   Nothing here runs Lua code; only perilune_fill_pairs allocates, and may raise that there is no memory. A walk is a number of entries: a table that is changed between two steps
    may have entries skipped or told twice, and nothing worse. */
 #define LUA_CORE
 
@@ -15,6 +15,7 @@
 #include "lgc.h"
 #include "lobject.h"
 #include "lstate.h"
+#include "lstring.h"
 #include "ltable.h"
 
 enum perilune_step {
@@ -192,5 +193,69 @@ unsigned int perilune_fill(const void *table, unsigned int first, unsigned int m
     else break;
   }
   *taken = (size_t)(at - from);
+  return done;
+}
+
+static size_t get_u32(const unsigned char *from) {
+  return (size_t)from[0] | (size_t)from[1] << 8 | (size_t)from[2] << 16 | (size_t)from[3] << 24;
+}
+
+/* Bytes of the boolean, number or string that begins here; 0 for anything else, and for what is cut short. */
+static size_t length_of(const unsigned char *at, size_t left) {
+  size_t length;
+  if (left < 2) return 0;
+  switch (at[0]) {
+    case BOOLEAN: return at[1] <= 1 ? 2 : 0;
+    case INTEGER: case FLOAT: return left >= 9 ? 9 : 0;
+    case STRING:
+      if (left < 5) return 0;
+      length = get_u32(at + 1);
+      return length <= left - 5 ? 5 + length : 0;
+    default: return 0;
+  }
+}
+
+/* Pushes such a value. [-0, +1, m] */
+static void push_scalar(lua_State *L, const unsigned char *at) {
+  switch (at[0]) {
+    case BOOLEAN: lua_pushboolean(L, at[1]); break;
+    case INTEGER: lua_pushinteger(L, l_castU2S(get_u64(at + 1))); break;
+    case FLOAT: {
+      lua_Unsigned bits = get_u64(at + 1);
+      lua_Number number;
+      memcpy(&number, &bits, sizeof number);
+      lua_pushnumber(L, number);
+      break;
+    }
+    default: {
+      TString *string = luaS_newlstr(L, (const char *)at + 5, get_u32(at + 1));
+      setsvalue2s(L, L->top.p, string);
+      L->top.p++;
+    }
+  }
+}
+
+/* Puts the pairs that the bytes begin with into a table: keys that are strings, values that are booleans, numbers or strings; up to
+   `most` of them. Returns how many; `*taken` is how many bytes that were. Two free slots. [-0, +0, m] */
+unsigned int perilune_fill_pairs(lua_State *L, const void *table, unsigned int most, const unsigned char *from, size_t length,
+                                 size_t *taken) {
+  Table *t = (Table *)table;
+  size_t at = 0;
+  unsigned int done = 0;
+  for (; done < most; done++) {
+    size_t key = length_of(from + at, length - at), value;
+    if (key == 0 || from[at] != STRING) break;
+    value = length_of(from + at + key, length - at - key);
+    if (value == 0) break;
+    push_scalar(L, from + at);
+    push_scalar(L, from + at + key);
+    luaH_set(L, t, s2v(L->top.p - 2), s2v(L->top.p - 1));
+    luaC_barrierback(L, obj2gco(t), s2v(L->top.p - 2));
+    luaC_barrierback(L, obj2gco(t), s2v(L->top.p - 1));
+    L->top.p -= 2;
+    at += key + value;
+  }
+  invalidateTMcache(t);
+  *taken = at;
   return done;
 }

@@ -171,14 +171,27 @@ impl Decoder<'_> {
                 stack.raw_set_index(table, i64::from(filled));
             }
         }
-        for _ in 0..pairs {
-            self.entry(depth)?;
-            if stack.type_of(-1) == raw::LUA_TNUMBER && stack.number(-1).is_some_and(f64::is_nan) {
-                return Err(refuse(stack, FormatError::BadTableEntry));
+        let mut filled = 0;
+        while filled < pairs {
+            let (more, taken) = stack.fill_pairs(table, pairs - filled, self.reader.rest());
+            self.reader.skip(taken);
+            filled += more;
+            if filled < pairs {
+                self.pair(table, depth)?;
+                filled += 1;
             }
-            self.entry(depth)?;
-            stack.raw_set(table);
         }
+        Ok(())
+    }
+
+    fn pair(&mut self, table: c_int, depth: usize) -> Result<(), Thrown> {
+        self.entry(depth)?;
+        let number = self.stack.type_of(-1) == raw::LUA_TNUMBER;
+        if number && self.stack.number(-1).is_some_and(f64::is_nan) {
+            return Err(refuse(self.stack, FormatError::BadTableEntry));
+        }
+        self.entry(depth)?;
+        self.stack.raw_set(table);
         Ok(())
     }
 

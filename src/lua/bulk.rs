@@ -52,6 +52,14 @@ unsafe extern "C-unwind" {
         length: usize,
         taken: *mut usize,
     ) -> c_uint;
+    fn perilune_fill_pairs(
+        l: *mut super::raw::lua_State,
+        table: *const c_void,
+        most: c_uint,
+        from: *const u8,
+        length: usize,
+        taken: *mut usize,
+    ) -> c_uint;
 }
 
 impl Step {
@@ -96,6 +104,18 @@ impl Stack {
         // SAFETY: as in `list_step`; C reads no further than the length. Booleans and numbers need no barrier.
         let filled = unsafe {
             perilune_fill(self.pointer(table), first, most, bytes.as_ptr(), bytes.len(), &raw mut taken)
+        };
+        (filled, taken)
+    }
+
+    /// Puts the pairs that the bytes begin with into a table, as far as their keys are strings and their values booleans, numbers or
+    /// strings; at most `most`. How many, and how many bytes that took. Two free slots are needed. `[-0, +0, m]`
+    pub(crate) fn fill_pairs(self, table: c_int, most: u32, bytes: &[u8]) -> (u32, usize) {
+        let mut taken = 0;
+        let (from, length) = (bytes.as_ptr(), bytes.len());
+        // SAFETY: as in `fill`; the state is valid, and no frame up to the protected call holds a destructor if this raises.
+        let filled = unsafe {
+            perilune_fill_pairs(self.as_ptr(), self.pointer(table), most, from, length, &raw mut taken)
         };
         (filled, taken)
     }

@@ -106,6 +106,29 @@ suite("the demo page", () => {
       await committed(page);
     }));
 
+  test("a program waits for the page, and its parts for each other", () =>
+    visit(async (page) => {
+      await run(page, "waiting");
+      const output = await text(page, "output");
+      const order = [
+        "asking the page",
+        "its title is Perilune",
+        "quick is done",
+        "slow is done",
+        "is another site",
+        "gave up",
+      ];
+      const places = order.map((part) => output.indexOf(part));
+      assert.deepEqual(
+        places,
+        [...places].sort((a, b) => a - b),
+        output,
+      );
+      assert.ok(!places.includes(-1), output);
+      assert.ok(!output.includes("too slow is done"), output);
+      assert.deepEqual(await results(page), ['"slow"string', '"quick"string', '"Error"string']);
+    }));
+
   test("a thousand entries of mixed types can be seen, each with its type", () =>
     visit(async (page) => {
       await run(page, "mixed-types");

@@ -32,6 +32,7 @@ export class Session {
   private constructor(lua: Lua, output: Output) {
     this.lua = lua;
     this.#output = output;
+    lua.register("fetch_text", fetchText);
     this.#helper = lua.eval<LuaValue>(describeSource, { name: HELPER }) as unknown as Helper;
   }
 
@@ -44,15 +45,15 @@ export class Session {
     return { memory, tables, storage };
   }
 
-  /** Runs a program to its end, or to its error. */
-  run(source: string): Ran {
+  /** Runs a program to its end, or to its error; it may wait. */
+  async run(source: string): Promise<Ran> {
     this.#keys = undefined;
     let results: Shown[] = [];
     let failure: Ran["failure"];
     const start = performance.now();
     let ms: number;
     try {
-      const description = this.#helper.run(source, `=${PROGRAM}`);
+      const description = await this.#helper.run.callAsync(source, `=${PROGRAM}`);
       ms = performance.now() - start;
       // What does not compile is compiled once more, for the error as the package gives it.
       if (description === false) this.lua.eval(source, { name: PROGRAM });
@@ -119,6 +120,15 @@ export class Session {
       return showPlain(value as LuaValue);
     }
   }
+}
+
+/** For programs: the text of something beside the page. */
+async function fetchText(path: string): Promise<string> {
+  const url = new URL(path, location.href);
+  if (url.origin !== location.origin) throw new Error(`${url.origin} is another site`);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
+  return response.text();
 }
 
 /** A Lua string literal of any text. */

@@ -261,7 +261,7 @@ fn build_native(sources: &Path, patched: &Path, port: &Path) {
 
 /// Bytes of the shadow stack: the first thing in linear memory, so that an overflow traps instead of corrupting.
 /// web/test/stack.test.ts drives every kind of C recursion to its limit on it.
-const WASM_STACK_BYTES: u32 = 160 * 1024;
+const WASM_STACK_BYTES: u32 = 192 * 1024;
 
 /// Whole-program optimisation of the C files: clang makes bitcode, rustc's own wasm linker (its LLVM is the newer one)
 /// makes one object of it. About a tenth faster than object by object, and nothing is left for the final link to know,

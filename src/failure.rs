@@ -71,7 +71,14 @@ pub(crate) fn note_trip(stack: Stack, trip: Trip) {
         let _ = write!(text, "{chunk}:{line}: ");
     }
     let _ = match trip {
-        Trip::Timeout => write!(text, "timed out after {timeout_ms} ms"),
+        // In whole numbers: text of floats would be a tenth of the module.
+        Trip::Timeout => {
+            let micros = (timeout_ms * 1000.0) as u64;
+            let (ms, rest) = (micros / 1000, micros % 1000);
+            let written = write!(text, "timed out after {ms}");
+            let written = if rest > 0 { written.and_then(|()| write!(text, ".{rest:03}")) } else { written };
+            written.and_then(|()| write!(text, " ms"))
+        }
         Trip::Fuel => write!(text, "out of fuel after {fuel} ticks"),
         Trip::Interrupt => write!(text, "interrupted"),
     };

@@ -9,7 +9,7 @@ import { openRaw } from "../src/raw.ts";
 import { settled } from "./helpers.ts";
 
 /** build.rs, WASM_STACK_BYTES. */
-const STACK_BYTES = 160 * 1024;
+const STACK_BYTES = 192 * 1024;
 /** What must be left on top of the deepest. */
 const SPARE_BYTES = 8 * 1024;
 const PAINT = 0xa5;

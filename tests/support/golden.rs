@@ -4,6 +4,7 @@ use perilune::{Host, Runtime, Stream};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What a script's header asks for.
 struct Expected {
@@ -12,11 +13,22 @@ struct Expected {
     output: Vec<u8>,
 }
 
-/// Runs a script in a fresh VM; the error is a report of the differences.
+/// Runs a script in a fresh VM, with limits of time and fuel that it does not reach; the error is a report of the differences.
 pub(crate) fn run(script: &[u8]) -> Result<(), String> {
+    run_in(script, |lua| lua.set_limits(Some(Duration::from_secs(60)), Some(1 << 40)))
+}
+
+/// The same without any limit.
+#[allow(dead_code, reason = "the tests on wasm run them with limits only")]
+pub(crate) fn run_unlimited(script: &[u8]) -> Result<(), String> {
+    run_in(script, |_| {})
+}
+
+fn run_in(script: &[u8], prepare: impl FnOnce(&mut Runtime)) -> Result<(), String> {
     let expected = header(script)?;
     let output = Rc::new(RefCell::new(Vec::new()));
     let mut lua = Runtime::builder().host(Capture(Rc::clone(&output))).build().expect("a VM");
+    prepare(&mut lua);
     let ended = lua.eval_named(script, "golden");
     drop(lua);
     let outcome = match (ended, expected.failure) {

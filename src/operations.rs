@@ -182,13 +182,11 @@ pub(crate) fn global_keys(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
 pub(crate) fn gc(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let mut reader = Reader::new(input.get(4..).unwrap_or_default());
     let Ok(Token::String(mode)) = reader.token() else { return Err(usage(stack, b"gc takes a mode")) };
-    stack.push_globals();
-    stack.get_field(-1, c"collectgarbage");
     match mode {
         b"collect" | b"step" | b"stop" | b"restart" | b"incremental" | b"generational" => {}
         _ => return Err(usage(stack, b"unknown gc mode")),
     }
-    stack.remove(1);
+    stdlib::push_collect_garbage(stack);
     stack.push_bytes(mode);
     stack.call(1, raw::LUA_MULTRET);
     Ok(())

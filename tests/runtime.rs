@@ -165,6 +165,13 @@ fn bad_input_is_a_typed_error() {
 }
 
 #[test]
+fn the_hosts_collector_is_not_the_scripts() {
+    let mut lua = lua();
+    lua.eval("collectgarbage = function() error('mine') end").expect("runs");
+    lua.gc(GcMode::Collect).expect("collects");
+}
+
+#[test]
 fn functions_are_called_by_name_and_by_handle() {
     let mut lua = lua();
     assert_eq!(lua.call::<i64>("math.max", (1, 7, 3.5)).expect("calls"), 7);

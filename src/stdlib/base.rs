@@ -4,6 +4,7 @@ use crate::context::context;
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr;
 
 lua_function!(print = print_inner);
 lua_function!(load = load_inner);
@@ -11,6 +12,14 @@ lua_function!(random_seed = random_seed_inner);
 lua_function!(traceback = traceback_inner);
 lua_function!(raw_set = raw_set_inner);
 lua_function!(collect_garbage = collect_garbage_inner);
+
+/// The registry's place for `collectgarbage`.
+static COLLECT_GARBAGE: u8 = 0;
+
+/// Pushes `collectgarbage`, whatever the global of that name is now. `[-0, +1, -]`
+pub(crate) fn push_collect_garbage(stack: Stack) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&COLLECT_GARBAGE).cast());
+}
 
 /// Takes away and replaces. `[-0, +0, m]`
 pub(super) fn harden(stack: Stack, seed: u64) {
@@ -28,6 +37,9 @@ pub(super) fn harden(stack: Stack, seed: u64) {
         stack.push_function(function, 1);
         stack.set_field(-2, name);
     }
+    // The host's own, which no script can replace.
+    stack.get_field(-1, c"collectgarbage");
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&COLLECT_GARBAGE).cast());
     stack.get_field(-1, c"string");
     stack.push_nil();
     stack.set_field(-2, c"dump");

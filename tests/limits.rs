@@ -62,7 +62,7 @@ fn fuel_ends_every_script_with_the_same_count() {
         let used: Vec<u64> = (0..2)
             .map(|_| {
                 let mut lua = vm();
-                lua.limit_next(Some(Duration::from_secs(300)), Some(200_000));
+                lua.limit_next(Some(Duration::from_mins(5)), Some(200_000));
                 match lua.eval(script.clone()) {
                     Err(error) => {
                         assert_eq!(error.code(), "timeout", "{name}: {error}");

@@ -15,7 +15,7 @@ struct Expected {
 
 /// Runs a script in a fresh VM, with limits of time and fuel that it does not reach; the error is a report of the differences.
 pub(crate) fn run(script: &[u8]) -> Result<(), String> {
-    run_in(script, |lua| lua.set_limits(Some(Duration::from_secs(60)), Some(1 << 40)))
+    run_in(script, |lua| lua.set_limits(Some(Duration::from_mins(1)), Some(1 << 40)))
 }
 
 /// The same without any limit.

@@ -167,7 +167,7 @@ pub(crate) fn global_keys(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
         stack.pop(1);
         if stack.type_of(-1) == raw::LUA_TSTRING {
             if !stack.has_room(4) {
-                return Err(usage(stack, b"not enough memory"));
+                return Err(stack.throw_out_of_memory());
             }
             stack.push_copy(-1);
             stack.insert(2);

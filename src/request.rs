@@ -103,12 +103,16 @@ impl Vm {
 
     /// Runs an operation on the list `input`.
     pub fn request_raw(&mut self, op: u32, input: &[u8]) -> Outcome {
+        let frame = match self.begin() {
+            Ok(frame) => frame,
+            Err(outcome) => return outcome,
+        };
         let run = match op {
-            EVAL_ENV | START_EVAL_ENV => return self.request_eval_env(op == START_EVAL_ENV, input),
-            EVAL | START_EVAL => return self.request_eval(op == START_EVAL, input),
-            CALL | START_CALL => return self.request_call(op == START_CALL, true, input),
-            CALL_HANDLE | START_HANDLE => return self.request_call(op == START_HANDLE, false, input),
-            RESUME => return self.resume_task(input),
+            EVAL_ENV | START_EVAL_ENV => return self.request_eval_env(frame, op == START_EVAL_ENV, input),
+            EVAL | START_EVAL => return self.request_eval(frame, op == START_EVAL, input),
+            CALL | START_CALL => return self.request_call(frame, op == START_CALL, true, input),
+            CALL_HANDLE | START_HANDLE => return self.request_call(frame, op == START_HANDLE, false, input),
+            RESUME => return self.resume_task(frame, input),
             CANCEL => operations::cancel as Operation,
             RELEASE => operations::release,
             GLOBAL_GET => operations::global_get,
@@ -118,18 +122,14 @@ impl Vm {
             GLOBAL_KEYS => operations::global_keys,
             GC => operations::gc,
             STATS => operations::stats,
-            LIMIT => return self.request_limit(input),
+            LIMIT => return self.request_limit(frame, input),
             REGISTER => operations::register,
             LIBRARIES => match stdlib::unknown_library(input) {
                 Ok(None) => operations::libraries,
-                Ok(Some(name)) => return self.refuse_library(name),
-                Err(_) => return self.refuse_usage("libraries takes names"),
+                Ok(Some(name)) => return self.refuse_library(frame, name),
+                Err(_) => return self.refuse(frame, Outcome::Usage, b"libraries takes names"),
             },
-            _ => return self.refuse_usage("unknown operation"),
-        };
-        let frame = match self.begin() {
-            Ok(frame) => frame,
-            Err(outcome) => return outcome,
+            _ => return self.refuse(frame, Outcome::Usage, b"unknown operation"),
         };
         let mut body = Body { run, input };
         frame.stack.push_function(operations::run_body, 0);
@@ -147,52 +147,43 @@ impl Vm {
     }
 
     #[inline(never)]
-    fn refuse_library(&mut self, name: &[u8]) -> Outcome {
+    fn refuse_library(&mut self, frame: Frame, name: &[u8]) -> Outcome {
         let name = String::from_utf8_lossy(name);
-        self.refuse_usage(&format!("no library '{name}'"))
+        self.refuse(frame, Outcome::Usage, format!("no library '{name}'").as_bytes())
     }
 
     /// Sets what calls may use: from now on (true), or the next one (false).
     #[inline(never)]
     #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are for ever")]
-    fn request_limit(&mut self, input: &[u8]) -> Outcome {
+    fn request_limit(&mut self, frame: Frame, input: &[u8]) -> Outcome {
         let mut reader = Reader::new(input);
         let (Ok(3), Ok(Token::Boolean(usual)), Ok(timeout), Ok(fuel)) =
             (reader.count(), reader.token(), reader.token(), reader.token())
         else {
-            return self.refuse_usage("limit takes a boolean, milliseconds and ticks");
+            return self.refuse(frame, Outcome::Usage, b"limit takes a boolean, milliseconds and ticks");
         };
         let timeout_ms = match timeout {
             Token::Nil => f64::INFINITY,
             Token::Float(ms) if ms >= 0.0 => ms,
             Token::Integer(ms) if ms >= 0 => ms as f64,
-            _ => return self.refuse_usage("a timeout is a number of milliseconds"),
+            _ => return self.refuse(frame, Outcome::Usage, b"a timeout is a number of milliseconds"),
         };
         let fuel = match fuel {
             Token::Nil => None,
             Token::Integer(ticks) if ticks >= 0 => Some(ticks.unsigned_abs()),
-            _ => return self.refuse_usage("fuel is an integer number of ticks"),
+            _ => return self.refuse(frame, Outcome::Usage, b"fuel is an integer number of ticks"),
         };
         let allowance = Allowance { timeout_ms, fuel };
-        match self.begin() {
-            Ok(frame) => {
-                let meter = &mut self.context_mut().meter;
-                if usual {
-                    meter.usual = allowance;
-                } else {
-                    meter.next = Some(allowance);
-                }
-                self.finish(frame, Status::Ok)
-            }
-            Err(outcome) => outcome,
+        let meter = &mut self.context_mut().meter;
+        if usual {
+            meter.usual = allowance;
+        } else {
+            meter.next = Some(allowance);
         }
+        self.finish(frame, Status::Ok)
     }
 
-    fn request_eval(&mut self, as_task: bool, input: &[u8]) -> Outcome {
-        let frame = match self.begin() {
-            Ok(frame) => frame,
-            Err(outcome) => return outcome,
-        };
+    fn request_eval(&mut self, frame: Frame, as_task: bool, input: &[u8]) -> Outcome {
         let Some((source, given)) = two_strings(input) else {
             let message = b"eval takes the source and a chunk name, both strings";
             return self.refuse(frame, Outcome::Value, message);
@@ -209,11 +200,7 @@ impl Vm {
 
     /// Runs source with variables of its own.
     #[inline(never)]
-    fn request_eval_env(&mut self, as_task: bool, input: &[u8]) -> Outcome {
-        let frame = match self.begin() {
-            Ok(frame) => frame,
-            Err(outcome) => return outcome,
-        };
+    fn request_eval_env(&mut self, frame: Frame, as_task: bool, input: &[u8]) -> Outcome {
         let stack = frame.stack;
         let Ok(count) = bridge::push_list(stack, input) else {
             return self.fail(frame, Status::Runtime);
@@ -250,11 +237,7 @@ impl Vm {
 
     /// Calls the function that the first value of the list names or holds, with the others.
     #[inline(never)]
-    fn request_call(&mut self, as_task: bool, by_name: bool, input: &[u8]) -> Outcome {
-        let frame = match self.begin() {
-            Ok(frame) => frame,
-            Err(outcome) => return outcome,
-        };
+    fn request_call(&mut self, frame: Frame, as_task: bool, by_name: bool, input: &[u8]) -> Outcome {
         let stack = frame.stack;
         let Ok(count) = bridge::push_list(stack, input) else {
             return self.fail(frame, Status::Runtime);

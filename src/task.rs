@@ -44,11 +44,7 @@ impl Vm {
     }
 
     /// Resumes the task that the list names, with the rest of the list.
-    pub(crate) fn resume_task(&mut self, input: &[u8]) -> Outcome {
-        let frame = match self.begin() {
-            Ok(frame) => frame,
-            Err(outcome) => return outcome,
-        };
+    pub(crate) fn resume_task(&mut self, frame: Frame, input: &[u8]) -> Outcome {
         let Some((task, thread)) = named_task(frame.stack, input) else {
             return self.refuse(frame, Outcome::Usage, NOT_WAITING);
         };

@@ -2,7 +2,7 @@
 //!
 //! The iterator is a userdata without pointers: it lives in the VM's memory and can be copied with it.
 
-use super::store_call::{out_of_memory, store};
+use super::store_call::store;
 use crate::bridge::push_value;
 use crate::context::context;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
@@ -57,7 +57,7 @@ pub(super) fn push_iterator(stack: Stack, table: TableId) {
 fn step_inner(stack: Stack) -> Result<c_int, Thrown> {
     let iterator = stack.userdata(raw::lua_upvalueindex(1)).cast::<Iterator>();
     if !stack.has_room(8) {
-        return Err(out_of_memory(stack));
+        return Err(stack.throw_out_of_memory());
     }
     let mut copy = [0; ENTRY_COPIED_BYTES];
     // SAFETY: the upvalue is the userdata of `push_iterator`, which this closure keeps alive; `advance` runs no Lua code,
@@ -113,7 +113,7 @@ impl Iterator {
             let value = &mut context(stack).value;
             value.clear();
             if value.try_reserve(len).is_err() {
-                return Err(out_of_memory(stack));
+                return Err(stack.throw_out_of_memory());
             }
             value.extend_from_slice(&rest[..len]);
             self.start += len;

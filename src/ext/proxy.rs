@@ -1,7 +1,7 @@
 //! The proxy of an external table and its metamethods.
 
 use super::iterate;
-use super::store_call::{out_of_memory, store};
+use super::store_call::store;
 use crate::bridge::{Unfit, encode_key, encode_value, push_value};
 use crate::context::context;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -32,12 +32,8 @@ lua_function!(pairs = pairs_inner);
 pub(super) fn make_registry(stack: Stack) {
     stack.push_table(0, 0);
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
-    stack.push_table(0, 0);
     // Weak keys: a proxy that nobody holds, of a table that was dropped, can go.
-    stack.push_table(0, 1);
-    stack.push_bytes(b"k");
-    stack.set_field(-2, c"__mode");
-    stack.set_metatable(-2);
+    stack.push_weak_table(b"k");
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
 }
 
@@ -229,11 +225,11 @@ fn refuse_key(stack: Stack, unfit: Unfit) -> Thrown {
             let message = unsafe { stack.bytes(-1) }.unwrap_or_default();
             stack.throw(message)
         }
-        Unfit::Memory => out_of_memory(stack),
+        Unfit::Memory => stack.throw_out_of_memory(),
         other => stack.throw(other.message().as_bytes()),
     }
 }
 
 pub(super) fn refuse_value(stack: Stack, unfit: Unfit) -> Thrown {
-    if unfit == Unfit::Memory { out_of_memory(stack) } else { stack.throw(unfit.message().as_bytes()) }
+    if unfit == Unfit::Memory { stack.throw_out_of_memory() } else { stack.throw(unfit.message().as_bytes()) }
 }

@@ -13,7 +13,7 @@ pub(super) fn store<R>(
 ) -> Result<R, Thrown> {
     match call(context(stack)) {
         Ok(result) => Ok(result),
-        Err(StoreError::OutOfMemory) => Err(out_of_memory(stack)),
+        Err(StoreError::OutOfMemory) => Err(stack.throw_out_of_memory()),
         Err(error) => {
             note(stack, &error);
             // The text is the context's, not this frame's: pushing may raise.
@@ -23,12 +23,6 @@ pub(super) fn store<R>(
             Err(stack.throw(unsafe { &*text }))
         }
     }
-}
-
-/// The error that Lua itself raises: a plain string, without position.
-pub(super) fn out_of_memory(stack: Stack) -> Thrown {
-    stack.push_bytes(b"not enough memory");
-    Thrown
 }
 
 /// Remembers the refusal, so that the error record says "storage".

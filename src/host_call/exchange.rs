@@ -37,10 +37,7 @@ pub(super) fn call(stack: Stack, id: u32) -> Result<c_int, Thrown> {
             Err(Thrown)
         }
         Ended::Waits => stack.wait(settled),
-        Ended::OutOfMemory => {
-            stack.push_bytes(b"not enough memory");
-            Err(Thrown)
-        }
+        Ended::OutOfMemory => Err(stack.throw_out_of_memory()),
     }
 }
 

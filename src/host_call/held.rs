@@ -22,11 +22,7 @@ lua_function!(end_of_cycle = end_of_cycle_inner);
 
 /// Makes the tables. `[-0, +0, m]`
 pub(super) fn open(stack: Stack) {
-    stack.push_table(0, 0);
-    stack.push_table(0, 1);
-    stack.push_bytes(b"v");
-    stack.set_field(-2, c"__mode");
-    stack.set_metatable(-2);
+    stack.push_weak_table(b"v");
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&VALUES));
     stack.push_table(0, 1);
     stack.set_functions(-1, &[(c"__gc", end_of_cycle)]);

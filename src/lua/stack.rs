@@ -303,6 +303,15 @@ impl Stack {
         call!(lua_createtable(self.0, hint(array), hint(pairs)));
     }
 
+    /// A table that does not keep its keys ("k") or its values ("v") alive (manual, section 2.5.4). `[-0, +1, m]`
+    pub(crate) fn push_weak_table(self, mode: &[u8]) {
+        self.push_table(0, 0);
+        self.push_table(0, 1);
+        self.push_bytes(mode);
+        self.set_field(-2, c"__mode");
+        self.set_metatable(-2);
+    }
+
     /// A block of `bytes` without user values, aligned to 8. `[-0, +1, m]`
     pub(crate) fn push_userdata(self, bytes: usize) -> *mut c_void {
         call!(lua_newuserdatauv(self.0, bytes, 0))
@@ -557,6 +566,12 @@ impl Stack {
         call!(luaL_where(self.0, level));
         self.insert(-2);
         call!(lua_concat(self.0, 2));
+        Thrown
+    }
+
+    /// The error that Lua itself raises: a plain string, without position. `[-0, +1, m]`
+    pub(crate) fn throw_out_of_memory(self) -> Thrown {
+        self.push_bytes(b"not enough memory");
         Thrown
     }
 

@@ -230,10 +230,7 @@ impl Reader {
                 self.ended = true;
                 Ok(false)
             }
-            More::OutOfMemory => {
-                self.stack.push_bytes(b"not enough memory");
-                Err(Thrown)
-            }
+            More::OutOfMemory => Err(self.stack.throw_out_of_memory()),
             More::Failed => {
                 let message = &raw const context.value;
                 // SAFETY: the buffer is the context's, and Lua copies the bytes before anything can write to it.

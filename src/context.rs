@@ -50,8 +50,11 @@ pub(crate) struct Context {
     pub(crate) key: Vec<u8>,
     /// An encoded value, likewise.
     pub(crate) value: Vec<u8>,
-    /// Grows with every write to any external table and with every eval: what was read ahead before is stale.
+    /// Grows with every write to any external table, with every eval and every call of the host: what was read ahead before
+    /// is stale.
     pub(crate) writes: u64,
+    /// Roll backs that the store has refused: nothing else is asked of it before they are done.
+    pub(crate) rollbacks_owed: u32,
     pub(crate) output: Output,
     pub(crate) failure: Failure,
     /// Handles given out and not released.
@@ -159,6 +162,7 @@ impl Context {
             key: Vec::new(),
             value: Vec::new(),
             writes: 0,
+            rollbacks_owed: 0,
             output: Output::default(),
             failure: Failure::default(),
             handles: 0,

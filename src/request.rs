@@ -396,11 +396,14 @@ impl Vm {
             return outcome;
         }
         host_call::forget_failure(frame.stack);
-        if let Err(error) = self.context_mut().store.end_batch()
-            && matches!(outcome, Outcome::Ok | Outcome::Waiting)
-        {
-            let message = error.to_string();
-            return self.write_record(Outcome::Storage, message.as_bytes());
+        match self.context_mut().store.end_batch() {
+            // With everything that was still open.
+            Ok(()) => self.context_mut().rollbacks_owed = 0,
+            Err(error) if matches!(outcome, Outcome::Ok | Outcome::Waiting) => {
+                let message = error.to_string();
+                return self.write_record(Outcome::Storage, message.as_bytes());
+            }
+            Err(_) => {}
         }
         outcome
     }

@@ -91,6 +91,18 @@ const OPERATIONS: &[(&str, Run)] = &[
             "local t = ext.table('t') return ext.transaction(function(n) t.y = n .. 'z' return t.y end, 5)",
         )
     }),
+    ("external tables in external tables {}", |lua| {
+        eval(
+            lua,
+            "local a = ext.table('a') ext.clear(a) for i = 1, 5 do local b = ext.table('b' .. i) b.x = ('y'):rep(300) a[b.x .. i] = b end local n = 0 for k, b in pairs(a) do n = n + #b.x end local ok = pcall(function() a.m = setmetatable({}, {}) end) return n, ok, next(a) ~= nil, #a",
+        )
+    }),
+    ("transactions that fail {}", |lua| {
+        eval(
+            lua,
+            "local t, u = ext.table('t'), ext.table('u') t.y = 1 local ok, e = pcall(ext.transaction, function() t.y = 2 ext.clear(t) ext.table('t').y = { 3 } ext.transaction(function() u.x = { u } end) error({ code = 7 }) end) return ok, e.code, t.y",
+        )
+    }),
     ("json", |lua| {
         eval(
             lua,
@@ -246,6 +258,70 @@ fn every_allocation_fails(refused: usize) {
             if !refused_any {
                 assert!(passed > 1, "{name} allocates nothing");
                 break;
+            }
+        }
+    }
+}
+
+/// Tables in order, with their entries in order.
+fn contents(lua: &mut Runtime) -> Vec<(Value, Vec<u8>)> {
+    let store = &mut lua.context_mut().store;
+    let mut names = Vec::new();
+    store.names(&mut names).expect("names");
+    let names = crate::value::decode_list(&names).expect("a list");
+    let entries = |name: Value| {
+        let Value::String(bytes) = &name else { panic!("{name:?} is a name") };
+        let table = store.open(bytes).expect("is there");
+        let mut entries = Vec::new();
+        store.next(table, 0, usize::MAX, &mut entries).expect("entries");
+        (name, entries)
+    };
+    names.into_iter().map(entries).collect()
+}
+
+/// Whatever fails, a transaction is kept as a whole or leaves nothing, order included; also one inside of another.
+#[test]
+fn transactions_are_all_or_nothing() {
+    for refused in [1, 2, usize::MAX] {
+        for keeps in [true, false] {
+            for passed in 0.. {
+                let mut lua = vm();
+                let prepare =
+                    "t, u = ext.table('t'), ext.table('u') for i = 1, 4 do t[i] = i u['k' .. i] = { i } end";
+                eval(&mut lua, prepare).expect("runs");
+                // Compiled ahead, and with what it prints: what fails is the transaction.
+                let source = "function run(keep) ext.transaction(function() t[1] = nil ext.clear(u) u.new = { t } \
+                     pcall(ext.transaction, function() t[1] = ('a'):rep(50) ext.drop('u') error({}) end) \
+                     for k, v in pairs(t) do t[k] = { v } end ext.table('more').x = ('b'):rep(5000) \
+                     setmetatable({}, { __gc = function() t.finalized = {} end }) \
+                     table.insert(t, 1, 'first') table.sort(t, function() return false end) t.done = next(u) \
+                     assert(keep, 'not kept') end) end";
+                eval(&mut lua, source).expect("runs");
+                let before = contents(&mut lua);
+                lua.context().memory.starve(passed, refused);
+                let ended = lua.call::<()>("run", keeps);
+                let refused_any = lua.context().memory.feed();
+                let place = format!("{refused} refused after {passed}, {keeps}: {ended:?}");
+                let after = contents(&mut lua);
+                if ended.is_err() {
+                    assert!(after == before, "{place}");
+                } else {
+                    assert!(after.len() == 3 && after != before, "{place}");
+                }
+                let done = eval(
+                    &mut lua,
+                    "return t.done, ext.transaction(function() t.again = 1 return t.again end)",
+                )
+                .expect(&place);
+                assert_eq!(
+                    done,
+                    [if ended.is_ok() { "new".into() } else { Value::Nil }, 1.into()],
+                    "{place}"
+                );
+                if !refused_any {
+                    assert!(ended.is_ok() == keeps && passed > 10, "{place}");
+                    break;
+                }
             }
         }
     }

@@ -18,6 +18,8 @@ const ROOM_BYTES: usize = 256;
 pub(crate) enum Unfit {
     /// Its type has no bytes here (a function in a store, ...).
     Type(&'static str),
+    /// A table with a metatable, which a store would lose.
+    Metatable,
     /// Nested too deep.
     Depth,
     /// nil as a key.
@@ -43,10 +45,13 @@ impl Unfit {
         match self {
             Unfit::Type("function") => "a function cannot be stored",
             Unfit::Type("thread") => "a thread cannot be stored",
+            Unfit::Type("null") => "json.null cannot be stored",
             Unfit::Type(_) => "a userdata cannot be stored",
+            Unfit::Metatable => "a table with a metatable cannot be stored",
             Unfit::Depth => "value is nested more than 200 tables deep",
-            Unfit::NilKey => "index is nil",
-            Unfit::NanKey => "index is NaN",
+            // Lua's own words.
+            Unfit::NilKey => "table index is nil",
+            Unfit::NanKey => "table index is NaN",
             Unfit::Memory => "not enough memory",
         }
     }
@@ -89,6 +94,21 @@ pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
+/// Does the metatable on top say whether a table is an array or an object of JSON, and nothing else? Those that
+/// `json.decode` gives do; other libraries for JSON have the same. `[-0, +0, -]`
+fn is_json_marker(stack: Stack) -> bool {
+    stack.push_nil();
+    if !stack.next(-2) {
+        return false;
+    }
+    // SAFETY: both strings lie in the metatable, which stays on the stack.
+    let entry = unsafe { (stack.bytes(-2), stack.bytes(-1)) };
+    stack.pop(1);
+    let more = stack.next(-2);
+    stack.pop(if more { 2 } else { 0 });
+    !more && matches!(entry, (Some(b"__jsontype"), Some(b"array" | b"object")))
+}
+
 struct Encoder<'a> {
     stack: Stack,
     writer: Writer<'a>,
@@ -118,6 +138,9 @@ impl<'a> Encoder<'a> {
                 self.writer.string(bytes)?;
             }
             raw::LUA_TTABLE => self.table(index, depth)?,
+            raw::LUA_TLIGHTUSERDATA if !self.handles && stack.userdata(index).is_null() => {
+                return Err(Unfit::Type("null"));
+            }
             _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
             raw::LUA_TFUNCTION => {
                 if let Some(id) = host_call::function_id(stack, index) {
@@ -144,12 +167,19 @@ impl<'a> Encoder<'a> {
         if !stack.has_room(4) {
             return Err(Unfit::Memory);
         }
-        if ext::push_name_of(stack, index) {
-            // SAFETY: the name lies on top until it is popped.
-            let name = unsafe { stack.bytes(-1) }.unwrap_or_default();
-            let written = self.writer.external_table(name);
+        if stack.push_metatable(index) {
+            let only_marks = self.handles || is_json_marker(stack);
             stack.pop(1);
-            return Ok(written?);
+            if ext::push_name_of(stack, index) {
+                // SAFETY: the name lies on top until it is popped.
+                let name = unsafe { stack.bytes(-1) }.unwrap_or_default();
+                let written = self.writer.external_table(name);
+                stack.pop(1);
+                return Ok(written?);
+            }
+            if !only_marks {
+                return Err(Unfit::Metatable);
+            }
         }
         let address = stack.address(index);
         if let Some(&number) = self.seen.get(&address) {

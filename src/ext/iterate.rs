@@ -2,6 +2,7 @@
 //!
 //! The iterator is a userdata without pointers: it lives in the VM's memory and can be copied with it.
 
+use super::proxy::id_of;
 use super::store_call::store;
 use crate::bridge::push_value;
 use crate::context::context;
@@ -70,16 +71,48 @@ fn step_inner(stack: Stack) -> Result<c_int, Thrown> {
         }
         // A copy of its own: pushing may run a finalizer, and that may call this very iterator.
         Entry::Small(len) => push_entry(stack, &copy[..len]),
-        Entry::Large => {
-            let bytes = &raw const context(stack).value;
-            let status = stack.protect_held(2, |inner| {
-                // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
-                push_entry(inner, unsafe { &*bytes }).map(drop)
-            });
-            context(stack).trim();
-            if status == Status::Ok { Ok(2) } else { Err(Thrown) }
-        }
+        Entry::Large => push_held_entry(stack),
     }
+}
+
+/// `next`, for a table that has a metatable and nothing in it (lua-5.4/port/lbaselib_port.c): pushes the first entry, if it is an
+/// external table and has one, and returns how many values that are; -1 for any other table.
+// SAFETY: nothing else has this name.
+#[unsafe(no_mangle)]
+unsafe extern "C-unwind" fn perilune_next(l: *mut raw::lua_State) -> c_int {
+    // SAFETY: C gives the state that runs `next`, with its two arguments.
+    let stack = unsafe { Stack::new(l) };
+    match first_inner(stack) {
+        Ok(pushed) => pushed,
+        // The error value already lies on the Lua stack: no destructor is alive in this frame when Lua jumps.
+        Err(Thrown) => stack.raise(),
+    }
+}
+
+fn first_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let Some(table) = id_of(stack, 1) else { return Ok(-1) };
+    if stack.type_of(2) != raw::LUA_TNIL {
+        // A store knows no place of a key; an iterator of `pairs` knows where it is.
+        return Err(stack.throw(b"next cannot go on in an external table: use pairs"));
+    }
+    context(stack).value.clear();
+    if !store(stack, |c| c.store.next(table, 0, AHEAD_BYTES_MIN, &mut c.value))? {
+        return Ok(0);
+    }
+    let Some((_, len)) = measure_entry(&context(stack).value) else { return Err(malformed(stack)) };
+    context(stack).value.truncate(len);
+    push_held_entry(stack)
+}
+
+/// Pushes the entry in the context's value buffer. `[-0, +2, m]`
+fn push_held_entry(stack: Stack) -> Result<c_int, Thrown> {
+    let bytes = &raw const context(stack).value;
+    let status = stack.protect_held(2, |inner| {
+        // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
+        push_entry(inner, unsafe { &*bytes }).map(drop)
+    });
+    context(stack).trim();
+    if status == Status::Ok { Ok(2) } else { Err(Thrown) }
 }
 
 impl Iterator {

@@ -1,7 +1,7 @@
 //! The functions of the global `ext`.
 
-use super::proxy::{id_of, make_registry, push_table};
-use super::store_call::store;
+use super::proxy::{forget_name, id_of, make_registry, push_table};
+use super::store_call::{commit, refuse, roll_back, store};
 use crate::context::context;
 use crate::limits::NAME_BYTES_MAX;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
@@ -68,6 +68,7 @@ fn drop_inner(stack: Stack) -> Result<c_int, Thrown> {
     let name = name(stack);
     let dropped = store(stack, |c| c.store.drop_table(name))?;
     context(stack).writes += 1;
+    forget_name(stack, 1);
     stack.push_boolean(dropped);
     Ok(1)
 }
@@ -95,13 +96,28 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     }
     store(stack, |c| c.store.transaction(Transaction::Begin))?;
     // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never outlives its eval.
-    if stack.protected_call(stack.top() - 1, raw::LUA_MULTRET, 0) == Status::Ok {
-        store(stack, |c| c.store.transaction(Transaction::Commit))?;
-        return Ok(stack.top());
+    let status = stack.call_under_handler(stack.top() - 1);
+    // An end of the call that `fn` has caught in its last steps has kept it from its own.
+    let trip = context(stack).meter.tripped();
+    if status == Status::Ok && trip.is_none() {
+        let Err(error) = commit(context(stack)) else { return Ok(stack.top()) };
+        // The results may leave no room for a message.
+        stack.set_top(0);
+        // Refused again, it is owed; what is told is why.
+        let _ = roll_back(context(stack));
+        return Err(refuse(stack, error));
     }
-    context(stack).writes += 1;
-    store(stack, |c| c.store.transaction(Transaction::RollBack))?;
-    Err(Thrown)
+    if status == Status::Ok {
+        stack.set_top(0);
+    }
+    if let Err(error) = roll_back(context(stack)) {
+        return Err(refuse(stack, error));
+    }
+    if let (Status::Ok, Some(trip)) = (status, trip) {
+        stack.push_bytes(trip.word());
+    }
+    // Message handlers have seen it where it was raised.
+    stack.raise_past_handlers()
 }
 
 fn name<'a>(stack: Stack) -> &'a [u8] {

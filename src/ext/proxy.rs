@@ -13,11 +13,16 @@ use std::ptr;
 static PROXIES: u8 = 0;
 /// The registry's table from proxy to name.
 static NAMES: u8 = 0;
+/// The registry's table from id to proxy, also of dropped tables: a roll back may bring them back.
+static BY_ID: u8 = 0;
 
 /// Where the id stands among the upvalues of every metamethod.
 const ID: c_int = raw::lua_upvalueindex(1);
 /// `__len` keeps the border it found last.
 const BORDER_HINT: c_int = raw::lua_upvalueindex(2);
+
+/// Stack slots that pushing a table takes at most: it may be the innermost value of many.
+const SLOTS: c_int = 10;
 
 fn key_of(place: &'static u8) -> *const c_void {
     ptr::from_ref(place).cast()
@@ -28,17 +33,22 @@ lua_function!(new_index = new_index_inner);
 lua_function!(len = len_inner);
 lua_function!(pairs = pairs_inner);
 
-/// Makes the two registry tables, empty. `[-0, +0, m]`
+/// Makes the registry's tables, empty. `[-0, +0, m]`
 pub(super) fn make_registry(stack: Stack) {
     stack.push_table(0, 0);
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
     // Weak keys: a proxy that nobody holds, of a table that was dropped, can go.
     stack.push_weak_table(b"k");
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
+    stack.push_weak_table(b"v");
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&BY_ID));
 }
 
 /// Pushes the proxy of the table of that name, opening or creating it. `[-0, +1, m]`
 pub(crate) fn push_table(stack: Stack, name: &[u8]) -> Result<(), Thrown> {
+    if !stack.has_room(SLOTS) {
+        return Err(stack.throw_out_of_memory());
+    }
     let id = store(stack, |c| c.store.open(name))?;
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
     stack.push_bytes(name);
@@ -46,18 +56,40 @@ pub(crate) fn push_table(stack: Stack, name: &[u8]) -> Result<(), Thrown> {
     // The proxy of a table that was dropped keeps its dead id; the name has a new table then.
     if id_of(stack, -1) != Some(id) {
         stack.pop(1);
-        push_proxy(stack, id);
+        push_by_id(stack, id, name);
         stack.push_bytes(name);
         stack.push_copy(-2);
         stack.raw_set(-4);
+    }
+    stack.remove(-2);
+    Ok(())
+}
+
+/// Pushes the proxy of this id: the one that somebody still holds, or a new one. `[-0, +1, m]`
+fn push_by_id(stack: Stack, id: TableId, name: &[u8]) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&BY_ID));
+    if stack.raw_get_index(-1, i64::from(id.0)) != raw::LUA_TTABLE {
+        stack.pop(1);
+        push_proxy(stack, id);
+        // First its name: without that it is no proxy, and if there is no memory for one of these steps nobody has it.
         stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
         stack.push_copy(-2);
         stack.push_bytes(name);
         stack.raw_set(-3);
         stack.pop(1);
+        stack.push_copy(-1);
+        stack.raw_set_index(-3, i64::from(id.0));
     }
     stack.remove(-2);
-    Ok(())
+}
+
+/// The table of the name at `index` was dropped: its proxy lives as long as somebody holds it. `[-0, +0, -]`
+pub(super) fn forget_name(stack: Stack, index: c_int) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
+    stack.push_copy(index);
+    stack.push_nil();
+    stack.raw_set(-3);
+    stack.pop(1);
 }
 
 /// Pushes the name of an external table; false (and nothing) for any other value. `[-0, +(0|1), -]`
@@ -126,10 +158,14 @@ fn id(stack: Stack) -> TableId {
 fn index_inner(stack: Stack) -> Result<c_int, Thrown> {
     let id = id(stack);
     context(stack).key.clear();
-    // A key that cannot be in the table is not in the table, as in Lua.
-    if encode_key(stack, 2, &mut context(stack).key).is_err() {
-        stack.push_nil();
-        return Ok(1);
+    match encode_key(stack, 2, &mut context(stack).key) {
+        Ok(()) => {}
+        Err(Unfit::Memory) => return Err(stack.throw_out_of_memory()),
+        // A key that cannot be in the table is not in the table, as in Lua.
+        Err(_) => {
+            stack.push_nil();
+            return Ok(1);
+        }
     }
     context(stack).value.clear();
     let found = store(stack, |c| c.store.get(id, &c.key, &mut c.value))?;
@@ -183,8 +219,12 @@ fn border(stack: Stack, id: TableId, hint: i64) -> Result<i64, Thrown> {
         let mut step = 1;
         loop {
             high = low.saturating_add(step);
-            if high == i64::MAX || !contains(stack, id, high)? {
+            if !contains(stack, id, high)? {
                 break;
+            }
+            // Nothing can come after this one, so it is a border as well (manual, section 3.4.7).
+            if high == i64::MAX {
+                return Ok(high);
             }
             low = high;
             step = step.saturating_mul(2);

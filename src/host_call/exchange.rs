@@ -66,6 +66,8 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
         c.entry = entry;
         c.depth = depth;
         c.results = results;
+        // It may have written to external tables.
+        c.writes += 1;
         c.after_host();
     }
     context(stack).args = args;

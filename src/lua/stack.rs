@@ -36,6 +36,8 @@ unsafe extern "C-unwind" {
     // lua-5.4/port/hold.c
     fn perilune_hold(l: *mut lua_State, held: *mut Held);
     fn perilune_release(l: *mut lua_State, held: *const Held);
+    // lua-5.4/port/ldo_port.c
+    fn perilune_call_under_handler(l: *mut lua_State, arguments: c_int) -> c_int;
     // lua-5.4/port/strip.c
     fn perilune_strip(l: *mut lua_State);
     // lua-5.4/port/lcorolib_port.c
@@ -500,6 +502,13 @@ impl Stack {
     /// `[-(args+1), +results, -]` or `[-(args+1), +1, -]`: `handler` is the index of a message handler, or 0.
     pub(crate) fn protected_call(self, args: c_int, results: c_int, handler: c_int) -> Status {
         Status::from_raw(call!(lua_pcall(self.0, args, results, handler)))
+    }
+
+    /// As `protected_call` with all results, under the message handler that is in force: an error has been told where it was
+    /// raised, and can be raised again by `raise_past_handlers`. `[-(args+1), +results, -]` or `[-(args+1), +1, -]`
+    pub(crate) fn call_under_handler(self, args: c_int) -> Status {
+        // SAFETY: the state is valid, function and arguments were pushed by the caller; the call is protected.
+        Status::from_raw(unsafe { perilune_call_under_handler(self.0, args) })
     }
 
     /// `[-(args+1), +results, e]`

@@ -22,9 +22,19 @@ pub fn check_table_store(new: impl Fn() -> Box<dyn TableStore>) {
         transactions_take_back_values_and_order,
         transactions_nest,
         transactions_cover_clear_drop_and_open,
+        a_dropped_table_is_refused_by_all,
+        a_drop_in_a_transaction_can_be_taken_back,
+        ids_are_never_given_out_twice,
+        names_are_in_order_of_creation,
+        order_comes_back_with_a_clear,
+        cursors_outlive_their_entries,
+        places_are_never_given_out_twice,
+        the_end_of_a_batch_rolls_back_what_is_open,
         a_commit_without_begin_is_refused,
+        a_hundred_thousand_entries,
         large_and_binary_contents_come_back,
         random_operations_agree_with_a_plain_model,
+        random_tables_agree_with_a_plain_model,
     ] {
         check(&mut *new());
     }
@@ -85,6 +95,26 @@ fn next(store: Store<'_>, table: TableId, after: Cursor, room: usize) -> Option<
         found.push((key, value));
     }
     Some((last, found))
+}
+
+/// The cursor of each entry, in order.
+fn cursors(store: Store<'_>, table: TableId) -> Vec<Cursor> {
+    let (mut all, mut after) = (Vec::new(), 0);
+    while let Some((last, _)) = next(store, table, after, 0) {
+        all.push(last);
+        after = last;
+    }
+    all
+}
+
+/// Keys of all entries that come after a cursor.
+fn keys_after(store: Store<'_>, table: TableId, after: Cursor) -> Vec<Vec<u8>> {
+    next(store, table, after, 4096)
+        .map_or(Vec::new(), |(_, found)| found.into_iter().map(|(k, _)| k).collect())
+}
+
+fn transaction(store: Store<'_>, what: Transaction) {
+    store.transaction(what).unwrap_or_else(|error| panic!("{what:?}: {error}"));
 }
 
 fn take_value(all: &[u8], at: &mut usize) -> Vec<u8> {
@@ -286,6 +316,273 @@ fn transactions_cover_clear_drop_and_open(store: Store<'_>) {
     assert_eq!(entries(store, t), [(key("a"), number(1))]);
 }
 
+fn a_dropped_table_is_refused_by_all(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    store.set(t, &key("a"), &number(1)).expect("set");
+    assert_eq!(store.drop_table(b"t"), Ok(true));
+    // Before the end of the batch, after it, and beside a new table of the name.
+    for round in 0..3 {
+        let mut out = Vec::new();
+        assert_eq!(store.get(t, &key("a"), &mut out), Err(StoreError::Closed), "round {round}");
+        assert_eq!(store.contains(t, &key("a")), Err(StoreError::Closed), "round {round}");
+        assert_eq!(store.set(t, &key("a"), &number(1)), Err(StoreError::Closed), "round {round}");
+        assert_eq!(store.remove(t, &key("a")), Err(StoreError::Closed), "round {round}");
+        assert_eq!(store.next(t, 0, 64, &mut out), Err(StoreError::Closed), "round {round}");
+        assert_eq!(store.count(t), Err(StoreError::Closed), "round {round}");
+        assert_eq!(store.clear(t), Err(StoreError::Closed), "round {round}");
+        assert!(out.is_empty(), "a refusal writes nothing");
+        if round == 0 {
+            store.end_batch().expect("end");
+        } else {
+            store.open(b"t").expect("open");
+        }
+    }
+}
+
+fn a_drop_in_a_transaction_can_be_taken_back(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for k in ["a", "b"] {
+        store.set(t, &key(k), &number(1)).expect("set");
+    }
+    let before = entries(store, t);
+    // Dropped and made anew twice, the second time inside of another transaction.
+    transaction(store, Transaction::Begin);
+    store.set(t, &key("c"), &number(1)).expect("set");
+    assert_eq!(store.drop_table(b"t"), Ok(true));
+    assert_eq!(store.count(t), Err(StoreError::Closed));
+    let second = store.open(b"t").expect("open");
+    store.set(second, &key("second"), &number(2)).expect("set");
+    transaction(store, Transaction::Begin);
+    assert_eq!(store.drop_table(b"t"), Ok(true));
+    let third = store.open(b"t").expect("open");
+    assert_eq!(entries(store, third), []);
+    transaction(store, Transaction::RollBack);
+    assert_eq!(store.open(b"t"), Ok(second));
+    assert_eq!(entries(store, second), [(key("second"), number(2))]);
+    assert_eq!(store.count(third), Err(StoreError::Closed));
+    transaction(store, Transaction::RollBack);
+    assert_eq!(store.open(b"t"), Ok(t));
+    assert_eq!(entries(store, t), before);
+    for gone in [second, third] {
+        assert_eq!(store.count(gone), Err(StoreError::Closed));
+    }
+    // And kept, when the transaction is.
+    transaction(store, Transaction::Begin);
+    assert_eq!(store.drop_table(b"t"), Ok(true));
+    transaction(store, Transaction::Commit);
+    assert_eq!(store.count(t), Err(StoreError::Closed));
+    assert_eq!(names(store), []);
+}
+
+fn ids_are_never_given_out_twice(store: Store<'_>) {
+    let mut given = Vec::new();
+    for round in 0..20 {
+        if round % 4 > 0 {
+            transaction(store, Transaction::Begin);
+        }
+        let id = store.open(b"t").expect("open");
+        assert!(!given.contains(&id), "round {round}: {id:?} again");
+        given.push(id);
+        match round % 4 {
+            // Opened, and taken back.
+            1 => transaction(store, Transaction::RollBack),
+            // Opened and dropped, and both taken back.
+            2 => {
+                store.drop_table(b"t").expect("drop");
+                transaction(store, Transaction::RollBack);
+            }
+            3 => {
+                transaction(store, Transaction::Commit);
+                store.drop_table(b"t").expect("drop");
+            }
+            _ => assert_eq!(store.drop_table(b"t"), Ok(true)),
+        }
+        if round % 5 == 0 {
+            store.end_batch().expect("end");
+        }
+    }
+    for id in given {
+        assert_eq!(store.count(id), Err(StoreError::Closed), "{id:?}");
+    }
+}
+
+fn names_are_in_order_of_creation(store: Store<'_>) {
+    let expect = |store: Store<'_>, expected: &str| {
+        let expected: Vec<Value> = expected.split_whitespace().map(Value::from).collect();
+        assert_eq!(names(store), expected);
+    };
+    expect(store, "");
+    for name in ["c", "a", "b"] {
+        let t = store.open(name.as_bytes()).expect("open");
+        store.set(t, &key("x"), &number(1)).expect("set");
+    }
+    store.open(b"c").expect("known");
+    expect(store, "c a b");
+    store.drop_table(b"c").expect("drop");
+    store.open(b"c").expect("open");
+    expect(store, "a b c");
+    transaction(store, Transaction::Begin);
+    store.open(b"d").expect("open");
+    store.drop_table(b"a").expect("drop");
+    store.open(b"a").expect("open");
+    store.drop_table(b"b").expect("drop");
+    expect(store, "c d a");
+    transaction(store, Transaction::RollBack);
+    expect(store, "a b c");
+    store.end_batch().expect("end");
+    store.open(b"d").expect("open");
+    expect(store, "a b c d");
+}
+
+fn order_comes_back_with_a_clear(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for k in ["a", "b", "c"] {
+        store.set(t, &key(k), &key(k)).expect("set");
+    }
+    let before = entries(store, t);
+    transaction(store, Transaction::Begin);
+    store.remove(t, &key("b")).expect("remove");
+    store.clear(t).expect("clear");
+    // The same keys, the other way round, and cleared once more.
+    for k in ["c", "b", "a", "d"] {
+        store.set(t, &key(k), &number(1)).expect("set");
+    }
+    store.clear(t).expect("clear");
+    store.set(t, &key("b"), &number(2)).expect("set");
+    assert_eq!(entries(store, t), [(key("b"), number(2))]);
+    transaction(store, Transaction::RollBack);
+    assert_eq!(entries(store, t), before);
+    assert_eq!(get(store, t, &key("d")), None);
+    // What follows is as if nothing had been.
+    store.set(t, &key("b"), &number(3)).expect("overwriting keeps the place");
+    store.set(t, &key("d"), &number(4)).expect("set");
+    let order: Vec<_> = entries(store, t).into_iter().map(|(k, _)| k).collect();
+    assert_eq!(order, ["a", "b", "c", "d"].map(key));
+}
+
+/// Whatever happens to the entry at a cursor: what comes after it is what was inserted later.
+fn cursors_outlive_their_entries(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    for k in ["a", "b", "c", "d"] {
+        store.set(t, &key(k), &number(1)).expect("set");
+    }
+    let places = cursors(store, t);
+    assert_eq!(keys_after(store, t, places[0]), ["b", "c", "d"].map(key));
+    // Removed: the entry, then the one after it.
+    store.remove(t, &key("a")).expect("remove");
+    store.remove(t, &key("b")).expect("remove");
+    assert_eq!(keys_after(store, t, places[0]), ["c", "d"].map(key));
+    assert_eq!(keys_after(store, t, places[1]), ["c", "d"].map(key));
+    // Set again: at the end.
+    store.set(t, &key("a"), &number(2)).expect("set");
+    assert_eq!(keys_after(store, t, places[2]), ["d", "a"].map(key));
+    // Taken back: where it was.
+    transaction(store, Transaction::Begin);
+    store.remove(t, &key("c")).expect("remove");
+    assert_eq!(keys_after(store, t, places[0]), ["d", "a"].map(key));
+    store.set(t, &key("c"), &number(2)).expect("set");
+    assert_eq!(keys_after(store, t, places[0]), ["d", "a", "c"].map(key));
+    transaction(store, Transaction::RollBack);
+    assert_eq!(keys_after(store, t, places[0]), ["c", "d", "a"].map(key));
+    assert_eq!(keys_after(store, t, places[2]), ["d", "a"].map(key));
+    // Past the end, and far past it.
+    let last = *cursors(store, t).last().expect("some");
+    assert_eq!(next(store, t, last, 64), None);
+    assert_eq!(next(store, t, last + 1_000_000, 64), None);
+    // Another table's entries do not matter.
+    let other = store.open(b"other").expect("open");
+    assert_eq!(next(store, other, last, 64), None);
+}
+
+/// Not in a transaction that is rolled back, either: one who stands there still sees what is added later.
+fn places_are_never_given_out_twice(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    store.set(t, &key("a"), &number(1)).expect("set");
+    let mut last = cursors(store, t)[0];
+    for round in 0..6 {
+        transaction(store, Transaction::Begin);
+        if round % 2 == 1 {
+            store.clear(t).expect("clear");
+        }
+        for i in 0..5 {
+            store.set(t, &number(i), &number(1)).expect("set");
+        }
+        let inside = *cursors(store, t).last().expect("some");
+        assert!(inside > last, "round {round}");
+        if round == 3 {
+            store.drop_table(b"t").expect("drop");
+        }
+        transaction(store, Transaction::RollBack);
+        if round == 2 {
+            store.end_batch().expect("end");
+        }
+        store.set(t, &number(100 + round), &number(1)).expect("set");
+        assert_eq!(keys_after(store, t, inside), [number(100 + round)], "round {round}");
+        last = *cursors(store, t).last().expect("some");
+        assert!(last > inside, "round {round}");
+    }
+    store.clear(t).expect("clear");
+    store.set(t, &key("b"), &number(1)).expect("set");
+    assert!(cursors(store, t)[0] > last, "after a clear");
+}
+
+fn the_end_of_a_batch_rolls_back_what_is_open(store: Store<'_>) {
+    let t = store.open(b"t").expect("open");
+    store.set(t, &key("a"), &number(1)).expect("set");
+    transaction(store, Transaction::Begin);
+    store.set(t, &key("outer"), &number(1)).expect("set");
+    transaction(store, Transaction::Begin);
+    store.clear(t).expect("clear");
+    store.open(b"new").expect("open");
+    transaction(store, Transaction::Begin);
+    store.drop_table(b"t").expect("drop");
+    store.end_batch().expect("end");
+    assert_eq!(names(store), [Value::from("t")]);
+    assert_eq!(store.open(b"t"), Ok(t));
+    assert_eq!(entries(store, t), [(key("a"), number(1))]);
+    assert!(store.transaction(Transaction::Commit).is_err(), "none is open");
+    // What a later one does is its own.
+    store.set(t, &key("b"), &number(1)).expect("set");
+    store.end_batch().expect("end");
+    assert_eq!(store.count(t), Ok(2));
+}
+
+fn a_hundred_thousand_entries(store: Store<'_>) {
+    const MANY: i64 = 100_000;
+    let t = store.open(b"t").expect("open");
+    for i in 0..MANY {
+        store.set(t, &number(i), &number(i)).expect("set");
+    }
+    assert_eq!(store.count(t), Ok(MANY as u64));
+    let read = |store: Store<'_>| {
+        let (mut after, mut at, mut found) = (0, 0, 0);
+        while let Some((last, some)) = next(store, t, after, 4096) {
+            after = last;
+            found += some.len();
+            at = some.last().map_or(at, |(k, _)| i64::from_le_bytes(k[1..].try_into().expect("an integer")));
+        }
+        (found as i64, at)
+    };
+    assert_eq!(read(store), (MANY, MANY - 1));
+    transaction(store, Transaction::Begin);
+    for i in (0..MANY).step_by(2) {
+        assert_eq!(store.remove(t, &number(i)), Ok(true));
+    }
+    assert_eq!(read(store), (MANY / 2, MANY - 1));
+    for i in 0..10 {
+        store.set(t, &number(i), &number(-i)).expect("set");
+    }
+    store.clear(t).expect("clear");
+    transaction(store, Transaction::RollBack);
+    assert_eq!(read(store), (MANY, MANY - 1));
+    assert_eq!(get(store, t, &number(4)), Some(number(4)));
+    for i in 0..MANY - 1 {
+        assert_eq!(store.remove(t, &number(i)), Ok(true));
+    }
+    store.end_batch().expect("end");
+    assert_eq!(entries(store, t), [(number(MANY - 1), number(MANY - 1))]);
+}
+
 fn a_commit_without_begin_is_refused(store: Store<'_>) {
     assert!(store.transaction(Transaction::Commit).is_err());
     assert!(store.transaction(Transaction::RollBack).is_err());
@@ -343,6 +640,84 @@ fn random_operations_agree_with_a_plain_model(store: Store<'_>) {
         }
         if step % 50 == 0 {
             assert_eq!(entries(store, t), model, "after step {step}");
+        }
+    }
+}
+
+/// The model: tables in order of creation, each with id, name and entries in order.
+type Tables = Vec<(TableId, &'static [u8], Entries)>;
+
+/// Several tables that come and go, in transactions that nest, and batches that end in the middle.
+fn random_tables_agree_with_a_plain_model(store: Store<'_>) {
+    const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
+    let (mut model, mut saved): (Tables, Vec<Tables>) = (Vec::new(), Vec::new());
+    let mut given: Vec<TableId> = Vec::new();
+    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
+    for step in 0..6000_i64 {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        let name = NAMES[(seed >> 30) as usize & 3];
+        let k = number((seed >> 20) as i64 & 7);
+        let at = model.iter().position(|(_, of, _)| *of == name);
+        match (seed & 15, at) {
+            (0..=1, None) => {
+                let id = store.open(name).expect("open");
+                assert!(!given.contains(&id), "step {step}: {id:?} again");
+                given.push(id);
+                model.push((id, name, Vec::new()));
+            }
+            (0, Some(at)) => {
+                assert_eq!(store.drop_table(name), Ok(true));
+                model.remove(at);
+            }
+            (1..=5, Some(at)) => {
+                let (id, _, entries) = &mut model[at];
+                store.set(*id, &k, &number(step)).expect("set");
+                match entries.iter_mut().find(|(key, _)| *key == k) {
+                    Some(entry) => entry.1 = number(step),
+                    None => entries.push((k, number(step))),
+                }
+            }
+            (6..=8, Some(at)) => {
+                let (id, _, entries) = &mut model[at];
+                assert_eq!(store.remove(*id, &k), Ok(entries.iter().any(|(key, _)| *key == k)));
+                entries.retain(|(key, _)| *key != k);
+            }
+            (9, Some(at)) if seed & 0x300 == 0 => {
+                store.clear(model[at].0).expect("clear");
+                model[at].2.clear();
+            }
+            (10..=11, _) if saved.len() < 5 => {
+                transaction(store, Transaction::Begin);
+                saved.push(model.clone());
+            }
+            (12, _) if saved.pop().is_some() => transaction(store, Transaction::Commit),
+            (13, _) => {
+                if let Some(before) = saved.pop() {
+                    transaction(store, Transaction::RollBack);
+                    model = before;
+                }
+            }
+            (14, _) if seed & 0x300 == 0 => {
+                store.end_batch().expect("end");
+                if let Some(before) = saved.drain(..).next() {
+                    model = before;
+                }
+            }
+            _ => {}
+        }
+        if step % 20 == 0 {
+            let expected: Vec<Value> =
+                model.iter().map(|(_, name, _)| Value::String(name.to_vec())).collect();
+            assert_eq!(names(store), expected, "step {step}");
+            for (id, name, expected) in &model {
+                assert_eq!(store.open(name), Ok(*id), "step {step}");
+                assert_eq!(entries(store, *id), *expected, "step {step}");
+            }
+            for id in given.iter().filter(|id| !model.iter().any(|(live, _, _)| live == *id)) {
+                assert_eq!(store.count(*id), Err(StoreError::Closed), "step {step}");
+            }
         }
     }
 }

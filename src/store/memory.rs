@@ -70,7 +70,11 @@ impl MemoryStore {
                     contents.entries.insert(place, (key, value));
                 }
             }
-            Undo::Cleared(table, old) => {
+            Undo::Cleared(table, mut old) => {
+                // A place that was given out stays given: somebody may stand there.
+                if let Some(contents) = self.tables.get(&table) {
+                    old.last_place = contents.last_place;
+                }
                 self.tables.insert(table, old);
             }
             Undo::Dropped(table, old) => {
@@ -208,6 +212,9 @@ impl TableStore for MemoryStore {
     }
 
     fn end_batch(&mut self) -> Result<(), StoreError> {
+        while !self.journals.is_empty() {
+            self.transaction(Transaction::RollBack)?;
+        }
         Ok(())
     }
 }

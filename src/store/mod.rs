@@ -7,11 +7,12 @@ use std::fmt;
 pub mod conformance;
 mod memory;
 
-/// Names an open table of one store; never reused by it.
+/// Names an open table of one store; never reused by it, not even when the opening is rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId(pub u32);
 
-/// A place before, between or after the entries of a table; grows in iteration order. 0 is before the first.
+/// A place before, between or after the entries of a table; grows in iteration order. 0 is before the first. It is never given
+/// out twice, so it stays a place whatever happens to its entry: new entries come after it, also when some were rolled back.
 pub type Cursor = u64;
 
 /// A transaction's fate.
@@ -54,13 +55,14 @@ pub trait TableStore {
     fn count(&mut self, table: TableId) -> Result<u64, StoreError>;
     /// Removes all entries.
     fn clear(&mut self, table: TableId) -> Result<(), StoreError>;
-    /// Removes the table; its id is dead from then on. False when there is none.
+    /// Removes the table; its id is dead from then on, unless a roll back brings the table back. False when there is none.
     fn drop_table(&mut self, name: &[u8]) -> Result<bool, StoreError>;
     /// Appends the names of all tables, in order of their creation, as an encoded list of strings.
     fn names(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError>;
-    /// Begins, commits or rolls back; they nest.
+    /// Begins, commits or rolls back; they nest. A call that fails has changed nothing: the transaction is still open.
     fn transaction(&mut self, what: Transaction) -> Result<(), StoreError>;
-    /// An eval is over: what was written since the last call is one batch, to be committed as a whole.
+    /// An eval is over: what was written since the last call is one batch, to be committed as a whole. Transactions that are
+    /// still open are rolled back.
     fn end_batch(&mut self) -> Result<(), StoreError>;
 }
 

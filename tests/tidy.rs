@@ -125,6 +125,23 @@ fn the_border_is_declared_answered_and_documented_alike() {
     }
 }
 
+/// wasm-bindgen carries along what a Rust file names, looks into nothing, and finds nothing elsewhere.
+#[test]
+fn the_javascript_of_the_crate_is_carried_along_and_imports_only_itself() {
+    let named = ["border.rs", "open.rs"]
+        .map(|file| fs::read_to_string(root().join("src/js").join(file)).expect("is there"));
+    for file in files("src/js", "js") {
+        assert!(
+            named.iter().any(|text| text.contains(&format!("\"/{}\"", file.path))),
+            "{}: named nowhere",
+            file.path
+        );
+        for line in file.text.lines().filter(|line| line.contains(" from \"") && !line.starts_with(" *")) {
+            assert!(line.contains(" from \"./"), "{}: imports from elsewhere: {line}", file.path);
+        }
+    }
+}
+
 #[test]
 fn no_build_output_and_no_third_party_source_is_committed() {
     for name in tracked() {

@@ -9,8 +9,10 @@
  * `createBorder` makes one border for one instance. The functions exported below it, under the names of the imports,
  * are the same for wasm-bindgen's generated glue, which knows one instance per JavaScript module.
  *
- * This file imports nothing: wasm-bindgen carries it into other people's builds as a snippet.
+ * Files in this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
  */
+
+import { binaryToBytes, bytesToBinary } from "./binary.js";
 
 /** What the table imports return when they fail. @type {Readonly<Record<string, number>>} */
 export const FAILURE_CODES = { closed: -2, "read-only": -3, "too-large": -4, host: -5, name: -6 };
@@ -21,14 +23,7 @@ const END_ERROR = 1;
 const ABSENT = -1;
 const HOST_FAILED = -5;
 
-/** Strings up to this length are put together from a fixed number of characters. */
-const FIXED_LENGTH_MAX = 24;
-/** `String.fromCharCode` takes its characters as arguments: how many we dare to give it. */
-const CHARS_PER_CALL = 8192;
-/** From here on the platform's encoder is worth its call. */
-const ENCODER_LENGTH_MIN = 48;
-
-/** @typedef {import("./table_store.js").Table} Table */
+/** @typedef {import("./table.js").Table} Table */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
 /**
@@ -90,7 +85,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
   function failed(cause) {
     const error = /** @type {{ code?: unknown, message?: unknown } | null | undefined} */ (cause);
     let code = "host";
-    if (typeof error?.code === "string" && Object.hasOwn(FAILURE_CODES, error.code)) code = error.code;
+    if (typeof error?.code === "string") code = error.code;
     // "Invalid string length", "Map maximum size exceeded"
     else if (cause instanceof RangeError) code = "too-large";
     failure = { code, message: String(error?.message ?? cause), cause };
@@ -260,7 +255,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} storeId */
     end_batch(storeId) {
       try {
-        store(storeId).endBatch();
+        store(storeId).endBatch("lua");
         // Nothing can bring these back any more: their ids are refused as before, without keeping them.
         for (const table of dropped.splice(0)) {
           const id = ids.get(table);
@@ -399,86 +394,6 @@ export function noHost(memory) {
 }
 
 /**
- * Bytes as a binary string: each character is one byte.
- * @param {Uint8Array} b
- * @param {number} p address
- * @param {number} n length
- * @returns {string}
- */
-export function bytesToBinary(b, p, n) {
-  // A call with a fixed number of arguments is three to six times as fast as any loop or `apply` (Node 20: 15 ns). The
-  // indices are inside of memory: the module gave them. What is not would read undefined, and become character 0.
-  if (n > FIXED_LENGTH_MAX) return longToBinary(b, p, n);
-  const c = /** @type {(...codes: (number | undefined)[]) => string} */ (String.fromCharCode);
-  // prettier-ignore
-  switch (n) {
-    case 0: return "";
-    case 1: return c(b[p]);
-    case 2: return c(b[p], b[p+1]);
-    case 3: return c(b[p], b[p+1], b[p+2]);
-    case 4: return c(b[p], b[p+1], b[p+2], b[p+3]);
-    case 5: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4]);
-    case 6: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5]);
-    case 7: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6]);
-    case 8: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7]);
-    case 9: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8]);
-    case 10: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9]);
-    case 11: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10]);
-    case 12: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11]);
-    case 13: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12]);
-    case 14: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12], b[p+13]);
-    case 15: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12], b[p+13], b[p+14]);
-    default: return c(b[p], b[p+1], b[p+2], b[p+3], b[p+4], b[p+5], b[p+6], b[p+7], b[p+8], b[p+9], b[p+10], b[p+11], b[p+12], b[p+13], b[p+14], b[p+15])
-      + bytesToBinary(b, p + 16, n - 16);
-  }
-}
-
-/**
- * @param {Uint8Array} bytes
- * @param {number} at
- * @param {number} length
- */
-function longToBinary(bytes, at, length) {
-  let binary = "";
-  for (let done = 0; done < length; done += CHARS_PER_CALL) {
-    const part = bytes.subarray(at + done, at + Math.min(done + CHARS_PER_CALL, length));
-    binary += String.fromCharCode.apply(null, /** @type {any} */ (part));
-  }
-  return binary;
-}
-
-const encoder = new TextEncoder();
-
-/**
- * Writes a binary string; there must be room for it.
- * @param {string} binary
- * @param {Uint8Array} bytes
- * @param {number} at
- */
-export function binaryToBytes(binary, bytes, at) {
-  const length = binary.length;
-  let done = 0;
-  if (length >= ENCODER_LENGTH_MIN) {
-    // An encoded string begins with its tag and length; what follows is ASCII more often than not, and ASCII is what
-    // UTF-8 writes one to one. The encoder stops where it is not: the loop writes from there.
-    for (; done < 5; done++) bytes[at + done] = binary.charCodeAt(done);
-    done += asciiToBytes(binary.slice(5), bytes.subarray(at + 5, at + length));
-  }
-  for (; done < length; done++) bytes[at + done] = binary.charCodeAt(done);
-}
-
-/**
- * Writes as much of `text` as is ASCII; says how much.
- * @param {string} text
- * @param {Uint8Array} bytes exactly as long as `text`
- */
-function asciiToBytes(text, bytes) {
-  const { read, written } = encoder.encodeInto(text, bytes);
-  // One to one all the way. Otherwise something was not ASCII, and where is not known.
-  return read === written && read === text.length ? read : 0;
-}
-
-/**
  * @param {number} stream
  * @param {Uint8Array} bytes
  */
@@ -487,6 +402,8 @@ function toConsole(stream, bytes) {
   if (stream === 2) console.error(text);
   else console.log(text);
 }
+
+const encoder = new TextEncoder();
 
 // The default border, for wasm-bindgen's generated glue.
 

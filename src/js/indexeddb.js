@@ -1,30 +1,32 @@
 /**
- * The IndexedDB backend: one database per program, one transaction per commit.
- *
- * | object store | key           | record                                                     |
- * |--------------|---------------|------------------------------------------------------------|
- * | `meta`       | name          | `format`: version of this layout; `writer`: who may write  |
- * | `tables`     | `id`          | `{ id, name, seq }`                                        |
- * | `entries`    | `[t, s]`      | `{ t: table id, s: seq, k: key, v: value }`                |
- *
- * Keys, values and names are binary strings (table_store.js). Entries are read in the order of their key, which is the
- * order of the table.
+ * The IndexedDB backend: keeps records in one database (indexeddb_database.js), one transaction per commit.
  *
  * Invariants:
  * - A commit resolves when its transaction is *complete*, never on the success of a request.
  * - One writer per database: a Web Lock, and behind it (where there are no Web Locks: pages that are not a secure
  *   context) the record `writer`, which each commit compares with its own, so that an opener that was overtaken fails
  *   loudly instead of mixing its data with the other's.
- * - What this version does not understand is left untouched.
- *
- * This file imports nothing: wasm-bindgen carries it into other people's builds as a snippet.
+ * - Each commit raises the number `version` by one, in its own transaction. When the browser has closed the database
+ *   (its data was cleared, its storage process has crashed), that number tells whether the data is still ours; if it is
+ *   not, the caller is told (`reset`) and hands over everything.
  */
-
-/** The layout above. */
-export const FORMAT_VERSION = 1;
-
-/** Databases are named with this before the user's name. */
-export const DATABASE_PREFIX = "perilune/";
+import {
+  abort,
+  after,
+  alone,
+  checkName,
+  completion,
+  DATABASE_PREFIX,
+  lockedError,
+  openDatabase,
+  readRecords,
+  result,
+  storageError,
+  wrapped,
+  writeRecords,
+} from "./indexeddb_database.js";
+import { Announcer } from "./indexeddb_follower.js";
+import { recordsOfFormat1 } from "./records.js";
 
 /**
  * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
@@ -32,131 +34,126 @@ export const DATABASE_PREFIX = "perilune/";
  */
 const LOCK_WAIT_MS = 3000;
 
-/** How many entries are asked for at once when loading. */
-const LOAD_CHUNK_ENTRIES = 4096;
+/** @typedef {import("./indexeddb_database.js").Change} Change */
+/** @typedef {import("./indexeddb_database.js").Progress} Progress */
+/** @typedef {import("./indexeddb_database.js").StorageCode} StorageCode */
+/** @typedef {import("./indexeddb_database.js").Upgrade} Upgrade */
+/** @typedef {import("./indexeddb_database.js").Visit} Visit */
 
 /**
- * How many requests are made before their answers are waited for: each takes the page some 20 us, and a page that
- * writes a hundred thousand entries should still move meanwhile.
+ * @typedef {object} IndexedDbOptions
+ * @property {"relaxed" | "strict"} [durability] whether a commit waits until the disk has it; `relaxed`
+ * @property {number} [lockTimeout] ms to wait for another writer to let go, Infinity: as long as it takes
+ * @property {Upgrade} [upgrade] makes the records of what format 1 had
  */
-const WRITE_CHUNK_REQUESTS = 256;
-
-/** @typedef {import("./table_store.js").StoredTable} StoredTable */
-/** @typedef {import("./table_store.js").TableChange} TableChange */
-
-/**
- * @typedef {"name" | "unavailable" | "locked" | "newer" | "foreign" | "closed" | "quota" | "host"} StorageCode
- */
-
-/** @typedef {{ t: number, s: number, k: string, v: string }} EntryRecord */
 
 /**
  * Opens (or makes) the database of this name for writing. Rejects with an Error that has a `code`:
  * `name` empty name, `unavailable` no IndexedDB here, `locked` open elsewhere, `newer` written by a later version,
  * `foreign` not a database of Perilune, `host` anything else, with the reason as `cause`.
  * @param {string} name
+ * @param {IndexedDbOptions} [options]
  * @returns {Promise<IndexedDbBackend>}
  */
-export async function openIndexedDb(name) {
-  if (name === "") throw storageError("name", "the name of a database must not be empty");
-  if (globalThis.indexedDB === undefined) {
-    throw storageError("unavailable", "IndexedDB is not available here; use memory:// or a storage object");
-  }
-  const unlock = await lock(name);
+export async function openIndexedDb(name, options = {}) {
+  checkName(name);
+  const unlock = await lock(name, options.lockTimeout ?? LOCK_WAIT_MS);
+  const backend = new IndexedDbBackend(name, options, unlock);
   try {
-    const database = await openDatabase(name);
-    try {
-      return await claim(name, database, unlock);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    await backend.claim();
+    return backend;
   } catch (error) {
-    unlock();
-    throw error;
+    backend.close();
+    throw wrapped(error, `cannot open the database "${name}"`);
   }
 }
 
 /** An open database. Made by `openIndexedDb`. */
 export class IndexedDbBackend {
   #name;
-  #database;
-  #writer;
+  #options;
   #unlock;
+  /** Who we are. */
+  #writer = `${Date.now()}-${Math.random()}`;
+  /** Null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  #database = null;
+  /** Of the last commit. */
+  #version = 0;
+  /** The data is not ours any more: the next commit replaces all there is. */
+  #afresh = false;
   /** Why it takes no more commits. @type {Error | null} */
   #gone = null;
+  /** @type {Announcer | null} */
+  #announcer = null;
 
   /**
    * @param {string} name
-   * @param {IDBDatabase} database
-   * @param {string} writer
+   * @param {IndexedDbOptions} options
    * @param {() => void} unlock
    */
-  constructor(name, database, writer, unlock) {
+  constructor(name, options, unlock) {
     this.#name = name;
-    this.#database = database;
-    this.#writer = writer;
+    this.#options = options;
     this.#unlock = unlock;
-    // Somebody deletes or upgrades the database: standing in the way would hang them.
-    database.onversionchange = () => this.#leave("the database is being deleted or upgraded elsewhere");
-    database.onclose = () => this.#leave("the browser closed the database");
+  }
+
+  /** Opens the database and writes down who may write from now on. For `openIndexedDb` only. */
+  async claim() {
+    this.#database = await this.#open();
+    const transaction = this.#database.transaction("meta", "readwrite");
+    const done = completion(transaction);
+    const meta = transaction.objectStore("meta");
+    this.#version = (await result(meta.get("version")))?.value ?? 0;
+    meta.put({ name: "writer", value: this.#writer });
+    await done;
+    this.#announcer = new Announcer(this.#name, this.#version);
   }
 
   /**
-   * Everything that was committed.
-   * @returns {Promise<StoredTable[]>}
+   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
+   * @param {Visit} visit
+   * @param {Progress} [progress] is told how many of how many records it has
    */
-  async load() {
-    const transaction = this.#transaction(["tables", "entries"], "readonly");
-    /** @type {Map<number, StoredTable & { entries: { seq: number, key: string, value: string }[] }>} */
-    const tables = new Map();
-    for (const { id, name, seq } of await result(transaction.objectStore("tables").getAll())) {
-      tables.set(id, { id, name, seq, entries: [] });
-    }
-    const entries = transaction.objectStore("entries");
-    /** @type {IDBKeyRange | null} */
-    let range = null;
-    for (;;) {
-      /** @type {EntryRecord[]} */
-      const chunk = await result(entries.getAll(range, LOAD_CHUNK_ENTRIES));
-      for (const { t, s, k, v } of chunk) tables.get(t)?.entries.push({ seq: s, key: k, value: v });
-      const last = chunk[LOAD_CHUNK_ENTRIES - 1];
-      if (last === undefined) break;
-      range = IDBKeyRange.lowerBound([last.t, last.s], true);
-    }
-    return [...tables.values()];
+  async load(visit, progress) {
+    await readRecords(await this.#begin("readonly"), visit, progress);
   }
 
   /**
-   * Writes one batch in one transaction.
-   * @param {Iterable<TableChange>} changes
+   * Writes and removes records in one transaction. Rejects with `reset` when the data has been cleared from outside:
+   * the next commit then replaces whatever there is, and must be of everything.
+   * @param {Iterable<Change>} changes
    * @returns {Promise<void>}
    */
   async commit(changes) {
-    const transaction = this.#transaction(["meta", "tables", "entries"], "readwrite");
+    const transaction = await this.#begin("readwrite");
     const done = completion(transaction);
-    this.#checkWriter(transaction);
+    const version = this.#version + 1;
+    const replaces = this.#afresh;
+    const pulled = new Pulled(changes, !replaces && this.#announcer?.followed === true);
+    const check = this.#check(transaction);
     try {
-      let made = 0;
-      /** @type {Promise<unknown>} */
-      let answered = Promise.resolve();
-      for (const request of requests(transaction, changes)) {
-        made += 1;
-        if (made % WRITE_CHUNK_REQUESTS !== 0) continue;
-        // The chunk before this one: so there is always one under way, which also keeps the transaction open.
-        await answered;
-        answered = result(request);
-        answered.catch(() => {});
+      const meta = transaction.objectStore("meta");
+      meta.put({ name: "version", value: version });
+      if (replaces) {
+        meta.put({ name: "writer", value: this.#writer });
+        transaction.objectStore("records").clear();
       }
+      await writeRecords(transaction, pulled);
+      await done;
     } catch (error) {
       // The transaction must not commit the half that was asked for before this.
       abort(transaction);
+      if (pulled.failure !== null) throw pulled.failure.cause;
+      if (this.#gone !== null || check.refusal !== null) throw this.#gone ?? check.refusal;
       // Its own error, if it has one, is the reason (a full disk); requests only say that it was aborted.
-      throw this.#gone ?? wrapped(transaction.error ?? error, "cannot write to the database");
+      const cause = wrapped(transaction.error ?? error, "cannot write to the database");
+      // Some browsers lose a database without a word, and every transaction fails from then on.
+      if (cause.code === "host") this.#disconnect();
+      throw cause;
     }
-    await done.catch((error) => {
-      throw this.#gone ?? error;
-    });
+    this.#version = version;
+    this.#afresh = false;
+    this.#announcer?.committed(version, pulled.kept);
   }
 
   /** Closes the database and lets others open it. */
@@ -164,30 +161,88 @@ export class IndexedDbBackend {
     this.#leave("the database is closed");
   }
 
-  /**
-   * @param {string[]} stores
-   * @param {IDBTransactionMode} mode
-   */
-  #transaction(stores, mode) {
+  /** @param {IDBTransactionMode} mode */
+  async #begin(mode) {
+    for (let again = false; ; again = true) {
+      const database = await this.#connected();
+      try {
+        return database.transaction(["meta", "records"], mode, { durability: this.#options.durability ?? "relaxed" });
+      } catch (error) {
+        // The browser is closing it and has not said so yet.
+        const closing = error instanceof DOMException && error.name === "InvalidStateError";
+        if (again || !closing) throw wrapped(error, "cannot use the database");
+        this.#disconnect();
+      }
+    }
+  }
+
+  /** The database, opened again if need be. Throws when it is not what it was. */
+  async #connected() {
     if (this.#gone !== null) throw this.#gone;
+    if (this.#database !== null) return this.#database;
+    const database = await this.#open();
     try {
-      return this.#database.transaction(stores, mode);
+      const meta = database.transaction("meta").objectStore("meta");
+      const refusal = this.#refusal(await result(meta.getAll()));
+      if (this.#gone !== null) throw this.#gone;
+      this.#database = database;
+      if (refusal === null) return database;
+      throw refusal;
     } catch (error) {
+      if (this.#database !== database) database.close();
       throw wrapped(error, "cannot use the database");
     }
   }
 
+  async #open() {
+    const { upgrade = recordsOfFormat1, lockTimeout: timeout = LOCK_WAIT_MS } = this.#options;
+    const database = await openDatabase(this.#name, { upgrade, timeout });
+    // Somebody deletes or upgrades the database: standing in the way would hang them.
+    database.onversionchange = () => {
+      database.close();
+      this.#leave("the database is being deleted or upgraded elsewhere");
+    };
+    database.onclose = () => {
+      if (this.#database === database) this.#database = null;
+    };
+    return database;
+  }
+
+  /** The next use opens the database again. */
+  #disconnect() {
+    this.#database?.close();
+    this.#database = null;
+  }
+
   /**
-   * Aborts the transaction when another opener has taken the database over.
+   * Aborts the transaction when the database is no longer what the last commit left.
    * @param {IDBTransaction} transaction
    */
-  #checkWriter(transaction) {
-    const request = transaction.objectStore("meta").get("writer");
+  #check(transaction) {
+    const check = { refusal: /** @type {Error | null} */ (null) };
+    const request = transaction.objectStore("meta").getAll();
     request.onsuccess = () => {
-      if (request.result?.value === this.#writer) return;
-      this.#leave("another page has taken the database over", "locked");
-      abort(transaction);
+      check.refusal = this.#refusal(request.result);
+      if (check.refusal !== null) abort(transaction);
     };
+    return check;
+  }
+
+  /**
+   * What is wrong with these records of `meta`.
+   * @param {{ name: string, value: unknown }[]} records
+   * @returns {Error | null}
+   */
+  #refusal(records) {
+    const meta = new Map(records.map(({ name, value }) => [name, value]));
+    const writer = meta.get("writer");
+    if (writer !== undefined && writer !== this.#writer) {
+      this.#leave("another page has taken the database over", "locked");
+      return this.#gone;
+    }
+    if (this.#afresh || (writer === this.#writer && meta.get("version") === this.#version)) return null;
+    this.#afresh = true;
+    return storageError("reset", `the data of the database "${this.#name}" was cleared; everything is written anew`);
   }
 
   /**
@@ -197,167 +252,75 @@ export class IndexedDbBackend {
   #leave(why, code = "closed") {
     if (this.#gone !== null) return;
     this.#gone = storageError(code, `${DATABASE_PREFIX}${this.#name}: ${why}`);
-    this.#database.close();
+    this.#announcer?.close();
+    this.#database?.close();
     this.#unlock();
+  }
+}
+
+/** Changes on their way to the database. */
+class Pulled {
+  #changes;
+  /** What pulling them threw. @type {{ cause: unknown } | null} */
+  failure = null;
+  /** What was pulled, while somebody wants to know it and it is not too much. @type {Change[] | null} */
+  kept;
+  #keptBytes = 0;
+
+  /**
+   * @param {Iterable<Change>} changes
+   * @param {boolean} keep
+   */
+  constructor(changes, keep) {
+    this.#changes = changes;
+    this.kept = keep ? [] : null;
+  }
+
+  /** @returns {Generator<Change>} */
+  *[Symbol.iterator]() {
+    try {
+      for (const [key, bytes] of this.#changes) {
+        /** @type {Change} */
+        const change = [key, bytes === null ? null : alone(bytes)];
+        if (this.kept !== null) this.#keep(change);
+        yield change;
+      }
+    } catch (cause) {
+      this.failure = { cause };
+      throw cause;
+    }
+  }
+
+  /** @param {Change} change */
+  #keep(change) {
+    this.#keptBytes += change[0].length + (change[1]?.byteLength ?? 0);
+    if (this.#keptBytes > Announcer.CHANGES_BYTES_MAX) this.kept = null;
+    else this.kept?.push(change);
   }
 }
 
 /**
  * Takes the lock of this name; returns what gives it back.
  * @param {string} name
+ * @param {number} timeout
  * @returns {Promise<() => void>}
  */
-async function lock(name) {
+async function lock(name, timeout) {
   const locks = globalThis.navigator?.locks;
   if (locks === undefined) return () => {};
   const waiting = new AbortController();
-  const timer = setTimeout(() => waiting.abort(), LOCK_WAIT_MS);
+  // Asking takes time, too: who does not want to wait must not be turned away by that.
+  const options = timeout <= 0 ? { ifAvailable: true } : { signal: waiting.signal };
+  const stop = timeout <= 0 ? () => {} : after(timeout, () => waiting.abort());
   return new Promise((resolve, reject) => {
-    const held = () => {
-      clearTimeout(timer);
+    const held = (/** @type {Lock | null} */ lock) => {
+      stop();
+      if (lock === null) return reject(lockedError(name));
       return /** @type {Promise<void>} */ (new Promise((release) => resolve(release)));
     };
-    locks.request(DATABASE_PREFIX + name, { signal: waiting.signal }, held).catch((error) => {
-      const taken = `the database "${name}" is open in another tab or by another Lua`;
-      reject(waiting.signal.aborted ? storageError("locked", taken) : wrapped(error, `cannot lock "${name}"`));
+    locks.request(DATABASE_PREFIX + name, options, held).catch((error) => {
+      stop();
+      reject(waiting.signal.aborted ? lockedError(name) : wrapped(error, `cannot lock "${name}"`));
     });
   });
-}
-
-/**
- * @param {string} name
- * @returns {Promise<IDBDatabase>}
- */
-function openDatabase(name) {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE_PREFIX + name, FORMAT_VERSION);
-    request.onupgradeneeded = ({ oldVersion }) => {
-      // `oldVersion` 0: it is new. There is no older format yet.
-      if (oldVersion !== 0) return;
-      const database = request.result;
-      database.createObjectStore("meta", { keyPath: "name" }).put({ name: "format", value: FORMAT_VERSION });
-      database.createObjectStore("tables", { keyPath: "id" });
-      database.createObjectStore("entries", { keyPath: ["t", "s"] });
-    };
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => {
-      const newer = request.error?.name === "VersionError";
-      reject(newer ? newerError(name) : wrapped(request.error, `cannot open the database "${name}"`));
-    };
-  });
-}
-
-/**
- * Makes sure that the database is ours and of our format, and writes down who may write from now on.
- * @param {string} name
- * @param {IDBDatabase} database
- * @param {() => void} unlock
- */
-async function claim(name, database, unlock) {
-  for (const store of ["meta", "tables", "entries"]) {
-    if (!database.objectStoreNames.contains(store)) {
-      throw storageError("foreign", `the database "${name}" was not made by Perilune`);
-    }
-  }
-  const writer = `${Date.now()}-${Math.random()}`;
-  const transaction = database.transaction("meta", "readwrite");
-  const done = completion(transaction);
-  const meta = transaction.objectStore("meta");
-  const format = (await result(meta.get("format")))?.value;
-  if (typeof format !== "number" || format < 1) {
-    throw storageError("foreign", `the database "${name}" has no format that Perilune knows`);
-  }
-  if (format > FORMAT_VERSION) throw newerError(name);
-  meta.put({ name: "writer", value: writer });
-  await done;
-  return new IndexedDbBackend(name, database, writer, unlock);
-}
-
-/**
- * Makes the requests that the changes need, one after the other.
- * @param {IDBTransaction} transaction
- * @param {Iterable<TableChange>} changes
- * @returns {Generator<IDBRequest>}
- */
-function* requests(transaction, changes) {
-  const tables = transaction.objectStore("tables");
-  const entries = transaction.objectStore("entries");
-  for (const { id, name, seq, fate, puts, removes } of changes) {
-    // In IndexedDB's order every number comes before every array: this is all keys that begin with `id`.
-    if (fate !== "kept") yield entries.delete(IDBKeyRange.bound([id], [id, []]));
-    if (fate === "dropped") {
-      yield tables.delete(id);
-      continue;
-    }
-    yield tables.put({ id, name, seq });
-    for (const gone of removes) yield entries.delete([id, gone]);
-    for (const [s, { key, value }] of puts) yield entries.put({ t: id, s, k: key, v: value });
-  }
-}
-
-/** @param {IDBTransaction} transaction */
-function abort(transaction) {
-  try {
-    transaction.abort();
-  } catch {
-    // It has ended already, by an error of its own.
-  }
-}
-
-/**
- * Resolves when the transaction is complete.
- * @param {IDBTransaction} transaction
- * @returns {Promise<void>}
- */
-function completion(transaction) {
-  const done = /** @type {Promise<void>} */ (
-    new Promise((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      // Every error of a request that nobody handles ends in `abort`, and only that is the end.
-      transaction.onabort = () => reject(wrapped(transaction.error, "the storage transaction was aborted"));
-    })
-  );
-  // Whoever leaves early has an error of its own to report.
-  done.catch(() => {});
-  return done;
-}
-
-/**
- * @template T
- * @param {IDBRequest<T>} request
- * @returns {Promise<T>}
- */
-function result(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(wrapped(request.error, "cannot read from the database"));
-  });
-}
-
-/** @param {string} name */
-function newerError(name) {
-  return storageError(
-    "newer",
-    `the database "${name}" was written by a newer version of Perilune; it is left as it is`,
-  );
-}
-
-/**
- * @param {unknown} cause
- * @param {string} what
- */
-function wrapped(cause, what) {
-  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") return cause;
-  const reason = /** @type {{ name?: string, message?: string } | null} */ (cause);
-  const code = reason?.name === "QuotaExceededError" ? "quota" : "host";
-  return storageError(code, `${what}: ${reason?.message || reason?.name || "no reason given"}`, cause);
-}
-
-/**
- * @param {StorageCode} code
- * @param {string} message
- * @param {unknown} [cause]
- */
-function storageError(code, message, cause) {
-  return Object.assign(new Error(message, cause === undefined ? {} : { cause }), { code });
 }

@@ -1,7 +1,8 @@
 //! Storage for a Rust program that embeds this crate: opens it before the VM is made, flushes and closes it.
 //!
 //! The store is the one of the npm package, file by file: `table_store.js` keeps the tables, `write_behind.js` takes
-//! batches to storage, `indexeddb.js` is the storage. Only this file and its caller hold JavaScript values, outside any VM.
+//! what changed to storage, `indexeddb.js` is the storage. Only this file and its caller hold JavaScript values, outside any
+//! VM.
 
 use super::JsStore;
 use crate::error::{Error, ErrorKind, LuaError, Result};
@@ -21,26 +22,46 @@ extern "C" {
     type TableStore;
     #[wasm_bindgen(constructor)]
     fn new() -> TableStore;
-    #[wasm_bindgen(static_method_of = TableStore, catch)]
-    async fn load(writer: &WriteBehind) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
     async fn flush(this: &TableStore) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     async fn close(this: &TableStore) -> Result<(), JsValue>;
 }
 
-#[wasm_bindgen(module = "/src/js/write_behind.js")]
-extern "C" {
-    #[derive(Debug)]
-    type WriteBehind;
-    #[wasm_bindgen(constructor)]
-    fn new(backend: &JsValue) -> WriteBehind;
-}
-
 #[wasm_bindgen(module = "/src/js/indexeddb.js")]
 extern "C" {
     #[wasm_bindgen(js_name = openIndexedDb, catch)]
     async fn open_indexed_db(name: &str) -> Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(module = "/src/js/open_store.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = openStore, catch)]
+    async fn load(backend: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+/// A file that only other files import: naming it is what has wasm-bindgen carry it along.
+macro_rules! carried {
+    ($($file:literal $name:ident;)*) => {$(
+        #[wasm_bindgen(module = $file)]
+        extern "C" {
+            #[allow(dead_code, reason = "never called from here")]
+            fn $name();
+        }
+    )*};
+}
+
+carried! {
+    "/src/js/binary.js" bytesToBinary;
+    "/src/js/changes.js" changes;
+    "/src/js/contents.js" contents;
+    "/src/js/crc32.js" crc32;
+    "/src/js/flight.js" pageRecords;
+    "/src/js/indexeddb_database.js" checkName;
+    "/src/js/indexeddb_follower.js" followIndexedDb;
+    "/src/js/records.js" parseKey;
+    "/src/js/table.js" storedOf;
+    "/src/js/write_behind.js" writeBehind;
 }
 
 /// A storage that is open, with its tables loaded. Dropping it does not flush: call [`OpenStore::close`].
@@ -60,8 +81,7 @@ pub async fn open_store(address: &str) -> Result<OpenStore> {
         Some(("memory", "")) => TableStore::new(),
         Some(("idb", name)) => {
             let backend = open_indexed_db(name).await.map_err(|e| refusal(&e))?;
-            let loaded = TableStore::load(&WriteBehind::new(&backend)).await.map_err(|e| refusal(&e))?;
-            loaded.unchecked_into()
+            load(&backend).await.map_err(|e| refusal(&e))?.unchecked_into()
         }
         _ => {
             return Err(storage(format!("\"{address}\" is no storage; use \"memory://\" or \"idb://NAME\"")));

@@ -1,56 +1,37 @@
 /**
- * The contents of all external tables: JavaScript Maps, outside the memory of the VM.
- *
- * Keys and values are codec bytes (docs/codec.md) held as *binary strings*: each character is one byte, 0 to 255. V8
- * keeps them one byte per character, compares and hashes them natively, and IndexedDB stores them as they are.
+ * All external tables of one program, the batches and transactions over them, and what goes to storage of them.
  *
  * Invariants:
- * - Within a table, `seq` only grows: iteration order is the order of first insertion, and a `seq` is a cursor that
- *   survives any change of the table.
- * - What happened between two calls of `endBatch()` reaches the writer as one batch, or (after a roll back) not at all.
- * - Nothing here waits. Writing to storage is the writer's work (write_behind.js).
+ * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at all.
+ * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it asks for a `cut()`, a commit's worth
+ *   of pages as they are between two batches.
  *
- * This file imports nothing: wasm-bindgen carries it into other people's builds as a snippet.
+ * The files of this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
  */
+
+import { Changes } from "./changes.js";
+import { Flight, pageRecords } from "./flight.js";
+import { encodeTable, tableKey } from "./records.js";
+import { Clearing, Entry, Table, storeError } from "./table.js";
 
 /** The longest name of a table, in bytes of UTF-8. */
 export const TABLE_NAME_BYTES_MAX = 1024;
 
-/** Below this many dead places a table is not worth compacting. */
-const COMPACT_DEAD_MIN = 32;
+/** A journal longer than this is thinned out now and then, and not kept for the next batch. */
+const JOURNAL_LENGTH = 8192;
 
-/**
- * What happened to one table in one batch. Entries are known by their `seq`, which is never given twice in a table.
- * @typedef {object} TableChange
- * @property {number} id the table, for as long as it lives
- * @property {string} name UTF-8 bytes as a binary string
- * @property {number} seq the last `seq` given out
- * @property {"kept" | "cleared" | "dropped"} fate `cleared`: everything older is gone, then `puts` apply; `dropped`: so
- *   is the table itself
- * @property {Map<number, { key: string, value: string }>} puts new and overwritten entries by `seq`
- * @property {Set<number>} removes entries that are gone, by `seq`
- */
-
-/** All that one batch changed, by table id. @typedef {Map<number, TableChange>} Batch */
-
-/**
- * A table as a backend gives it back.
- * @typedef {object} StoredTable
- * @property {number} id
- * @property {string} name
- * @property {number} seq
- * @property {Iterable<{ seq: number, key: string, value: string }>} entries in ascending order of `seq`
- */
+/** @typedef {import("./table.js").Page} Page */
+/** @typedef {import("./contents.js").Contents} Contents */
 
 /**
  * Who takes the batches to storage (class `WriteBehind`).
  * @typedef {object} Writer
- * @property {() => Promise<Iterable<StoredTable>>} load
- * @property {(batch: Batch) => void} push
+ * @property {(source: { cut: () => Flight | null, soilAll: () => void }) => void} attach
+ * @property {() => void} push there is something new to cut
  * @property {() => Promise<void>} flush
  * @property {(options?: { discard?: boolean }) => Promise<void>} close
  * @property {(listener: (event: "commit" | "storage-error", detail: unknown) => void) => void} listen
- * @property {() => { state: string, pendingBytes: number }} stats
+ * @property {() => { state: string }} stats
  */
 
 /** @typedef {"change" | "commit" | "storage-error"} StoreEvent */
@@ -60,193 +41,59 @@ const COMPACT_DEAD_MIN = 32;
  * @property {string} name a binary string
  * @property {number} entries
  * @property {number} bytes of keys and values, without the overhead of the Map
+ * @property {boolean} loaded whether it has been used since it was read from storage
  */
 
-/** One entry of a table; a place in its order. */
-class Entry {
-  /**
-   * @param {string} key
-   * @param {string} value
-   * @param {number} seq
-   */
-  constructor(key, value, seq) {
-    this.key = key;
-    this.value = value;
-    this.seq = seq;
-    this.live = true;
-    /** Listed in `Table.dirty`. */
-    this.dirty = false;
-    /** Some batch has carried it to the writer. */
-    this.stored = false;
-  }
-}
+/**
+ * One step of the journal, which holds pairs: an entry and the value it had before (undefined: it was not there), or a
+ * step that undoes itself, and undefined.
+ * @typedef {Entry | { readonly table: Table, readonly entries: ReadonlyMap<string, Entry> | null, undo: () => void }} Step
+ */
 
-/** One external table. Made by `TableStore.open`. */
-export class Table {
-  /**
-   * @param {TableStore} store
-   * @param {number} id
-   * @param {string} name
-   */
-  constructor(store, id, name) {
-    this.store = store;
-    this.id = id;
-    this.name = name;
-    /** @type {Map<string, Entry>} */
-    this.entries = new Map();
-    /** Every entry by ascending `seq`; removed ones stay, not `live`, until `compact`. @type {Entry[]} */
-    this.order = [];
-    this.dead = 0;
-    this.seq = 0;
-    this.bytes = 0;
-    /** Where `next` found its last answer. */
-    this.hint = 0;
-    this.dropped = false;
-    this.touched = false;
-    this.stored = false;
-    this.cleared = false;
-    /** What this batch wrote or removed. @type {Entry[]} */
-    this.dirty = [];
-  }
-
-  /**
-   * The value of `key`, undefined when there is none.
-   * @param {string} key
-   * @returns {string | undefined}
-   */
-  get(key) {
-    if (this.dropped || this.store.mode === "closed") throw refusal(this);
-    return this.entries.get(key)?.value;
-  }
-
-  /**
-   * Writes one entry. An existing key keeps its place in the order.
-   * @param {string} key
-   * @param {string} value
-   */
-  set(key, value) {
-    const store = this.store;
-    if (this.dropped || store.mode !== "open") throw refusal(this);
-    let entry = this.entries.get(key);
-    if (entry === undefined) {
-      entry = new Entry(key, value, this.seq + 1);
-      this.entries.set(key, entry);
-      this.seq += 1;
-      this.order.push(entry);
-      this.bytes += key.length + value.length;
-      if (store.journal !== null) store.journal.push(undoInsert(this, entry));
-    } else {
-      if (store.journal !== null) store.journal.push(undoOverwrite(this, entry));
-      this.bytes += value.length - entry.value.length;
-      entry.value = value;
-    }
-    this.#note(entry);
-  }
-
-  /**
-   * Removes one entry; says whether it was there.
-   * @param {string} key
-   */
-  remove(key) {
-    const store = this.store;
-    if (this.dropped || store.mode !== "open") throw refusal(this);
-    const entry = this.entries.get(key);
-    if (entry === undefined) return false;
-    if (store.journal !== null) store.journal.push(undoRemove(this, entry));
-    kill(this, entry);
-    this.#note(entry);
-    this.compact();
-    return true;
-  }
-
-  /**
-   * The first entry whose `seq` is greater than `after`. `after` need not exist (any more).
-   * @param {number} after
-   * @returns {{ readonly key: string, readonly value: string, readonly seq: number } | undefined}
-   */
-  next(after) {
-    if (this.dropped || this.store.mode === "closed") throw refusal(this);
-    const order = this.order;
-    let at = this.hint;
-    // Iteration asks for the entry after the one it got last; anything else is searched for.
-    if (order[at]?.seq === after) at += 1;
-    else at = firstAfter(order, after);
-    let entry = order[at];
-    while (entry !== undefined && !entry.live) entry = order[++at];
-    this.hint = at;
-    return entry;
-  }
-
-  /** Number of entries. */
-  get count() {
-    if (this.dropped || this.store.mode === "closed") throw refusal(this);
-    return this.entries.size;
-  }
-
-  /** Removes every entry. */
-  clear() {
-    const store = this.store;
-    if (this.dropped || store.mode !== "open") throw refusal(this);
-    if (this.entries.size === 0) return;
-    if (store.journal !== null) store.journal.push(undoClear(this));
-    empty(this);
-    this.cleared = true;
-    store.touch(this);
-  }
-
-  /** Gives the places of removed entries back once they are the majority; not while an undo may need them. */
-  compact() {
-    if (this.dead < COMPACT_DEAD_MIN || this.dead <= this.entries.size) return;
-    if (this.store.journal !== null) return;
-    this.order = this.order.filter((entry) => entry.live);
-    this.dead = 0;
-    this.hint = 0;
-  }
-
-  /**
-   * Has the entry in this batch.
-   * @param {Entry} entry
-   */
-  #note(entry) {
-    this.store.touch(this);
-    if (this.store.writer !== null && !entry.dirty) {
-      entry.dirty = true;
-      this.dirty.push(entry);
-    }
-  }
-}
-
-/** All external tables of one program, and the batches and transactions over them. */
+/** All external tables of one program. */
 export class TableStore {
   /**
    * @param {Writer | null} [writer] null: nothing is kept anywhere else
-   * @param {Iterable<StoredTable>} [contents]
+   * @param {{ limit?: number | undefined }} [options] `limit`: the most bytes that all tables may take in memory
    */
-  constructor(writer = null, contents = []) {
-    /** `read-only` after `abandon()`. @type {"open" | "read-only" | "closed"} */
+  constructor(writer = null, { limit = Infinity } = {}) {
+    /** `read-only`: after `abandon()`, and where somebody else writes. @type {"open" | "read-only" | "closed"} */
     this.mode = "open";
     this.writer = writer;
-    /** What would undo the open transaction, oldest first; null outside of one. @type {(() => void)[] | null} */
-    this.journal = null;
+    this.limit = limit;
+    /** What all tables take, about. */
+    this.bytes = 0;
+    /** What would undo the open batch, oldest first: see `Step`. @type {(Step | string | undefined)[]} */
+    this.journal = [];
+    /** When it is longer than this, what has come and gone is taken out. */
+    this.journalMax = JOURNAL_LENGTH;
     /** Length of the journal at each `begin`. @type {number[]} */
     this.savepoints = [];
-    /** Tables that this batch changed. @type {Table[]} */
-    this.touched = [];
+    /** How many of them are JavaScript's, and stay open when a call into Lua ends. */
+    this.base = 0;
+    /** In which the journal has each entry once. */
+    this.era = 1;
+    /** Pages that the next cut has to write. @type {Page[]} */
+    this.dirty = [];
+    /** @type {Table[]} */
+    this.dirtyTables = [];
+    /** The commit that is under way. @type {Flight | null} */
+    this.flight = null;
+    /** How many entries changed since the last cut. */
+    this.changed = 0;
+    /** How many calls into Lua have ended. */
+    this.evals = 0;
     /** @type {Map<string, Table>} */
     this.tables = new Map();
     this.lastId = 0;
     /** @type {Map<StoreEvent, Set<(detail: any) => void>>} */
     this.listeners = new Map();
-    for (const stored of contents) this.#adopt(stored);
+    /** The state of the storage where nobody writes here: `none` or `following`. */
+    this.unwritten = "none";
+    /** What else has to be closed with it. @type {() => Promise<void> | void} */
+    this.closing = () => {};
+    writer?.attach(this);
     writer?.listen((event, detail) => this.emit(event, detail));
-  }
-
-  /**
-   * A store with what `writer` finds in storage.
-   * @param {Writer} writer
-   */
-  static async load(writer) {
-    return new TableStore(writer, await writer.load());
   }
 
   /**
@@ -259,14 +106,15 @@ export class TableStore {
     const known = this.tables.get(name);
     if (known !== undefined) return known;
     checkName(name);
-    if (this.mode !== "open") throw storeError("read-only", "the store is read-only");
-    const table = new Table(this, ++this.lastId, name);
+    const table = new Table(this, this.mode === "open" ? ++this.lastId : 0, name);
     this.tables.set(name, table);
-    this.journal?.push(() => {
-      this.tables.delete(name);
-      table.dropped = true;
-    });
-    this.touch(table);
+    if (this.mode === "open") {
+      this.journal.push(new Opening(table), undefined);
+      this.soilTable(table);
+    } else {
+      // It is empty as long as nobody makes it: programs that only read should not care who comes first.
+      table.missing = true;
+    }
     return table;
   }
 
@@ -277,15 +125,9 @@ export class TableStore {
   drop(name) {
     if (this.mode === "closed") throw storeError("closed", "the store is closed");
     const table = this.tables.get(name);
-    if (table === undefined) return false;
+    if (table === undefined || table.missing) return false;
     if (this.mode !== "open") throw storeError("read-only", "the store is read-only");
-    this.tables.delete(name);
-    table.dropped = true;
-    this.journal?.push(() => {
-      this.tables.set(name, table);
-      table.dropped = false;
-    });
-    this.touch(table);
+    this.journal.push(new Dropping(table), undefined);
     return true;
   }
 
@@ -297,49 +139,121 @@ export class TableStore {
   /** Begins a transaction; they nest. */
   begin() {
     if (this.mode !== "open") throw storeError(this.mode, `the store is ${this.mode}`);
-    this.journal ??= [];
     this.savepoints.push(this.journal.length);
+    this.era += 1;
   }
 
   /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. */
   commit() {
     if (this.savepoints.pop() === undefined) throw storeError("usage", "no transaction is open");
-    this.#leave();
   }
 
   /** Ends the innermost transaction and undoes what it did: values and order. */
   rollback() {
     const start = this.savepoints.pop();
-    if (start === undefined || this.journal === null) throw storeError("usage", "no transaction is open");
-    for (const undo of this.journal.splice(start).reverse()) undo();
-    this.#leave();
-  }
-
-  /** The batch is over: what was written since the last call goes to the writer as one. Rolls back what is still open. */
-  endBatch() {
-    while (this.savepoints.length > 0) this.rollback();
-    if (this.touched.length === 0) return;
-    const touched = this.touched;
-    this.touched = [];
-    if (this.writer !== null) {
-      const batch = gather(touched);
-      if (batch.size > 0) this.writer.push(batch);
-    }
-    for (const table of touched) {
-      table.touched = false;
-      if (table.dropped) empty(table);
-    }
-    this.emit("change", { tables: touched.map((table) => table.name) });
+    if (start === undefined) throw storeError("usage", "no transaction is open");
+    this.#undo(start);
   }
 
   /**
-   * The program died in the middle of a batch: storage must not see the half. What was handed over before is still
-   * written; the contents here can be read but no longer changed.
+   * Runs `work` in a transaction, which calls into Lua may join.
+   * @template T
+   * @param {() => T} work
+   * @returns {T}
+   */
+  transaction(work) {
+    this.begin();
+    const { base } = this;
+    const depth = this.savepoints.length;
+    this.base = depth;
+    try {
+      const result = work();
+      if (this.savepoints.length < depth) {
+        throw storeError("read-only", "the program has died: what its transaction wrote was taken back");
+      }
+      this.commit();
+      return result;
+    } catch (error) {
+      // `abandon()` has undone it already.
+      if (this.savepoints.length >= depth) this.rollback();
+      throw error;
+    } finally {
+      this.base = base;
+    }
+  }
+
+  /** Whether something was written since the last batch ended. */
+  get inBatch() {
+    return this.journal.length > 0;
+  }
+
+  /**
+   * The batch is over: storage gets what was written since the last call as one. Rolls back what is still open.
+   * @param {"lua" | "js" | "storage"} [origin] who wrote
+   */
+  endBatch(origin = "js") {
+    if (origin === "lua") this.evals += 1;
+    while (this.savepoints.length > this.base) this.rollback();
+    const { journal } = this;
+    if (journal.length === 0 || this.base > 0) return;
+    for (let at = 0; at < journal.length; at += 2) if (journal[at] instanceof Entry) this.changed += 1;
+    if (this.listeners.get("change")?.size) {
+      const changes = new Changes(journal, origin === "lua" ? this.evals : undefined, origin);
+      if (changes.tables.length > 0) this.emit("change", changes);
+    }
+    this.#forget();
+    if (this.mode === "open") this.writer?.push();
+  }
+
+  /**
+   * A commit's worth of what has changed, as it is now; null when nothing has. Only between two batches.
+   * @returns {Flight | null}
+   */
+  cut() {
+    // Whoever asks does so in a task of its own: what JavaScript wrote before it is a batch that is over.
+    if (this.mode === "open") this.endBatch();
+    if (this.dirty.length === 0 && this.dirtyTables.length === 0) return null;
+    const flight = new Flight(this, this.dirty, this.dirtyTables, this.changed);
+    this.flight = flight;
+    this.dirty = [];
+    this.dirtyTables = [];
+    this.changed = 0;
+    return flight;
+  }
+
+  /**
+   * The program died in the middle of a batch: storage must not see the half, and nobody else, either. What was handed over
+   * before is still written; the contents here can be read but no longer changed.
    */
   abandon() {
-    while (this.savepoints.length > 0) this.rollback();
-    this.touched = [];
+    this.savepoints = [];
+    this.base = 0;
+    this.#undo(0);
+    this.#forget();
     if (this.mode === "open") this.mode = "read-only";
+  }
+
+  /** Everything there is, as records; each is made when it is asked for. @returns {Generator<[key: string, bytes: Uint8Array]>} */
+  *records() {
+    for (const table of this.#byAge()) {
+      const key = tableKey(table.id);
+      yield [key, encodeTable(key, { seq: table.seq, count: table.size, bytes: table.bytes, name: table.name })];
+      for (const page of table.pages) yield* pageRecords(page);
+    }
+  }
+
+  /** Storage has lost everything: all that is here will be written again. */
+  soilAll() {
+    for (const table of this.tables.values()) {
+      if (table.missing) continue;
+      if (table.entries === null) table.unpack();
+      this.soilTable(table);
+      for (const page of table.pages) {
+        page.stored = null;
+        if (!page.dirty) this.soil(page);
+      }
+      table.stored = false;
+    }
   }
 
   /** Resolves when everything written so far is committed; rejects with the cause when it cannot be. */
@@ -360,13 +274,29 @@ export class TableStore {
     if (this.mode === "closed") return;
     if (this.mode === "open") this.endBatch();
     await this.writer?.close(options);
+    await this.closing();
     this.mode = "closed";
     this.tables.clear();
   }
 
   /**
+   * Takes over what storage has, at the beginning or (where somebody else writes) when it has changed.
+   * @param {Contents} contents
+   */
+  adopt(contents) {
+    try {
+      contents.adopt(this);
+    } catch (error) {
+      this.#undo(0);
+      this.#forget();
+      throw error;
+    }
+    this.endBatch("storage");
+  }
+
+  /**
    * Calls `listener`, always in a microtask of its own:
-   * - `change` `{ tables }`: names (binary strings) of the tables that a batch changed
+   * - `change` a `Changes`: what a batch changed
    * - `commit` `{ tables, entries, bytes }`: a storage transaction is complete
    * - `storage-error` an Error: it failed, its changes are kept and will be tried again
    * @param {StoreEvent} event
@@ -384,21 +314,62 @@ export class TableStore {
 
   /** Entries and approximate bytes of each table, and how far storage is behind. */
   stats() {
+    const pending = [...this.dirty, ...(this.flight?.pages ?? [])];
+    const pendingBytes = pending.reduce((sum, page) => sum + page.bytes, 0);
     return {
       /** @type {TableStats[]} */
-      tables: this.#byAge().map(({ name, entries, bytes }) => ({ name, entries: entries.size, bytes })),
-      storage: this.writer === null ? { state: "none", pendingBytes: 0 } : this.writer.stats(),
+      tables: this.#byAge().map(({ name, size, bytes, entries }) => ({
+        name,
+        entries: size,
+        bytes,
+        loaded: entries !== null,
+      })),
+      /** What they take in memory outside of the VM, about. */
+      bytes: this.bytes,
+      evals: this.evals,
+      storage:
+        this.writer === null ? { state: this.unwritten, pendingBytes: 0 } : { ...this.writer.stats(), pendingBytes },
     };
   }
 
+  /** Forgets the entries that have come and gone since the last savepoint: a long batch may make many. For `Table` only. */
+  thinJournal() {
+    const { journal } = this;
+    let to = this.savepoints[this.savepoints.length - 1] ?? 0;
+    /** @type {Set<unknown>} */
+    const fleeting = new Set();
+    for (let at = to; at < journal.length; at += 2) {
+      const step = journal[at];
+      if (!(step instanceof Entry) || journal[at + 1] !== undefined) continue;
+      if (step.page.slots[step.seq - step.page.first] !== step) fleeting.add(step);
+    }
+    for (let at = to; at < journal.length; at += 2) {
+      if (fleeting.has(journal[at])) continue;
+      journal[to] = journal[at];
+      journal[to + 1] = journal[at + 1];
+      to += 2;
+    }
+    journal.length = to;
+    this.journalMax = Math.max(JOURNAL_LENGTH, 2 * to);
+  }
+
   /**
-   * Has the table in this batch. For `Table` only.
+   * Has the page in the next cut. For `Table` only.
+   * @param {Page} page
+   */
+  soil(page) {
+    page.dirty = true;
+    if (this.writer !== null) this.dirty.push(page);
+    this.soilTable(page.table);
+  }
+
+  /**
    * @param {Table} table
    */
-  touch(table) {
-    if (table.touched) return;
-    table.touched = true;
-    this.touched.push(table);
+  soilTable(table) {
+    if (table.dirty) return;
+    table.dirty = true;
+    if (this.writer !== null) this.dirtyTables.push(table);
   }
 
   /**
@@ -412,154 +383,86 @@ export class TableStore {
       if (event === "storage-error") console.error("perilune: storage failed, will try again:", detail);
       return;
     }
-    for (const listener of set) queueMicrotask(() => listener(detail));
+    for (const listener of set) {
+      // One that was ended meanwhile hears nothing any more.
+      queueMicrotask(() => set.has(listener) && listener(detail));
+    }
   }
 
   #byAge() {
-    return [...this.tables.values()].sort((a, b) => a.id - b.id);
-  }
-
-  /** After the outermost transaction there is nothing left to undo. */
-  #leave() {
-    if (this.savepoints.length > 0) return;
-    this.journal = null;
-    for (const table of this.touched) table.compact();
+    return [...this.tables.values()].filter((table) => !table.missing).sort((a, b) => a.id - b.id);
   }
 
   /**
-   * @param {StoredTable} stored
+   * Undoes the journal down to this length.
+   * @param {number} start
    */
-  #adopt(stored) {
-    const table = new Table(this, stored.id, stored.name);
-    for (const { seq, key, value } of stored.entries) {
-      const entry = new Entry(key, value, seq);
-      entry.stored = true;
-      table.entries.set(key, entry);
-      table.order.push(entry);
-      table.bytes += key.length + value.length;
-      table.seq = seq;
+  #undo(start) {
+    const { journal } = this;
+    for (let at = journal.length - 2; at >= start; at -= 2) {
+      const step = /** @type {Step} */ (journal[at]);
+      if (step instanceof Entry) step.page.table.restore(step, /** @type {string | undefined} */ (journal[at + 1]));
+      else step.undo();
     }
-    table.seq = Math.max(table.seq, stored.seq);
-    table.stored = true;
-    this.tables.set(table.name, table);
-    this.lastId = Math.max(this.lastId, table.id);
+    journal.length = start;
+    this.era += 1;
+  }
+
+  /** What is in the journal stays. */
+  #forget() {
+    const { journal } = this;
+    if (journal.length > JOURNAL_LENGTH) this.journal = [];
+    else journal.length = 0;
+    this.journalMax = JOURNAL_LENGTH;
+    this.era += 1;
+  }
+}
+
+/** A table was made: a step of the journal. */
+class Opening {
+  /** @param {Table} table */
+  constructor(table) {
+    this.table = table;
+  }
+
+  /** Nothing was in it. @returns {null} */
+  get entries() {
+    return null;
+  }
+
+  undo() {
+    const { table } = this;
+    table.store.tables.delete(table.name);
+    table.dropped = true;
+    for (const page of table.pages) page.gone = true;
+  }
+}
+
+/** A table was dropped: a step of the journal. */
+class Dropping {
+  /** @param {Table} table */
+  constructor(table) {
+    this.table = table;
+    this.clearing = new Clearing(table);
+    /** @type {ReadonlyMap<string, Entry> | null} */
+    this.entries = this.clearing.entries;
+    table.store.tables.delete(table.name);
+    table.dropped = true;
+  }
+
+  undo() {
+    const { table } = this;
+    table.store.tables.set(table.name, table);
+    table.dropped = false;
+    this.clearing.undo();
   }
 }
 
 /**
- * What the tables of a finished batch have to tell the writer.
- * @param {Table[]} touched
- * @returns {Batch}
+ * Throws when no table can have this name.
+ * @param {string} name
  */
-function gather(touched) {
-  /** @type {Batch} */
-  const batch = new Map();
-  for (const table of touched) {
-    const { id, name, seq, stored } = table;
-    /** @type {TableChange} */
-    const change = { id, name, seq, fate: table.cleared ? "cleared" : "kept", puts: new Map(), removes: new Set() };
-    if (table.dropped) {
-      if (stored) batch.set(id, { ...change, fate: "dropped" });
-      continue;
-    }
-    for (const entry of table.dirty) {
-      entry.dirty = false;
-      if (entry.live) {
-        change.puts.set(entry.seq, { key: entry.key, value: entry.value });
-        entry.stored = true;
-      } else if (entry.stored) {
-        change.removes.add(entry.seq);
-      }
-    }
-    table.dirty = [];
-    table.cleared = false;
-    table.stored = true;
-    if (!stored || change.fate !== "kept" || change.puts.size > 0 || change.removes.size > 0) batch.set(id, change);
-  }
-  return batch;
-}
-
-/**
- * Index of the first entry with a greater `seq`.
- * @param {Entry[]} order
- * @param {number} after
- */
-function firstAfter(order, after) {
-  let low = 0;
-  let high = order.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (/** @type {Entry} */ (order[middle]).seq <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
- * @param {Table} table
- * @param {Entry} entry
- */
-function kill(table, entry) {
-  table.entries.delete(entry.key);
-  table.bytes -= entry.key.length + entry.value.length;
-  table.dead += 1;
-  entry.live = false;
-  entry.value = "";
-}
-
-/** @param {Table} table */
-function empty(table) {
-  table.entries = new Map();
-  table.order = [];
-  table.dead = 0;
-  table.hint = 0;
-  table.bytes = 0;
-  table.dirty = [];
-}
-
-/**
- * @param {Table} table
- * @param {Entry} entry
- */
-function undoInsert(table, entry) {
-  return () => kill(table, entry);
-}
-
-/**
- * @param {Table} table
- * @param {Entry} entry
- */
-function undoOverwrite(table, entry) {
-  const { value } = entry;
-  return () => {
-    table.bytes += value.length - entry.value.length;
-    entry.value = value;
-  };
-}
-
-/**
- * @param {Table} table
- * @param {Entry} entry
- */
-function undoRemove(table, entry) {
-  const { value } = entry;
-  return () => {
-    entry.live = true;
-    entry.value = value;
-    table.entries.set(entry.key, entry);
-    table.dead -= 1;
-    table.bytes += entry.key.length + value.length;
-  };
-}
-
-/** @param {Table} table */
-function undoClear(table) {
-  const { entries, order, dead, bytes, dirty, cleared } = table;
-  return () => void Object.assign(table, { entries, order, dead, bytes, dirty, cleared, hint: 0 });
-}
-
-/** @param {string} name */
-function checkName(name) {
+export function checkName(name) {
   if (name.length === 0) throw storeError("name", "the name of a table must not be empty");
   if (name.length > TABLE_NAME_BYTES_MAX) {
     throw storeError("name", `the name of a table has at most ${TABLE_NAME_BYTES_MAX} bytes, this one ${name.length}`);
@@ -570,19 +473,4 @@ function checkName(name) {
   } catch {
     throw storeError("name", "the name of a table must be UTF-8");
   }
-}
-
-/** @param {Table} table */
-function refusal(table) {
-  if (table.store.mode === "closed") return storeError("closed", "the store is closed");
-  if (table.dropped) return storeError("closed", "the table was dropped");
-  return storeError("read-only", "the store is read-only");
-}
-
-/**
- * @param {string} code
- * @param {string} message
- */
-function storeError(code, message) {
-  return Object.assign(new Error(message), { code });
 }

@@ -1,31 +1,59 @@
 /**
- * Takes batches to a backend, behind the program's back and in order.
+ * Takes what changed to a backend, behind the program's back and in order.
+ *
+ * It holds no data: the source does, and gives a commit's worth of it (`cut`) when the last commit is over. So what comes
+ * while one runs is joined into the next, and what failed is written again as it is by then.
  *
  * Invariants:
- * - A batch is never split: what it changed is committed together. Batches that wait are joined, newer over older.
- * - One commit at a time. A batch that fails is kept, under what came later, until it is committed or given up by
- *   `close({ discard: true })`; its failure is told to whoever listens and to whoever waits in `flush()`.
- *
- * This file imports nothing: wasm-bindgen carries it into other people's builds as a snippet.
+ * - A batch is never split: a cut is made between two of them.
+ * - One commit at a time. What failed stays changed, until it is committed or given up by `close({ discard: true })`; the
+ *   failure is told to whoever listens and to whoever waits in `flush()`.
  */
 
 /** First and longest pause before a failed commit is tried again. */
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 30_000;
 
-/** What an entry costs in storage beside its key and value; for `pendingBytes`. */
-const ENTRY_OVERHEAD_BYTES = 16;
-
-/** @typedef {import("./table_store.js").TableChange} TableChange */
-/** @typedef {import("./table_store.js").Batch} Batch */
-/** @typedef {import("./table_store.js").StoredTable} StoredTable */
+/** @typedef {import("./records.js").RecordChange} RecordChange */
 
 /**
- * A place that keeps tables.
+ * A place that keeps records: bytes under a key, and nothing else. Keys are ASCII, at most 64 characters.
  * @typedef {object} Backend
- * @property {() => Promise<Iterable<StoredTable>>} load everything that was committed
- * @property {(changes: Iterable<TableChange>) => Promise<void>} commit all of it or nothing; resolves when committed
+ * @property {(visit: (key: string, bytes: Uint8Array) => void, progress?: (done: number, total: number) => void) => Promise<void>} load
+ *   gives `visit` every committed record, in any order, all of one moment; rejects with what it throws. `progress` hears how
+ *   far it is, in units of the backend's own
+ * @property {(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>) => Promise<void>} commit writes (bytes)
+ *   and removes (null) records: all or nothing, resolves when committed. Takes `changes` to their end, at its own pace, and
+ *   keeps the bytes; each key comes once. Never called while another commit runs
  * @property {() => Promise<void> | void} close called once, last
+ */
+
+/**
+ * A backend of somebody else's storage, which reads along.
+ * @typedef {object} Follower
+ * @property {Backend["load"]} load
+ * @property {(changed: (changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>, complete: boolean) => void, lost: (error: Error) => void) => void} follow
+ *   calls `changed` with what each commit of the writer changed (`complete`: these are all records that there are), and `lost`
+ *   when there is nothing to follow any more
+ * @property {Backend["close"]} close
+ */
+
+/**
+ * What is about to be committed (class `Flight`).
+ * @typedef {object} Cut
+ * @property {() => Iterable<RecordChange>} records
+ * @property {() => void} succeeded
+ * @property {() => void} failed
+ * @property {{ readonly length: number }} tables
+ * @property {number} entries
+ * @property {number} bytes
+ */
+
+/**
+ * Who has the data (class `TableStore`).
+ * @typedef {object} Source
+ * @property {() => Cut | null} cut what has changed since the last; null when nothing has
+ * @property {() => void} soilAll everything has changed: storage has lost it
  */
 
 /**
@@ -37,6 +65,13 @@ const ENTRY_OVERHEAD_BYTES = 16;
  */
 
 /**
+ * | state        | goes on to                                                                                   |
+ * |--------------|----------------------------------------------------------------------------------------------|
+ * | `idle`       | `scheduled` when something is pushed                                                         |
+ * | `scheduled`  | `committing` after the current job                                                           |
+ * | `committing` | `idle`, or `scheduled` when there is more, or `failed`                                       |
+ * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)                         |
+ * | `closed`     |                                                                                              |
  * @typedef {{ name: "idle" }
  *   | { name: "scheduled" }
  *   | { name: "committing", done: Promise<void> }
@@ -55,9 +90,7 @@ const realClock = {
 export class WriteBehind {
   /** @type {State} */
   #state = { name: "idle" };
-  /** What waits to be committed. @type {Batch} */
-  #pending = new Map();
-  /** How often `push` was called; up to which of them all is committed. */
+  /** How often something was pushed; up to which of these all is committed. */
   #pushed = 0;
   #committed = 0;
   #failures = 0;
@@ -65,8 +98,8 @@ export class WriteBehind {
   #waiting = [];
   /** @type {((event: "commit" | "storage-error", detail: unknown) => void)[]} */
   #listeners = [];
-  /** Bytes of the batch under way. */
-  #committingBytes = 0;
+  /** @type {Source | undefined} */
+  #source;
   #backend;
   #clock;
 
@@ -79,19 +112,18 @@ export class WriteBehind {
     this.#clock = clock;
   }
 
-  /** Everything the backend has. */
-  load() {
-    return this.#backend.load();
+  /**
+   * Says who has the data. Before anything else.
+   * @param {Source} source
+   */
+  attach(source) {
+    this.#source = source;
   }
 
-  /**
-   * Takes one batch over. It is committed soon.
-   * @param {Batch} batch
-   */
-  push(batch) {
+  /** Something has changed. It is committed soon. */
+  push() {
     if (this.#state.name === "closed") throw closedError();
     this.#pushed += 1;
-    this.#pending = merged(this.#pending, batch);
     if (this.#state.name === "idle") this.#schedule();
   }
 
@@ -119,7 +151,6 @@ export class WriteBehind {
     if (!discard) await this.flush();
     // What came since (`discard`: what was left) is given up, but a commit under way is not torn from its backend.
     for (;;) {
-      this.#pending = new Map();
       const state = /** @type {State} */ (this.#state);
       if (state.name === "closed") return;
       if (state.name === "failed") this.#clock.cancel(state.retry);
@@ -139,7 +170,7 @@ export class WriteBehind {
 
   /** How far storage is behind. */
   stats() {
-    return { state: this.#state.name, pendingBytes: this.#committingBytes + size(this.#pending).bytes };
+    return { state: this.#state.name };
   }
 
   #schedule() {
@@ -150,43 +181,46 @@ export class WriteBehind {
   }
 
   #commit() {
-    const batch = this.#pending;
+    const cut = this.#source?.cut() ?? null;
+    // The cut may have ended a batch, which is in it.
     const upTo = this.#pushed;
-    const { entries, bytes } = size(batch);
-    this.#pending = new Map();
-    this.#committingBytes = bytes;
+    if (cut === null) {
+      this.#succeeded(upTo);
+      return;
+    }
     // `async`, so that a backend that throws at once fails like one that rejects.
-    const attempt = (async () => this.#backend.commit(batch.values()))();
+    const attempt = (async () => this.#backend.commit(cut.records()))();
     const done = attempt.then(
-      () => this.#succeeded(upTo, { tables: batch.size, entries, bytes }),
-      (cause) => this.#failed(batch, cause),
+      () => {
+        cut.succeeded();
+        this.#succeeded(upTo);
+        this.#tell("commit", { tables: cut.tables.length, entries: cut.entries, bytes: cut.bytes });
+      },
+      (cause) => {
+        cut.failed();
+        this.#failed(cause);
+      },
     );
     this.#state = { name: "committing", done };
   }
 
-  /**
-   * @param {number} upTo
-   * @param {{ tables: number, entries: number, bytes: number }} what
-   */
-  #succeeded(upTo, what) {
-    this.#committingBytes = 0;
+  /** @param {number} upTo */
+  #succeeded(upTo) {
     this.#committed = upTo;
     this.#failures = 0;
     this.#state = { name: "idle" };
-    if (this.#pending.size > 0) this.#schedule();
-    const ready = this.#waiting.filter((waiter) => waiter.upTo <= upTo);
-    this.#waiting = this.#waiting.filter((waiter) => waiter.upTo > upTo);
-    for (const { resolve } of ready) resolve();
-    this.#tell("commit", what);
+    const done = this.#waiting.filter((waiting) => waiting.upTo <= upTo);
+    this.#waiting = this.#waiting.filter((waiting) => waiting.upTo > upTo);
+    for (const { resolve } of done) resolve();
+    if (this.#pushed > this.#committed) this.#schedule();
   }
 
   /**
-   * @param {Batch} batch
    * @param {unknown} cause
    */
-  #failed(batch, cause) {
-    this.#committingBytes = 0;
-    this.#pending = merged(batch, this.#pending);
+  #failed(cause) {
+    // The backend is there again, and empty: what it had before counts as changed, too.
+    if (/** @type {{ code?: unknown } | null | undefined} */ (cause)?.code === "reset") this.#source?.soilAll();
     this.#failures += 1;
     const pause = Math.min(RETRY_FIRST_MS * 2 ** (this.#failures - 1), RETRY_LAST_MS);
     const retry = this.#clock.later(() => this.#commit(), pause);
@@ -204,44 +238,6 @@ export class WriteBehind {
   #tell(event, detail) {
     for (const listener of this.#listeners) listener(event, detail);
   }
-}
-
-/**
- * `newer` laid over `older`, which may be changed by it.
- * @param {Batch} older
- * @param {Batch} newer
- * @returns {Batch}
- */
-function merged(older, newer) {
-  if (older.size === 0) return newer;
-  for (const [id, change] of newer) {
-    const base = older.get(id);
-    if (base === undefined || change.fate === "dropped") {
-      older.set(id, change);
-    } else if (change.fate === "cleared") {
-      older.set(id, change);
-    } else {
-      base.seq = change.seq;
-      for (const seq of change.removes) {
-        base.puts.delete(seq);
-        base.removes.add(seq);
-      }
-      for (const [seq, entry] of change.puts) base.puts.set(seq, entry);
-    }
-  }
-  return older;
-}
-
-/** @param {Batch} batch */
-function size(batch) {
-  let entries = 0;
-  let bytes = 0;
-  for (const { puts, removes } of batch.values()) {
-    entries += puts.size + removes.size;
-    bytes += (puts.size + removes.size) * ENTRY_OVERHEAD_BYTES;
-    for (const { key, value } of puts.values()) bytes += key.length + value.length;
-  }
-  return { entries, bytes };
 }
 
 function closedError() {

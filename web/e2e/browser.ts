@@ -1,15 +1,16 @@
 /** A Chromium, a server for the built package, and pages that have loaded it. */
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 
 /** Where Chromium is; Debian's by default. */
-const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+export const EXECUTABLE: string = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
-const FLAGS = [
+export const FLAGS: readonly string[] = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",
@@ -36,6 +37,20 @@ postMessage(lua.eval("return _VERSION"));`;
 const DIST = process.env["PERILUNE_DIST"] ?? resolve("dist");
 const COVERAGE = process.env["PERILUNE_COVERAGE"];
 
+/** What a site has beside the built package. */
+export interface SiteOptions {
+  /** A file of this folder, bundled: what pages run instead of loading the package as `perilune`. */
+  script?: string;
+  /** Hears of every request, and what was sent with it. */
+  heard?: (path: string, body: string) => void;
+}
+
+/** A server on this machine. */
+export interface Site {
+  origin: string;
+  close(): void;
+}
+
 /** What all tests of a file share. */
 export interface Setup {
   origin: string;
@@ -45,11 +60,11 @@ export interface Setup {
 }
 
 /** Starts everything. */
-export async function setUp(): Promise<Setup> {
-  const server = await serve();
-  const browser: Browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+export async function setUp(options: SiteOptions = {}): Promise<Setup> {
+  const { origin, close } = await serve(options);
+  const browser: Browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS] });
   const context: BrowserContext = await browser.newContext();
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const ready = options.script === undefined ? "perilune" : "ready";
   return {
     origin,
     async open(path = "/") {
@@ -64,13 +79,12 @@ export async function setUp(): Promise<Setup> {
         };
       }
       await page.goto(origin + path);
-      await loaded(page);
+      await loaded(page, ready);
       return page;
     },
     async close() {
       await browser.close();
-      server.close();
-      server.closeAllConnections();
+      close();
     },
   };
 }
@@ -93,28 +107,62 @@ async function saveCoverage(page: Page, folder: string): Promise<void> {
   await writeFile(join(folder, name), JSON.stringify({ result }));
 }
 
-async function loaded(page: Page): Promise<void> {
-  await page.waitForFunction(() => "perilune" in globalThis);
+/** A script of a test's own says that it is there by a global `ready`. */
+async function loaded(page: Page, global = "perilune"): Promise<void> {
+  await page.waitForFunction((global) => global in globalThis, global);
 }
 
-function serve(): Promise<Server> {
-  const server = createServer(async ({ url = "/" }, response) => {
-    const path = normalize(new URL(url, "http://x").pathname);
+/** Serves the package and a page. */
+export async function serve({ script, heard }: SiteOptions = {}): Promise<Site> {
+  const code = script === undefined ? SCRIPT : await bundled(script);
+  const server = createServer(async (request, response) => {
+    const path = normalize(new URL(request.url ?? "/", "http://x").pathname);
     try {
-      const [type, body] = await content(path);
+      const body = await text(request);
+      const [type, content] = request.method === "POST" ? ["text/plain", ""] : await file(path, code);
       response.writeHead(200, { "content-type": type, "content-security-policy": CSP, "cache-control": "no-store" });
-      response.end(body);
+      response.end(content);
+      heard?.(path, body);
     } catch {
       response.writeHead(404).end();
     }
   });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
-async function content(path: string): Promise<[string, string | Uint8Array]> {
+async function file(path: string, code: string): Promise<[string, string | Uint8Array]> {
   if (path === "/") return ["text/html", PAGE];
-  if (path === "/page.js") return ["text/javascript", SCRIPT];
+  if (path === "/page.js") return ["text/javascript", code];
   if (path === "/worker.js") return ["text/javascript", WORKER];
   if (!path.startsWith("/dist/")) throw new Error("not served");
   return [TYPES[extname(path)] ?? "application/octet-stream", await readFile(join(DIST, path.slice("/dist/".length)))];
+}
+
+async function text(request: IncomingMessage): Promise<string> {
+  request.setEncoding("utf8");
+  let body = "";
+  for await (const chunk of request) body += chunk as string;
+  return body;
+}
+
+/** A file of this folder with all that it imports, but the built package, which pages load from where it is. */
+async function bundled(script: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [resolve("e2e", script)],
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    external: ["/dist/*"],
+    alias: { "#js": resolve("../src/js") },
+    logLevel: "warning",
+  });
+  return outputFiles[0]?.text ?? "";
 }

@@ -2,3 +2,5 @@
 declare const perilune: typeof import("../src/index.ts");
 /** The Lua that a test keeps between its steps. */
 declare var lua: import("../src/index.ts").Lua;
+/** What indexeddb_main.ts has put there. */
+declare const idb: typeof import("./indexeddb_page.ts");

@@ -22,6 +22,7 @@ export async function buildPackage(outdir, { sourcemap = false } = {}) {
   const shared = { ...options, splitting: false, outdir, minify: true, lineLimit: 1000, sourcemap };
   await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
   await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
+  await build({ ...shared, entryPoints: ["src/node.ts"], external: ["node:*"], plugins: [...shared.plugins, onIndex] });
   for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file));
   if (!existsSync(wasm)) return false;
   copyFileSync(wasm, resolve(outdir, "perilune.wasm"));

@@ -15,7 +15,7 @@ function withChunks(file, seen = new Set()) {
   return seen;
 }
 
-for (const entry of ["index.js", "raw.js", "wasmoon.js", "workerd.js"]) {
+for (const entry of ["index.js", "node.js", "raw.js", "wasmoon.js", "workerd.js"]) {
   const files = [...withChunks(resolve(dist, entry))].map((file) => readFileSync(file));
   const sum = (sizes) => sizes.reduce((a, b) => a + b, 0);
   const raw = sum(files.map((file) => file.length));

@@ -19,7 +19,8 @@ import { LuaTable } from "./table.js";
 
 export { Lua, LuaMultiReturn, LuaReference, LuaTable };
 export { LuaFunction } from "./handles.js";
-export type { LuaEvents, LuaResult, LuaRun } from "./lua.js";
+export type { LuaChange, LuaChangeEvent } from "./changes.js";
+export type { LuaEvents, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
 export {
   LuaClosedError,
   LuaError,
@@ -33,6 +34,9 @@ export {
   type LuaErrorKind,
 } from "./errors.js";
 export { setDefaultModule } from "./loader.js";
+/** @internal */
+export { setFileStorage } from "./storage.js";
+export type { LuaTableChangeEvent } from "./table.js";
 export type { LuaGlobals } from "./globals.js";
 export type { HostFunction } from "./host_table.js";
 export type {
@@ -40,6 +44,7 @@ export type {
   EvalOptions,
   InputCallback,
   LimitOptions,
+  LoadProgress,
   LuaOptions,
   Modules,
   ModuleSource,

@@ -31,6 +31,9 @@ import { message } from "./writer.js";
 /** For `execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
 const EVAL_SOURCE = 0;
 
+/** Operations that run nothing of the program's: no calls into Lua, for those who count them. */
+const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit];
+
 type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
 
 /** What of the options of `Lua.create` is for the instance. */
@@ -145,7 +148,9 @@ export abstract class Instance implements Realm {
 
   /** Runs an operation; all its results. */
   request(operation: number, args: readonly unknown[], limits?: LimitOptions): LuaValue[] {
+    const { evals } = this.store;
     this.send(operation, args, limits);
+    if (UNCOUNTED.includes(operation)) this.store.evals = evals;
     return this.finish().list;
   }
 
@@ -191,7 +196,7 @@ export abstract class Instance implements Realm {
   protected enter(limits?: LimitOptions): void {
     if (!this.enterable) throw this.#refusal();
     // What JavaScript wrote to tables before this call is a batch of its own; inside of one it is part of it.
-    if (this.state === "ready" && this.store.touched.length > 0) this.store.endBatch();
+    if (this.state === "ready" && this.store.inBatch) this.store.endBatch();
     if (this.#released.length > 0) this.#releaseLate();
     const own = limits && limitsOf(limits, this.#usual);
     if (own !== undefined) this.#limit(false, own);

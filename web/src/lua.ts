@@ -1,5 +1,9 @@
 /** The class `Lua`: what users hold. Checks what it is given and passes it to the VM. */
+import { changeEvent, type LuaChangeEvent } from "./changes.js";
+import { dumpTables, loadTables } from "./dump.js";
+import { dumpJson } from "./json_dump.js";
 import { LuaError, storageError } from "./errors.js";
+import { preload } from "#js/open_store.js";
 import { LuaGlobals } from "./globals.js";
 import { checkFunction, type HostFunction } from "./host_table.js";
 import { loadModule } from "./loader.js";
@@ -20,7 +24,7 @@ import type { LuaTable } from "./table.js";
 import { Operation } from "./tags.js";
 import { runTask } from "./tasks.js";
 import { binaryToText, toBinary } from "./utf8.js";
-import type { LuaValue } from "./values.js";
+import type { LuaKey, LuaValue } from "./values.js";
 import { Vm } from "./vm.js";
 
 /** What `tryEval` returns. */
@@ -44,8 +48,18 @@ export interface LuaEvents {
   commit: { tables: number; entries: number; bytes: number };
   /** A storage transaction failed. Nothing is lost: it will be tried again. */
   "storage-error": LuaError;
-  /** An eval, or JavaScript, changed these tables. */
-  change: { tables: string[] };
+  /** A batch changed external tables. */
+  change: LuaChangeEvent;
+}
+
+/** What `estimate` returns; undefined: the platform does not say. */
+export interface LuaStorageEstimate {
+  /** Bytes in use by this origin. */
+  usage: number | undefined;
+  /** Bytes that it may use. */
+  quota: number | undefined;
+  /** Whether the browser has promised not to clear it by itself. */
+  persisted: boolean;
 }
 
 const EVENTS = ["commit", "storage-error", "change"];
@@ -64,7 +78,7 @@ export class Lua {
   /** Loads the wasm module (once per page), opens the storage and makes a VM. */
   static async create(options: LuaOptions = {}): Promise<Lua> {
     checkCreateOptions(options);
-    const opening = openStorage(options.storage);
+    const opening = openStorage(options);
     // The module is more likely to be what fails; then this must not be an unhandled rejection.
     opening.catch(() => {});
     try {
@@ -175,15 +189,79 @@ export class Lua {
   }
 
   /** The external table of this name, as `ext.table(name)` in Lua: made if missing. */
-  table(name: string): LuaTable {
+  table(name: string): LuaTable;
+  table<K extends LuaKey, V>(name: string): LuaTable<K, V, V>;
+  table(name: string): unknown {
     this.#vm.checkOpen();
     return this.#vm.external(toBinary(checkName(name)));
+  }
+
+  /**
+   * Makes the entries of tables that were read from storage (without names: of all) ahead of their first use, a few
+   * milliseconds at a time. A table of a million entries would hold the page up for a second then.
+   */
+  async preload(...names: string[]): Promise<void> {
+    this.#vm.checkOpen();
+    const { store } = this.#vm;
+    const binary = names.length === 0 ? store.names() : names.map((name) => toBinary(checkName(name)));
+    await preload(store, binary).catch((error: unknown) => {
+      throw storageError(error);
+    });
   }
 
   /** The names of all external tables. */
   tables(): string[] {
     this.#vm.checkOpen();
     return this.#vm.store.names().map(binaryToText);
+  }
+
+  /**
+   * Runs `work` as one transaction over all external tables: what it throws takes back everything that it wrote, or that Lua
+   * wrote when it was called from it. It cannot wait; transactions nest.
+   */
+  transaction<T>(work: () => T): T {
+    this.#vm.checkOpen();
+    checkFunction(work);
+    return this.#vm.transaction(work);
+  }
+
+  /**
+   * All external tables in one piece, for `load`: bytes with a version and checksums, or (`json`) text that people and other
+   * programs can read. Neither loses anything.
+   */
+  dump(options?: { format?: "binary" }): Uint8Array<ArrayBuffer>;
+  dump(options: { format: "json" }): string;
+  dump(options: { format?: "binary" | "json" } = {}): Uint8Array<ArrayBuffer> | string {
+    this.#vm.checkOpen();
+    const { format = "binary" } = options;
+    if (format !== "binary" && format !== "json")
+      throw new TypeError('dump: option "format" must be "binary" or "json"');
+    return format === "json" ? dumpJson(this.#vm.store) : dumpTables(this.#vm.store);
+  }
+
+  /**
+   * Makes the external tables what they were when `dump` gave this, all or nothing; tables that are not in it are dropped, or
+   * with `keep` left alone. Throws a `LuaStorageError` when it is damaged (`corrupt`), of a later version (`newer`), or
+   * something else (`foreign`).
+   */
+  load(dump: Uint8Array | string, options: { keep?: boolean } = {}): void {
+    this.#vm.checkOpen();
+    loadTables(this.#vm.store, dump, options.keep === true);
+  }
+
+  /** Asks the browser not to clear the storage of this page when room gets scarce; whether it agreed. */
+  async persist(): Promise<boolean> {
+    return (await globalThis.navigator?.storage?.persist?.()) ?? false;
+  }
+
+  /** How much of the browser's storage this page uses and may use, in bytes, and whether it is safe from being cleared. */
+  async estimate(): Promise<LuaStorageEstimate> {
+    const storage = globalThis.navigator?.storage;
+    const [{ usage, quota } = {}, persisted = false] = await Promise.all([
+      storage?.estimate?.(),
+      storage?.persisted?.(),
+    ]);
+    return { usage, quota, persisted };
   }
 
   /** Resolves when everything written so far is committed to storage; rejects with a `LuaStorageError` if it cannot be. */
@@ -200,7 +278,7 @@ export class Lua {
     if (typeof listener !== "function") throw new TypeError("the listener must be a function");
     return this.#vm.store.on(event, (detail) => {
       if (event === "storage-error") detail = storageError(detail);
-      if (event === "change") detail = { tables: detail.tables.map(binaryToText) };
+      if (event === "change") detail = changeEvent(detail, this.#vm);
       listener(detail as LuaEvents[E]);
     });
   }

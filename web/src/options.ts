@@ -19,6 +19,9 @@ export type Modules =
 export type { Backend as StorageBackend } from "#js/write_behind.js";
 import type { Backend } from "#js/write_behind.js";
 
+/** Hears how far the loading of the storage is, in units of the storage's own (records, or bytes). */
+export type LoadProgress = (progress: { loaded: number; total: number }) => void;
+
 /** Where the wasm module is. */
 export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Module | PromiseLike<Response>;
 
@@ -26,8 +29,18 @@ export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Mo
 export interface LuaOptions {
   /** The wasm module: where it is, its bytes, or the compiled module. Default: `perilune.wasm` beside the package. */
   wasm?: WasmSource | undefined;
-  /** Where external tables are kept: `"memory://"` (default), `"idb://NAME"`, or a storage object. */
+  /** Where external tables are kept: `"memory://"` (default), `"idb://NAME"`, `"file:PATH"`, or a storage object. */
   storage?: string | Backend | undefined;
+  /** The most bytes that all external tables together may take, with about 128 for each entry; default `Infinity`: no limit. */
+  storageLimit?: number | undefined;
+  /** What a commit survives: a crash of the page or the browser (`"relaxed"`, default), or one of the machine (`"strict"`). */
+  durability?: "relaxed" | "strict" | undefined;
+  /** Reads along in a storage that another tab, or another process, writes. */
+  readOnly?: boolean | undefined;
+  /** How many milliseconds to wait for a storage that somebody else writes; default 3,000. `Infinity`: until it is free. */
+  lockTimeout?: number | undefined;
+  /** Hears how far the loading of the storage is. */
+  onProgress?: LoadProgress | undefined;
   /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
   memoryLimit?: number | undefined;
   /** Which libraries programs have: all (`"strict"` and `"standard"`), or the base library and those that are named. */
@@ -78,17 +91,14 @@ export interface EvalAsyncOptions extends EvalOptions {
 export const DELAY_MS_MAX: number = 2 ** 31 - 1;
 
 /** Words of the API that a later version will understand. */
-const LATER = ["readOnly", "signal"];
+const LATER = ["signal"];
 
 type Check = (value: unknown) => string | undefined;
 
 const isFunction: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
 
 const LIMITS: Record<string, Check> = {
-  timeout: (value) =>
-    value === Infinity || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX)
-      ? undefined
-      : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`,
+  timeout: (value) => (isDelay(value) ? undefined : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`),
   fuel: (value) =>
     value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0)
       ? undefined
@@ -100,6 +110,14 @@ const CREATE: Record<string, Check> = {
   wasm: () => undefined,
   storage: (value) =>
     typeof value === "string" || isBackend(value) ? undefined : "must be a string or a storage object",
+  storageLimit: (value) =>
+    value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0)
+      ? undefined
+      : "must be a number of bytes, or Infinity",
+  durability: (value) => (value === "relaxed" || value === "strict" ? undefined : 'must be "relaxed" or "strict"'),
+  readOnly: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+  lockTimeout: (value) => (isDelay(value) ? undefined : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`),
+  onProgress: isFunction,
   memoryLimit: (value) =>
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 32
       ? undefined
@@ -159,6 +177,10 @@ function check(call: string, known: Record<string, Check>, options: unknown): vo
 
 function unknown(name: string): string {
   return LATER.includes(name) ? "is not available in this version" : "is unknown";
+}
+
+function isDelay(value: unknown): boolean {
+  return value === Infinity || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX);
 }
 
 function isLibs(value: unknown): boolean {

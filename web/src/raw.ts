@@ -52,7 +52,7 @@ export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
   const memory = () => exports.memory;
   const { wasm, storage, output, host = noHost(memory) } = options;
   const module = await loadModule(wasm);
-  const store = await openStorage(storage);
+  const store = await openStorage({ storage });
   const border = createBorder({ memory, host, ...(output && { output }) });
   border.attach(store);
   const exports = await instantiate(module, border).catch(async (error: unknown) => {

@@ -20,27 +20,32 @@ export interface LuaStats {
     peak: number;
     /** What Lua's values take. */
     luaUsed: number;
+    /** What the external tables take outside of the VM, about. */
+    tables: number;
   };
   gc: { mode: string; running: boolean };
   /** Lua values that JavaScript holds. */
   handles: number;
   /** Ticks that the last call of Lua used; inside of one: what it has used so far. */
   fuelUsed: number;
-  /** External tables. */
-  tables: { name: string; entries: number; bytes: number }[];
-  /** How far storage is behind. `state`: none, idle, scheduled, committing, failed or closed. */
+  /** How many calls into Lua have ended, which is the number of the last: the `eval` of its change event. */
+  evals: number;
+  /** External tables. `bytes`: of keys and values. `loaded`: it has been used since it was read from storage. */
+  tables: { name: string; entries: number; bytes: number; loaded: boolean }[];
+  /** How far storage is behind. `state`: none, idle, scheduled, committing, failed, closed, or following (`readOnly`). */
   storage: { state: string; pendingBytes: number };
 }
 
 /** Asks the VM and the store. */
 export function stats(vm: Vm): LuaStats {
   const [used, limit, peak, luaUsed, handles, mode, running, fuelUsed] = vm.request(Operation.stats, []);
-  const { tables, storage } = vm.store.stats();
+  const { tables, bytes, evals, storage } = vm.store.stats();
   return {
-    memory: { used: Number(used), limit: Number(limit), peak: Number(peak), luaUsed: Number(luaUsed) },
+    memory: { used: Number(used), limit: Number(limit), peak: Number(peak), luaUsed: Number(luaUsed), tables: bytes },
     gc: { mode: String(mode), running: running === true },
     handles: Number(handles),
     fuelUsed: Number(fuelUsed),
+    evals,
     tables: tables.map((table) => ({ ...table, name: binaryToText(table.name) })),
     storage,
   };

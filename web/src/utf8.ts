@@ -2,7 +2,7 @@
  * Text and bytes. Three kinds of strings meet in the package: JavaScript text, UTF-8 bytes, and binary strings (one
  * character per byte), which the stores use for keys and values.
  */
-import { binaryToBytes, bytesToBinary } from "#js/border.js";
+import { binaryToBytes, bytesToBinary } from "#js/binary.js";
 
 export { binaryToBytes, bytesToBinary };
 

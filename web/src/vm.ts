@@ -5,12 +5,12 @@
 import type { TableStore } from "#js/table_store.js";
 import { LuaClosedError, LuaError, LuaInterruptError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
-import { resultError, resultsOf, writeThrown } from "./host_calls.js";
+import { isThenable, resultError, resultsOf, writeThrown } from "./host_calls.js";
 import { Instance, busyError, type InstanceOptions } from "./instance.js";
 import type { LimitOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./output.js";
 import { makeServices } from "./services.js";
-import { LuaTable } from "./table.js";
+import { LuaTable, batched } from "./table.js";
 import { Operation, Status } from "./tags.js";
 import { runTask, type Step, type Task, type TaskOwner } from "./tasks.js";
 import { readText } from "./utf8.js";
@@ -53,13 +53,40 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     let table = this.#tables.get(name);
     if (table === undefined || table.dropped) {
       try {
-        table = new LuaTable(this.store.open(name), this);
+        // Making one is a write like any other.
+        table = new LuaTable(
+          batched(this.store, () => this.store.open(name)),
+          this,
+        );
       } catch (error) {
         throw storageError(error);
       }
       this.#tables.set(name, table);
     }
     return table;
+  }
+
+  /** Runs `work` as one transaction over all external tables. */
+  transaction<T>(work: () => T): T {
+    let thrown: { error: unknown } | undefined;
+    const run = () => {
+      try {
+        const result = work();
+        // Whatever it would still do would be after the end.
+        if (isThenable(result))
+          throw new TypeError("a transaction cannot wait: its function must not return a promise");
+        return result;
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    };
+    try {
+      return batched(this.store, () => this.store.transaction(run));
+    } catch (error) {
+      // The program's own errors are its own; what else there is is the store's.
+      throw thrown === undefined ? storageError(error) : error;
+    }
   }
 
   /** Runs an operation that may wait; all its results. */

@@ -215,7 +215,7 @@ function isNil(value: unknown): value is undefined | null {
 }
 
 /** Plain objects, those of other windows too; of anything else only a part would arrive. */
-function isPlain(value: object): boolean {
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null || prototype === Object.prototype) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "hasOwnProperty");

@@ -194,6 +194,7 @@ suite("failures", () => {
     }
 
     const t = i.table_open(0, ...put(0, "t"));
+    i.end_batch(0);
     store.abandon();
     assert.equal(i.table_set(t, ...put(100, "a"), ...put(200, "1")), -3);
     assert.equal(i.table_clear(t), -3);

@@ -37,8 +37,8 @@ suite("perilune", () => {
   test("is small", async () => {
     const { gzipSync } = await import("node:zlib");
     const { fileURLToPath } = await import("node:url");
-    const index = readFileSync(fileURLToPath(import.meta.resolve("perilune")));
-    assert.ok(gzipSync(index, { level: 9 }).length <= 21_100);
+    const index = readFileSync(fileURLToPath(new URL("index.js", import.meta.resolve("perilune"))));
+    assert.ok(gzipSync(index, { level: 9 }).length <= 33_500);
     // What Node shows of it when an error is not caught.
     for (const line of index.toString().split("\n")) assert.ok(line.length < 5000);
   });
@@ -85,6 +85,18 @@ suite("perilune/wasmoon", () => {
     engine.global.close();
     await assert.rejects(engine.doString("return 1"), { name: "LuaClosedError" });
   });
+});
+
+test("node: the entry stands on index, and only it knows files", async () => {
+  const { fileURLToPath } = await import("node:url");
+  assert.match(fileURLToPath(import.meta.resolve("perilune")), /dist\/node\.js$/);
+  assert.match(readFileSync("dist/node.js", "utf8"), /from"\.\/index\.js"/);
+  for (const entry of ["index", "raw", "wasmoon", "workerd"]) {
+    assert.doesNotMatch(readFileSync(`dist/${entry}.js`, "utf8"), /from"node:/, entry);
+  }
+  const manifest = JSON.parse(readFileSync("package.json", "utf8"));
+  // It does its work by being imported.
+  assert.ok(manifest.sideEffects.includes("./dist/node.js"));
 });
 
 test("workerd: the entry sets the module that the platform compiled", () => {

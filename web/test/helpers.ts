@@ -1,6 +1,10 @@
 /** What the tests share: bytes from hex, a VM that is none, numbers that only look random. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+export { describe, type Described } from "./describe.ts";
+export { Random } from "./random.ts";
+import type { Described } from "./describe.ts";
+import { Random } from "./random.ts";
 import { HostTable } from "../src/host_table.ts";
 import { Reader } from "../src/reader.ts";
 import type { LuaValue, Realm } from "../src/values.ts";
@@ -56,9 +60,6 @@ export interface Vectors {
 
 export const vectors: Vectors = JSON.parse(readFileSync(resolve("../tests/vectors/codec.json"), "utf8"));
 
-/** A value as tests/vectors/conversion.json writes it. */
-export type Described = [tag: string, content?: unknown];
-
 export interface Conversions {
   rows: { name: string; lua: string; js: Described; back: string }[];
   given: { name: string; js: Described; back: string }[];
@@ -95,48 +96,6 @@ export function described([tag, content]: Described): unknown {
       return new Map(pairs(content));
     default:
       return content;
-  }
-}
-
-/** The description of a value; the inverse of `described`, pairs in an order of their own. Runs in pages, too: uses nothing else. */
-export function describe(value: unknown): Described {
-  const sorted = (pairs: [unknown, Described][]) =>
-    pairs.sort(([a], [b]) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-  if (value === undefined) return ["undefined"];
-  if (value === null) return ["null"];
-  if (typeof value === "number") return ["number", Object.is(value, -0) ? "-0" : String(value)];
-  if (typeof value === "bigint") return ["bigint", String(value)];
-  if (value instanceof Uint8Array) return ["bytes", [...value]];
-  if (Array.isArray(value)) return ["array", Array.from(value, describe)];
-  if (value instanceof Map) return ["map", sorted([...value].map(([key, of]) => [describe(key), describe(of)]))];
-  if (typeof value !== "object") return [typeof value, value];
-  return ["object", sorted(Object.entries(value).map(([name, of]) => [name, describe(of)]))];
-}
-
-/** The same numbers in every run: a failure can be repeated. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** 0 <= n < below */
-  below(below: number): number {
-    // mulberry32
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
-  bytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => this.below(256));
   }
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaError, LuaFunction, LuaMultiReturn, type LuaValue } from "../src/index.ts";
 import { Random, randomValue } from "./helpers.ts";
+import { RecordBackend } from "./record_backend.ts";
 
 const lua = await Lua.create();
 
@@ -187,21 +188,14 @@ suite("inside of each other", () => {
   });
 
   test("what JavaScript writes to tables is part of the batch that runs, and of its transaction", async () => {
-    const commits: string[][] = [];
-    const other = await Lua.create({
-      storage: {
-        load: async () => [],
-        async commit(changes) {
-          for (const { puts } of changes) commits.push(Array.from(puts.values(), ({ key }) => key.slice(5)));
-        },
-        close() {},
-      },
-    });
+    const storage = new RecordBackend();
+    const other = await Lua.create({ storage });
     other.register("write", (key: string) => void other.table("t").set(key, 1));
     other.register("nested", () => void other.eval("ext.table('t').nested = 1"));
     other.eval("local t = ext.table('t') t.before = 1 write('host') nested() t.after = 1");
     await other.flush();
-    assert.deepEqual(commits, [["before", "host", "nested", "after"]]);
+    assert.equal(storage.commits, 1);
+    assert.deepEqual([...other.table("t").keys()], ["before", "host", "nested", "after"]);
     assert.throws(() => other.eval("ext.transaction(function() write('gone') nested() error('no') end)"), /no/);
     assert.equal(other.table("t").has("gone"), false);
     await other.close();

@@ -71,7 +71,11 @@ suite("options", () => {
     [{ stdin: "text" }, /"stdin" must be a function/],
     [{ seed: 0.5 }, /"seed" must be a safe integer or a bigint/],
     [{ now: 5 }, /"now" must be a function/],
-    [{ readOnly: true }, /"readOnly" is not available in this version/],
+    [{ readOnly: 1 }, /"readOnly" must be true or false/],
+    [{ durability: "fast" }, /"durability" must be "relaxed" or "strict"/],
+    [{ lockTimeout: -1 }, /"lockTimeout" must be 0 to/],
+    [{ storageLimit: "1 MB" }, /"storageLimit" must be a number of bytes/],
+    [{ onProgress: true }, /"onProgress" must be a function/],
     [{ sandbox: "none" }, /"sandbox" must be "strict", "standard" or/],
     [{ sandbox: { libs: "string" } }, /"sandbox" must be/],
     [{ storage: 5 }, /"storage" must be/],
@@ -280,7 +284,7 @@ suite("storage", () => {
     ];
     for (const [address, code] of cases) {
       await assert.rejects(
-        openStorage(address),
+        openStorage({ storage: address }),
         (error) => error instanceof errors.LuaStorageError && error.code === code,
       );
     }
@@ -289,10 +293,8 @@ suite("storage", () => {
   test("a storage object that cannot load is closed again", async () => {
     let closed = 0;
     const load = () => Promise.reject(new Error("broken"));
-    await assert.rejects(openStorage({ load, commit: async () => {}, close: () => void (closed += 1) }), {
-      name: "LuaStorageError",
-      message: "broken",
-    });
+    const storage = { load, commit: async () => {}, close: () => void (closed += 1) };
+    await assert.rejects(openStorage({ storage }), { name: "LuaStorageError", message: "broken" });
     assert.equal(closed, 1);
   });
 });
@@ -304,6 +306,7 @@ test("package.json names no addresses, pins its tools and exports what is there"
     "workerd",
     "browser",
     "deno",
+    "bun",
     "node",
     "import",
     "default",

@@ -1,158 +1,11 @@
-/** The store against a model that is too simple to be wrong. */
+/** The store by itself: order, cursors, tables, batches. What random programs do to it is in storage_model.test.ts. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { TableStore, type Batch, type Writer } from "#js/table_store.js";
-import { Random, settled } from "./helpers.ts";
-
-/** Every entry in order, per table. */
-type Contents = Map<string, [string, string][]>;
-
-function contents(store: TableStore): Contents {
-  const all: Contents = new Map();
-  for (const name of store.names()) {
-    const table = store.open(name);
-    const entries: [string, string][] = [];
-    for (let entry = table.next(0); entry !== undefined; entry = table.next(entry.seq)) {
-      entries.push([entry.key, entry.value]);
-    }
-    assert.equal(table.count, entries.length);
-    for (const [key, value] of entries) assert.equal(table.get(key), value);
-    all.set(name, entries);
-  }
-  return all;
-}
-
-/** A writer that keeps what a database would hold. */
-class Disk implements Writer {
-  readonly tables = new Map<
-    number,
-    { id: number; name: string; seq: number; entries: Map<number, { key: string; value: string }> }
-  >();
-  batches = 0;
-
-  push(batch: Batch): void {
-    this.batches += 1;
-    for (const { id, name, seq, fate, puts, removes } of batch.values()) {
-      if (fate === "dropped") {
-        assert.ok(this.tables.delete(id), "only what was stored is dropped");
-        continue;
-      }
-      const entries = fate === "cleared" ? new Map() : (this.tables.get(id)?.entries ?? new Map());
-      for (const gone of removes)
-        assert.ok(fate === "cleared" || entries.delete(gone), "only what was stored is removed");
-      for (const [at, entry] of puts) entries.set(at, { ...entry });
-      this.tables.set(id, { id, name, seq, entries });
-    }
-  }
-
-  async load() {
-    return [...this.tables.values()].map(({ entries, ...table }) => ({
-      ...table,
-      entries: [...entries].sort(([a], [b]) => a - b).map(([seq, entry]) => ({ seq, ...entry })),
-    }));
-  }
-
-  async flush(): Promise<void> {}
-  async close(): Promise<void> {}
-  listen(): void {}
-  stats() {
-    return { state: "idle", pendingBytes: 0 };
-  }
-}
-
-/** Tables as plain Maps, whose order is that of insertion; a transaction is a copy. */
-class Model {
-  tables = new Map<string, Map<string, string>>();
-  saved: Map<string, Map<string, string>>[] = [];
-
-  copy(): Map<string, Map<string, string>> {
-    return new Map([...this.tables].map(([name, table]) => [name, new Map(table)]));
-  }
-
-  contents(): Contents {
-    return new Map([...this.tables].map(([name, table]) => [name, [...table]]));
-  }
-}
-
-suite("random programs", () => {
-  for (const withDisk of [false, true]) {
-    test(withDisk ? "the disk has what the last batch left" : "the store does what the model does", async () => {
-      for (let seed = 1; seed <= 150; seed++) await program(seed, withDisk);
-    });
-  }
-});
-
-async function program(seed: number, withDisk: boolean): Promise<void> {
-  const random = new Random(seed);
-  const disk = new Disk();
-  let store = new TableStore(withDisk ? disk : null);
-  const model = new Model();
-  const names = ["a", "b", "c"];
-  for (let step = 0; step < 400; step++) {
-    const name = random.pick(names);
-    const key = `k${random.below(random.pick([3, 40]))}`;
-    const table = () => store.open(name);
-    const expected = () => {
-      let found = model.tables.get(name);
-      if (found === undefined) model.tables.set(name, (found = new Map()));
-      return found;
-    };
-    switch (random.below(16)) {
-      case 0:
-        // Order of names: a dropped and rolled back table is where it was; the model's Map agrees only by luck.
-        assert.equal(store.drop(name), model.tables.delete(name));
-        break;
-      case 1:
-        table().clear();
-        expected().clear();
-        break;
-      case 2:
-        store.begin();
-        model.saved.push(model.copy());
-        break;
-      case 3:
-        if (model.saved.pop() === undefined) assert.throws(() => store.commit());
-        else store.commit();
-        break;
-      case 4: {
-        const saved = model.saved.pop();
-        if (saved === undefined) assert.throws(() => store.rollback());
-        else {
-          store.rollback();
-          model.tables = saved;
-        }
-        break;
-      }
-      case 5: {
-        // What is open is rolled back.
-        const outermost = model.saved[0];
-        if (outermost !== undefined) model.tables = outermost;
-        model.saved = [];
-        store.endBatch();
-        same(contents(store), model.contents(), seed, step);
-        if (withDisk && random.below(4) === 0) {
-          store = await TableStore.load(disk);
-          same(contents(store), model.contents(), seed, step);
-        }
-        break;
-      }
-      case 6:
-      case 7:
-      case 8:
-        assert.equal(table().remove(key), expected().delete(key));
-        break;
-      default:
-        table().set(key, `v${step}`);
-        expected().set(key, `v${step}`);
-    }
-    if (random.below(20) === 0) same(contents(store), model.contents(), seed, step);
-  }
-}
-
-function same(actual: Contents, expected: Contents, seed: number, step: number): void {
-  const sorted = (all: Contents) => [...all].sort(([a], [b]) => (a < b ? -1 : 1));
-  assert.deepEqual(sorted(actual), sorted(expected), `seed ${seed}, step ${step}`);
-}
+import type { Changes } from "#js/changes.js";
+import { openStore } from "#js/open_store.js";
+import { TableStore } from "#js/table_store.js";
+import { settled } from "./helpers.ts";
+import { RecordBackend, contents } from "./record_backend.ts";
 
 suite("order and cursors", () => {
   const filled = (count: number) => {
@@ -187,15 +40,15 @@ suite("order and cursors", () => {
   });
 
   test("a cursor survives compaction and entries that come behind it", () => {
-    const table = filled(1000);
+    const table = filled(10_000);
     const cursor = table.next(499)?.seq;
     assert.equal(cursor, 500);
-    for (let i = 1; i <= 900; i++) table.remove(`k${i}`);
-    assert.ok(table.order.length < 1000);
-    assert.equal(table.next(500)?.key, "k901");
+    for (let i = 1; i <= 9900; i++) table.remove(`k${i}`);
+    assert.ok(table.pages.length < 80);
+    assert.equal(table.next(500)?.key, "k9901");
     table.set("late", "x");
-    assert.equal(table.next(1000)?.key, "late");
-    assert.equal(table.next(1001), undefined);
+    assert.equal(table.next(10_000)?.key, "late");
+    assert.equal(table.next(10_001), undefined);
   });
 
   test("setting and removing the same key for ever takes no room", () => {
@@ -204,7 +57,7 @@ suite("order and cursors", () => {
       table.set("x", "1");
       table.remove("x");
     }
-    assert.ok(table.order.length < 100);
+    assert.ok(table.pages.length < 100);
   });
 });
 
@@ -267,7 +120,9 @@ suite("tables", () => {
     table.set("k", "v");
     table.remove("k");
     assert.deepEqual(store.stats(), {
-      tables: [{ name: "t", entries: 1, bytes: 4 }],
+      tables: [{ name: "t", entries: 1, bytes: 4, loaded: true }],
+      bytes: 4 + 128,
+      evals: 0,
       storage: { state: "none", pendingBytes: 0 },
     });
     store.begin();
@@ -279,80 +134,245 @@ suite("tables", () => {
 });
 
 suite("batches", () => {
-  test("what a batch changed is one push, and nothing is none", () => {
-    const disk = new Disk();
-    const store = new TableStore(disk);
+  test("what a batch changed is one commit, and nothing is none", async () => {
+    const disk = new RecordBackend();
+    const store = await openStore(disk);
     store.endBatch();
-    assert.equal(disk.batches, 0);
+    await store.flush();
+    assert.equal(disk.commits, 0);
     store.open("a").set("k", "v");
     store.open("b").set("k", "v");
     store.endBatch();
     store.endBatch();
-    assert.equal(disk.batches, 1);
+    await store.flush();
+    assert.equal(disk.commits, 1);
   });
 
-  test("only what changed is in it, with its last value", () => {
-    const pushed: Batch[] = [];
-    const disk = new Disk();
-    disk.push = (batch) => void pushed.push(batch);
-    const store = new TableStore(disk);
+  test("only the pages that changed are written", async () => {
+    const disk = new RecordBackend();
+    const store = await openStore(disk);
     const table = store.open("t");
-    for (let i = 1; i <= 100; i++) table.set(`k${i}`, "1");
-    store.endBatch();
+    for (let i = 1; i <= 1000; i++) table.set(`k${i}`, "1");
+    await store.flush();
+    let keys: string[] = [];
+    disk.committed = (changes) => (keys = changes.map(([key, bytes]) => (bytes === null ? `-${key}` : key)).sort());
     table.set("k50", "2");
-    table.set("k50", "3");
-    table.remove("k60");
+    table.set("k51", "3");
+    table.remove("k500");
     table.set("fleeting", "1");
     table.remove("fleeting");
-    store.endBatch();
-    const change = pushed[1]?.get(1);
-    assert.deepEqual([...(change?.puts ?? [])], [[50, { key: "k50", value: "3" }]]);
-    assert.deepEqual([...(change?.removes ?? [])], [60]);
+    await store.flush();
+    // 1 to 64, 449 to 512, and the last, where something came and went.
+    assert.deepEqual(keys, ["p1:0", "p1:15", "p1:7", "t1"]);
+    for (let i = 1; i <= 64; i++) table.remove(`k${i}`);
+    await store.flush();
+    assert.deepEqual(keys, ["-p1:0", "t1"]);
+    store.drop("t");
+    await store.flush();
+    assert.equal(keys.length, 16);
+    assert.equal(disk.records.size, 0);
   });
 
-  test("a batch that dies is not written, and the store is read-only from then on", async () => {
-    const disk = new Disk();
-    const store = new TableStore(disk);
+  test("a large entry is written alone, and not again with its neighbours", async () => {
+    const disk = new RecordBackend();
+    const store = await openStore(disk);
+    const table = store.open("t");
+    const large = "x".repeat(3 * 2 ** 20);
+    table.set("small", "1");
+    table.set("large", large);
+    await store.flush();
+    let written: Record<string, number> = {};
+    disk.committed = (changes) => {
+      written = Object.fromEntries(changes.map(([key, bytes]) => [key, bytes?.length ?? -1]));
+    };
+    assert.deepEqual([...disk.records.keys()].sort(), ["p1:0", "t1", "v1:2:0", "v1:2:1", "v1:2:2", "v1:2:3"]);
+    table.set("small", "2");
+    await store.flush();
+    assert.deepEqual(Object.keys(written).sort(), ["p1:0", "t1"]);
+    assert.ok((written["p1:0"] ?? 0) < 100);
+    table.set("large", large.slice(0, 2 ** 20));
+    await store.flush();
+    assert.deepEqual(Object.keys(written).sort(), ["p1:0", "t1", "v1:2:0", "v1:2:1", "v1:2:2", "v1:2:3"]);
+    assert.deepEqual([written["v1:2:2"], written["v1:2:3"]], [-1, -1]);
+    table.set("large", "now it fits");
+    await store.flush();
+    assert.deepEqual([...disk.records.keys()].sort(), ["p1:0", "t1"]);
+    assert.deepEqual(contents(await openStore(disk)), contents(store));
+  });
+
+  test("an entry of 64 MiB comes back; a larger one is refused, and changes nothing", async () => {
+    const disk = new RecordBackend();
+    const store = await openStore(disk);
+    const table = store.open("t");
+    const largest = "\xff".repeat(64 * 2 ** 20);
+    table.set("k", largest);
+    assert.throws(() => table.set("k", `${largest}${"x".repeat(2000)}`), { code: "too-large" });
+    await store.flush();
+    const again = await openStore(disk);
+    assert.ok(again.open("t").get("k") === largest);
+  });
+
+  test("past the limit entries are refused, and what is there can still change and go", () => {
+    const store = new TableStore(null, { limit: 1000 });
+    const table = store.open("t");
+    const fill = () => {
+      for (let i = 0; ; i++) table.set(`k${i}`, "0123456789");
+    };
+    assert.throws(fill, { code: "quota", message: /1000 bytes/ });
+    assert.equal(table.count, 7);
+    assert.throws(() => table.set("k0", "x".repeat(500)), { code: "quota" });
+    table.set("k0", "9876543210");
+    table.remove("k1");
+    table.set("new", "1");
+    store.begin();
+    table.clear();
+    table.set("large", "x".repeat(500));
+    store.rollback();
+    assert.equal(table.count, 7);
+    assert.throws(() => table.set("more", "x".repeat(500)), { code: "quota" });
+    contents(store);
+  });
+
+  test("a batch that dies is not written, and nowhere to be seen", async () => {
+    const disk = new RecordBackend();
+    const store = await openStore(disk);
     const table = store.open("t");
     table.set("a", "1");
     store.endBatch();
     table.set("a", "2");
     table.set("b", "2");
+    store.begin();
+    store.drop("t");
+    store.open("new");
     store.abandon();
+    assert.deepEqual([...contents(store)], [["t", [["a", "1"]]]]);
     assert.throws(() => table.set("c", "3"), { code: "read-only" });
-    assert.throws(() => store.open("new"), { code: "read-only" });
     assert.throws(() => store.drop("t"), { code: "read-only" });
     assert.throws(() => store.begin(), { code: "read-only" });
     store.endBatch();
     await store.flush();
-    assert.deepEqual(contents(await TableStore.load(disk)).get("t"), [["a", "1"]]);
+    assert.deepEqual(contents(await openStore(disk)).get("t"), [["a", "1"]]);
     await store.close();
   });
 
-  test("change tells which tables, later", async () => {
+  test("a transaction of JavaScript stays open when a call into Lua ends", () => {
     const store = new TableStore();
-    const heard: unknown[] = [];
-    const stop = store.on("change", (detail) => heard.push(detail));
-    store.open("t").set("a", "1");
+    const table = store.open("t");
     store.endBatch();
+    assert.throws(
+      () =>
+        store.transaction(() => {
+          table.set("a", "1");
+          store.begin();
+          table.set("b", "1");
+          // What Lua left open is its own affair.
+          store.endBatch("lua");
+          assert.equal(table.get("b"), undefined);
+          assert.equal(table.get("a"), "1");
+          throw new Error("no");
+        }),
+      /no/,
+    );
+    assert.equal(table.count, 0);
+    assert.equal(
+      store.transaction(() => {
+        table.set("a", "2");
+        return 5;
+      }),
+      5,
+    );
+    store.endBatch();
+    assert.equal(table.get("a"), "2");
+  });
+});
+
+suite("changes", () => {
+  const listening = () => {
+    const store = new TableStore();
+    const heard: Changes[] = [];
+    const stop = store.on("change", (changes: Changes) => heard.push(changes));
+    const told = async () => {
+      await settled();
+      return heard
+        .splice(0)
+        .map(({ tables, list, eval: number, origin }) => [
+          tables,
+          list.map((change) => [change.table, change.key, change.old, change.new]),
+          number,
+          origin,
+        ]);
+    };
+    return { store, stop, told, heard };
+  };
+
+  test("each entry once, with what it was before the batch and what it is after; told later", async () => {
+    const { store, stop, told, heard } = listening();
+    const table = store.open("t");
+    for (const key of ["a", "b", "c", "d"]) table.set(key, "1");
+    store.endBatch("lua");
     assert.deepEqual(heard, []);
-    await settled();
-    assert.deepEqual(heard, [{ tables: ["t"] }]);
+    assert.equal((await told()).length, 1);
+    table.set("a", "2");
+    table.set("a", "3");
+    table.remove("b");
+    table.set("b", "2");
+    table.remove("c");
+    table.set("d", "2");
+    table.set("d", "1");
+    table.set("fleeting", "1");
+    table.remove("fleeting");
+    store.endBatch("lua");
+    const changes = [
+      ["t", "a", "1", "3"],
+      ["t", "b", "1", "2"],
+      ["t", "c", "1", undefined],
+    ];
+    assert.deepEqual(await told(), [[["t"], changes, 2, "lua"]]);
     stop();
-    store.open("t").set("a", "2");
+    table.set("a", "4");
     store.endBatch();
-    await settled();
-    assert.equal(heard.length, 1);
+    assert.deepEqual(await told(), []);
   });
 
+  test("clearing and dropping tell what was there; what was rolled back nothing", async () => {
+    const { store, told } = listening();
+    const table = store.open("t");
+    table.set("a", "1");
+    table.set("b", "1");
+    store.endBatch();
+    await told();
+    table.set("a", "2");
+    table.clear();
+    table.set("b", "1");
+    table.set("c", "1");
+    store.endBatch();
+    const cleared = [
+      ["t", "a", "1", undefined],
+      ["t", "c", undefined, "1"],
+    ];
+    assert.deepEqual(await told(), [[["t"], cleared, undefined, "js"]]);
+    store.drop("t");
+    store.open("t").set("c", "1");
+    store.open("other");
+    store.endBatch();
+    assert.deepEqual(await told(), [[["t", "other"], [["t", "b", "1", undefined]], undefined, "js"]]);
+    store.begin();
+    store.open("t").set("x", "1");
+    store.rollback();
+    store.endBatch();
+    assert.deepEqual(await told(), []);
+  });
+});
+
+suite("the end", () => {
   test("after close everything is refused", async () => {
-    const disk = new Disk();
-    const store = new TableStore(disk);
+    const disk = new RecordBackend();
+    const store = await openStore(disk);
     const table = store.open("t");
     table.set("a", "1");
     await store.close();
     await store.close();
-    assert.equal(disk.batches, 1);
+    assert.deepEqual([disk.commits, disk.closed], [1, 1]);
     assert.throws(() => table.get("a"), { code: "closed" });
     assert.throws(() => store.open("t"), { code: "closed" });
     assert.throws(() => store.drop("t"), { code: "closed" });

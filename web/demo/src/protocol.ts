@@ -88,7 +88,7 @@ export type Notice =
   | { event: "output"; parts: OutputPart[] }
   /** So many characters of this run's output were left out. */
   | { event: "output-cut"; characters: number }
-  | { event: "change"; tables: string[]; pendingBytes: number }
+  | { event: "change"; tables: readonly string[]; pendingBytes: number }
   | { event: "commit"; entries: number; bytes: number; pendingBytes: number }
   | { event: "storage-error"; message: string };
 

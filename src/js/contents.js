@@ -1,0 +1,232 @@
+/**
+ * Records as they come from storage, or from a dump, gathered by table until all of them are there.
+ *
+ * Invariant: each record's checksum is right, and each belongs to a table that is there; what is not so is refused as a whole.
+ */
+
+import {
+  ENTRY_BYTES_MAX,
+  PAGE_ENTRIES,
+  PART_BYTES,
+  checkRecord,
+  corrupt,
+  decodeTable,
+  pageKey,
+  parseKey,
+  partCount,
+  tableKey,
+} from "./records.js";
+import { INLINE, Page, Table, unpackPage } from "./table.js";
+
+const CRC_BYTES = 4;
+/** Beyond these no entry has a place, or a part. */
+const PAGES_MAX = Math.floor(Number.MAX_SAFE_INTEGER / PAGE_ENTRIES);
+const PARTS_MAX = partCount(ENTRY_BYTES_MAX);
+
+/** @typedef {import("./records.js").TableHead} TableHead */
+/** @typedef {import("./table.js").Apart} Apart */
+/** @typedef {import("./table.js").Entry} Entry */
+/** @typedef {import("./table_store.js").TableStore} TableStore */
+
+/**
+ * What is known of one table.
+ * @typedef {object} Gathered
+ * @property {TableHead | null | undefined} head null: the table is gone
+ * @property {Map<number, Uint8Array | null>} pages by number
+ * @property {Map<number, (Uint8Array | null)[]>} parts by the `seq` of their entry
+ */
+
+/** Records, gathered. */
+export class Contents {
+  /** @type {Map<number, Gathered>} */
+  #tables = new Map();
+  #complete;
+
+  /** @param {boolean} complete whether these are all records that there are, or only those that changed */
+  constructor(complete) {
+    this.#complete = complete;
+  }
+
+  /**
+   * Takes one record; throws when it is damaged.
+   * @param {string} key
+   * @param {Uint8Array | null} bytes null: it is gone
+   */
+  add(key, bytes) {
+    if (bytes !== null) checkRecord(key, bytes);
+    const parsed = parseKey(key);
+    if (parsed === undefined) throw corrupt(key);
+    let table = this.#tables.get(parsed.table);
+    if (table === undefined) {
+      table = { head: undefined, pages: new Map(), parts: new Map() };
+      this.#tables.set(parsed.table, table);
+    }
+    if (parsed.kind === "t") {
+      table.head = bytes === null ? null : decodeTable(key, bytes);
+    } else if (parsed.kind === "p") {
+      if (parsed.page >= PAGES_MAX) throw corrupt(key);
+      table.pages.set(parsed.page, bytes);
+    } else {
+      if (parsed.part >= PARTS_MAX) throw corrupt(key);
+      let parts = table.parts.get(parsed.seq);
+      if (parts === undefined) table.parts.set(parsed.seq, (parts = []));
+      parts[parsed.part] = bytes;
+    }
+  }
+
+  /** The tables, each with what it says of itself. */
+  *heads() {
+    for (const { head } of this.#tables.values()) if (head) yield head;
+  }
+
+  /**
+   * Makes the store what the records say. For `TableStore.adopt`.
+   * @param {TableStore} store
+   */
+  adopt(store) {
+    const known = new Map([...store.tables.values()].filter((t) => !t.missing).map((table) => [table.id, table]));
+    for (const [id, { head, pages, parts }] of this.#tables) {
+      if (head === undefined || (head === null && hasBytes(pages, parts))) throw corrupt(tableKey(id));
+    }
+    for (const [id, table] of known) {
+      const gathered = this.#tables.get(id);
+      if (gathered === undefined ? this.#complete : gathered.head === null) remove(store, table);
+    }
+    for (const [id, gathered] of this.#tables) {
+      const { head } = gathered;
+      if (!head) continue;
+      const table = known.get(id) ?? make(store, id, head.name);
+      if (table.name !== head.name) throw corrupt(tableKey(id));
+      if (table.entries === null) this.#adoptRaw(table, gathered, head);
+      else this.#adoptEntries(table, gathered, head);
+    }
+  }
+
+  /**
+   * A table that nobody has used yet stays as it was read.
+   * @param {Table} table
+   * @param {Gathered} gathered
+   * @param {TableHead} head
+   */
+  #adoptRaw(table, { pages, parts }, head) {
+    const { store } = table;
+    store.bytes -= table.footprint;
+    table.rawAge += 1;
+    if (this.#complete) Object.assign(table, { pages: [], tail: null });
+    // In order: each is then put at the end.
+    for (const [number, raw] of [...pages].sort(([a], [b]) => a - b)) {
+      if (raw === null) table.pages = table.pages.filter((page) => page.number !== number);
+      else table.page(number).raw = raw;
+    }
+    const byNumber = new Map(table.pages.map((page) => [page.number, page]));
+    for (const [seq, given] of parts) {
+      const page = byNumber.get(Page.numberOf(seq));
+      if (page === undefined) {
+        if (given.some((part) => part !== null)) throw corrupt(pageKey(table.id, Page.numberOf(seq)));
+        continue;
+      }
+      page.rawParts ??= new Map();
+      const all = [...(page.rawParts.get(seq) ?? [])];
+      given.forEach((part, index) => (all[index] = /** @type {Uint8Array} */ (part)));
+      while (all.length > 0 && !all[all.length - 1]) all.pop();
+      if (all.length > 0) page.rawParts.set(seq, all);
+      else page.rawParts.delete(seq);
+    }
+    for (const page of table.pages) page.stored = storedOfRaw(page);
+    table.tail = table.pages[table.pages.length - 1] ?? null;
+    Object.assign(table, { rawCount: head.count, bytes: head.bytes, seq: head.seq, stored: true });
+    store.bytes += table.footprint;
+  }
+
+  /**
+   * A table that is in use: only what is different changes.
+   * @param {Table} table
+   * @param {Gathered} gathered
+   * @param {TableHead} head
+   */
+  #adoptEntries(table, { pages, parts }, head) {
+    /** @type {[Page, Entry[]][]} */
+    const changed = [];
+    if (this.#complete) for (const page of table.pages) if (!pages.has(page.number)) changed.push([page, []]);
+    for (const [number, raw] of pages) {
+      const page = table.page(number);
+      const known = (/** @type {number} */ seq) => page.slots[seq - page.first];
+      changed.push([page, raw === null ? [] : unpackPage(page, raw, complete(parts), known)]);
+    }
+    // All that goes first: a key may have moved from one place to another.
+    for (const [page, entries] of changed) {
+      const stay = new Set(entries.map(({ seq }) => seq));
+      for (const entry of [...page.slots]) if (entry !== undefined && !stay.has(entry.seq)) table.kill(entry);
+    }
+    for (const [page, entries] of changed) {
+      for (const { key, value, seq } of entries) {
+        const old = page.slots[seq - page.first];
+        if (old === undefined) table.insert(key, value, seq, page);
+        else if (old.key !== key) throw corrupt(pageKey(table.id, page.number));
+        else if (old.value !== value) table.overwrite(old, value);
+      }
+    }
+    table.seq = head.seq;
+    if (table.size !== head.count || table.bytes !== head.bytes) throw corrupt(tableKey(table.id));
+  }
+}
+
+/**
+ * @param {TableStore} store
+ * @param {Table} table
+ */
+function remove(store, table) {
+  for (const entry of [...(table.entries ?? table.unpack()).values()]) table.kill(entry);
+  store.tables.delete(table.name);
+  table.dropped = true;
+}
+
+/**
+ * @param {TableStore} store
+ * @param {number} id
+ * @param {string} name
+ */
+function make(store, id, name) {
+  const waiting = store.tables.get(name);
+  if (waiting !== undefined && !waiting.missing) throw corrupt(tableKey(id));
+  const table = waiting ?? new Table(store, id, name);
+  // Whoever asked for it when it was not there has this very object, and may have looked into it.
+  if (waiting === undefined) table.entries = null;
+  table.id = id;
+  table.missing = false;
+  store.tables.set(name, table);
+  store.lastId = Math.max(store.lastId, id);
+  return table;
+}
+
+/**
+ * @param {Page} page
+ * @returns {import("./table.js").Stored}
+ */
+function storedOfRaw(page) {
+  if (page.rawParts === null || page.rawParts.size === 0) return INLINE;
+  /** @type {Map<number, Apart>} */
+  const apart = new Map();
+  for (const [seq, parts] of page.rawParts) {
+    const bytes = parts.reduce((sum, part) => sum + (part?.length ?? PART_BYTES) - CRC_BYTES, 0);
+    apart.set(seq, { bytes, value: undefined });
+  }
+  return { apart };
+}
+
+/**
+ * @param {Map<number, (Uint8Array | null)[]>} parts
+ * @returns {Map<number, Uint8Array[]>} without those that are gone
+ */
+function complete(parts) {
+  const given = [...parts].map(([seq, list]) => /** @type {const} */ ([seq, list.filter((part) => part !== null)]));
+  return new Map(given.filter(([, list]) => list.length > 0));
+}
+
+/**
+ * @param {Gathered["pages"]} pages
+ * @param {Gathered["parts"]} parts
+ */
+function hasBytes(pages, parts) {
+  return [...pages.values(), ...[...parts.values()].flat()].some((bytes) => bytes !== null);
+}

@@ -1,0 +1,40 @@
+/** Failures of storage in files, with the codes that all backends share. */
+
+export type FileErrorCode =
+  "name" | "unavailable" | "locked" | "newer" | "foreign" | "corrupt" | "quota" | "closed" | "host";
+
+export function fileError(code: FileErrorCode, message: string, cause?: unknown): Error {
+  const error = cause === undefined ? new Error(message) : new Error(message, { cause });
+  return Object.assign(error, { code });
+}
+
+/** Bytes that the disk had are gone or changed. */
+export function damageError(path: string): Error {
+  return fileError("corrupt", `${path} is damaged: bytes that were on the disk are not as they were written`);
+}
+
+/** What the operating system calls by these names is about the path that was given, or about room. */
+const CODES: Record<string, FileErrorCode> = {
+  ENOENT: "name",
+  ENOTDIR: "name",
+  EISDIR: "name",
+  ENAMETOOLONG: "name",
+  ELOOP: "name",
+  ERR_INVALID_ARG_VALUE: "name",
+  ENOSPC: "quota",
+  EDQUOT: "quota",
+};
+
+/** The failure of an operation on `path`, with a code of ours. */
+export function ownError(error: unknown, path: string): Error {
+  const code = systemCode(error);
+  // It has one already, or whoever called us is wrong.
+  if (/^[a-z]+$/.test(code) || error instanceof RangeError) return error as Error;
+  return fileError(CODES[code] ?? "host", `${path}: ${String((error as Error | undefined)?.message ?? error)}`, error);
+}
+
+/** `ENOENT` and the like; empty when it is no error of the operating system. */
+export function systemCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : "";
+}

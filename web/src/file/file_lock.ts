@@ -1,0 +1,239 @@
+/**
+ * One writer for each log: a file beside it that says whose it is.
+ *
+ * A lock file is made whole, by a link to a file that has its text already, so whoever finds one can read it:
+ *
+ * | line | content                                                    |
+ * |------|------------------------------------------------------------|
+ * | 1    | `perilune lock 1`                                          |
+ * | 2    | id of the process                                          |
+ * | 3    | when it began, as far as the system tells; may be empty    |
+ * | 4    | name of the host                                           |
+ * | 5    | token: random, another one for every lock                  |
+ *
+ * The lock of a process that has died is removed by whoever wants it. Two may want it at once, and the slower one must
+ * not remove what the faster one has put there. So the lock with token T is removed only by who holds another lock, the
+ * file `LOCK.T`, and has looked again after getting that. Should its holder die, it is a dead lock like any other.
+ */
+import { randomBytes } from "node:crypto";
+import { link, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
+import process from "node:process";
+import { fileError, ownError, systemCode } from "./errors.js";
+
+export interface Lock {
+  /** Rejects with `locked` when it is no longer ours. */
+  verify(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** How often one who waits looks again. */
+const POLL_MS = 50;
+/** A lock without its text is somebody's who died over it, by a power cut or where there are no links, once it is so old. */
+const TORN_AGE_MS = 10_000;
+const FIRST_LINE = "perilune lock 1";
+/** Processes of locks that cannot be read. */
+const DEAD = 0;
+const UNKNOWN = -1;
+
+interface Holder {
+  pid: number;
+  began: string;
+  host: string;
+  token: string;
+}
+
+/** Makes the file `path`, a lock. Rejects with `locked` when somebody else still has it after `timeout` milliseconds. */
+export async function lockFile(path: string, timeout: number): Promise<Lock> {
+  const start = performance.now();
+  for (;;) {
+    const found = await tryLock(path);
+    if (found instanceof HeldLock) {
+      await removeLeftovers(path);
+      return found;
+    }
+    const left = timeout - (performance.now() - start);
+    if (left <= 0) throw lockedBy(found, path);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, left)));
+  }
+}
+
+class HeldLock implements Lock {
+  readonly #path: string;
+  readonly #token: string;
+  /** How the file looked when it was last read: as long as it does, it need not be read again. */
+  #looks: string;
+
+  constructor(path: string, token: string, looks: string) {
+    this.#path = path;
+    this.#token = token;
+    this.#looks = looks;
+  }
+
+  async verify(): Promise<void> {
+    const looks = await looksOf(this.#path);
+    if (looks !== "" && looks === this.#looks) return;
+    const holder = await holderOf(this.#path);
+    if (holder?.token !== this.#token) {
+      throw fileError("locked", `the lock ${this.#path} was taken away: ${described(holder)}`);
+    }
+    this.#looks = looks;
+  }
+
+  async release(): Promise<void> {
+    const holder = await holderOf(this.#path).catch(() => undefined);
+    if (holder?.token === this.#token) await rm(this.#path, { force: true });
+  }
+}
+
+/** The lock, or who has it. */
+async function tryLock(path: string): Promise<HeldLock | Holder> {
+  for (;;) {
+    const holder = await holderOf(path);
+    if (holder === undefined) {
+      const mine = await makeLock(path);
+      if (mine !== undefined) return mine;
+      continue;
+    }
+    if (await isAlive(holder)) return holder;
+    const taking = await tryLock(`${path}.${holder.token}`);
+    // Somebody else is about to remove it.
+    if (!(taking instanceof HeldLock)) return taking;
+    try {
+      if ((await holderOf(path))?.token === holder.token) await rm(path, { force: true });
+    } finally {
+      await taking.release();
+    }
+  }
+}
+
+/** Undefined when somebody else was faster. */
+async function makeLock(path: string): Promise<HeldLock | undefined> {
+  const token = randomBytes(8).toString("hex");
+  const text = [FIRST_LINE, process.pid, await beganOf("self"), host(), token, ""].join("\n");
+  const draft = `${path}.${token}`;
+  try {
+    await writeFile(draft, text, { flag: "wx" });
+    try {
+      await link(draft, path);
+    } catch (error) {
+      if (["EEXIST", "ENOENT"].includes(systemCode(error))) return undefined;
+      if (!(await makeWithoutLink(path, text))) return undefined;
+    } finally {
+      await rm(draft, { force: true }).catch(() => {});
+    }
+    return new HeldLock(path, token, await looksOf(path));
+  } catch (error) {
+    throw ownError(error, path);
+  }
+}
+
+/** Where the file system has no links: somebody who dies in here leaves a lock without its text. */
+async function makeWithoutLink(path: string, text: string): Promise<boolean> {
+  try {
+    const handle = await open(path, "wx");
+    try {
+      await handle.writeFile(text);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    throw error;
+  }
+  return (await readFile(path, "latin1")) === text;
+}
+
+/** Undefined when there is no lock. */
+async function holderOf(path: string): Promise<Holder | undefined> {
+  try {
+    const text = (await readFile(path, "latin1")).replaceAll("\0", "");
+    const [first = "", pid = "", began = "", hostName = "", token = ""] = text.split("\n");
+    if (first === FIRST_LINE && token !== "") return { pid: Number(pid), began, host: hostName, token };
+    const { ino, mtimeMs } = await stat(path);
+    const torn = FIRST_LINE.startsWith(first) && Date.now() - mtimeMs > TORN_AGE_MS;
+    return { pid: torn ? DEAD : UNKNOWN, began: "", host: host(), token: `torn-${ino}-${Math.trunc(mtimeMs)}` };
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw ownError(error, path);
+  }
+}
+
+/** False only when it is certain that the process is gone. */
+async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean> {
+  if (hostName !== host() || pid === UNKNOWN) return true;
+  if (pid === DEAD) return false;
+  try {
+    // Asks only; the signal 0 is none.
+    process.kill(pid, 0);
+  } catch (error) {
+    if (systemCode(error) === "ESRCH") return false;
+  }
+  if (began === "") return true;
+  const now = await beganOf(pid);
+  // There is one with this number: is it the same?
+  return now === undefined ? true : now === began;
+}
+
+/**
+ * When a process began: the boot it belongs to, and the ticks since. Empty for a process that has ended and was not yet
+ * taken note of. Undefined where the system does not tell.
+ */
+async function beganOf(pid: number | "self"): Promise<string | undefined> {
+  try {
+    const line = await readFile(`/proc/${pid}/stat`, "latin1");
+    // The name, in brackets, may have anything in it.
+    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    const [state] = fields;
+    if (state === "Z" || state === "X") return "";
+    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
+    return `${boot} ${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function host(): string {
+  try {
+    return hostname();
+  } catch {
+    // Deno, without the permission to ask.
+    return "";
+  }
+}
+
+/** What changes when a file is replaced by another one of that name. */
+async function looksOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
+    return `${dev} ${ino} ${size} ${ctimeNs}`;
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Removes what those who died while they took a lock have left: files beside it, of processes that are gone. Only who
+ * has the lock may: as long as it is theirs, locks named after others' tokens decide nothing.
+ */
+async function removeLeftovers(path: string): Promise<void> {
+  const folder = dirname(path);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(`${basename(path)}.`))) {
+    const leftover = join(folder, name);
+    const holder = await holderOf(leftover).catch(() => undefined);
+    if (holder !== undefined && !(await isAlive(holder))) await rm(leftover, { force: true });
+  }
+}
+
+function lockedBy(holder: Holder, path: string): Error {
+  return fileError("locked", `${path}: another writer has it, ${described(holder)}`);
+}
+
+function described(holder: Holder | undefined): string {
+  if (holder === undefined) return "the file is gone";
+  if (holder.pid === UNKNOWN) return "one that this version cannot read; if it has ended, delete the file";
+  if (holder.host === host() && holder.began !== "") return `process ${holder.pid}`;
+  return `process ${holder.pid} on the host "${holder.host}"; if it has ended, delete the file`;
+}

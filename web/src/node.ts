@@ -1,0 +1,8 @@
+/** The package where there are files (Node, Deno, Bun): `storage: "file:PATH"`. */
+import { followFile } from "./file/follow.js";
+import { openFile } from "./file/open.js";
+import { setFileStorage } from "./index.js";
+
+setFileStorage({ open: openFile, follow: followFile });
+
+export * from "./index.js";

@@ -123,7 +123,7 @@ function stores() {
     { kind: "plain", of: "plain table", engines: [...JS_ENGINES], prelude: "function open_store() return {} end" },
   ];
   const OPERATIONS_PER_UNIT = 20_000;
-  return ["set", "get"].flatMap((name) =>
+  return ["set", "get", "iterate"].flatMap((name) =>
     kinds.map(({ kind, of, engines, prelude }) => {
       const { source, units } = workload(`store/${name}.lua`);
       return {

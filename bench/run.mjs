@@ -10,20 +10,22 @@ import { launch } from "./lib/browser.mjs";
 import { coldNode, coldStarts } from "./lib/cold.mjs";
 import { compare } from "./lib/compare.mjs";
 import { FLAGS, nativeHarness } from "./lib/native.mjs";
-import { persistence } from "./lib/persistence.mjs";
-import { openNative, openNode } from "./lib/process.mjs";
-import { table } from "./lib/report.mjs";
+import { commits, wholes } from "./lib/persistence.mjs";
+import { openKeeping, openNative, openNode } from "./lib/process.mjs";
+import { isLeftOut, table } from "./lib/report.mjs";
 import { sizeTable, sizes } from "./lib/sizes.mjs";
 import { MEASURES } from "./measures.mjs";
 
 const USAGE = `cargo xtask bench [OPTIONS]
 
   --quick           one process and three rounds of a quarter of the work: a look, not a result
-  --filter TEXT     only measures whose name contains TEXT (start/cold, size and persistence are names, too)
+  --filter TEXT     only measures whose name contains TEXT (start/cold, size, persistence/whole and persistence/commit
+                    are names, too)
   --browser         in Chromium; --all: in Node, then in Chromium
   --engines A,B     some of perilune, wasmoon, fengari, native
   --processes N     fresh processes (or pages) for each measure and engine (3)
-  --rounds N        samples from each of them (5)
+  --rounds N        samples from each of them (5); of persistence (7)
+  --entries N,M     how many entries the storage keeps (100000; with --quick 10000); 1000000 takes minutes
   --soak            millions of crossings instead: does memory grow? With --quick a twentieth of them
   --list            the names
   --no-build        (xtask) measure what is there`;
@@ -32,7 +34,9 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const PERILUNE = path("../web/dist/perilune.wasm");
 const OUTPUT = path("../target/bench/");
 const COLD_ROUNDS = 15;
-const PERSISTENCE_ENTRIES = [1_000, 10_000];
+/** A round of a hundred thousand entries takes some 20 s, one of a million minutes. */
+const PERSISTENCE_ROUNDS = 7;
+const COMMITS = 100;
 
 const { values: options } = parseArgs({
   options: {
@@ -43,6 +47,7 @@ const { values: options } = parseArgs({
     engines: { type: "string", default: "perilune,wasmoon,fengari,native" },
     processes: { type: "string" },
     rounds: { type: "string" },
+    entries: { type: "string" },
     soak: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -52,8 +57,10 @@ const { values: options } = parseArgs({
 const plan = {
   processes: Number(options.processes ?? (options.quick ? 1 : 3)),
   rounds: Number(options.rounds ?? (options.quick ? 3 : 5)),
+  persistenceRounds: Number(options.rounds ?? (options.quick ? 3 : PERSISTENCE_ROUNDS)),
   warmups: options.quick ? 1 : 2,
   part: options.quick ? 1 / 4 : 1,
+  entries: (options.entries ?? (options.quick ? "10000" : "100000")).split(",").map(Number),
 };
 
 if (options.help) console.log(USAGE);
@@ -92,18 +99,27 @@ async function runIn(environment) {
       const start = browser ? browser.cold : coldNode;
       progress(run, await coldStarts(scripted, start, options.quick ? 5 : COLD_ROUNDS));
     }
-    if (browser && engines.includes("perilune") && "persistence".includes(options.filter)) {
-      for (const entries of PERSISTENCE_ENTRIES) {
-        for (const result of await persistence(browser, entries, options.quick ? 3 : COLD_ROUNDS))
-          progress(run, result);
-      }
-    }
+    if (engines.includes("perilune")) await persistence(run, browser?.keeping ?? openKeeping);
   } finally {
     await browser?.close();
   }
   if ("size".includes(options.filter)) run.sizes = await sizes();
   run.machine.loadAfter = loadavg()[0];
   return run;
+}
+
+async function persistence(run, subject) {
+  for (const entries of plan.entries) {
+    const how = { entries, rounds: plan.persistenceRounds, commits: options.quick ? COMMITS / 4 : COMMITS };
+    const measured = [];
+    if ("persistence/whole".includes(options.filter)) measured.push(await wholes(run.environment, subject, how));
+    if ("persistence/commit".includes(options.filter)) {
+      for (const durability of ["relaxed", "strict"]) {
+        measured.push(await commits(run.environment, subject, { ...how, durability }));
+      }
+    }
+    for (const result of measured.flat()) progress(run, result);
+  }
 }
 
 function available() {
@@ -159,18 +175,30 @@ function report(run) {
   for (const [title, ...prefixes] of groups) {
     const results = run.results.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
     if (results.length === 0) continue;
-    const engines = run.engines.filter((engine) => results.some((result) => result.engines[engine]));
-    console.log(`${table(title, results, engines, title === "compute")}\n`);
+    console.log(`${table(title, results, title === "compute")}\n`);
   }
   if (run.sizes.length) console.log(`${sizeTable(run.sizes)}\n`);
 
-  const failures = run.results.flatMap(({ id, engines }) =>
-    Object.entries(engines)
-      .filter(([, { error }]) => error && error !== "unsupported")
-      .map(([engine, { error }]) => `${id}, ${engine}: ${error}`),
-  );
-  if (failures.length) console.log(`Failed:\n${failures.map((line) => `- ${line}`).join("\n")}\n`);
+  const failures = errors(run, (error) => !isLeftOut(error));
+  const reasons = errors(run, (error) => isLeftOut(error) && error !== "unsupported");
+  if (reasons.length) console.log(`Left out:\n${reasons.join("\n")}\n`);
+  if (failures.length) console.log(`Failed:\n${failures.join("\n")}\n`);
   return failures.length > 0;
+}
+
+/** A line for each error and whom it befell, however many rows it took with it. */
+function errors(run, wanted) {
+  const rows = new Map();
+  for (const { id, engines } of run.results) {
+    for (const [engine, { error }] of Object.entries(engines)) {
+      if (!error || !wanted(error)) continue;
+      const what = `${engine}: ${error}`;
+      rows.set(what, [...(rows.get(what) ?? []), id]);
+    }
+  }
+  return [...rows].map(
+    ([what, [id, ...others]]) => `- ${id}${others.length ? ` and ${others.length} more` : ""}, ${what}`,
+  );
 }
 
 function prose({ machine: m, plan: p }) {
@@ -179,9 +207,9 @@ function prose({ machine: m, plan: p }) {
     `${m.date.slice(0, 10)}, ${m.cpu} (${m.cores} cores, Linux ${m.kernel}), ${m.runtime}, commit ${m.commit};`,
     `load ${m.loadBefore.toFixed(1)} before and ${m.loadAfter.toFixed(1)} after.`,
     `Times, so less is better: median ± median distance from it, of ${samples} interleaved samples`,
-    `(fresh ${m.chromium ? "pages" : "processes"}: ${p.processes}, rounds in each: ${p.rounds}) of work checked to be the same.`,
+    `(fresh ${m.chromium ? "pages" : "processes"}: ${p.processes}, rounds in each: ${p.rounds}; of persistence: ${p.persistenceRounds}) of work checked to be the same.`,
     `wasmoon ${m.versions.wasmoon}, fengari ${m.versions.fengari} (an eighth of each workload, scaled up),`,
-    `native: the same C files, ${m.gcc}, ${FLAGS.join(" ")}.${options.quick ? " A quick look: not a result." : ""}`,
+    `native: the same C files, ${m.gcc}, ${FLAGS.join(" ")}; idb-keyval ${m.versions["idb-keyval"]}.${options.quick ? " A quick look: not a result." : ""}`,
   ].join("\n");
 }
 
@@ -208,7 +236,7 @@ function machine(browser) {
     chromium: Boolean(browser),
     commit: (said("git", "rev-parse", "--short", "HEAD") || "none") + dirty,
     gcc: said("gcc", "--version").split("\n")[0],
-    versions: { wasmoon: installed("wasmoon"), fengari: installed("fengari") },
+    versions: Object.fromEntries(["wasmoon", "fengari", "idb-keyval"].map((name) => [name, installed(name)])),
     loadBefore: loadavg()[0],
   };
 }

@@ -16,8 +16,8 @@ export async function launch() {
   const chromium = await launchChromium();
 
   /** A page that answers what page.mjs knows. */
-  const blank = async (open = chromium.openPrivate) => {
-    const { url, ask, forget } = server.newPage();
+  const blank = async (open = chromium.openPrivate, options = {}) => {
+    const { url, ask, forget } = server.newPage(options);
     const page = await open(url);
     const close = async () => {
       await page.close();
@@ -28,7 +28,18 @@ export async function launch() {
 
   return {
     version: chromium.version,
-    ordinary: () => blank(chromium.openOrdinary),
+
+    /** A page that stores on the disk; lib/persistence.mjs asks it. Between two steps it is reloaded. */
+    async keeping() {
+      const { ask, close } = await blank(chromium.openOrdinary, { ownOrigin: true });
+      let used = false;
+      const step = async (name, how) => {
+        if (used) await ask({ kind: "reload" });
+        used = true;
+        return ask({ kind: "keep", step: name, ...how });
+      };
+      return { place: "bench", step, close };
+    },
 
     /** A fresh page with `engine` in it, ready for `task`. */
     async open(engine, task) {
@@ -57,7 +68,7 @@ export async function launch() {
   };
 }
 
-/** wasmoon and fengari are not ES modules: made so, for the page's import map. */
+/** wasmoon and fengari are not ES modules: made so, for the page's import map. idb-keyval is one. */
 async function vendor() {
   const entry = (file) => join(ROOT, "bench/node_modules", file);
   const entries = { wasmoon: entry("wasmoon/dist/index.js"), fengari: entry("fengari/src/fengari.js") };

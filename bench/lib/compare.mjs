@@ -2,6 +2,7 @@
 
 import { PART_OF_WORKLOAD } from "../measures.mjs";
 import { summary } from "./stats.mjs";
+import { rotated } from "./turns.mjs";
 
 /** At least so long each engine runs before it is measured: short samples alone would end before their code is compiled. */
 const WARMUP_MS = 150;
@@ -97,9 +98,4 @@ async function checkAnswers(measure, subjects, samples, errors, fail) {
 /** fengari's integers have 32 bits: the workloads promise only as many of their sums. */
 function canonical(check) {
   return /^-?\d+$/.test(check) ? String(BigInt.asUintN(31, BigInt(check))) : String(check);
-}
-
-function rotated(list, by) {
-  const at = ((by % list.length) + list.length) % list.length;
-  return [...list.slice(at), ...list.slice(0, at)];
 }

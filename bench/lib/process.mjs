@@ -1,11 +1,18 @@
 // Subjects that are processes: a Node worker, or the native harness. Both answer one line to each line.
+// What keeps data has a process for each step, so that nothing is remembered but what was stored.
 
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const SAMPLE_TIMEOUT_MS = 300_000;
 const WORKER = fileURLToPath(new URL("./worker.mjs", import.meta.url));
+const KEEP_CHILD = fileURLToPath(new URL("./keep-child.mjs", import.meta.url));
+/** Not the system's directory for such things: that may be memory, where fsync costs nothing. */
+const KEPT = fileURLToPath(new URL("../../target/bench/", import.meta.url));
 
 /** A fresh Node process with `engine` in it, ready for `task`. */
 export async function openNode(engine, task) {
@@ -17,6 +24,26 @@ export async function openNode(engine, task) {
 export async function openNative(harness, task) {
   const conversation = converse(harness, [task.file]);
   return ready(conversation, conversation.answer(), String);
+}
+
+/** A directory to keep data in; lib/persistence.mjs asks. */
+export async function openKeeping() {
+  mkdirSync(KEPT, { recursive: true });
+  const directory = mkdtempSync(join(KEPT, "kept-"));
+  const step = async (name, how) => {
+    const question = JSON.stringify({ step: name, ...how });
+    const { stdout } = await promisify(execFile)(process.execPath, [KEEP_CHILD, question], {
+      timeout: SAMPLE_TIMEOUT_MS,
+    });
+    const answer = JSON.parse(stdout);
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer;
+  };
+  return {
+    place: join(directory, "bench"),
+    step,
+    close: async () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 /** The subject, once it has answered; a process that refuses its task is not left behind. */

@@ -2,14 +2,27 @@
 
 import { geometricMean } from "./stats.mjs";
 
-const TITLES = { perilune: "Perilune", wasmoon: "wasmoon", fengari: "fengari", native: "native" };
+const TITLES = {
+  perilune: "Perilune",
+  wasmoon: "wasmoon",
+  fengari: "fengari",
+  native: "native",
+  indexeddb: "IndexedDB",
+  idb_keyval: "idb-keyval",
+  local_storage: "localStorage",
+  json_file: "JSON file",
+};
+
+/** fengari is out of reach: a ratio to it says nothing. */
+const COMPARED = Object.keys(TITLES).filter((name) => !["perilune", "fengari"].includes(name));
 
 /**
- * One table: a row for each result, a column for each engine, and what Perilune is to wasmoon and to native Lua.
+ * One table: a row for each result, a column for each engine or keeper that is in one, and what Perilune is to the others.
  * With `mean` also the mean of those ratios, where the rows are of one kind.
  */
-export function table(title, results, engines, mean = false) {
-  const ratios = ["wasmoon", "native"].filter((other) => engines.includes("perilune") && engines.includes(other));
+export function table(title, results, mean = false) {
+  const engines = Object.keys(TITLES).filter((name) => results.some((result) => result.engines[name]));
+  const ratios = COMPARED.filter((other) => engines.includes("perilune") && engines.includes(other));
   const head = [
     title,
     "unit",
@@ -48,13 +61,19 @@ export function markdown(head, rows) {
 /** `12.3 ±0.4`: the median and the median distance from it. */
 function cell(result) {
   if (!result) return "–";
-  if (result.error) return result.error === "unsupported" ? "–" : "failed";
-  return `${shown(result.median)} ±${shown(result.mad, digits(result.median))}`;
+  if (result.error) return isLeftOut(result.error) ? "–" : "failed";
+  const text = `${shown(result.median)} ±${shown(result.mad, digits(result.median))}`;
+  return result.note ? `${text} (${result.note})` : text;
+}
+
+/** "unsupported", or "unsupported: why": no failure. */
+export function isLeftOut(error) {
+  return error.startsWith("unsupported");
 }
 
 function ratio(result, other) {
-  const [ours, theirs] = [result.engines.perilune?.median, result.engines[other]?.median];
-  return ours && theirs ? ours / theirs : undefined;
+  const [ours, theirs] = [result.engines.perilune, result.engines[other]];
+  return ours?.median && theirs?.median && !theirs.note ? ours.median / theirs.median : undefined;
 }
 
 function shown(value, precision = digits(value)) {
@@ -62,5 +81,5 @@ function shown(value, precision = digits(value)) {
 }
 
 function digits(value) {
-  return value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  return value === 0 ? 0 : value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
 }

@@ -1,0 +1,14 @@
+// idb-keyval: the same by a library of a few hundred lines.
+
+import { keptMap } from "./map.mjs";
+
+/** It leaves durability to the browser, which is relaxed. */
+export const durabilities = ["relaxed"];
+
+export async function open(place) {
+  // Not at the top: Node's side of the lab imports this file, too, and loading is a part of opening.
+  const { createStore, entries, setMany } = await import("idb-keyval");
+  const store = createStore(`idb-keyval/${place}`, "entries");
+  const map = new Map(await entries(store));
+  return keptMap(map, { write: (batch) => setMany(batch, store) });
+}

@@ -1,0 +1,25 @@
+// In Node, the simplest thing that keeps data: everything as JSON, into one file, then fsync.
+
+import { keptMap } from "./map.mjs";
+
+export const durabilities = ["strict"];
+
+export async function open(place) {
+  // Not at the top: pages import this file, too.
+  const files = await import("node:fs/promises");
+  const text = await files.readFile(place, "utf8").catch((error) => {
+    if (error.code === "ENOENT") return "[]";
+    throw error;
+  });
+  return keptMap(new Map(JSON.parse(text)), {
+    async write(_, map) {
+      const file = await files.open(place, "w");
+      try {
+        await file.writeFile(JSON.stringify([...map]));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    },
+  });
+}

@@ -97,6 +97,8 @@ export class Contents {
       if (!head) continue;
       const table = known.get(id) ?? make(store, id, head.name);
       if (table.name !== head.name) throw corrupt(tableKey(id));
+      // Whoever listens is told what has changed, also in a table that nobody has used yet.
+      if (table.entries === null && store.heard) table.unpack();
       if (table.entries === null) this.#adoptRaw(table, gathered, head);
       else this.#adoptEntries(table, gathered, head);
     }
@@ -176,7 +178,9 @@ export class Contents {
  * @param {Table} table
  */
 function remove(store, table) {
-  for (const entry of [...(table.entries ?? table.unpack()).values()]) table.kill(entry);
+  if (table.entries === null && store.heard) table.unpack();
+  if (table.entries === null) store.bytes -= table.footprint;
+  else for (const entry of [...table.entries.values()]) table.kill(entry);
   store.tables.delete(table.name);
   table.dropped = true;
 }
@@ -191,7 +195,7 @@ function make(store, id, name) {
   if (waiting !== undefined && !waiting.missing) throw corrupt(tableKey(id));
   const table = waiting ?? new Table(store, id, name);
   // Whoever asked for it when it was not there has this very object, and may have looked into it.
-  if (waiting === undefined) table.entries = null;
+  if (waiting === undefined && !store.heard) table.entries = null;
   table.id = id;
   table.missing = false;
   store.tables.set(name, table);

@@ -26,6 +26,7 @@ import {
   writeRecords,
 } from "./indexeddb_database.js";
 import { Announcer } from "./indexeddb_follower.js";
+import { mark, retireTornLog, whileUsed } from "./indexeddb_log.js";
 import { recordsOfFormat1 } from "./records.js";
 
 /**
@@ -85,6 +86,7 @@ export class IndexedDbBackend {
   #gone = null;
   /** @type {Announcer | null} */
   #announcer = null;
+  #unwatch = () => {};
 
   /**
    * @param {string} name
@@ -100,6 +102,8 @@ export class IndexedDbBackend {
   /** Opens the database and writes down who may write from now on. For `openIndexedDb` only. */
   async claim() {
     this.#database = await this.#open();
+    await retireTornLog(this.#name, this.#database);
+    mark(this.#database, true);
     const transaction = this.#database.transaction("meta", "readwrite");
     const done = completion(transaction);
     const meta = transaction.objectStore("meta");
@@ -107,6 +111,7 @@ export class IndexedDbBackend {
     meta.put({ name: "writer", value: this.#writer });
     await done;
     this.#announcer = new Announcer(this.#name, this.#version);
+    this.#unwatch = whileUsed((used) => mark(this.#database, used));
   }
 
   /**
@@ -153,11 +158,13 @@ export class IndexedDbBackend {
     }
     this.#version = version;
     this.#afresh = false;
+    if (replaces) mark(this.#database, true);
     this.#announcer?.committed(version, pulled.kept);
   }
 
   /** Closes the database and lets others open it. */
   close() {
+    if (this.#gone === null && this.#announcer !== null) mark(this.#database, false);
     this.#leave("the database is closed");
   }
 
@@ -252,6 +259,7 @@ export class IndexedDbBackend {
   #leave(why, code = "closed") {
     if (this.#gone !== null) return;
     this.#gone = storageError(code, `${DATABASE_PREFIX}${this.#name}: ${why}`);
+    this.#unwatch();
     this.#announcer?.close();
     this.#database?.close();
     this.#unlock();

@@ -2,10 +2,11 @@
  * What is in a database, and how it is opened, read and written: for its writer (indexeddb.js) and for those who read
  * along (indexeddb_follower.js).
  *
- * | object store | key  | record                                                                          |
- * |--------------|------|---------------------------------------------------------------------------------|
- * | `meta`       | name | `format`: version of this layout; `writer`: who may write; `version`: of the data |
- * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`                |
+ * | object store | key  | record                                                                             |
+ * |--------------|------|------------------------------------------------------------------------------------|
+ * | `meta`       | name | `format`: version of this layout; `writer`: who may write; `version`: of the data; |
+ * |              |      | `open`: true while a writer has it open (indexeddb_log.js)                         |
+ * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`                  |
  *
  * This is format 2. What the records mean is the business of those above. Format 1 had `tables` and `entries` instead of
  * `records`; its contents go through the caller's hands once, when the database is opened for writing.

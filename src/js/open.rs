@@ -59,6 +59,7 @@ carried! {
     "/src/js/flight.js" pageRecords;
     "/src/js/indexeddb_database.js" checkName;
     "/src/js/indexeddb_follower.js" followIndexedDb;
+    "/src/js/indexeddb_log.js" retireTornLog;
     "/src/js/records.js" parseKey;
     "/src/js/table.js" storedOf;
     "/src/js/write_behind.js" writeBehind;

@@ -434,7 +434,7 @@ export class Clearing {
   /** @param {Table} table */
   constructor(table) {
     // Whoever listens is told what was there; where it is damaged nobody can say, but it can still be taken away.
-    if (table.entries === null && table.store.listeners.get("change")?.size) attempt(() => table.unpack());
+    if (table.entries === null && table.store.heard) attempt(() => table.unpack());
     const { store, entries, pages, tail, bytes, rawCount, emptied } = table;
     this.table = table;
     this.entries = entries;

@@ -182,6 +182,11 @@ export class TableStore {
     }
   }
 
+  /** Whether anybody listens to what changes. */
+  get heard() {
+    return (this.listeners.get("change")?.size ?? 0) > 0;
+  }
+
   /** Whether something was written since the last batch ended. */
   get inBatch() {
     return this.journal.length > 0;
@@ -197,7 +202,7 @@ export class TableStore {
     const { journal } = this;
     if (journal.length === 0 || this.base > 0) return;
     for (let at = 0; at < journal.length; at += 2) if (journal[at] instanceof Entry) this.changed += 1;
-    if (this.listeners.get("change")?.size) {
+    if (this.heard) {
       const changes = new Changes(journal, origin === "lua" ? this.evals : undefined, origin);
       if (changes.tables.length > 0) this.emit("change", changes);
     }

@@ -22,6 +22,11 @@ export const FLAGS: readonly string[] = [
   "--js-flags=--expose-gc",
 ];
 
+/** Makes Chromium keep IndexedDB in LevelDB, the older of its two engines. */
+export const LEVELDB = "--disable-features=IdbSqliteBackingStore";
+/** And in SQLite, the newer one. */
+export const SQLITE = "--enable-features=IdbSqliteBackingStore";
+
 const TYPES: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
 
 /** Nothing may come from elsewhere, and nothing may be evaluated but wasm. */

@@ -83,6 +83,7 @@ suite("records", () => {
       stores: ["meta", "records"],
       meta: [
         ["format", 2],
+        ["open", true],
         ["version", 2],
         ["writer", "string"],
       ],

@@ -1,5 +1,7 @@
 /** IndexedDB as the storage: what a reload, another tab and a broken database do to it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { Page } from "playwright-core";
 import { vectors } from "../test/helpers.ts";
@@ -170,7 +172,9 @@ suite("idb://", () => {
           const request = database.transaction(store).objectStore(store).getAll();
           request.onsuccess = () => resolve(request.result);
         });
-      const meta = ((await all("meta")) as { name: string; value: unknown }[]).filter(({ name }) => name !== "writer");
+      const meta = ((await all("meta")) as { name: string; value: unknown }[]).filter(
+        ({ name }) => name !== "writer" && name !== "open",
+      );
       const found = ((await all("records")) as { k: string; v: Uint8Array }[]).map(({ k, v }) => [k, [...v]]);
       database.close();
       return { meta, found, version: database.version };
@@ -198,7 +202,8 @@ suite("idb://", () => {
       const page = await setup.open();
       await page.evaluate(async (round) => {
         globalThis.lua = await perilune.Lua.create({ storage: "idb://crash" });
-        lua.eval("t = ext.table('t')");
+        lua.eval("t = ext.table('t') if not t.a then t.a, t.b, t.x50 = 1, 1, 1 end");
+        await lua.flush();
         // Both are always the same, or half of an eval was written.
         const work = () => {
           for (let i = 0; i < 20; i++)
@@ -361,6 +366,256 @@ suite("idb://", () => {
       return [...codes, ...lua.evalAll("local t = ext.table('t') return t.a, t.b, t[200000], ext.count(t)")];
     });
     assert.deepEqual(result, ["quota", "host", "host", "ok", 2, 2, 200_000, 200_002]);
+    await page.close();
+  });
+
+  test("a second tab reads along, and takes over when the first is gone", async () => {
+    const [writer, reader] = [await setup.open(), await setup.open()];
+    await create(writer, "idb://along", () => lua.eval("t = ext.table('t') t.n = 0"));
+    await writer.evaluate(() => lua.flush());
+    await reader.evaluate(async () => {
+      globalThis.lua = await perilune.Lua.create({ storage: "idb://along", readOnly: true });
+    });
+    const seen = reader.evaluate(
+      () =>
+        new Promise<number[]>((resolve) => {
+          const values: number[] = [];
+          lua.table("t").on("change", ({ changes, origin }) => {
+            for (const { new: n } of changes) values.push(origin === "storage" ? (n as number) : -1);
+            if (values.at(-1) === 200) resolve(values);
+          });
+        }),
+    );
+    await writer.evaluate(async () => {
+      for (let i = 1; i <= 200; i++) {
+        lua.eval("t.n = t.n + 1 t['key' .. t.n] = nil");
+        // Some commits take several evals, some one.
+        if (i % 3 === 0) await lua.flush();
+      }
+    });
+    const values = await seen;
+    assert.deepEqual(
+      values,
+      [...values].sort((a, b) => a - b),
+    );
+    assert.ok(values.length > 60, `${values.length} commits were followed`);
+    assert.equal(await reader.evaluate(() => lua.eval("return ext.table('t').n")), 200);
+    // The reader waits to become the writer; the other dies without a word.
+    const taking = reader.evaluate(async () => {
+      await lua.close();
+      globalThis.lua = await perilune.Lua.create({ storage: "idb://along", lockTimeout: Infinity });
+      return lua.eval("return ext.table('t').n");
+    });
+    await writer.close();
+    assert.equal(await taking, 200);
+    await reader.close();
+  });
+
+  test("a reader is a world between two evals, however large a commit is", async () => {
+    const [writer, reader] = [await setup.open(), await setup.open()];
+    await create(writer, "idb://worlds", () =>
+      lua.eval("function fill(n) local t = ext.table('t') for i = 1, 40000 do t[i] = n end ext.table('u').n = n end"),
+    );
+    await reader.evaluate(async () => {
+      globalThis.lua = await perilune.Lua.create({ storage: "idb://worlds", readOnly: true });
+    });
+    await writer.evaluate(async () => {
+      const padding = "x".repeat(100);
+      for (let n = 1; n <= 6; n++) {
+        // The largest are beyond what is sent.
+        lua.call("fill", n % 2 === 0 ? padding.repeat(2) + n : n);
+        await lua.flush();
+      }
+    });
+    const wrong = await reader.evaluate(async () => {
+      const problems: string[] = [];
+      for (let tries = 0; tries < 500; tries++) {
+        const [n, first, last] = lua.evalAll("return ext.table('u').n, ext.table('t')[1], ext.table('t')[40000]");
+        if (n !== first || n !== last) problems.push(`${n} ${first} ${last}`);
+        if (String(n).endsWith("6")) return problems;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return [...problems, "the last did not arrive"];
+    });
+    assert.deepEqual(wrong, []);
+    await Promise.all([writer.close(), reader.close()]);
+  });
+
+  test("a database of format 1 is taken over, whole and in its order", async () => {
+    const page = await setup.open();
+    const fixture = JSON.parse(readFileSync(resolve("../tests/vectors/storage/idb-format-1.json"), "utf8"));
+    const wrong = await page.evaluate(async (fixture) => {
+      await new Promise<void>((resolve, reject) => {
+        const request = indexedDB.open("perilune/old", 1);
+        request.onupgradeneeded = () => {
+          for (const [name, keyPath] of [
+            ["meta", "name"],
+            ["tables", "id"],
+            ["entries", ["t", "s"]],
+          ] as const) {
+            const store = request.result.createObjectStore(name, { keyPath: keyPath as string | string[] });
+            for (const record of fixture[name]) store.put(record);
+          }
+        };
+        request.onsuccess = () => {
+          request.result.close();
+          resolve();
+        };
+        request.onerror = () => reject(request.error);
+      });
+      const problems: string[] = [];
+      for (const round of ["upgraded", "opened again"]) {
+        const lua = await perilune.Lua.create({ storage: "idb://old" });
+        lua.eval(`function same(a, b, seen)
+          if math.type(a) ~= math.type(b) or type(a) ~= type(b) then return false end
+          if type(a) ~= "table" then return a == b and (a ~= 0 or 1 / a == 1 / b) or (a ~= a and b ~= b) end
+          seen = seen or {}
+          if seen[a] then return seen[a] == b end
+          seen[a] = b
+          local n, m = 0, 0
+          for key, value in pairs(a) do
+            n = n + 1
+            if type(key) ~= "table" and not same(value, b[key], seen) then return false end
+          end
+          for _ in pairs(b) do m = m + 1 end
+          return n == m
+        end`);
+        const expected = fixture.contents.map(
+          ({ name, rows }: { name: string; rows: [string, string][] }) =>
+            `{ ${name}, { ${rows.map(([key, value]) => `{ ${key}, ${value} }`).join(", ")} } }`,
+        );
+        problems.push(
+          ...(lua.eval(`
+            local names, wrong = ext.tables(), {}
+            for i, pair in ipairs { ${expected.join(",\n")} } do
+              local name, rows = table.unpack(pair)
+              if names[i] ~= name then wrong[#wrong + 1] = ("table %d is %q"):format(i, names[i]) end
+              local n = 0
+              for key, value in pairs(ext.table(name)) do
+                n = n + 1
+                local row = rows[n]
+                if not row or not (row[1] == key or same(row[1], key)) or not same(row[2], value) then wrong[#wrong + 1] = name .. " " .. n end
+              end
+              if n ~= #rows then wrong[#wrong + 1] = ("%q has %d entries"):format(name, n) end
+            end
+            return #wrong > 0 and wrong or { "${round}" }`) as string[]),
+        );
+        await lua.close();
+      }
+      return problems;
+    }, fixture);
+    assert.deepEqual(wrong, ["upgraded", "opened again"]);
+    await page.close();
+  });
+
+  test("site data that is cleared under a page that runs is written again, whole", async () => {
+    const page = await setup.open();
+    await create(page, "idb://cleared", () =>
+      lua.eval("for i = 1, 1000 do ext.table('t')[i] = i end ext.table('u').x = 1"),
+    );
+    await page.evaluate(() => lua.flush());
+    const session = await page.context().newCDPSession(page);
+    await session.send("Storage.clearDataForOrigin", { origin: setup.origin, storageTypes: "indexeddb" });
+    const codes = await page.evaluate(async () => {
+      const codes: string[] = [];
+      lua.on("storage-error", ({ code }) => codes.push(code));
+      lua.eval("ext.table('t')[1001] = 1001");
+      for (let tries = 0; tries < 50; tries++) {
+        const done = await lua.flush().then(
+          () => true,
+          () => false,
+        );
+        if (done) break;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await lua.close();
+      globalThis.lua = await perilune.Lua.create({ storage: "idb://cleared" });
+      return [...codes, ...lua.evalAll("return ext.count(ext.table('t')), ext.table('t')[500], ext.table('u').x")];
+    });
+    assert.deepEqual(codes, ["reset", 1001, 500, 1]);
+    await page.close();
+  });
+
+  test("a disk that is full keeps everything in the page, and takes it when there is room", async () => {
+    // A browser of its own: Chromium remembers for a while how much room an origin has.
+    const own = await setUp();
+    const page = await own.open();
+    const session = await page.context().newCDPSession(page);
+    await session.send("Storage.overrideQuotaForOrigin", { origin: own.origin, quotaSize: 2_000_000 });
+    await create(page, "idb://quota", () => lua.eval("ext.table('t').a = 1"));
+    await page.evaluate(() => lua.flush());
+    const full = await page.evaluate(async () => {
+      const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+      lua.on("storage-error", () => {});
+      for (let i = 0; i < 300; i++) lua.table("t").set(i, bytes);
+      const code = await lua.flush().then(
+        () => "none",
+        (error: { code: string }) => error.code,
+      );
+      return [code, lua.stats().storage.state, lua.table("t").size, typeof (await lua.estimate()).usage];
+    });
+    assert.deepEqual(full, ["quota", "failed", 301, "number"]);
+    await session.send("Storage.overrideQuotaForOrigin", { origin: own.origin });
+    const after = await page.evaluate(async () => {
+      await lua.flush();
+      await lua.close();
+      globalThis.lua = await perilune.Lua.create({ storage: "idb://quota" });
+      return lua.table("t").size;
+    });
+    assert.equal(after, 301);
+    await own.close();
+  });
+
+  test("a page that goes to the background tries again at once", async () => {
+    const page = await setup.open();
+    await create(page, "idb://hidden", () => lua.eval("ext.table('t').a = 1"));
+    const states = await page.evaluate(async () => {
+      await lua.flush();
+      lua.on("storage-error", () => {});
+      const { put } = IDBObjectStore.prototype;
+      IDBObjectStore.prototype.put = () => {
+        throw new DOMException("full", "QuotaExceededError");
+      };
+      lua.eval("ext.table('t').a = 2");
+      // The next try by itself would be after seconds.
+      for (let i = 0; i < 6; i++) await lua.flush().catch(() => {});
+      IDBObjectStore.prototype.put = put;
+      const states = [lua.stats().storage.state];
+      Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+      const committed = new Promise((resolve) => lua.on("commit", resolve));
+      document.dispatchEvent(new Event("visibilitychange"));
+      await Promise.race([committed, new Promise((resolve) => setTimeout(resolve, 1000))]);
+      states.push(lua.stats().storage.state);
+      await lua.close();
+      // Nobody listens any more.
+      document.dispatchEvent(new Event("visibilitychange"));
+      return states;
+    });
+    assert.deepEqual(states, ["failed", "idle"]);
+    await page.close();
+  });
+
+  test("opening tells how far it is", async () => {
+    const page = await setup.open();
+    const steps = await page.evaluate(async () => {
+      const first = await perilune.Lua.create({ storage: "idb://progress" });
+      first.eval("for i = 1, 50000 do ext.table('t')[i] = i end");
+      await first.close();
+      const steps: [number, number][] = [];
+      const second = await perilune.Lua.create({
+        storage: "idb://progress",
+        onProgress: ({ loaded, total }) => steps.push([loaded, total]),
+      });
+      await second.close();
+      return steps;
+    });
+    const records = Math.ceil(50_000 / 64) + 1;
+    assert.deepEqual(steps[0], [0, records]);
+    assert.deepEqual(steps.at(-1), [records, records]);
+    assert.ok(steps.length > 4);
+    assert.ok(
+      steps.every(([loaded], i) => i === 0 || loaded > (steps[i - 1] as [number, number])[0] || loaded === records),
+    );
     await page.close();
   });
 

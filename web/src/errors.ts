@@ -99,8 +99,8 @@ export class LuaInterruptError extends LuaError {
 /** The storage, or an external table, refused. */
 export class LuaStorageError extends LuaError {
   /**
-   * Why, for programs: `locked` (open in another tab), `unavailable`, `name`, `newer`, `foreign`, `corrupt`,
-   * `quota`, `closed`, `read-only`, `too-large`, `host`.
+   * Why, for programs: `locked` (open in another tab), `unavailable`, `name`, `newer`, `older`, `foreign`,
+   * `corrupt`, `quota`, `reset`, `closed`, `read-only`, `too-large`, `host`.
    */
   readonly code: string;
 

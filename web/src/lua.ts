@@ -2,7 +2,7 @@
 import { changeEvent, type LuaChangeEvent } from "./changes.js";
 import { dumpTables, loadTables } from "./dump.js";
 import { dumpJson } from "./json_dump.js";
-import { LuaError, storageError } from "./errors.js";
+import { LuaError, storageError, type LuaStorageError } from "./errors.js";
 import { preload } from "#js/open_store.js";
 import { LuaGlobals } from "./globals.js";
 import { checkFunction, type HostFunction } from "./host_table.js";
@@ -47,7 +47,7 @@ export interface LuaEvents {
   /** A storage transaction is complete. */
   commit: { tables: number; entries: number; bytes: number };
   /** A storage transaction failed. Nothing is lost: it will be tried again. */
-  "storage-error": LuaError;
+  "storage-error": LuaStorageError;
   /** A batch changed external tables. */
   change: LuaChangeEvent;
 }

@@ -7,6 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import type { Changes } from "#js/changes.js";
 import { openStore } from "#js/open_store.js";
 import { TableStore } from "#js/table_store.js";
 import { Random, settled } from "./helpers.ts";
@@ -65,6 +66,7 @@ class Sequence {
   worlds = ["[]"];
   keys;
   follower: TableStore | undefined;
+  told: Map<string, Map<string, string>> | undefined;
 
   constructor(readonly seed: number) {
     this.random = new Random(seed);
@@ -86,6 +88,15 @@ class Sequence {
     assert.equal(sorted(contents(await openStore(this.backend))), this.model.image(), `seed ${this.seed}`);
     assert.equal(sorted(contents(this.store)), this.model.image(), `seed ${this.seed}`);
     if (this.follower !== undefined) assert.equal(image(this.follower), image(this.store), `seed ${this.seed}`);
+    await settled();
+    for (const [name, entries] of this.told ?? []) {
+      const there = this.model.tables.get(name) ?? new Map<string, string>();
+      assert.deepEqual(
+        [...entries].sort(([a], [b]) => (a < b ? -1 : 1)),
+        [...there].sort(([a], [b]) => (a < b ? -1 : 1)),
+        `seed ${this.seed}: what the reader was told`,
+      );
+    }
     await this.store.close();
   }
 
@@ -99,7 +110,26 @@ class Sequence {
     this.store = await openStore(backend);
     this.store.on("storage-error", () => {});
     this.follower = random.below(3) === 0 ? await backend.follower() : undefined;
+    this.told = undefined;
     this.follower?.on("storage-error", (error) => assert.fail(error as Error));
+    // What it is told must lead from what it had to what it has.
+    if (this.follower !== undefined && random.below(2) === 0) this.listen(this.follower);
+  }
+
+  /** A reader that is never looked into: it knows only what it is told. */
+  listen(follower: TableStore): void {
+    // Unpacked only by listening.
+    this.told = new Map([...JSON.parse(this.worlds[0] as string)].map(([name, entries]) => [name, new Map(entries)]));
+    const told = this.told;
+    follower.on("change", ({ list }: Changes) => {
+      for (const { table: name, key, old, new: value } of list) {
+        let table = told.get(name);
+        if (table === undefined) told.set(name, (table = new Map()));
+        assert.equal(table.get(key), old, `seed ${this.seed}: what it was`);
+        if (value === undefined) table.delete(key);
+        else table.set(key, value);
+      }
+    });
   }
 
   operation(step: number): void {

@@ -2,9 +2,12 @@
 
 export const name = "perilune";
 
+/** As the package's exports say: with files where there are any. */
+const ENTRY = globalThis.document === undefined && globalThis.WorkerGlobalScope === undefined ? "node" : "index";
+
 /** Not `import(...)` at the top: loading is part of what the cold start measures. */
 export async function create(options = {}) {
-  const { Lua } = await import(new URL("../../web/dist/index.js", import.meta.url).href);
+  const { Lua } = await import(new URL(`../../web/dist/${ENTRY}.js`, import.meta.url).href);
   const lua = await Lua.create(options);
   return {
     eval: (code) => lua.eval(code),

@@ -57,6 +57,23 @@ test("runs in Node as the README has it", () => {
   assert.equal(run("node", "main.mjs"), '[1,[1.5,"two",[3]],1]\n');
 });
 
+test("keeps tables in a file, from one process to the next", () => {
+  write(
+    "count.mjs",
+    `import { Lua } from "perilune";
+     const lua = await Lua.create({ storage: "file:notes.perilune", durability: "strict" });
+     lua.table("t").set("n", (lua.table("t").get("n") ?? 0) + 1);
+     console.log(lua.eval("return ext.table('t').n"));
+     await lua.flush();
+     // Killed: nothing of it is lost, and nobody is locked out.
+     if (process.argv[2] === "die") process.kill(process.pid, "SIGKILL");
+     await lua.close();`,
+  );
+  assert.equal(run("node", "count.mjs"), "1\n");
+  assert.throws(() => run("node", "count.mjs", "die"));
+  assert.equal(run("node", "count.mjs"), "3\n");
+});
+
 test("has types that a strict user can compile against", () => {
   write(
     "types.ts",

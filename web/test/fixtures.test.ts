@@ -63,7 +63,7 @@ suite("what older versions left is read as it was written", () => {
     assert.equal(storage.commits, 0);
     lua.eval("ext.table('list').more = 1");
     await lua.close();
-    assert.ok(storage.commits === 1);
+    assert.deepEqual([storage.commits], [1]);
   });
 
   test("a log of format 1", async () => {

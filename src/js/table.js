@@ -119,6 +119,7 @@ export class Table {
     this.rawAge = 0;
     /** Index of the page where `next` found its last answer. */
     this.hint = 0;
+    /** How many pages were filled and are empty. */
     this.emptied = 0;
     this.dropped = false;
     /** Listed in `TableStore.dirtyTables`. */
@@ -385,6 +386,7 @@ export class Table {
     store.journal.push(entry, undefined);
     // The Map first: it is what may be full.
     /** @type {Map<string, Entry>} */ (this.entries).set(key, entry);
+    if (page.count === 0 && page.slots.length > 0) this.emptied -= 1;
     page.slots[seq - page.first] = entry;
     page.count += 1;
     page.bytes += bytes;

@@ -251,7 +251,12 @@ export class TableStore {
   soilAll() {
     for (const table of this.tables.values()) {
       if (table.missing) continue;
-      if (table.entries === null) table.unpack();
+      try {
+        if (table.entries === null) table.unpack();
+      } catch {
+        // It was damaged before: there is nothing to write, and whoever uses it is told.
+        continue;
+      }
       this.soilTable(table);
       for (const page of table.pages) {
         page.stored = null;

@@ -7,6 +7,22 @@ import type { Page } from "playwright-core";
 import { vectors } from "../test/helpers.ts";
 import { reload, setUp, type Setup } from "./browser.ts";
 
+/** Compares in Lua: what is equal there is equal; `seen` is a table, empty at first. */
+const SAME = `
+  function same(a, b, seen)
+    if math.type(a) ~= math.type(b) or type(a) ~= type(b) then return false end
+    if type(a) ~= "table" then return a == b and (a ~= 0 or 1 / a == 1 / b) or (a ~= a and b ~= b) end
+    if seen[a] then return seen[a] == b end
+    seen[a] = b
+    local n, m = 0, 0
+    for key, value in pairs(a) do
+      n = n + 1
+      if type(key) ~= "table" and not same(value, b[key], seen) then return false end
+    end
+    for _ in pairs(b) do m = m + 1 end
+    return n == m
+  end`;
+
 suite("idb://", () => {
   let setup: Setup;
   before(async () => void (setup = await setUp()));
@@ -35,21 +51,8 @@ suite("idb://", () => {
       ...expressions.map((expression, i) => `v[${i + 1}] = ${expression}`),
       ...keys.map((key, i) => `k[${key}] = ${i}`),
     ].join("\n");
-    // Compares in Lua: what is equal there is equal.
     const comparing = `
-      local function same(a, b, seen)
-        if math.type(a) ~= math.type(b) or type(a) ~= type(b) then return false end
-        if type(a) ~= "table" then return a == b and (a ~= 0 or 1 / a == 1 / b) end
-        if seen[a] then return seen[a] == b end
-        seen[a] = b
-        local n, m = 0, 0
-        for key, value in pairs(a) do
-          n = n + 1
-          if type(key) ~= "table" and not same(value, b[key], seen) then return false end
-        end
-        for _ in pairs(b) do m = m + 1 end
-        return n == m
-      end
+      ${SAME}
       local v, k, wrong = ext.table('values'), ext.table('keys'), {}
       local expected = { ${expressions.map((expression) => `(${expression})`).join(",\n")} }
       for i = 1, ${expressions.length} do
@@ -444,48 +447,36 @@ suite("idb://", () => {
   test("a database of format 1 is taken over, whole and in its order", async () => {
     const page = await setup.open();
     const fixture = JSON.parse(readFileSync(resolve("../tests/vectors/storage/idb-format-1.json"), "utf8"));
-    const wrong = await page.evaluate(async (fixture) => {
-      await new Promise<void>((resolve, reject) => {
-        const request = indexedDB.open("perilune/old", 1);
-        request.onupgradeneeded = () => {
-          for (const [name, keyPath] of [
-            ["meta", "name"],
-            ["tables", "id"],
-            ["entries", ["t", "s"]],
-          ] as const) {
-            const store = request.result.createObjectStore(name, { keyPath: keyPath as string | string[] });
-            for (const record of fixture[name]) store.put(record);
-          }
-        };
-        request.onsuccess = () => {
-          request.result.close();
-          resolve();
-        };
-        request.onerror = () => reject(request.error);
-      });
-      const problems: string[] = [];
-      for (const round of ["upgraded", "opened again"]) {
-        const lua = await perilune.Lua.create({ storage: "idb://old" });
-        lua.eval(`function same(a, b, seen)
-          if math.type(a) ~= math.type(b) or type(a) ~= type(b) then return false end
-          if type(a) ~= "table" then return a == b and (a ~= 0 or 1 / a == 1 / b) or (a ~= a and b ~= b) end
-          seen = seen or {}
-          if seen[a] then return seen[a] == b end
-          seen[a] = b
-          local n, m = 0, 0
-          for key, value in pairs(a) do
-            n = n + 1
-            if type(key) ~= "table" and not same(value, b[key], seen) then return false end
-          end
-          for _ in pairs(b) do m = m + 1 end
-          return n == m
-        end`);
-        const expected = fixture.contents.map(
-          ({ name, rows }: { name: string; rows: [string, string][] }) =>
-            `{ ${name}, { ${rows.map(([key, value]) => `{ ${key}, ${value} }`).join(", ")} } }`,
-        );
-        problems.push(
-          ...(lua.eval(`
+    const wrong = await page.evaluate(
+      async ([fixture, same]) => {
+        await new Promise<void>((resolve, reject) => {
+          const request = indexedDB.open("perilune/old", 1);
+          request.onupgradeneeded = () => {
+            for (const [name, keyPath] of [
+              ["meta", "name"],
+              ["tables", "id"],
+              ["entries", ["t", "s"]],
+            ] as const) {
+              const store = request.result.createObjectStore(name, { keyPath: keyPath as string | string[] });
+              for (const record of fixture[name]) store.put(record);
+            }
+          };
+          request.onsuccess = () => {
+            request.result.close();
+            resolve();
+          };
+          request.onerror = () => reject(request.error);
+        });
+        const problems: string[] = [];
+        for (const round of ["upgraded", "opened again"]) {
+          const lua = await perilune.Lua.create({ storage: "idb://old" });
+          lua.eval(`${same} function equal(a, b) return same(a, b, {}) end`);
+          const expected = fixture.contents.map(
+            ({ name, rows }: { name: string; rows: [string, string][] }) =>
+              `{ ${name}, { ${rows.map(([key, value]) => `{ ${key}, ${value} }`).join(", ")} } }`,
+          );
+          problems.push(
+            ...(lua.eval(`
             local names, wrong = ext.tables(), {}
             for i, pair in ipairs { ${expected.join(",\n")} } do
               local name, rows = table.unpack(pair)
@@ -494,16 +485,18 @@ suite("idb://", () => {
               for key, value in pairs(ext.table(name)) do
                 n = n + 1
                 local row = rows[n]
-                if not row or not (row[1] == key or same(row[1], key)) or not same(row[2], value) then wrong[#wrong + 1] = name .. " " .. n end
+                if not row or not (row[1] == key or equal(row[1], key)) or not equal(row[2], value) then wrong[#wrong + 1] = name .. " " .. n end
               end
               if n ~= #rows then wrong[#wrong + 1] = ("%q has %d entries"):format(name, n) end
             end
             return #wrong > 0 and wrong or { "${round}" }`) as string[]),
-        );
-        await lua.close();
-      }
-      return problems;
-    }, fixture);
+          );
+          await lua.close();
+        }
+        return problems;
+      },
+      [fixture, SAME],
+    );
     assert.deepEqual(wrong, ["upgraded", "opened again"]);
     await page.close();
   });

@@ -58,6 +58,7 @@ suite("order and cursors", () => {
       table.remove("x");
     }
     assert.ok(table.pages.length < 100);
+    assert.ok(table.emptied < 32, "a page that is filled again is not counted as empty");
   });
 });
 

@@ -127,6 +127,14 @@ impl Decoder<'_> {
         }
         match token {
             Token::Table { array, pairs } => self.table(array, pairs, depth),
+            Token::Function(handle) if self.host.is_some() => push_handle(stack, handle, raw::LUA_TFUNCTION),
+            Token::Reference { lua_type, handle } if self.host.is_some() => {
+                push_handle(stack, handle, c_int::from(lua_type))
+            }
+            Token::Null if self.host.is_some() => {
+                stack.push_address(std::ptr::null_mut());
+                Ok(())
+            }
             Token::HostFunction { id, name } if self.is_of_host() => {
                 host_call::push_function(stack, id, name);
                 Ok(())
@@ -140,10 +148,13 @@ impl Decoder<'_> {
                 Ok(())
             }
             Token::BackReference(number) => Err(refuse(stack, FormatError::BadReference(number))),
+            // What only its VM, or its host, can resolve: a store never has it. `push_scalar` took all others.
+            Token::Function(_) => Err(refuse(stack, FormatError::UnknownTag(Tag::Function as u8))),
+            Token::Reference { .. } => Err(refuse(stack, FormatError::UnknownTag(Tag::Reference as u8))),
+            Token::Null => Err(refuse(stack, FormatError::UnknownTag(Tag::Null as u8))),
             Token::HostFunction { .. } => {
                 Err(refuse(stack, FormatError::UnknownTag(Tag::HostFunction as u8)))
             }
-            // `push_scalar` took all others.
             _ => Err(refuse(stack, FormatError::UnknownTag(Tag::HostObject as u8))),
         }
     }
@@ -241,11 +252,11 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
         Token::Float(value) => stack.push_number(value),
         Token::String(bytes) => stack.push_bytes(bytes),
         Token::ExternalTable(name) => ext::push_table(stack, name)?,
-        Token::Function(handle) => return push_handle(stack, handle, raw::LUA_TFUNCTION),
-        Token::Reference { lua_type, handle } => return push_handle(stack, handle, c_int::from(lua_type)),
-        Token::Null => stack.push_address(std::ptr::null_mut()),
         Token::Table { .. }
         | Token::BackReference(_)
+        | Token::Function(_)
+        | Token::Reference { .. }
+        | Token::Null
         | Token::HostFunction { .. }
         | Token::HostObject { .. } => return Ok(false),
     }
@@ -253,10 +264,10 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
 }
 
 /// Pushes what was kept under a handle, if it is of the type it says.
-fn push_handle(stack: Stack, handle: u32, lua_type: c_int) -> Result<bool, Thrown> {
+fn push_handle(stack: Stack, handle: u32, lua_type: c_int) -> Result<(), Thrown> {
     if stack.push_reference(Held::ByHost, i64::from(handle)) {
         if stack.type_of(-1) == lua_type {
-            return Ok(true);
+            return Ok(());
         }
         stack.pop(1);
     }

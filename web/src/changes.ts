@@ -1,6 +1,7 @@
 /** What a batch has changed, as listeners see it. */
 import type { Change, Changes } from "#js/changes.js";
 import { Reader } from "./reader.js";
+import { storedRealm } from "./stored.js";
 import { binaryToText, fromBinary } from "./utf8.js";
 import type { LuaKey, LuaValue, Realm } from "./values.js";
 
@@ -48,7 +49,7 @@ export function withChanges<E extends object>(
 }
 
 function changesOf(list: readonly Change[], realm: Realm): LuaChange[] {
-  const reader = new Reader(realm);
+  const reader = new Reader(storedRealm(realm));
   const decode = (binary: string | undefined) => (binary === undefined ? undefined : reader.single(fromBinary(binary)));
   return list.map((change) => ({
     table: binaryToText(change.table),

@@ -3,9 +3,23 @@
  * values as docs/codec.md section 1 has them. A value with a handle or an id in it would name what was never given away.
  */
 import { checkName } from "#js/table_store.js";
+import { LuaStorageError } from "./errors.js";
+import { HostTable } from "./host_table.js";
 import { encodeKey } from "./keys.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { fromBinary } from "./utf8.js";
+import type { Realm } from "./values.js";
+
+/**
+ * A realm for values that come from storage: they have no handles and no ids of the host in them, and who puts some there
+ * must not get what they name.
+ */
+export function storedRealm(realm: Realm): Realm {
+  const refuse = () => {
+    throw new LuaStorageError("corrupt", "the stored data is damaged: a value that only a running Lua can hold");
+  };
+  return { host: new HostTable(), function: refuse, reference: refuse, external: (name) => realm.external(name) };
+}
 
 /** A key, written in the one way that there is for it. */
 export function isStoredKey(binary: string): boolean {

@@ -8,6 +8,7 @@ import { withChanges, type LuaChange, type LuaChangeEvent } from "./changes.js";
 import { LuaClosedError, storageError } from "./errors.js";
 import { encodeKey } from "./keys.js";
 import { Reader } from "./reader.js";
+import { storedRealm } from "./stored.js";
 import { fromBinary, binaryToText } from "./utf8.js";
 import type { LuaKey, LuaValue, Realm } from "./values.js";
 import { isPlain, toStored } from "./writer.js";
@@ -33,7 +34,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
   constructor(table: Table, realm: Realm) {
     this.name = binaryToText(table.name);
     this.#table = table;
-    this.#reader = new Reader(realm);
+    this.#reader = new Reader(storedRealm(realm));
     this.#realm = realm;
   }
 

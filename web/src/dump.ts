@@ -56,9 +56,11 @@ export function dumpTables(store: TableStore): Uint8Array<ArrayBuffer> {
 }
 
 /** Makes the store what a dump says, in one batch. Everything is checked before anything is changed. */
-export function loadTables(store: TableStore, dump: Uint8Array | string, keep: boolean): void {
-  if (typeof dump !== "string" && !(dump instanceof Uint8Array))
-    throw new TypeError("a dump is a Uint8Array or a string");
+export function loadTables(store: TableStore, given: Uint8Array | ArrayBuffer | string, keep: boolean): void {
+  const dump = given instanceof ArrayBuffer ? new Uint8Array(given) : given;
+  if (typeof dump !== "string" && !(dump instanceof Uint8Array)) {
+    throw new TypeError("a dump is a Uint8Array, an ArrayBuffer or a string");
+  }
   try {
     const tables = typeof dump === "string" ? readJson(dump) : readDump(dump);
     const names = new Set(tables.map(([name]) => name));

@@ -221,7 +221,7 @@ export class Lua {
    */
   transaction<T>(work: () => T): T {
     this.#vm.checkOpen();
-    checkFunction(work);
+    if (typeof work !== "function") throw new TypeError(`transaction takes a function, not a ${typeName(work)}`);
     return this.#vm.transaction(work);
   }
 
@@ -244,7 +244,7 @@ export class Lua {
    * with `keep` left alone. Throws a `LuaStorageError` when it is damaged (`corrupt`), of a later version (`newer`), or
    * something else (`foreign`).
    */
-  load(dump: Uint8Array | string, options: { keep?: boolean } = {}): void {
+  load(dump: Uint8Array | ArrayBuffer | string, options: { keep?: boolean } = {}): void {
     this.#vm.checkOpen();
     loadTables(this.#vm.store, dump, options.keep === true);
   }

@@ -409,7 +409,7 @@ suite("damage", () => {
     for (const json of ["null", "1", "[]", "{}", '"perilune"', '{"perilune": "1"}', '{"version": 1, "tables": []}']) {
       assertRefused(json, /^foreign$/, json);
     }
-    for (const wrong of [null, undefined, 5, {}, [1], new ArrayBuffer(3), new Uint16Array(3)]) {
+    for (const wrong of [null, undefined, 5, {}, [1], new DataView(new ArrayBuffer(3)), new Uint16Array(3)]) {
       assert.throws(() => loadTables(new TableStore(), wrong as never, false), TypeError);
     }
   });
@@ -1042,4 +1042,19 @@ suite("dumps of this version", () => {
       await Promise.all([lua.close(), written.close(), again.close()]);
     });
   }
+});
+
+test("a dump may come as an ArrayBuffer, as fetch gives it", async () => {
+  const lua = await Lua.create();
+  lua.table("t").set("a", 1);
+  const { buffer } = lua.dump();
+  lua.table("t").set("a", 2);
+  lua.load(buffer);
+  assert.equal(lua.table("t").get("a"), 1);
+  assert.throws(() => lua.load([1] as never), { name: "TypeError", message: /Uint8Array, an ArrayBuffer or a string/ });
+  assert.throws(() => lua.transaction(5 as never), {
+    name: "TypeError",
+    message: "transaction takes a function, not a number",
+  });
+  await lua.close();
 });

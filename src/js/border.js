@@ -13,6 +13,7 @@
  */
 
 import { binaryToBytes, bytesToBinary } from "./binary.js";
+import { storeError } from "./store_error.js";
 
 /** What the table imports return when they fail. @type {Readonly<Record<string, number>>} */
 export const FAILURE_CODES = { closed: -2, "read-only": -3, "too-large": -4, host: -5, name: -6 };
@@ -95,14 +96,14 @@ export function createBorder({ memory, output = toConsole, panic = console.error
   /** @param {number} id */
   function store(id) {
     const found = stores[id];
-    if (found === undefined) throw Object.assign(new Error("the store is closed"), { code: "closed" });
+    if (found === undefined) throw storeError("closed", "the store is closed");
     return found;
   }
 
   /** @param {number} id */
   function tableOf(id) {
     const found = tables[id];
-    if (found === undefined) throw Object.assign(new Error("the table was dropped"), { code: "closed" });
+    if (found === undefined) throw storeError("closed", "the table was dropped");
     return found;
   }
 

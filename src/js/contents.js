@@ -5,6 +5,7 @@
  */
 
 import {
+  CRC_BYTES,
   ENTRY_BYTES_MAX,
   PAGE_ENTRIES,
   PART_BYTES,
@@ -18,7 +19,6 @@ import {
 } from "./records.js";
 import { INLINE, Page, Table, unpackPage } from "./table.js";
 
-const CRC_BYTES = 4;
 /** Beyond these no entry has a place, or a part. */
 const PAGES_MAX = Math.floor(Number.MAX_SAFE_INTEGER / PAGE_ENTRIES);
 const PARTS_MAX = partCount(ENTRY_BYTES_MAX);
@@ -74,11 +74,6 @@ export class Contents {
     }
   }
 
-  /** The tables, each with what it says of itself. */
-  *heads() {
-    for (const { head } of this.#tables.values()) if (head) yield head;
-  }
-
   /**
    * Makes the store what the records say. For `TableStore.adopt`.
    * @param {TableStore} store
@@ -116,10 +111,8 @@ export class Contents {
     table.rawAge += 1;
     if (this.#complete) Object.assign(table, { pages: [], tail: null });
     // In order: each is then put at the end.
-    for (const [number, raw] of [...pages].sort(([a], [b]) => a - b)) {
-      if (raw === null) table.pages = table.pages.filter((page) => page.number !== number);
-      else table.page(number).raw = raw;
-    }
+    for (const [number, raw] of [...pages].sort(([a], [b]) => a - b)) if (raw !== null) table.page(number).raw = raw;
+    table.pages = table.pages.filter((page) => pages.get(page.number) !== null);
     const byNumber = new Map(table.pages.map((page) => [page.number, page]));
     for (const [seq, given] of parts) {
       const page = byNumber.get(Page.numberOf(seq));

@@ -33,7 +33,7 @@ import { recordsOfFormat1 } from "./records.js";
  * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
  * a tab that stays open does not.
  */
-const LOCK_WAIT_MS = 3000;
+export const LOCK_WAIT_MS = 3000;
 
 /** @typedef {import("./indexeddb_database.js").Change} Change */
 /** @typedef {import("./indexeddb_database.js").Progress} Progress */

@@ -16,6 +16,7 @@
  * - What this version does not understand is left untouched.
  * - Nothing here holds the page up: what is large is read and written in pieces, each in a task of its own.
  */
+import { storeError } from "./store_error.js";
 
 /** The layout above. */
 export const FORMAT_VERSION = 2;
@@ -449,5 +450,5 @@ export function wrapped(cause, what) {
  * @param {unknown} [cause]
  */
 export function storageError(code, message, cause) {
-  return Object.assign(new Error(message, cause === undefined ? {} : { cause }), { code });
+  return storeError(code, message, cause);
 }

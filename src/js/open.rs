@@ -61,6 +61,7 @@ carried! {
     "/src/js/indexeddb_follower.js" followIndexedDb;
     "/src/js/indexeddb_log.js" retireTornLog;
     "/src/js/records.js" parseKey;
+    "/src/js/store_error.js" storeError;
     "/src/js/table.js" storedOf;
     "/src/js/write_behind.js" writeBehind;
 }

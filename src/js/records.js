@@ -14,6 +14,7 @@
 
 import { binaryToBytes, bytesToBinary } from "./binary.js";
 import { crc32 } from "./crc32.js";
+import { storeError } from "./store_error.js";
 
 /** Entries in a page: so many are written when one of them changes. */
 export const PAGE_ENTRIES = 64;
@@ -27,7 +28,8 @@ export const PART_BYTES = 2 ** 20;
 /** Of one entry, key and value together. */
 export const ENTRY_BYTES_MAX = 64 * 2 ** 20 + 1024;
 
-const CRC_BYTES = 4;
+/** At the end of each record. */
+export const CRC_BYTES = 4;
 /** Place, lengths and what marks an entry that lies apart. */
 const ENTRY_HEAD_BYTES_MAX = 12;
 const TABLE_HEAD_BYTES = 24;
@@ -264,7 +266,7 @@ export function* recordsOfFormat1(tables) {
  * @param {string} key of the record
  */
 export function corrupt(key) {
-  return Object.assign(new Error(`the stored data is damaged (record ${key})`), { code: "corrupt" });
+  return storeError("corrupt", `the stored data is damaged (record ${key})`);
 }
 
 /**

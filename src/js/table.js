@@ -12,6 +12,7 @@
  */
 
 import { ENTRY_BYTES_MAX, PAGE_ENTRIES, corrupt, decodePage, decodeParts, pageKey, tableKey } from "./records.js";
+import { storeError } from "./store_error.js";
 
 /** What an entry counts against the limit beside its key and value: about what the Map and the objects take. */
 export const ENTRY_OVERHEAD_BYTES = 128;
@@ -570,13 +571,4 @@ function refusal(table) {
   if (mode === "closed") return storeError("closed", "the store is closed");
   if (table.dropped) return storeError("closed", "the table was dropped");
   return storeError("read-only", "the store is read-only");
-}
-
-/**
- * An error that says by its `code` what it is.
- * @param {string} code
- * @param {string} message
- */
-export function storeError(code, message) {
-  return Object.assign(new Error(message), { code });
 }

@@ -12,7 +12,8 @@
 import { Changes } from "./changes.js";
 import { Flight, pageRecords } from "./flight.js";
 import { encodeTable, tableKey } from "./records.js";
-import { Clearing, Entry, Table, storeError } from "./table.js";
+import { storeError } from "./store_error.js";
+import { Clearing, Entry, Table } from "./table.js";
 
 /** The longest name of a table, in bytes of UTF-8. */
 export const TABLE_NAME_BYTES_MAX = 1024;

@@ -10,6 +10,8 @@
  *   failure is told to whoever listens and to whoever waits in `flush()`.
  */
 
+import { storeError } from "./store_error.js";
+
 /** First and longest pause before a failed commit is tried again. */
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 30_000;
@@ -241,5 +243,5 @@ export class WriteBehind {
 }
 
 function closedError() {
-  return Object.assign(new Error("the storage is closed"), { code: "closed" });
+  return storeError("closed", "the storage is closed");
 }

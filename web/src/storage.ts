@@ -1,5 +1,5 @@
 /** From the `storage` option to a store with its contents. */
-import { openIndexedDb } from "#js/indexeddb.js";
+import { LOCK_WAIT_MS, openIndexedDb } from "#js/indexeddb.js";
 import { followIndexedDb } from "#js/indexeddb_follower.js";
 import { followStore, openStore } from "#js/open_store.js";
 import { TableStore } from "#js/table_store.js";
@@ -26,8 +26,6 @@ export type StorageOptions = Pick<
   LuaOptions,
   "storage" | "storageLimit" | "durability" | "readOnly" | "lockTimeout" | "onProgress"
 >;
-
-const LOCK_TIMEOUT_MS = 3000;
 
 let fileStorage: FileStorage | undefined;
 
@@ -72,7 +70,7 @@ function flushWhenHidden(store: TableStore): void {
 
 function openBackend(storage: string | Backend, options: StorageOptions): Promise<Backend> | Backend {
   if (typeof storage !== "string") return storage;
-  const { durability = "relaxed", lockTimeout = LOCK_TIMEOUT_MS } = options;
+  const { durability = "relaxed", lockTimeout = LOCK_WAIT_MS } = options;
   const [scheme, name] = split(storage);
   if (scheme === "idb") return openIndexedDb(name, { durability, lockTimeout });
   return files(storage, scheme).open(name, { durability, lockTimeout });

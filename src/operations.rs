@@ -77,6 +77,27 @@ pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     Ok(())
 }
 
+/// Lets go of all that the host holds, but for the handles that the list names: it is another host.
+pub(crate) fn disown(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
+    let kept = bridge::push_list(stack, input)?;
+    let mut held = 0;
+    stack.release_references(Held::ByHost, |handle| {
+        let keeps = (1..=kept).any(|index| stack.integer(index) == Some(i64::from(handle)));
+        held += usize::from(keeps);
+        keeps
+    });
+    context(stack).handles = held;
+    stack.set_top(0);
+    Ok(())
+}
+
+/// `math.random` starts anew from the host's randomness.
+pub(crate) fn reseed(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
+    stdlib::push_random_seed(stack);
+    stack.call(0, 0);
+    Ok(())
+}
+
 /// Why a handle holds nothing.
 pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, or belongs to another VM";
 

@@ -41,6 +41,8 @@ mod op {
     pub const LIBRARIES: u32 = 19;
     pub const EVAL_ENV: u32 = 20;
     pub const START_EVAL_ENV: u32 = 21;
+    pub const DISOWN: u32 = 22;
+    pub const RESEED: u32 = 23;
 }
 pub use op::*;
 
@@ -124,6 +126,8 @@ impl Vm {
             STATS => operations::stats,
             LIMIT => return self.request_limit(frame, input),
             REGISTER => operations::register,
+            DISOWN => operations::disown,
+            RESEED => operations::reseed,
             LIBRARIES => match stdlib::unknown_library(input) {
                 Ok(None) => operations::libraries,
                 Ok(Some(name)) => return self.refuse_library(frame, name),

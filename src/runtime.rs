@@ -131,7 +131,7 @@ impl Runtime {
         if limit < MEMORY_MIN_BYTES {
             return Err(Error::usage(format!("memory limit of {limit} bytes is below {MEMORY_MIN_BYTES}")));
         }
-        let stack_slots = (limit / MEMORY_BYTES_PER_STACK_SLOT).min(STACK_SLOTS_MAX);
+        let stack_slots = stack_slots(limit);
         let seed = host.random_u64();
         let memory = Box::new(Memory::new(limit, lua_capacity, stack_slots));
         set_hash_seed(seed as u32);
@@ -156,6 +156,12 @@ impl Runtime {
         Ok(runtime)
     }
 
+    /// Other limits from now on, between two calls.
+    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
+    pub(crate) fn limit_memory(&mut self, limit: usize, lua_capacity: usize) {
+        self.context().memory.set_limit(limit, lua_capacity, stack_slots(limit));
+    }
+
     /// Starts with defaults: see [`Builder`].
     pub fn builder() -> Builder {
         Builder::default()
@@ -174,6 +180,11 @@ impl Drop for Runtime {
         // SAFETY: the context came from `Box::leak`, and the state that pointed to it is gone.
         drop(unsafe { Box::from_raw(self.context.as_ptr()) });
     }
+}
+
+/// Of Lua's stack, for so much memory.
+fn stack_slots(memory_bytes: usize) -> usize {
+    (memory_bytes / MEMORY_BYTES_PER_STACK_SLOT).min(STACK_SLOTS_MAX)
 }
 
 fn out_of_memory() -> Error {

@@ -35,7 +35,7 @@ const HOST_FAILED = -5;
  * @property {Host} host answers the calls of host functions
  * @property {() => boolean} [interrupted] whether what runs should end; asked often, and must not throw
  * @property {() => number} [now] milliseconds since 1970, for both clocks of the program; must not throw
- * @property {() => number} [random] 32 random bits; must not throw
+ * @property {() => number | undefined} [random] 32 random bits, or undefined: the platform's; must not throw
  */
 
 /**
@@ -72,6 +72,9 @@ export function createBorder({ memory, output = toConsole, panic = console.error
   const dropped = [];
   /** @type {Failure | null} */
   let failure = null;
+  /** How far the program's clock is ahead of the host's: that of a VM that was woken up goes on where it was. */
+  let ahead = 0;
+  const monotonic = now ?? (() => performance.now());
 
   function fresh() {
     // A detached view has length 0.
@@ -292,7 +295,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     },
 
     clock_ms: now ?? (() => Date.now()),
-    monotonic_ms: now ?? (() => performance.now()),
+    monotonic_ms: () => monotonic() + ahead,
     timer_ms: () => performance.now(),
     interrupted: () => (interrupted?.() ? 1 : 0),
 
@@ -303,7 +306,8 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     },
 
     random_u32() {
-      if (random !== undefined) return random();
+      const given = random?.();
+      if (given !== undefined) return given;
       try {
         return /** @type {number} */ (crypto.getRandomValues(new Uint32Array(1))[0]);
       } catch {
@@ -348,6 +352,27 @@ export function createBorder({ memory, output = toConsole, panic = console.error
     /** @param {number} id */
     detach(id) {
       stores[id] = undefined;
+    },
+
+    /** What the module knows of this side, for a photo of it: the names of its tables (null: dropped), and its clock. */
+    photograph: () => ({
+      tables: tables.map((table) => (table === undefined || table.dropped ? null : table.name)),
+      clock: monotonic() + ahead,
+    }),
+
+    /**
+     * The module has the memory of another: its tables are those of these names, and its clock does not step back.
+     * @param {{ readonly tables: readonly (string | null)[], readonly clock: number }} photo
+     */
+    wake({ tables: names, clock }) {
+      for (const name of names) {
+        const table = name === null ? undefined : store(0).open(name);
+        const id = tables.push(table) - 1;
+        if (table !== undefined) ids.set(table, id);
+      }
+      const behind = clock - monotonic();
+      // A clock of the user's own says what time it is, as long as that is not before.
+      ahead = now === undefined ? behind : Math.max(0, behind || 0);
     },
 
     /** The last failure since this was asked, or null. */

@@ -18,6 +18,8 @@ mod functions;
 mod heap;
 mod host;
 #[cfg(feature = "shell")]
+pub mod image;
+#[cfg(feature = "shell")]
 mod io_buffer;
 mod open;
 mod panic;

@@ -67,8 +67,7 @@ pub extern "C" fn init() -> i32 {
         return Outcome::Memory as i32;
     }
     let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
-    // Stack, static data and IO buffer come first, and Rust's buffers must have room.
-    let lua_capacity = memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES);
+    let lua_capacity = lua_capacity(memory_bytes);
     match Runtime::assemble(
         host,
         store,
@@ -82,6 +81,31 @@ pub extern "C" fn init() -> i32 {
         }
         Err(_) => Outcome::Memory as i32,
     }
+}
+
+/// What is left for Lua: stack, static data and IO buffer come first, and Rust's buffers must have room.
+fn lua_capacity(memory_bytes: usize) -> usize {
+    memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES)
+}
+
+/// Instead of `init`, when the memory is that of another instance of this module, which was between two calls: sets the bytes
+/// of linear memory, 0 for what they were there. Returns 0, 3 when it is larger already, 8 when there is no VM in it.
+#[unsafe(no_mangle)]
+pub extern "C" fn wake(memory_limit: u32) -> i32 {
+    let shell = shell();
+    shell.io.owner = Owner::Js;
+    let limit = match memory_limit {
+        0 if shell.memory_limit == 0 => MEMORY_DEFAULT_BYTES,
+        0 => shell.memory_limit,
+        limit => limit as usize,
+    };
+    let Some(runtime) = &mut shell.runtime else { return Outcome::Usage as i32 };
+    if limit < MEMORY_MIN_BYTES || !heap::set_limit(limit) {
+        return Outcome::Memory as i32;
+    }
+    shell.memory_limit = limit;
+    runtime.limit_memory(limit, lua_capacity(limit));
+    0
 }
 
 /// Address of the IO buffer.

@@ -20,11 +20,11 @@ pub(crate) struct Memory {
     stack_slots_max: Cell<c_int>,
     used: Cell<usize>,
     peak: Cell<usize>,
-    limit: usize,
+    limit: Cell<usize>,
     /// `used`, with what the allocator adds to each block.
     footprint: Cell<usize>,
     /// Most that `footprint` may be ...
-    capacity: usize,
+    capacity: Cell<usize>,
     /// ... and may be now.
     ceiling: Cell<usize>,
     /// Growing allocations that tests let pass, and how many after those are refused.
@@ -48,9 +48,9 @@ impl Memory {
             stack_slots_max: Cell::new(c_int::try_from(stack_slots_max).unwrap_or(c_int::MAX)),
             used: Cell::new(0),
             peak: Cell::new(0),
-            limit,
+            limit: Cell::new(limit),
             footprint: Cell::new(0),
-            capacity,
+            capacity: Cell::new(capacity),
             ceiling: Cell::new(capacity),
             #[cfg(test)]
             starved: Cell::new(None),
@@ -68,7 +68,16 @@ impl Memory {
     }
 
     pub(crate) fn limit(&self) -> usize {
-        self.limit
+        self.limit.get()
+    }
+
+    /// Other limits from now on, while the host allocates: those of `new`.
+    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
+    pub(crate) fn set_limit(&self, limit: usize, capacity: usize, stack_slots_max: usize) {
+        self.limit.set(limit);
+        self.capacity.set(capacity);
+        self.stack_slots_max.set(c_int::try_from(stack_slots_max).unwrap_or(c_int::MAX));
+        self.for_host();
     }
 
     /// Lets so many growing allocations pass, and refuses the next `refused` ones.
@@ -100,19 +109,19 @@ impl Memory {
     /// From here on a script allocates.
     #[inline]
     pub(crate) fn for_script(&self) {
-        self.ceiling.set(self.capacity - HOST_RESERVE_BYTES);
+        self.ceiling.set(self.capacity.get() - HOST_RESERVE_BYTES);
     }
 
     /// From here on the host does.
     #[inline]
     pub(crate) fn for_host(&self) {
-        self.ceiling.set(self.capacity);
+        self.ceiling.set(self.capacity.get());
     }
 
     /// Who allocates now?
     #[inline]
     pub(crate) fn is_for_script(&self) -> bool {
-        self.ceiling.get() != self.capacity
+        self.ceiling.get() != self.capacity.get()
     }
 
     /// The `lua_Alloc` function; its userdata is a `Memory`.

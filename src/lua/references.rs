@@ -56,6 +56,24 @@ impl Stack {
         self.pop(1);
     }
 
+    /// Lets all of them go but those that `keeps` says. `[-0, +0, -]`
+    pub(crate) fn release_references(self, held: Held, mut keeps: impl FnMut(c_int) -> bool) {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+        // SAFETY: the state is valid, and a table is on top.
+        let last = unsafe { raw::lua_rawlen(self.as_ptr(), -1) } as c_int;
+        for number in 1..=last {
+            let found = self.raw_get_index(-1, i64::from(number));
+            self.pop(1);
+            // luaL_ref keeps its list of free numbers in the table, as numbers.
+            if matches!(found, raw::LUA_TNIL | raw::LUA_TNUMBER) || keeps(number) {
+                continue;
+            }
+            // SAFETY: as in `release_reference`.
+            unsafe { raw::luaL_unref(self.as_ptr(), -1, number) };
+        }
+        self.pop(1);
+    }
+
     /// Pushes what is held under a number; false (and nothing) when that is nothing. `[-0, +(0|1), -]`
     pub(crate) fn push_reference(self, held: Held, number: i64) -> bool {
         self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());

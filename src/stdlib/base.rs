@@ -15,10 +15,17 @@ lua_function!(collect_garbage = collect_garbage_inner);
 
 /// The registry's place for `collectgarbage`.
 static COLLECT_GARBAGE: u8 = 0;
+/// The registry's place for `math.randomseed`.
+static RANDOM_SEED: u8 = 0;
 
 /// Pushes `collectgarbage`, whatever the global of that name is now. `[-0, +1, -]`
 pub(crate) fn push_collect_garbage(stack: Stack) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&COLLECT_GARBAGE).cast());
+}
+
+/// Pushes `math.randomseed`, likewise. `[-0, +1, -]`
+pub(crate) fn push_random_seed(stack: Stack) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&RANDOM_SEED).cast());
 }
 
 /// Takes away and replaces. `[-0, +0, m]`
@@ -88,6 +95,8 @@ fn own_random_seed(stack: Stack, seed: u64) {
     unsafe { raw::lua_getupvalue(stack.as_ptr(), -1, 1) };
     stack.push_copy(-2);
     stack.push_function(random_seed, 2);
+    stack.push_copy(-1);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&RANDOM_SEED).cast());
     stack.set_field(-3, c"randomseed");
     stack.pop(2);
 }

@@ -4,7 +4,7 @@
 //! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, everything of `debug` but traceback, files and
 //! processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
 
-pub(crate) use self::base::push_collect_garbage;
+pub(crate) use self::base::{push_collect_garbage, push_random_seed};
 use crate::lua::{Stack, Thrown, raw};
 
 pub(crate) use self::libraries::{keep as keep_libraries, unknown as unknown_library};

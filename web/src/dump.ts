@@ -82,6 +82,16 @@ export function loadTables(store: TableStore, given: Uint8Array | ArrayBuffer | 
   }
 }
 
+/** Makes a store that has nothing, and writes nowhere, what a dump says, down to the order in which loops are. */
+export function adoptTables(store: TableStore, dump: Uint8Array): void {
+  try {
+    if (!readDump(dump).every(isStorable)) throw damaged();
+    store.adopt(contentsOf(dump));
+  } catch (error) {
+    throw storageError(error);
+  }
+}
+
 /** Checksums tell damage; they do not tell who has made them. */
 function isStorable([name, entries]: DumpedTable): boolean {
   return isTableName(name) && entries.every(([key, value]) => isStoredKey(key) && isStoredValue(value));

@@ -7,7 +7,17 @@
 
 /** What went wrong; the same words on the Rust side. */
 export type LuaErrorKind =
-  "runtime" | "syntax" | "memory" | "timeout" | "interrupt" | "storage" | "value" | "usage" | "closed" | "bug";
+  | "runtime"
+  | "syntax"
+  | "memory"
+  | "timeout"
+  | "interrupt"
+  | "storage"
+  | "value"
+  | "usage"
+  | "closed"
+  | "bug"
+  | "image";
 
 /** What is known of an error beside its message. */
 export interface LuaErrorDetails {
@@ -111,6 +121,24 @@ export class LuaStorageError extends LuaError {
 
   static {
     named(this, "LuaStorageError");
+  }
+}
+
+/** What was given is no image that this module can wake up. Nothing was changed. */
+export class LuaImageError extends LuaError {
+  /**
+   * Why, for programs: `foreign` (no image), `newer` (of a later format), `build` (of another build of the wasm module),
+   * `corrupt` (damaged).
+   */
+  readonly code: string;
+
+  constructor(code: string, message: string, details: LuaErrorDetails = {}) {
+    super("image", message, details);
+    this.code = code;
+  }
+
+  static {
+    named(this, "LuaImageError");
   }
 }
 

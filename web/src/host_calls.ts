@@ -7,14 +7,14 @@
  * - Nothing is thrown: whatever goes wrong is raised in Lua.
  */
 import type { LuaError } from "./errors.js";
-import type { HostFunction } from "./host_table.js";
+import { LuaTombstone, type HostFunction } from "./host_table.js";
 import type { Memory } from "./memory.js";
 import { writeOne } from "./plain.js";
 import type { Reader } from "./reader.js";
 import { readMember, thrown, writeMember } from "./refs.js";
 import type { RaisedErrors } from "./reply.js";
 import { End, HOST_ID_FIRST, Service, Tag } from "./tags.js";
-import { cancelHook, type Wait } from "./tasks.js";
+import { hooksOf, type Wait } from "./tasks.js";
 import type { LuaValue, Realm } from "./values.js";
 import { message } from "./writer.js";
 
@@ -93,6 +93,7 @@ export class HostCalls {
       // By its id: an object may have been given more than once, with other members.
       const entry = this.#realm.host.entry(this.#memory.fresh().view.getUint32(args + 5, true));
       if (entry?.tag !== Tag.hostObject) throw new Error("there is no such host object");
+      if (entry.value instanceof LuaTombstone) throw new Error(`${entry.label} stayed behind when the image was made`);
       const [, key, value] = values;
       const result: unknown = id === Service.get ? readMember(entry, key) : writeMember(entry, key, value);
       return this.#result(result, entry.label, key, mayWait, out, capacity);
@@ -217,5 +218,5 @@ function waitFor(thenable: PromiseLike<unknown>, name: string): Wait {
   const promise = new Promise((resolve) => resolve(thenable));
   // Who waits will be told. When nobody does, nothing is lost but what was given up.
   promise.catch(() => {});
-  return { promise, name, cancel: cancelHook(thenable) };
+  return { promise, name, ...hooksOf(thenable) };
 }

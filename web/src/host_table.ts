@@ -5,8 +5,10 @@
  * - One value has one id while Lua holds it. Each writing of the id is a use; when Lua has given all uses back, the
  *   entry goes and the id is free. Ids of registered functions stay.
  * - Lua knows numbers only: what may be done with the value behind one is in its entry, here.
+ * - What stayed behind when a VM was woken up from an image is a tombstone: it says so to whoever uses it.
  */
 import { LuaFunction } from "./handles.js";
+import type { HostPhoto } from "./image/meta.js";
 import { className, wellFormed } from "./names.js";
 import { hostObject, type Members } from "./refs.js";
 import { HOST_ID_FIRST, Tag } from "./tags.js";
@@ -29,6 +31,17 @@ export interface Entry {
   key: object;
 }
 
+/** Stands for an object of JavaScript that a VM held when it was photographed, and that is not here. */
+export class LuaTombstone {
+  /** What `tostring` shows of it in Lua. */
+  readonly label: string;
+
+  /** @internal */
+  constructor(label: string) {
+    this.label = label;
+  }
+}
+
 /** The ids of one VM. */
 export class HostTable {
   /** By id; the first places stay empty. */
@@ -36,6 +49,8 @@ export class HostTable {
   readonly #free: number[] = [];
   readonly #ids = new Map<object, number>();
   readonly #names = new Map<string, number>();
+  /** Registered before an image was made, and not since it was woken up. */
+  readonly #missing = new Set<number>();
 
   /** What is behind an id. */
   entry(id: number): Entry | undefined {
@@ -60,7 +75,8 @@ export class HostTable {
   register(name: string, fn: HostFunction, tell: (id: number) => void): void {
     const known = this.#names.get(name);
     if (known !== undefined) {
-      tell(known);
+      // Lua has had it all the time, wherever the program has put it by now.
+      if (!this.#missing.delete(known)) tell(known);
       const entry = this.#entries[known] as Entry;
       if (this.#ids.get(entry.key) === known) this.#ids.delete(entry.key);
       entry.key = entry.value = fn;
@@ -75,6 +91,43 @@ export class HostTable {
       throw error;
     }
     this.#names.set(name, id);
+  }
+
+  /** The names that nobody has registered again. */
+  get missing(): string[] {
+    return [...this.#missing].map((id) => (this.#entries[id] as Entry).label);
+  }
+
+  /** All that Lua holds, for an image. */
+  photograph(): HostPhoto[] {
+    const photos: HostPhoto[] = [];
+    this.#entries.forEach((entry, id) => {
+      if (entry === undefined) return;
+      const kind = entry.tag === Tag.hostFunction ? "function" : "object";
+      photos.push([id, kind, entry.label, entry.uses === Infinity ? null : entry.uses]);
+    });
+    return photos;
+  }
+
+  /** Has what a VM held, for one that goes on with its memory: from `source`, if that is here, else tombstones. */
+  wake(photos: readonly HostPhoto[], source?: HostTable): void {
+    for (const [id, kind, label, uses] of photos) {
+      const alive = source?.entry(id);
+      const key = alive?.key ?? (kind === "function" ? goneFunction(label, uses === null) : new LuaTombstone(label));
+      const entry = alive ?? {
+        tag: kind === "function" ? Tag.hostFunction : Tag.hostObject,
+        value: key,
+        label,
+        members: undefined,
+        key,
+      };
+      this.#entries[id] = { ...entry, uses: uses ?? Infinity };
+      this.#ids.set(key, id);
+      if (uses !== null) continue;
+      this.#names.set(label, id);
+      if (source === undefined || alive === undefined || source.#missing.has(id)) this.#missing.add(id);
+    }
+    for (let id = HOST_ID_FIRST; id < this.#entries.length; id++) if (!this.#entries[id]) this.#free.push(id);
   }
 
   /** Lets everything go. */
@@ -117,6 +170,16 @@ export function checkFunction(fn: unknown): asserts fn is HostFunction {
 function functionEntry(fn: object): Entry {
   checkFunction(fn);
   return { tag: Tag.hostFunction, value: fn, label: nameOf(fn), members: undefined, uses: 0, key: fn };
+}
+
+function goneFunction(label: string, registered: boolean): HostFunction {
+  const name = label === "" ? "a host function" : `host function '${label}'`;
+  const why = registered
+    ? "is missing: nobody has registered it again since this VM was woken up from an image"
+    : "stayed behind when the image of this VM was made: only registered functions are found again";
+  return () => {
+    throw new Error(`${name} ${why}`);
+  };
 }
 
 function nameOf(fn: object): string {

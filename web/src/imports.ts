@@ -12,11 +12,14 @@ export interface Exports {
   readonly memory: WebAssembly.Memory;
   configure(memoryLimit: number): number;
   init(): number;
+  wake(memoryLimit: number): number;
   io_ptr(): number;
   io_len(): number;
   io_reserve(length: number): number;
   eval(length: number): number;
   request(operation: number, length: number): number;
+  pack(at: number, length: number): number;
+  unpack(length: number): number;
 }
 
 /** An instance of the module whose imports `border` answers. */

@@ -14,16 +14,19 @@
  */
 import { LuaReference } from "./handles.js";
 import { LuaMultiReturn } from "./host_calls.js";
+import { LuaTombstone } from "./host_table.js";
+import { LuaImage } from "./image/image.js";
 import { Lua } from "./lua.js";
 import { LuaTable } from "./table.js";
 
-export { Lua, LuaMultiReturn, LuaReference, LuaTable };
+export { Lua, LuaImage, LuaMultiReturn, LuaReference, LuaTable, LuaTombstone };
 export { LuaFunction } from "./handles.js";
 export type { LuaChange, LuaChangeEvent } from "./changes.js";
 export type { LuaEvents, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
 export {
   LuaClosedError,
   LuaError,
+  LuaImageError,
   LuaInterruptError,
   LuaMemoryError,
   LuaRuntimeError,
@@ -39,9 +42,12 @@ export { setFileStorage } from "./storage.js";
 export type { LuaTableChangeEvent } from "./table.js";
 export type { LuaGlobals } from "./globals.js";
 export type { HostFunction } from "./host_table.js";
+export type { LuaRestored } from "./image/image.js";
+export type { LuaTask } from "./image/tasks.js";
 export type {
   EvalAsyncOptions,
   EvalOptions,
+  ForkOptions,
   InputCallback,
   LimitOptions,
   LoadProgress,
@@ -49,6 +55,8 @@ export type {
   Modules,
   ModuleSource,
   OutputCallback,
+  RestoreOptions,
+  SnapshotOptions,
   StorageBackend,
   WasmSource,
 } from "./options.js";
@@ -57,6 +65,13 @@ export type { GcMode, LuaStats } from "./stats.js";
 export type { LuaKey, LuaValue } from "./values.js";
 
 // What a console shows, minified or not.
-for (const [name, exported] of Object.entries({ Lua, LuaMultiReturn, LuaReference, LuaTable })) {
+for (const [name, exported] of Object.entries({
+  Lua,
+  LuaImage,
+  LuaMultiReturn,
+  LuaReference,
+  LuaTable,
+  LuaTombstone,
+})) {
   Object.defineProperty(exported, "name", { value: name });
 }

@@ -15,9 +15,14 @@ import { LuaClosedError, LuaError, LuaMemoryError } from "./errors.js";
 import type { LuaFunction, LuaReference } from "./handles.js";
 import { HostCalls, type Services } from "./host_calls.js";
 import { HostTable } from "./host_table.js";
+import { imageError } from "./image/errors.js";
+import type { DecodedImage } from "./image/format.js";
+import type { Meta, TaskPhoto } from "./image/meta.js";
+import { MemoryPages, baselineOf, type Baseline } from "./image/pages.js";
+import { handlesIn } from "./image/tasks.js";
 import { instantiate, type Exports } from "./imports.js";
 import { Io, type Reply } from "./io.js";
-import { TIMEOUT_MS_DEFAULT, limitsOf, seeded, type Limits } from "./limits.js";
+import { MEMORY_DEFAULT_BYTES, SeededRandom, TIMEOUT_MS_DEFAULT, limitsOf, type Limits } from "./limits.js";
 import { Memory } from "./memory.js";
 import type { EvalOptions, LimitOptions, LuaOptions } from "./options.js";
 import { emit, type Sink } from "./output.js";
@@ -42,6 +47,13 @@ export type InstanceOptions = Pick<
   "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox"
 >;
 
+/** What an instance begins with, where it goes on for another one. */
+export interface Awakening {
+  readonly image: Pick<DecodedImage, "meta" | "memoryLimit" | "photo">;
+  /** Has what the other one held of JavaScript; undefined: that stayed behind. */
+  readonly source?: HostTable | undefined;
+}
+
 /** Calls of one instance. */
 export abstract class Instance implements Realm {
   /** Where output goes; `run()` puts its own here for a while. */
@@ -53,6 +65,10 @@ export abstract class Instance implements Realm {
   protected readonly errors: RaisedErrors = new RaisedErrors();
   readonly #border: Border;
   #exports!: Exports;
+  #baseline!: Baseline;
+  #memoryLimit: number;
+  /** Undefined: the platform's randomness. */
+  #random: SeededRandom | undefined;
   #io!: Io;
   #reader: Reader = new Reader(this);
   /** What went wrong at the border during the last call. */
@@ -74,8 +90,10 @@ export abstract class Instance implements Realm {
     this.sink = sink;
     const { timeout = TIMEOUT_MS_DEFAULT, fuel = Infinity, seed, now, interrupted } = options;
     this.#usual = { timeout, fuel };
+    this.#memoryLimit = options.memoryLimit ?? MEMORY_DEFAULT_BYTES;
+    if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
     this.#border = createBorder({
-      ...(seed !== undefined && { random: seeded(seed) }),
+      random: () => this.#random?.next(),
       ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
       interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
       memory: () => this.#exports.memory,
@@ -106,26 +124,81 @@ export abstract class Instance implements Realm {
   /** It will never run again. */
   protected abstract died(error: LuaError): void;
 
-  /** Makes the Lua state; rejects when there is no memory for it. */
+  /** Makes the Lua state, or takes one over; rejects when there is no memory for it. */
   protected async open(
     module: WebAssembly.Module,
     services: Services,
-    { memoryLimit = 0, sandbox }: InstanceOptions,
+    options: InstanceOptions,
+    awakening?: Awakening,
   ): Promise<void> {
     const exports = await instantiate(module, this.#border);
     const memory = new Memory(exports.memory);
     this.#exports = exports;
+    this.#baseline = baselineOf(module, exports);
     this.calls = new HostCalls(this, memory, this.#reader, this.errors, services);
-    if (memoryLimit > 0 && exports.configure(memoryLimit) !== Status.ok) {
-      throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
-    }
-    const status = exports.init();
-    if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
-    if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
+    if (awakening === undefined) this.#begin(options);
+    else this.#wake(options, awakening);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call));
     if (this.#thrown !== undefined) throw this.#takeThrown();
     this.#limit(true, this.#usual);
-    if (typeof sandbox === "object") this.request(Operation.libraries, sandbox.libs);
+    if (awakening !== undefined) {
+      this.request(Operation.disown, handlesIn(awakening.image.meta.tasks));
+      if (options.seed !== undefined) this.request(Operation.reseed, []);
+    } else if (typeof options.sandbox === "object") {
+      this.request(Operation.libraries, options.sandbox.libs);
+    }
+  }
+
+  #begin({ memoryLimit = 0 }: InstanceOptions): void {
+    if (memoryLimit > 0 && this.#exports.configure(memoryLimit) !== Status.ok) {
+      throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
+    }
+    const status = this.#exports.init();
+    if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
+    if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
+  }
+
+  #wake({ memoryLimit, seed }: InstanceOptions, { image, source }: Awakening): void {
+    const { meta } = image;
+    const limit = memoryLimit ?? image.memoryLimit;
+    const pages = new MemoryPages(this.#exports, this.#baseline);
+    const photo = image.photo(pages);
+    if (photo.memoryBytes > limit) {
+      throw new RangeError(`a memoryLimit of ${limit} bytes is too small: the image has ${photo.memoryBytes}`);
+    }
+    try {
+      pages.apply(photo);
+    } catch (cause) {
+      throw new LuaMemoryError("memory", "not enough memory to wake up this image", { cause });
+    }
+    const status = this.#guarded(() => this.#exports.wake(limit));
+    if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: wake returned ${status}`);
+    this.#memoryLimit = limit;
+    if (seed === undefined && meta.random !== undefined) this.#random = SeededRandom.from(meta.random);
+    this.#border.wake(meta);
+    this.host.wake(meta.host, source);
+  }
+
+  /** Everything that another instance needs to go on from here. Only when nothing runs. */
+  protected photograph(tasks: readonly TaskPhoto[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
+    if (this.state !== "ready") {
+      throw this.enterable || this.state === "running" ? photoError() : this.#refusal();
+    }
+    this.enter();
+    // The last reply has been read; its memory would only make the image larger.
+    this.#guarded(() => this.#exports.io_reserve(0));
+    const meta: Meta = {
+      host: this.host.photograph(),
+      tasks,
+      random: this.#random?.state,
+      ...this.#border.photograph(),
+    };
+    return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
+  }
+
+  /** What its memory may grow to. */
+  protected get memoryLimit(): number {
+    return this.#memoryLimit;
   }
 
   /** Runs source; its first result. */
@@ -338,6 +411,10 @@ export abstract class Instance implements Realm {
 function finite(ms: unknown): number {
   if (Number.isFinite(ms)) return ms as number;
   throw new TypeError(`option "now" must return a finite number of milliseconds, not ${String(ms)}`);
+}
+
+function photoError(): LuaError {
+  return new LuaError("usage", "a running Lua cannot be photographed: wait until the call that runs has ended");
 }
 
 /** It is called at a wrong moment. */

@@ -8,6 +8,9 @@ export interface Limits {
   readonly fuel: number;
 }
 
+/** Linear memory of VMs that say nothing. */
+export const MEMORY_DEFAULT_BYTES: number = 2 * 1024 * 1024;
+
 /** Of calls that say nothing, of VMs that say nothing. */
 export const TIMEOUT_MS_DEFAULT = 30_000;
 
@@ -62,18 +65,36 @@ export class Budget {
   }
 }
 
-/** 32 random bits at each call, the same for the same seed. */
-export function seeded(seed: number | bigint): () => number {
-  // sfc32, by Chris Doty-Humphrey
-  const bits = BigInt.asUintN(64, BigInt(seed));
-  let [a, b, c, counter] = [0, Number(bits & 0xffffffffn) | 0, Number(bits >> 32n) | 0, 1];
-  const next = () => {
+/** 32 random bits at each call, the same for the same seed: sfc32, by Chris Doty-Humphrey. */
+export class SeededRandom {
+  #state: [a: number, b: number, c: number, counter: number];
+
+  constructor(seed: number | bigint) {
+    const bits = BigInt.asUintN(64, BigInt(seed));
+    this.#state = [0, Number(bits & 0xffffffffn) | 0, Number(bits >> 32n) | 0, 1];
+    for (let i = 0; i < 12; i++) this.next();
+  }
+
+  /** One that goes on where another was. */
+  static from(state: readonly number[]): SeededRandom {
+    const made = new SeededRandom(0);
+    const [a = 0, b = 0, c = 0, counter = 0] = state;
+    made.#state = [a, b, c, counter];
+    return made;
+  }
+
+  /** Where it is. */
+  get state(): readonly number[] {
+    return [...this.#state];
+  }
+
+  next(): number {
+    let [a, b, c, counter] = this.#state;
     const result = (a + b + counter++) | 0;
     a = b ^ (b >>> 9);
     b = (c + (c << 3)) | 0;
     c = (((c << 21) | (c >>> 11)) + result) | 0;
+    this.#state = [a, b, c, counter];
     return result >>> 0;
-  };
-  for (let i = 0; i < 12; i++) next();
-  return next;
+  }
 }

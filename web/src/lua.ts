@@ -4,22 +4,31 @@ import { dumpTables, loadTables } from "./dump.js";
 import { dumpJson } from "./json_dump.js";
 import { LuaError, storageError, type LuaStorageError } from "./errors.js";
 import { preload } from "#js/open_store.js";
+import type { TableStore } from "#js/table_store.js";
 import { LuaGlobals } from "./globals.js";
-import { checkFunction, type HostFunction } from "./host_table.js";
+import { checkFunction, type HostFunction, type HostTable } from "./host_table.js";
+import { checkBuild, decodeImage } from "./image/format.js";
+import { LuaImage, bringTables, bytesOfImage, unpackImage, type LuaRestored } from "./image/image.js";
+import type { LuaTask } from "./image/tasks.js";
 import { loadModule } from "./loader.js";
 import { checkDottedName, checkName, typeName } from "./names.js";
 import {
   checkCreateOptions,
   checkEvalAsyncOptions,
   checkEvalOptions,
+  checkRestoreOptions,
+  checkSnapshotOptions,
   type EvalAsyncOptions,
   type EvalOptions,
+  type ForkOptions,
   type LuaOptions,
+  type RestoreOptions,
+  type SnapshotOptions,
 } from "./options.js";
 import { Capture, outputTo } from "./output.js";
 import { makeRef, type HostRef, type RefMembers } from "./refs.js";
 import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
-import { openStorage } from "./storage.js";
+import { openStorage, type StorageOptions } from "./storage.js";
 import type { LuaTable } from "./table.js";
 import { Operation } from "./tags.js";
 import { runTask } from "./tasks.js";
@@ -68,32 +77,65 @@ const EVENTS = ["commit", "storage-error", "change"];
 export class Lua {
   /** The global variables. */
   readonly globals: LuaGlobals;
+  /** What became of it when it was woken up from an image; undefined: it has begun anew. */
+  readonly restored: LuaRestored | undefined;
   readonly #vm: Vm;
+  /** What it was made with, and `fork` passes on. */
+  readonly #options: LuaOptions;
 
-  private constructor(vm: Vm) {
+  private constructor(vm: Vm, options: LuaOptions, tasks?: readonly LuaTask[]) {
     this.#vm = vm;
+    this.#options = options;
     this.globals = new LuaGlobals(vm);
+    this.restored = tasks && {
+      get missing() {
+        return vm.host.missing;
+      },
+      tasks,
+    };
+    for (const [name, fn] of Object.entries(options.functions ?? {})) this.register(name, fn);
   }
 
   /** Loads the wasm module (once per page), opens the storage and makes a VM. */
   static async create(options: LuaOptions = {}): Promise<Lua> {
     checkCreateOptions(options);
-    const opening = openStorage(options);
-    // The module is more likely to be what fails; then this must not be an unhandled rejection.
-    opening.catch(() => {});
-    try {
-      const { wasm, stdout, stderr } = options;
-      const module = await loadModule(wasm);
-      const store = await opening;
-      const sink = outputTo(stdout, stderr);
-      return new Lua(await Vm.create({ module, store, sink, options }));
-    } catch (error) {
-      await opening.then(
-        (store) => store.close({ discard: true }),
-        () => {},
-      );
-      throw error;
-    }
+    const loading = loadModule(options.wasm);
+    return await withStorage(options, loading, async (store, module) => {
+      const sink = outputTo(options.stdout, options.stderr);
+      return new Lua(await Vm.create({ module, store, sink, options }), options);
+    });
+  }
+
+  /**
+   * A VM that goes on where `snapshot` made this image: in the same page, after a reload, in another tab or another program.
+   * Throws a `LuaImageError` when it is none, damaged, or of another build of the wasm module.
+   */
+  static async restore(image: Uint8Array | ArrayBuffer | LuaImage, options: RestoreOptions = {}): Promise<Lua> {
+    checkRestoreOptions("Lua.restore", options);
+    if (image instanceof LuaImage) return await Lua.#wake(Promise.resolve(image.module), image.decoded, options);
+    const decoded = decodeImage(bytesOfImage(image));
+    return await Lua.#wake(loadModule(options.wasm), decoded, options, (module) => checkBuild(decoded, module));
+  }
+
+  /** An image, unpacked once: what any number of VMs can begin with, by `Lua.restore`. */
+  static async image(image: Uint8Array | ArrayBuffer, options: Pick<LuaOptions, "wasm"> = {}): Promise<LuaImage> {
+    return await unpackImage(bytesOfImage(image), loadModule(options.wasm));
+  }
+
+  static async #wake(
+    loading: Promise<WebAssembly.Module>,
+    image: LuaImage["decoded"],
+    options: RestoreOptions,
+    check?: (module: WebAssembly.Module) => void,
+    source?: HostTable,
+  ): Promise<Lua> {
+    return await withStorage(options, loading, async (store, module) => {
+      check?.(module);
+      bringTables(store, image.tables, options.tables);
+      const sink = outputTo(options.stdout, options.stderr);
+      const { vm, tasks } = await Vm.wake({ module, store, sink, options }, { image, source });
+      return new Lua(vm, options, tasks);
+    });
   }
 
   /** Runs `code`; its first result. Throws a `LuaError`. */
@@ -264,6 +306,33 @@ export class Lua {
     return { usage, quota, persisted };
   }
 
+  /**
+   * The whole VM as bytes, for `Lua.restore`: globals, functions, coroutines, calls that wait. What Lua holds of JavaScript does
+   * not travel, but for the names of registered functions. Only when no call runs.
+   */
+  snapshot(options: SnapshotOptions = {}): Uint8Array<ArrayBuffer> {
+    checkSnapshotOptions(options);
+    this.#vm.checkOpen();
+    const { store } = this.#vm;
+    const { tables = store.writer === null && store.mode === "open" } = options;
+    return this.#vm.snapshot(tables ? dumpTables(store) : undefined);
+  }
+
+  /**
+   * Another VM that goes on from here, with everything that this one has: its host functions and objects, and copies of its
+   * tables in memory (or in the storage that is given). What happens in one of them from now on the other does not see.
+   */
+  async fork(options: ForkOptions = {}): Promise<Lua> {
+    checkRestoreOptions("fork", options);
+    this.#vm.checkOpen();
+    const { store, module, host } = this.#vm;
+    const image = this.#vm.image();
+    const tables = store.names().length > 0 && options.tables !== "storage" ? dumpTables(store) : undefined;
+    const { stdout, stderr, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
+    const all = { stdout, stderr, stdin, modules, timeout, fuel, now, interrupted, ...options };
+    return await Lua.#wake(Promise.resolve(module), { ...image, tables }, all, undefined, host);
+  }
+
   /** Resolves when everything written so far is committed to storage; rejects with a `LuaStorageError` if it cannot be. */
   async flush(): Promise<void> {
     this.#vm.checkOpen();
@@ -319,6 +388,27 @@ export class Lua {
         return this.close();
       },
     });
+  }
+}
+
+/** Opens the storage while the module is loading; closes it again when that, or `work`, fails. */
+async function withStorage(
+  options: StorageOptions,
+  loading: Promise<WebAssembly.Module>,
+  work: (store: TableStore, module: WebAssembly.Module) => Promise<Lua>,
+): Promise<Lua> {
+  const opening = openStorage(options);
+  // The module is more likely to be what fails; then this must not be an unhandled rejection.
+  opening.catch(() => {});
+  try {
+    const module = await loading;
+    return await work(await opening, module);
+  } catch (error) {
+    await opening.then(
+      (store) => store.close({ discard: true }),
+      () => {},
+    );
+    throw error;
   }
 }
 

@@ -15,6 +15,8 @@ export type Modules =
   | ReadonlyMap<string, ModuleSource>
   | ((name: string) => ModuleSource | PromiseLike<ModuleSource>);
 
+import type { HostFunction } from "./host_table.js";
+
 /** A place of your own to keep tables in. See docs/storage.md. */
 export type { Backend as StorageBackend } from "#js/write_behind.js";
 import type { Backend } from "#js/write_behind.js";
@@ -57,12 +59,32 @@ export interface LuaOptions {
   timeout?: number | undefined;
   /** The most ticks of the interpreter that a call may use, where it says nothing else; default `Infinity`: no limit. */
   fuel?: number | undefined;
-  /** Makes what is random the same in every run: an integer, of which the lowest 64 bits count. */
-  seed?: number | bigint | undefined;
+  /**
+   * Makes what is random the same in every run: an integer, of which the lowest 64 bits count. Default: `"random"`. A VM that is
+   * restored keeps the state of its generator, unless this is given.
+   */
+  seed?: number | bigint | "random" | undefined;
   /** The program's clock: milliseconds since 1970. Timeouts have one of their own. */
   now?: (() => number) | undefined;
   /** Asked about every half millisecond while Lua runs: whether it should end. */
   interrupted?: (() => boolean) | undefined;
+  /** Host functions by name, as `register` takes them: they are there before anything runs. */
+  functions?: { readonly [name: string]: HostFunction } | undefined;
+}
+
+/** Options of `Lua.restore`: those of `Lua.create`. Libraries and memory are those of the image; `memoryLimit` may be another. */
+export interface RestoreOptions extends Omit<LuaOptions, "sandbox"> {
+  /** Where external tables come from when both the image and the storage have some. */
+  tables?: "image" | "storage" | undefined;
+}
+
+/** Options of `lua.fork`: what is not given is as it is here, but for the storage: tables are copied into memory. */
+export type ForkOptions = Omit<RestoreOptions, "wasm">;
+
+/** Options of `lua.snapshot`. */
+export interface SnapshotOptions {
+  /** Whether the external tables are part of the image. Default: when they are in memory only. */
+  tables?: boolean | undefined;
 }
 
 /** What a call may use. */
@@ -134,9 +156,25 @@ const CREATE: Record<string, Check> = {
       ? undefined
       : "must be an object, a Map or a function",
   seed: (value) =>
-    Number.isSafeInteger(value) || typeof value === "bigint" ? undefined : "must be a safe integer or a bigint",
+    Number.isSafeInteger(value) || typeof value === "bigint" || value === "random"
+      ? undefined
+      : 'must be a safe integer, a bigint or "random"',
   now: isFunction,
   interrupted: isFunction,
+  functions: (value) =>
+    typeof value === "object" && value !== null && Object.values(value).every((fn) => typeof fn === "function")
+      ? undefined
+      : "must be an object of functions",
+};
+
+const RESTORE: Record<string, Check> = {
+  ...CREATE,
+  sandbox: () => "is that of the image",
+  tables: (value) => (value === "image" || value === "storage" ? undefined : 'must be "image" or "storage"'),
+};
+
+const SNAPSHOT: Record<string, Check> = {
+  tables: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
 };
 
 const EVAL: Record<string, Check> = {
@@ -154,6 +192,16 @@ const EVAL_ASYNC: Record<string, Check> = {
 /** Refuses options of `Lua.create` that are not as they should be. */
 export function checkCreateOptions(options: unknown): asserts options is LuaOptions {
   check("Lua.create", CREATE, options);
+}
+
+/** Refuses options of `call` (`Lua.restore`, `fork`) that are not as they should be. */
+export function checkRestoreOptions(call: string, options: unknown): asserts options is RestoreOptions {
+  check(call, RESTORE, options);
+}
+
+/** Refuses options of `snapshot` that are not as they should be. */
+export function checkSnapshotOptions(options: unknown): asserts options is SnapshotOptions {
+  check("snapshot", SNAPSHOT, options);
 }
 
 /** Refuses options of `eval` that are not as they should be. */

@@ -1,11 +1,10 @@
 /** What Lua's own libraries ask the host for: modules, input, and time (docs/codec.md section 5). */
-import { LuaInterruptError, LuaTimeoutError } from "./errors.js";
-import { handleOf, type LuaFunction } from "./handles.js";
+import { Group } from "./groups.js";
 import { LuaMultiReturn, isThenable, type Services } from "./host_calls.js";
 import { className } from "./names.js";
 import { DELAY_MS_MAX, type InputCallback, type ModuleSource, type Modules } from "./options.js";
-import { Operation, Service } from "./tags.js";
-import { Task, cancellable, type TaskOwner } from "./tasks.js";
+import { Service } from "./tags.js";
+import { hooked, type TaskOwner } from "./tasks.js";
 import type { Realm } from "./values.js";
 
 /** The services of one VM. */
@@ -13,7 +12,7 @@ export function makeServices(vm: Realm & TaskOwner, modules: Modules | undefined
   return {
     [Service.module]: (name: string) => findModule(modules, name),
     [Service.input]: () => then(stdin?.(), checkInput),
-    [Service.run]: (...functions: object[]) => runAll(vm, functions),
+    [Service.run]: (...functions: object[]) => new Group(vm, vm.running).start(functions).promise,
     [Service.sleep]: sleep,
   };
 }
@@ -53,50 +52,14 @@ function then<T>(value: T | PromiseLike<T>, use: (value: T) => unknown): unknown
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(use) : use(value as T);
 }
 
-/** Runs functions side by side, until all have ended or one has returned true: the place of that one. */
-function runAll(vm: Realm & TaskOwner, functions: object[]): Promise<number | undefined> {
-  const tasks: Task[] = [];
-  const caller = vm.running;
-  let stopped = false;
-  const stop = () => {
-    stopped = true;
-    for (const task of tasks)
-      task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }));
-  };
-  /** An end that nothing catches is one for the caller, too. */
-  const failed = (reject: (error: unknown) => void) => (error: unknown) => {
-    const final = error instanceof LuaTimeoutError || error instanceof LuaInterruptError;
-    if (final && !stopped) caller?.cancel(() => error);
-    reject(error);
-  };
-  const run = async () => {
-    try {
-      // Not before the one who calls is suspended: each function runs from the top, as any task.
-      await null;
-      if (stopped) return undefined;
-      return await new Promise<number | undefined>((resolve, reject) => {
-        let left = functions.length;
-        if (left === 0) resolve(undefined);
-        functions.forEach((fn, i) => {
-          const task = new Task(vm, caller?.budget);
-          tasks.push(task);
-          task.start(Operation.startHandle, [handleOf(fn, vm).handle]).results.then(([first]) => {
-            if (first === true) resolve(i + 1);
-            else if (--left === 0) resolve(undefined);
-          }, failed(reject));
-        });
-      });
-    } finally {
-      stop();
-      for (const fn of functions) (fn as Partial<LuaFunction>).dispose?.();
-    }
-  };
-  return cancellable(run(), stop);
-}
-
-function sleep(ms: number): Promise<void> {
+/** Resolves after so many milliseconds. */
+export function sleep(ms: number): Promise<void> {
   if (!(ms >= 0 && ms <= DELAY_MS_MAX)) throw new RangeError(`async.sleep takes 0 to ${DELAY_MS_MAX} milliseconds`);
   let timer: ReturnType<typeof setTimeout>;
+  const end = performance.now() + ms;
   const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  return cancellable(slept, () => clearTimeout(timer));
+  return hooked(slept, {
+    cancel: () => clearTimeout(timer),
+    plan: () => ({ sleep: Math.max(0, end - performance.now()) }),
+  });
 }

@@ -66,6 +66,8 @@ export enum Operation {
   libraries = 19,
   evalEnv = 20,
   startEvalEnv = 21,
+  disown = 22,
+  reseed = 23,
 }
 
 /** How a host function ended: the two lowest bits of what `host_call` returns. */

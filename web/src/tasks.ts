@@ -7,17 +7,24 @@
  * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
  */
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "./errors.js";
+import type { Plan, TaskPhoto } from "./image/meta.js";
 import { Budget } from "./limits.js";
 import type { EvalAsyncOptions, LimitOptions } from "./options.js";
 import type { LuaValue } from "./values.js";
 
+/** What is known of a promise beside itself. */
+export interface WaitHooks {
+  /** Ends what is behind the promise. */
+  readonly cancel?: (() => void) | undefined;
+  /** How the wait can go on in another VM. */
+  readonly plan?: (() => Plan) | undefined;
+}
+
 /** What a task waits for. */
-export interface Wait {
+export interface Wait extends WaitHooks {
   readonly promise: Promise<unknown>;
   /** Who returned the promise, for messages. */
   readonly name: string;
-  /** Ends what is behind the promise, where that is known. */
-  readonly cancel: (() => void) | undefined;
 }
 
 /** How far a task got: to its end, or to where the module knows it by number. */
@@ -41,6 +48,8 @@ export class Task {
   readonly results: Promise<LuaValue[]>;
   /** What its runs may use; undefined: the usual limits hold for each. */
   readonly budget: Budget | undefined;
+  /** All its results, as soon as there are any. */
+  ended: LuaValue[] | undefined;
   readonly #owner: TaskOwner;
   #resolve!: (results: LuaValue[]) => void;
   #reject!: (error: unknown) => void;
@@ -54,6 +63,23 @@ export class Task {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+  }
+
+  /** Its number, while it waits. */
+  get number(): number | undefined {
+    return this.#waits?.task;
+  }
+
+  /** What it waits for, for an image. */
+  photograph(): TaskPhoto {
+    const { task, wait } = this.#waits as { task: number; wait: Wait };
+    return { task, name: wait.name, plan: wait.plan?.() };
+  }
+
+  /** Takes over one that waits already, in a memory that was woken up. */
+  wake(task: number, wait: Wait): this {
+    this.#pause({ task, wait });
+    return this;
   }
 
   /** Runs it until it waits, or ends. */
@@ -80,8 +106,9 @@ export class Task {
     owner.running = this;
     try {
       const step = run();
-      if (Array.isArray(step)) this.#resolve(step);
-      else return this.#pause(step);
+      if (!Array.isArray(step)) return this.#pause(step);
+      this.ended = step;
+      this.#resolve(step);
     } catch (error) {
       this.#reject(this.budget === undefined ? error : this.budget.tell(error));
     } finally {
@@ -140,15 +167,15 @@ export async function runTask(
   }
 }
 
-const cancelHooks = new WeakMap<object, () => void>();
+const hooks = new WeakMap<object, WaitHooks>();
 
-/** Notes how to end what is behind a promise. */
-export function cancellable<T extends object>(promise: T, cancel: () => void): T {
-  cancelHooks.set(promise, cancel);
+/** Notes what is known of a promise. */
+export function hooked<T extends object>(promise: T, known: WaitHooks): T {
+  hooks.set(promise, known);
   return promise;
 }
 
-/** What `cancellable` noted. */
-export function cancelHook(promise: object): (() => void) | undefined {
-  return cancelHooks.get(promise);
+/** What `hooked` noted. */
+export function hooksOf(promise: object): WaitHooks {
+  return hooks.get(promise) ?? {};
 }

@@ -6,7 +6,11 @@ import type { TableStore } from "#js/table_store.js";
 import { LuaClosedError, LuaError, LuaInterruptError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host_calls.js";
-import { Instance, busyError, type InstanceOptions } from "./instance.js";
+import { imageError } from "./image/errors.js";
+import { encodeImage } from "./image/format.js";
+import type { TaskPhoto } from "./image/meta.js";
+import { wakeTasks, type LuaTask } from "./image/tasks.js";
+import { Instance, busyError, type Awakening, type InstanceOptions } from "./instance.js";
 import type { LimitOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./output.js";
 import { makeServices } from "./services.js";
@@ -26,16 +30,54 @@ export interface VmParts {
 
 /** A running Lua. */
 export class Vm extends Instance implements HandleOwner, TaskOwner {
+  /** What it is an instance of. */
+  readonly module: WebAssembly.Module;
   readonly waiting: Set<Task> = new Set();
   running: Task | undefined;
   readonly #tables = new Map<string, LuaTable>();
   #closing: Promise<void> | undefined;
 
+  private constructor(module: WebAssembly.Module, store: TableStore, sink: Sink, options: InstanceOptions) {
+    super(store, sink, options);
+    this.module = module;
+  }
+
   /** Makes the VM; rejects when there is no memory for it. */
   static async create({ module, store, sink, options }: VmParts): Promise<Vm> {
-    const vm = new Vm(store, sink, options);
+    const vm = new Vm(module, store, sink, options);
     await vm.open(module, makeServices(vm, options.modules, options.stdin), options);
     return vm;
+  }
+
+  /** Makes one that goes on where an image was made; and the calls that waited there. */
+  static async wake(
+    { module, store, sink, options }: VmParts,
+    awakening: Awakening,
+  ): Promise<{ vm: Vm; tasks: LuaTask[] }> {
+    const vm = new Vm(module, store, sink, options);
+    try {
+      await vm.open(module, makeServices(vm, options.modules, options.stdin), options, awakening);
+      return { vm, tasks: wakeTasks(vm, awakening.image.meta.tasks) };
+    } catch (error) {
+      // It has run nothing of anybody's: it can only be the image.
+      if (vm.state === "dead") throw imageError("corrupt", "the image is damaged: the VM in it cannot run", error);
+      throw error;
+    }
+  }
+
+  /** The whole VM, as something that `wake` takes. */
+  image(): Awakening["image"] {
+    const { pages, meta } = this.photograph(this.#waitingTasks());
+    const photo = pages.photograph();
+    return { meta, memoryLimit: this.memoryLimit, photo: () => photo };
+  }
+
+  /** The whole VM in bytes, with a dump of its tables where one is given. */
+  snapshot(tables?: Uint8Array): Uint8Array<ArrayBuffer> {
+    const { pages, build, meta } = this.photograph(this.#waitingTasks());
+    if (build === undefined) throw imageError("build", "this perilune.wasm does not say which build it is");
+    const { memoryBytes } = pages;
+    return encodeImage(pages, build, { memoryBytes, memoryLimit: this.memoryLimit, meta, tables });
   }
 
   /** The function behind a handle. */
@@ -166,6 +208,10 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
 
   protected died(error: LuaError): void {
     this.#cancelAll(() => error);
+  }
+
+  #waitingTasks(): TaskPhoto[] {
+    return [...this.waiting].map((task) => task.photograph());
   }
 
   #metered(run: () => Step): Step {

@@ -69,7 +69,7 @@ suite("options", () => {
     [{ modules: null }, /"modules" must be an object, a Map or a function/],
     [{ modules: "./lib" }, /"modules" must be/],
     [{ stdin: "text" }, /"stdin" must be a function/],
-    [{ seed: 0.5 }, /"seed" must be a safe integer or a bigint/],
+    [{ seed: 0.5 }, /"seed" must be a safe integer, a bigint or "random"/],
     [{ now: 5 }, /"now" must be a function/],
     [{ readOnly: 1 }, /"readOnly" must be true or false/],
     [{ durability: "fast" }, /"durability" must be "relaxed" or "strict"/],

@@ -5,7 +5,7 @@ import { LuaError, LuaInterruptError, LuaTimeoutError } from "../src/errors.ts";
 import { handleOf, makeFunction, type HandleOwner } from "../src/handles.ts";
 import { makeServices } from "../src/services.ts";
 import { Service } from "../src/tags.ts";
-import { Task, cancellable, runTask, type Step, type TaskOwner, type Wait } from "../src/tasks.ts";
+import { Task, hooked, runTask, type Step, type TaskOwner, type Wait } from "../src/tasks.ts";
 import type { Realm } from "../src/values.ts";
 import { realm } from "./helpers.ts";
 
@@ -173,8 +173,5 @@ suite("side by side", () => {
 
 test("a hook belongs to its promise", () => {
   const promise = Promise.resolve();
-  assert.equal(
-    cancellable(promise, () => {}),
-    promise,
-  );
+  assert.equal(hooked(promise, {}), promise);
 });

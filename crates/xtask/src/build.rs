@@ -1,4 +1,4 @@
-//! `build`: the wasm module, in three steps (rustc, wasm-bindgen, wasm-opt), and the npm package around it.
+//! `build`: the wasm module, in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the npm package around it.
 
 use std::fs;
 use std::path::Path;
@@ -88,8 +88,19 @@ fn module(variant: Variant) -> Result {
 
 /// What the module exports, and nothing else. Rust exports every symbol that C calls (the libc of lua-5.4/port), and
 /// wasm-bindgen adds entry points for JavaScript values, of which none crosses this border.
-const EXPORTS: &[&str] =
-    &["memory", "configure", "init", "io_ptr", "io_len", "io_reserve", "eval", "request"];
+const EXPORTS: &[&str] = &[
+    "memory",
+    "configure",
+    "init",
+    "wake",
+    "io_ptr",
+    "io_len",
+    "io_reserve",
+    "eval",
+    "request",
+    "pack",
+    "unpack",
+];
 
 fn optimise(bound: &Path, finished: &Path) -> Result {
     let tools = paths::web().join("node_modules/.bin");
@@ -119,6 +130,7 @@ fn optimise(bound: &Path, finished: &Path) -> Result {
         .arg("--output")
         .arg(&unfinished)
         .go()?;
+    Run::new("node").arg(paths::web().join("scripts/stamp.mjs")).arg(&unfinished).go()?;
     fs::rename(unfinished, finished)?;
     Ok(())
 }

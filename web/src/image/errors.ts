@@ -1,0 +1,10 @@
+/** Why an image is refused. */
+import { LuaImageError } from "../errors.js";
+
+/** `foreign`: no image at all; `newer`: of a later format; `build`: of another build of the module; `corrupt`: damaged. */
+export type ImageErrorCode = "foreign" | "newer" | "build" | "corrupt";
+
+/** An error with its code. */
+export function imageError(code: ImageErrorCode, message: string, cause?: unknown): LuaImageError {
+  return new LuaImageError(code, message, { cause });
+}

@@ -1,0 +1,77 @@
+/** Images as `Lua.restore` takes them. */
+import { adoptTables, loadTables } from "../dump.js";
+import { LuaError } from "../errors.js";
+import { instantiate } from "../imports.js";
+import type { Awakening } from "../instance.js";
+import { className } from "../names.js";
+import { createBorder, noHost } from "#js/border.js";
+import type { TableStore } from "#js/table_store.js";
+import { checkBuild, decodeImage, type DecodedImage } from "./format.js";
+import { MemoryPages, baselineOf } from "./pages.js";
+import type { LuaTask } from "./tasks.js";
+
+/** What became of a VM that was woken up. */
+export interface LuaRestored {
+  /** Names of host functions that it knows and that nobody has registered again by now. */
+  readonly missing: readonly string[];
+  /** Calls that waited when the image was made, and go on. */
+  readonly tasks: readonly LuaTask[];
+}
+
+/** Where the external tables come from: the image, or the storage. */
+export type TablesFrom = "image" | "storage";
+
+/** An image that is unpacked and checked: what any number of VMs can begin with. Made by `Lua.image`. */
+export class LuaImage {
+  /** @internal */
+  readonly module: WebAssembly.Module;
+  /** @internal */
+  readonly decoded: Awakening["image"] & Pick<DecodedImage, "tables">;
+
+  /** @internal */
+  constructor(module: WebAssembly.Module, decoded: LuaImage["decoded"]) {
+    this.module = module;
+    this.decoded = decoded;
+  }
+
+  /** Bytes that its memory takes in each VM, at first. */
+  get memoryBytes(): number {
+    return this.decoded.photo(undefined as never).memoryBytes;
+  }
+}
+
+/** The bytes of an image, as a copy that nobody changes meanwhile. */
+export function bytesOfImage(given: unknown): Uint8Array {
+  if (given instanceof ArrayBuffer) return new Uint8Array(given.slice(0));
+  if (given instanceof Uint8Array) return given.slice();
+  throw new TypeError(`an image is a Uint8Array, an ArrayBuffer or a LuaImage, not a ${className(given)}`);
+}
+
+/** Unpacks an image once and for all. */
+export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembly.Module>): Promise<LuaImage> {
+  const decoded = decodeImage(bytes);
+  const module = await loading;
+  checkBuild(decoded, module);
+  // Any instance can unpack; this one does nothing else.
+  const memory = () => exports.memory;
+  const exports = await instantiate(module, createBorder({ memory, host: noHost(memory) }));
+  const photo = decoded.photo(new MemoryPages(exports, baselineOf(module, exports)));
+  const { meta, memoryLimit, tables } = decoded;
+  return new LuaImage(module, { meta, memoryLimit, tables: tables?.slice(), photo: () => photo });
+}
+
+/** Fills a store that was opened for an image with the tables of that, if it is to have them. */
+export function bringTables(store: TableStore, dump: Uint8Array | undefined, from: TablesFrom | undefined): void {
+  if (dump === undefined || from === "storage") {
+    if (from === "image") throw new LuaError("usage", "the image has no external tables: it was made without them");
+    return;
+  }
+  const empty = store.names().length === 0;
+  if (!empty && from === undefined) {
+    const choose = 'option "tables" must say which are to be kept: "image" or "storage"';
+    throw new LuaError("usage", `both the image and the storage have external tables: ${choose}`);
+  }
+  // As they were there, places in the order included, where there is nothing that would have to be told of it.
+  if (empty && store.writer === null && store.mode === "open") adoptTables(store, dump);
+  else loadTables(store, dump, false);
+}

@@ -2,6 +2,7 @@
  * Records as they come from storage, or from a dump, gathered by table until all of them are there.
  *
  * Invariant: each record's checksum is right, and each belongs to a table that is there; what is not so is refused as a whole.
+ * Only a companion's records stand in nobody's way: tables can be used without them.
  */
 
 import {
@@ -11,6 +12,7 @@ import {
   PART_BYTES,
   checkRecord,
   corrupt,
+  decodeCompanion,
   decodeTable,
   pageKey,
   parseKey,
@@ -22,6 +24,8 @@ import { INLINE, Page, Table, unpackPage } from "./table.js";
 /** Beyond these no entry has a place, or a part. */
 const PAGES_MAX = Math.floor(Number.MAX_SAFE_INTEGER / PAGE_ENTRIES);
 const PARTS_MAX = partCount(ENTRY_BYTES_MAX);
+
+const NOTHING = new Uint8Array(0);
 
 /** @typedef {import("./records.js").TableHead} TableHead */
 /** @typedef {import("./table.js").Apart} Apart */
@@ -41,10 +45,18 @@ export class Contents {
   /** @type {Map<number, Gathered>} */
   #tables = new Map();
   #complete;
+  #companion;
+  /** @type {Map<string, Uint8Array>} */
+  #companionRecords = new Map();
+  #companionDamaged = false;
 
-  /** @param {boolean} complete whether these are all records that there are, or only those that changed */
-  constructor(complete) {
+  /**
+   * @param {boolean} complete whether these are all records that there are, or only those that changed
+   * @param {"refused" | "ignored" | "kept"} [companion] what becomes of a companion's records
+   */
+  constructor(complete, companion = "refused") {
     this.#complete = complete;
+    this.#companion = companion;
   }
 
   /**
@@ -53,9 +65,10 @@ export class Contents {
    * @param {Uint8Array | null} bytes null: it is gone
    */
   add(key, bytes) {
-    if (bytes !== null) checkRecord(key, bytes);
     const parsed = parseKey(key);
     if (parsed === undefined) throw corrupt(key);
+    if (parsed.kind === "x") return this.#addCompanion(key, parsed.name, bytes);
+    if (bytes !== null) checkRecord(key, bytes);
     let table = this.#tables.get(parsed.table);
     if (table === undefined) {
       table = { head: undefined, pages: new Map(), parts: new Map() };
@@ -97,6 +110,30 @@ export class Contents {
       if (table.entries === null) this.#adoptRaw(table, gathered, head);
       else this.#adoptEntries(table, gathered, head);
     }
+    this.#adoptCompanion(store);
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} name
+   * @param {Uint8Array | null} bytes
+   */
+  #addCompanion(key, name, bytes) {
+    if (this.#companion === "refused") throw corrupt(key);
+    if (this.#companion === "ignored" || bytes === null) return;
+    const content = decodeCompanion(key, bytes);
+    if (content === undefined) this.#companionDamaged = true;
+    this.#companionRecords.set(name, content ?? NOTHING);
+  }
+
+  /** @param {TableStore} store */
+  #adoptCompanion(store) {
+    const records = this.#companionRecords;
+    // Half of it is of no use, and must not be taken for the whole; its names say what there is to be removed.
+    if (this.#companionDamaged) for (const name of records.keys()) records.set(name, NOTHING);
+    store.companionRecords = records;
+    store.companionDamaged = this.#companionDamaged;
+    store.companionStored = new Set(records.keys());
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * What one commit takes to storage: the changed pages as they were at one moment between two batches.
+ * What one commit takes to storage: the changed pages as they were at one moment between two batches, and what a companion
+ * had at that moment.
  *
  * Nothing is copied at the start: a page is encoded when the backend comes to it, or right before a later batch changes
  * it, whichever is first. So a commit of a million entries begins at once, and the program goes on meanwhile.
@@ -7,6 +8,8 @@
 
 import {
   INLINE_BYTES_MAX,
+  companionKey,
+  encodeCompanion,
   encodePage,
   encodeParts,
   encodeTable,
@@ -18,6 +21,8 @@ import {
 } from "./records.js";
 import { INLINE } from "./table.js";
 
+/** @typedef {import("./table_store.js").Companion} Companion */
+/** @typedef {import("./table_store.js").CompanionChange} CompanionChange */
 /** @typedef {import("./records.js").KeyValue} KeyValue */
 /** @typedef {import("./records.js").RecordChange} RecordChange */
 /** @typedef {import("./table.js").Apart} Apart */
@@ -40,9 +45,16 @@ export class Flight {
    * @param {Page[]} pages that were changed
    * @param {Table[]} tables that were changed
    * @param {number} entries how many were changed, for the listeners
+   * @param {Companion | null} companion who is told how it ended
+   * @param {CompanionChange[]} beside what is kept beside the tables: the companion's cut, or what is left of one that is gone
    */
-  constructor(store, pages, tables, entries) {
+  constructor(store, pages, tables, entries, companion, beside) {
     this.store = store;
+    this.companion = companion;
+    /** Not yet taken by the backend. */
+    this.beside = [...beside];
+    /** Whether storage has the companion's record of this name when it is committed. @type {[name: string, there: boolean][]} */
+    this.named = beside.map(([name, bytes]) => [name, bytes !== null]);
     this.entries = entries;
     this.bytes = 0;
     this.tables = tables;
@@ -88,6 +100,12 @@ export class Flight {
     for (const page of this.gone) page.stored = null;
     for (const table of this.tables) table.stored = false;
     for (const table of this.kept) table.stored = true;
+    const { companionStored } = this.store;
+    for (const [name, there] of this.named) {
+      if (there) companionStored.add(name);
+      else companionStored.delete(name);
+    }
+    this.companion?.succeeded();
   }
 
   /** It is not: what it had has to be written again, as it will be then. */
@@ -100,7 +118,9 @@ export class Flight {
     for (const page of this.gone) if (!page.dirty) this.store.soil(page);
     for (const table of this.tables) this.store.soilTable(table);
     this.captured.clear();
+    this.beside = [];
     this.store.changed += this.entries;
+    this.companion?.failed();
   }
 
   /** @returns {Generator<RecordChange>} */
@@ -121,6 +141,12 @@ export class Flight {
       if (image.page !== null) yield image.page;
       for (const key of image.removed) yield [key, null];
       for (const [seq, entry] of image.apart) yield* encodeParts(page.table.id, seq, entry);
+    }
+    // As above: what the backend has is not held here, too.
+    for (let change = this.beside.pop(); change !== undefined; change = this.beside.pop()) {
+      const [name, bytes] = change;
+      if (bytes !== null) yield encodeCompanion(name, bytes);
+      else if (this.store.companionStored.has(name)) yield [companionKey(name), null];
     }
   }
 }

@@ -27,7 +27,7 @@ import {
 } from "./indexeddb_database.js";
 import { Announcer } from "./indexeddb_follower.js";
 import { mark, retireTornLog, whileUsed } from "./indexeddb_log.js";
-import { recordsOfFormat1 } from "./records.js";
+import { isCompanionKey, recordsOfFormat1 } from "./records.js";
 
 /**
  * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
@@ -301,6 +301,8 @@ class Pulled {
 
   /** @param {Change} change */
   #keep(change) {
+    // Who reads along has no use for a companion's.
+    if (isCompanionKey(change[0])) return;
     this.#keptBytes += change[0].length + (change[1]?.byteLength ?? 0);
     if (this.#keptBytes > Announcer.CHANGES_BYTES_MAX) this.kept = null;
     else this.kept?.push(change);

@@ -17,7 +17,7 @@ import { WriteBehind } from "./write_behind.js";
 export async function openStore(backend, options, progress) {
   try {
     const store = new TableStore(new WriteBehind(backend), options);
-    store.adopt(await read(backend, progress));
+    store.adopt(await read(backend, "kept", progress));
     return store;
   } catch (error) {
     await backend.close();
@@ -36,13 +36,13 @@ export async function followStore(follower, progress) {
   store.unwritten = "following";
   store.closing = () => follower.close();
   try {
-    store.adopt(await read(follower, progress));
+    store.adopt(await read(follower, "ignored", progress));
     /** @param {unknown} error */
     const failed = (error) => store.emit("storage-error", error);
     follower.follow((changes, complete) => {
       if (store.mode === "closed") return;
       try {
-        const contents = new Contents(complete);
+        const contents = new Contents(complete, "ignored");
         for (const [key, bytes] of changes) contents.add(key, bytes);
         store.adopt(contents);
       } catch (error) {
@@ -82,10 +82,11 @@ export async function preload(store, names) {
 
 /**
  * @param {Pick<Backend, "load">} from
+ * @param {"ignored" | "kept"} companion
  * @param {Progress} [progress]
  */
-async function read(from, progress) {
-  const contents = new Contents(true);
+async function read(from, companion, progress) {
+  const contents = new Contents(true, companion);
   await from.load((key, bytes) => contents.add(key, bytes), progress);
   return contents;
 }

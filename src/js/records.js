@@ -6,6 +6,7 @@
  * | `t` table               | last place given out, number of entries, their bytes (three f64), then the name       |
  * | `p` table `:` page      | up to 64 entries, those of the places 64 * page + 1 to 64 * page + 64                 |
  * | `v` table `:` place `:` part | a piece of an entry too large for its page: its key and value, 1 MiB in each part |
+ * | `x` name                | any bytes of a companion of the tables; the name: 1 to 24 of the characters a-z and 0-9 |
  *
  * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. When it lies
  * apart, a byte 0 stands before the lengths and nothing behind them: no key has length 0. Each record ends with a CRC-32
@@ -42,7 +43,10 @@ const page = new Uint8Array(PAGE_ENTRIES * (ENTRY_HEAD_BYTES_MAX + INLINE_BYTES_
 
 /** @typedef {{ kind: "t", table: number }
  *   | { kind: "p", table: number, page: number }
- *   | { kind: "v", table: number, seq: number, part: number }} RecordKey */
+ *   | { kind: "v", table: number, seq: number, part: number }
+ *   | { kind: "x", name: string }} RecordKey */
+
+const COMPANION_KEY = /^x[a-z0-9]{1,24}$/;
 
 /** @param {number} table */
 export const tableKey = (table) => `t${table}`;
@@ -50,9 +54,14 @@ export const tableKey = (table) => `t${table}`;
 export const pageKey = (table, number) => `p${table}:${number}`;
 /** @param {number} table @param {number} seq @param {number} part */
 export const partKey = (table, seq, part) => `v${table}:${seq}:${part}`;
+/** @param {string} key */
+export const isCompanionKey = (key) => COMPANION_KEY.test(key);
+/** @param {string} name */
+export const companionKey = (name) => `x${name}`;
 
 /** What the key of a record says; undefined when it is none of ours. @param {string} key @returns {RecordKey | undefined} */
 export function parseKey(key) {
+  if (isCompanionKey(key)) return { kind: "x", name: key.slice(1) };
   const numbers = key.slice(1).split(":").map(Number);
   const [table = 0, second = 0, third = 0] = numbers;
   /** @type {RecordKey} */
@@ -215,15 +224,46 @@ export function decodeParts(key, parts, keyLength, valueLength) {
 }
 
 /**
+ * @param {string} name
+ * @param {Uint8Array} bytes
+ * @returns {[key: string, bytes: Uint8Array]}
+ */
+export function encodeCompanion(name, bytes) {
+  const key = companionKey(name);
+  // What cannot be read again would keep the tables from being opened, too.
+  if (!isCompanionKey(key)) throw new RangeError(`a companion's record cannot be named ${JSON.stringify(name)}`);
+  const record = new Uint8Array(bytes.length + CRC_BYTES);
+  record.set(bytes);
+  return [key, seal(key, record)];
+}
+
+/**
+ * What a companion had written; undefined when it is damaged.
+ * @param {string} key
+ * @param {Uint8Array} record
+ */
+export function decodeCompanion(key, record) {
+  return isSound(key, record) ? record.subarray(0, record.length - CRC_BYTES) : undefined;
+}
+
+/**
  * Throws when a record is not as it was written, or was written under another key.
  * @param {string} key
  * @param {Uint8Array} record
  */
 export function checkRecord(key, record) {
+  if (!isSound(key, record)) throw corrupt(key);
+}
+
+/**
+ * @param {string} key
+ * @param {Uint8Array} record
+ */
+function isSound(key, record) {
   const end = record.length - CRC_BYTES;
-  if (end < 0) throw corrupt(key);
+  if (end < 0) return false;
   const view = new DataView(record.buffer, record.byteOffset, record.length);
-  if (view.getUint32(end, true) !== crc32(record.subarray(0, end), crcOfKey(key))) throw corrupt(key);
+  return view.getUint32(end, true) === crc32(record.subarray(0, end), crcOfKey(key));
 }
 
 /**

@@ -3,6 +3,8 @@
  *
  * Invariants:
  * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at all.
+ * - What storage has of a companion is of the same moment as the tables beside it. When it has left, and they go on without
+ *   it, its records are removed. Only who was never accompanied leaves them as they are.
  * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it asks for a `cut()`, a commit's worth
  *   of pages as they are between two batches.
  *
@@ -24,10 +26,27 @@ const JOURNAL_LENGTH = 8192;
 /** @typedef {import("./table.js").Page} Page */
 /** @typedef {import("./contents.js").Contents} Contents */
 
+/** @typedef {[name: string, bytes: Uint8Array | null]} CompanionChange null: the record is gone */
+
+/**
+ * Something else that is kept with the tables and committed with them (web: the memory of the VM, so that it goes on after
+ * a reload). It has records of its own; a name is 1 to 24 of the characters a-z and 0-9, and comes once in a cut.
+ * @typedef {object} Companion
+ * @property {() => CompanionChange[]} cut what has changed since the last cut that was not taken back, as it is now (bytes of
+ *   its own, never changed later). Called only between two batches. Empty when nothing has. When it throws, the commit has
+ *   failed: it is told and tried again like any other
+ * @property {() => void} succeeded the last cut is committed
+ * @property {() => void} failed it is not: what it had comes again with the next one
+ * @property {() => void} soilAll storage has lost everything: the next cut must be of all
+ * @property {() => number} pause milliseconds to wait before the next commit is begun (0: as soon as now, but in a task of its
+ *   own, not in the current job)
+ */
+
 /**
  * Who takes the batches to storage (class `WriteBehind`).
  * @typedef {object} Writer
  * @property {(source: { cut: () => Flight | null, soilAll: () => void }) => void} attach
+ * @property {(pause: (() => number) | null) => void} pace how long to wait before each commit; null: not at all
  * @property {() => void} push there is something new to cut
  * @property {() => Promise<void>} flush
  * @property {(options?: { discard?: boolean }) => Promise<void>} close
@@ -80,6 +99,16 @@ export class TableStore {
     this.dirtyTables = [];
     /** The commit that is under way. @type {Flight | null} */
     this.flight = null;
+    /** Only in mode `open`. @type {Companion | null} */
+    this.companion = null;
+    /** There was one. */
+    this.companionLeft = false;
+    /** What storage had of a companion when it was opened, by name; whoever takes it leaves an empty map. @type {Map<string, Uint8Array>} */
+    this.companionRecords = new Map();
+    /** It cannot be used: of what is in `companionRecords` only the names are right, and all bytes are missing. */
+    this.companionDamaged = false;
+    /** Names of the records of a companion that storage has. @type {Set<string>} */
+    this.companionStored = new Set();
     /** How many entries changed since the last cut. */
     this.changed = 0;
     /** How many calls into Lua have ended. */
@@ -212,14 +241,36 @@ export class TableStore {
   }
 
   /**
-   * A commit's worth of what has changed, as it is now; null when nothing has. Only between two batches.
+   * From now on each commit has what this companion has, too, and waits as long as it says. Its first cut must be of all, and
+   * remove what storage has under other names. Null: it leaves. After `abandon()` there is nothing to be accompanied by.
+   * @param {Companion | null} given
+   */
+  accompany(given) {
+    const companion = this.mode === "open" ? given : null;
+    this.companionLeft = companion === null && (this.companionLeft || this.companion !== null);
+    this.companion = companion;
+    this.writer?.pace(companion && (() => companion.pause()));
+  }
+
+  /** The companion may have changed: it is committed soon, as if something had been written. */
+  touch() {
+    if (this.companion !== null) this.writer?.push();
+  }
+
+  /**
+   * A commit's worth of what has changed, as it is now; null when nothing has. Only between two batches. Throws what the
+   * companion throws; then nothing was taken out.
    * @returns {Flight | null}
    */
   cut() {
     // Whoever asks does so in a task of its own: what JavaScript wrote before it is a batch that is over.
     if (this.mode === "open") this.endBatch();
-    if (this.dirty.length === 0 && this.dirtyTables.length === 0) return null;
-    const flight = new Flight(this, this.dirty, this.dirtyTables, this.changed);
+    const changed = this.dirty.length > 0 || this.dirtyTables.length > 0;
+    const { companion } = this;
+    // Before anything is taken out: it may throw.
+    const beside = companion !== null ? companion.cut() : changed && this.companionLeft ? this.#farewell() : [];
+    if (!changed && beside.length === 0) return null;
+    const flight = new Flight(this, this.dirty, this.dirtyTables, this.changed, companion, beside);
     this.flight = flight;
     this.dirty = [];
     this.dirtyTables = [];
@@ -229,9 +280,10 @@ export class TableStore {
 
   /**
    * The program died in the middle of a batch: storage must not see the half, and nobody else, either. What was handed over
-   * before is still written; the contents here can be read but no longer changed.
+   * before is still written; the contents here can be read but no longer changed. The companion is half changed, too: it leaves.
    */
   abandon() {
+    this.accompany(null);
     this.savepoints = [];
     this.base = 0;
     this.#undo(0);
@@ -265,6 +317,8 @@ export class TableStore {
       }
       table.stored = false;
     }
+    this.companionStored.clear();
+    this.companion?.soilAll();
   }
 
   /** Resolves when everything written so far is committed; rejects with the cause when it cannot be. */
@@ -287,6 +341,7 @@ export class TableStore {
     await this.writer?.close(options);
     await this.closing();
     this.mode = "closed";
+    this.companion = null;
     this.tables.clear();
   }
 
@@ -398,6 +453,11 @@ export class TableStore {
       // One that was ended meanwhile hears nothing any more.
       queueMicrotask(() => set.has(listener) && listener(detail));
     }
+  }
+
+  /** What is left of a companion that is older than the tables by now. @returns {CompanionChange[]} */
+  #farewell() {
+    return [...this.companionStored].map((name) => [name, null]);
   }
 
   #byAge() {

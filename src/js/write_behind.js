@@ -54,7 +54,8 @@ const RETRY_LAST_MS = 30_000;
 /**
  * Who has the data (class `TableStore`).
  * @typedef {object} Source
- * @property {() => Cut | null} cut what has changed since the last; null when nothing has
+ * @property {() => Cut | null} cut what has changed since the last; null when nothing has. When it throws, that is a commit that
+ *   failed
  * @property {() => void} soilAll everything has changed: storage has lost it
  */
 
@@ -67,17 +68,20 @@ const RETRY_LAST_MS = 30_000;
  */
 
 /**
- * | state        | goes on to                                                                                   |
- * |--------------|----------------------------------------------------------------------------------------------|
- * | `idle`       | `scheduled` when something is pushed                                                         |
- * | `scheduled`  | `committing` after the current job                                                           |
- * | `committing` | `idle`, or `scheduled` when there is more, or `failed`                                       |
- * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)                         |
- * | `closed`     |                                                                                              |
+ * | state        | goes on to                                                                                      |
+ * |--------------|-------------------------------------------------------------------------------------------------|
+ * | `idle`       | `scheduled` when something is pushed                                                            |
+ * | `scheduled`  | `committing` after the current job; when there is a pace, after its pause or when somebody asks |
+ * | `committing` | `idle`, or `scheduled` when there is more, or `failed`                                          |
+ * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)                            |
+ * | `closed`     |                                                                                                 |
+ *
+ * `committing` is over at once when there is nothing to cut (then as after a commit), or when cutting throws (`failed`).
+ * `timer`: of the pause, null where there is none.
  * @typedef {{ name: "idle" }
- *   | { name: "scheduled" }
+ *   | { name: "scheduled", timer: unknown }
  *   | { name: "committing", done: Promise<void> }
- *   | { name: "failed", cause: unknown, retry: unknown }
+ *   | { name: "failed", cause: unknown, timer: unknown }
  *   | { name: "closed" }} State
  */
 
@@ -102,6 +106,8 @@ export class WriteBehind {
   #listeners = [];
   /** @type {Source | undefined} */
   #source;
+  /** @type {(() => number) | null} */
+  #pause = null;
   #backend;
   #clock;
 
@@ -122,6 +128,14 @@ export class WriteBehind {
     this.#source = source;
   }
 
+  /**
+   * Says how many milliseconds to wait before each commit, for those that cost much. Null: it begins after the current job.
+   * @param {(() => number) | null} pause
+   */
+  pace(pause) {
+    this.#pause = pause;
+  }
+
   /** Something has changed. It is committed soon. */
   push() {
     if (this.#state.name === "closed") throw closedError();
@@ -137,10 +151,7 @@ export class WriteBehind {
     const done = new Promise((resolve, reject) => {
       this.#waiting.push({ upTo: this.#pushed, resolve, reject });
     });
-    if (this.#state.name === "failed") {
-      this.#clock.cancel(this.#state.retry);
-      this.#commit();
-    }
+    if (this.#stop()) this.#commit();
     return done;
   }
 
@@ -155,10 +166,10 @@ export class WriteBehind {
     for (;;) {
       const state = /** @type {State} */ (this.#state);
       if (state.name === "closed") return;
-      if (state.name === "failed") this.#clock.cancel(state.retry);
       if (state.name !== "committing") break;
       await state.done;
     }
+    this.#stop();
     this.#state = { name: "closed" };
     await this.#backend.close();
   }
@@ -176,14 +187,34 @@ export class WriteBehind {
   }
 
   #schedule() {
-    this.#state = { name: "scheduled" };
-    this.#clock.soon(() => {
-      if (this.#state.name === "scheduled") this.#commit();
-    });
+    // Who waits in `flush()` does not wait for the pause.
+    const pause = this.#waiting.length > 0 ? null : (this.#pause?.() ?? null);
+    /** @type {State} */
+    const state = { name: "scheduled", timer: null };
+    const work = () => {
+      if (this.#state === state) this.#commit();
+    };
+    if (pause === null) this.#clock.soon(work);
+    else state.timer = this.#clock.later(work, pause);
+    this.#state = state;
+  }
+
+  /** Whether it was waiting for a timer; not any more. */
+  #stop() {
+    const state = this.#state;
+    if ((state.name !== "scheduled" && state.name !== "failed") || state.timer === null) return false;
+    this.#clock.cancel(state.timer);
+    return true;
   }
 
   #commit() {
-    const cut = this.#source?.cut() ?? null;
+    let cut;
+    try {
+      cut = this.#source?.cut() ?? null;
+    } catch (cause) {
+      this.#failed(cause);
+      return;
+    }
     // The cut may have ended a batch, which is in it.
     const upTo = this.#pushed;
     if (cut === null) {
@@ -225,8 +256,8 @@ export class WriteBehind {
     if (/** @type {{ code?: unknown } | null | undefined} */ (cause)?.code === "reset") this.#source?.soilAll();
     this.#failures += 1;
     const pause = Math.min(RETRY_FIRST_MS * 2 ** (this.#failures - 1), RETRY_LAST_MS);
-    const retry = this.#clock.later(() => this.#commit(), pause);
-    this.#state = { name: "failed", cause, retry };
+    const timer = this.#clock.later(() => this.#commit(), pause);
+    this.#state = { name: "failed", cause, timer };
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { reject } of waiting) reject(cause);

@@ -52,6 +52,7 @@ export type {
   LimitOptions,
   LoadProgress,
   LuaOptions,
+  LuaPrevious,
   Modules,
   ModuleSource,
   OutputCallback,

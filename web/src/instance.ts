@@ -37,7 +37,7 @@ import { message } from "./writer.js";
 const EVAL_SOURCE = 0;
 
 /** Operations that run nothing of the program's: no calls into Lua, for those who count them. */
-const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit];
+const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit, Operation.disown];
 
 type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
 
@@ -181,10 +181,11 @@ export abstract class Instance implements Realm {
 
   /** Everything that another instance needs to go on from here. Only when nothing runs. */
   protected photograph(tasks: readonly TaskPhoto[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
-    if (this.state !== "ready") {
-      throw this.enterable || this.state === "running" ? photoError() : this.#refusal();
+    // One that is kept in storage is photographed for the last time when nothing can run in it any more.
+    if (this.state !== "closing" || this.store.companion === null) {
+      if (this.state === "called" || this.state === "running") throw photoError();
+      this.enter();
     }
-    this.enter();
     // The last reply has been read; its memory would only make the image larger.
     this.#guarded(() => this.#exports.io_reserve(0));
     const meta: Meta = {
@@ -313,7 +314,10 @@ export abstract class Instance implements Realm {
       throw this.#die(cause);
     }
     this.state = before;
-    if (before === "ready") this.#interrupted = false;
+    if (before === "ready") {
+      this.#interrupted = false;
+      if (!UNCOUNTED.includes(operation)) this.store.touch();
+    }
     this.#failure = this.#border.takeFailure();
     if (outer !== null && before === "called") this.#border.putFailure(outer);
     if (replied === 0) throw busyError();

@@ -9,6 +9,7 @@ import { LuaGlobals } from "./globals.js";
 import { checkFunction, type HostFunction, type HostTable } from "./host_table.js";
 import { checkBuild, decodeImage } from "./image/format.js";
 import { LuaImage, bringTables, bytesOfImage, unpackImage, type LuaRestored } from "./image/image.js";
+import { resume } from "./image/resume.js";
 import type { LuaTask } from "./image/tasks.js";
 import { loadModule } from "./loader.js";
 import { checkDottedName, checkName, typeName } from "./names.js";
@@ -22,6 +23,7 @@ import {
   type EvalOptions,
   type ForkOptions,
   type LuaOptions,
+  type LuaPrevious,
   type RestoreOptions,
   type SnapshotOptions,
 } from "./options.js";
@@ -34,7 +36,7 @@ import { Operation } from "./tags.js";
 import { runTask } from "./tasks.js";
 import { binaryToText, toBinary } from "./utf8.js";
 import type { LuaKey, LuaValue } from "./values.js";
-import { Vm } from "./vm.js";
+import { Vm, type VmParts } from "./vm.js";
 
 /** What `tryEval` returns. */
 export type LuaResult<T = LuaValue> = { ok: true; value: T } | { ok: false; error: LuaError };
@@ -79,13 +81,16 @@ export class Lua {
   readonly globals: LuaGlobals;
   /** What became of it when it was woken up from an image; undefined: it has begun anew. */
   readonly restored: LuaRestored | undefined;
+  /** With `resume`: the image of the last VM in this storage that could not be woken up, until there is another one. */
+  readonly previousImage: Uint8Array<ArrayBuffer> | undefined;
   readonly #vm: Vm;
   /** What it was made with, and `fork` passes on. */
   readonly #options: LuaOptions;
 
-  private constructor(vm: Vm, options: LuaOptions, tasks?: readonly LuaTask[]) {
+  private constructor(vm: Vm, options: LuaOptions, tasks?: readonly LuaTask[], kept?: Uint8Array<ArrayBuffer>) {
     this.#vm = vm;
     this.#options = options;
+    this.previousImage = kept;
     this.globals = new LuaGlobals(vm);
     this.restored = tasks && {
       get missing() {
@@ -101,9 +106,28 @@ export class Lua {
     checkCreateOptions(options);
     const loading = loadModule(options.wasm);
     return await withStorage(options, loading, async (store, module) => {
-      const sink = outputTo(options.stdout, options.stderr);
-      return new Lua(await Vm.create({ module, store, sink, options }), options);
+      const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
+      if (options.resume === true) return await Lua.#resume(parts, options);
+      const lua = new Lua(await Vm.create(parts), options);
+      await lua.#boot();
+      return lua;
     });
+  }
+
+  /** Goes on with the VM that is in the storage, or begins anew; from now on it is kept there. */
+  static async #resume(parts: VmParts, options: LuaOptions): Promise<Lua> {
+    const { vm, tasks, previous, companion, kept } = await resume(parts);
+    const lua = new Lua(vm, options, tasks, kept);
+    if (tasks === undefined) await lua.#boot(previous);
+    parts.store.accompany(companion);
+    parts.store.touch();
+    return lua;
+  }
+
+  async #boot(previous?: LuaPrevious): Promise<void> {
+    const { boot } = this.#options;
+    if (typeof boot === "string") await this.evalAsync(boot, { name: "boot" });
+    else await boot?.(this, previous);
   }
 
   /**

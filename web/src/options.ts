@@ -15,7 +15,9 @@ export type Modules =
   | ReadonlyMap<string, ModuleSource>
   | ((name: string) => ModuleSource | PromiseLike<ModuleSource>);
 
+import type { LuaImageError } from "./errors.js";
 import type { HostFunction } from "./host_table.js";
+import type { Lua } from "./lua.js";
 
 /** A place of your own to keep tables in. See docs/storage.md. */
 export type { Backend as StorageBackend } from "#js/write_behind.js";
@@ -70,10 +72,25 @@ export interface LuaOptions {
   interrupted?: (() => boolean) | undefined;
   /** Host functions by name, as `register` takes them: they are there before anything runs. */
   functions?: { readonly [name: string]: HostFunction } | undefined;
+  /**
+   * Keeps the VM itself in the storage, too: what it was after an eval is committed together with the tables, and the next
+   * `Lua.create` with this storage goes on from there.
+   */
+  resume?: boolean | undefined;
+  /** Run (a string: as Lua) when a VM has begun anew, before anything else, and with `resume` before anything is kept of it. */
+  boot?: string | ((lua: Lua, previous?: LuaPrevious) => unknown) | undefined;
+}
+
+/** A VM in storage that could not be woken up. */
+export interface LuaPrevious {
+  /** Why: `build` (of another build of the wasm module), `corrupt`, `newer`. */
+  readonly reason: LuaImageError;
+  /** Its image, for the module that it belongs to; undefined: it cannot be read. */
+  readonly image: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** Options of `Lua.restore`: those of `Lua.create`. Libraries and memory are those of the image; `memoryLimit` may be another. */
-export interface RestoreOptions extends Omit<LuaOptions, "sandbox"> {
+export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "resume" | "boot"> {
   /** Where external tables come from when both the image and the storage have some. */
   tables?: "image" | "storage" | undefined;
 }
@@ -114,6 +131,8 @@ export const DELAY_MS_MAX: number = 2 ** 31 - 1;
 
 /** Words of the API that a later version will understand. */
 const LATER = ["signal"];
+
+const MEMORY = "memory://";
 
 type Check = (value: unknown) => string | undefined;
 
@@ -165,11 +184,15 @@ const CREATE: Record<string, Check> = {
     typeof value === "object" && value !== null && Object.values(value).every((fn) => typeof fn === "function")
       ? undefined
       : "must be an object of functions",
+  resume: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+  boot: (value) => (typeof value === "string" || typeof value === "function" ? undefined : "must be Lua or a function"),
 };
 
 const RESTORE: Record<string, Check> = {
   ...CREATE,
   sandbox: () => "is that of the image",
+  resume: () => "is for Lua.create",
+  boot: () => "is for Lua.create",
   tables: (value) => (value === "image" || value === "storage" ? undefined : 'must be "image" or "storage"'),
 };
 
@@ -192,6 +215,12 @@ const EVAL_ASYNC: Record<string, Check> = {
 /** Refuses options of `Lua.create` that are not as they should be. */
 export function checkCreateOptions(options: unknown): asserts options is LuaOptions {
   check("Lua.create", CREATE, options);
+  const { resume, storage = MEMORY, readOnly } = options as LuaOptions;
+  if (resume === true && (storage === MEMORY || readOnly === true)) {
+    throw new TypeError(
+      'Lua.create: option "resume" needs a storage to write to: "idb://NAME", "file:PATH" or an object',
+    );
+  }
 }
 
 /** Refuses options of `call` (`Lua.restore`, `fork`) that are not as they should be. */

@@ -36,6 +36,8 @@ export interface TaskOwner {
   readonly waiting: Set<Task>;
   /** The task that runs. */
   running: Task | undefined;
+  /** While it is being closed: until nothing will run any more, or (rejected) everything goes on. */
+  readonly closing?: Promise<void> | undefined;
   start(operation: number, args: readonly unknown[]): Step;
   resume(task: number, name: string, fulfilled: boolean, value: unknown): Step;
   /** Forgets a task that waits; the traceback of where it did. */
@@ -124,6 +126,8 @@ export class Task {
     this.#owner.waiting.add(this);
     const settled = (fulfilled: boolean) => (value: unknown) => {
       if (this.#waits !== step) return;
+      const again = () => settled(fulfilled)(value);
+      if (this.#owner.closing !== undefined) return void this.#owner.closing.then(again, again);
       this.#waits = undefined;
       this.#owner.waiting.delete(this);
       this.#advance(() => this.#owner.resume(step.task, step.wait.name, fulfilled, value));

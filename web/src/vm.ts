@@ -7,7 +7,8 @@ import { LuaClosedError, LuaError, LuaInterruptError, storageError } from "./err
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host_calls.js";
 import { imageError } from "./image/errors.js";
-import { encodeImage } from "./image/format.js";
+import { encodeImage, type ImageHead } from "./image/format.js";
+import type { MemoryPages } from "./image/pages.js";
 import type { TaskPhoto } from "./image/meta.js";
 import { wakeTasks, type LuaTask } from "./image/tasks.js";
 import { Instance, busyError, type Awakening, type InstanceOptions } from "./instance.js";
@@ -35,7 +36,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   readonly waiting: Set<Task> = new Set();
   running: Task | undefined;
   readonly #tables = new Map<string, LuaTable>();
-  #closing: Promise<void> | undefined;
+  closing: Promise<void> | undefined;
 
   private constructor(module: WebAssembly.Module, store: TableStore, sink: Sink, options: InstanceOptions) {
     super(store, sink, options);
@@ -74,10 +75,16 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
 
   /** The whole VM in bytes, with a dump of its tables where one is given. */
   snapshot(tables?: Uint8Array): Uint8Array<ArrayBuffer> {
+    const { pages, build, head } = this.exposure();
+    return encodeImage(pages.packed(), build, { ...head, tables });
+  }
+
+  /** What an image of this moment is made of. Good until anything runs. */
+  exposure(): { pages: MemoryPages; build: string; head: ImageHead } {
     const { pages, build, meta } = this.photograph(this.#waitingTasks());
     if (build === undefined) throw imageError("build", "this perilune.wasm does not say which build it is");
     const { memoryBytes } = pages;
-    return encodeImage(pages, build, { memoryBytes, memoryLimit: this.memoryLimit, meta, tables });
+    return { pages, build, head: { memoryBytes, memoryLimit: this.memoryLimit, meta, tables: undefined } };
   }
 
   /** The function behind a handle. */
@@ -188,12 +195,14 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     if (this.state === "closed") return;
     if (this.state === "running" || this.state === "called") throw busyError();
     // Who closes while it is closing waits for the same end.
-    this.#closing ??= this.#close(options).finally(() => (this.#closing = undefined));
-    await this.#closing;
+    this.closing ??= this.#close(options).finally(() => (this.closing = undefined));
+    await this.closing;
   }
 
   async #close(options: { discard?: boolean }): Promise<void> {
-    this.#cancelAll(() => new LuaClosedError());
+    // The calls of one that is kept in storage go on from there: their ends are not its own.
+    const kept = this.store.companion !== null;
+    if (!kept) this.#cancelAll(() => new LuaClosedError());
     const before = this.state;
     this.state = "closing";
     try {
@@ -202,6 +211,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       this.state = before;
       throw storageError(error);
     }
+    if (kept) this.#cancelAll(() => new LuaClosedError());
     this.#tables.clear();
     this.letGo();
   }

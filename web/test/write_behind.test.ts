@@ -246,3 +246,210 @@ suite("when storage has lost everything", () => {
     assert.equal(await backend.image(), before.replace('["a","1"]', '["a","1"],["c","3"]'));
   });
 });
+
+suite("when commits are paced", () => {
+  const paced = (pause: () => number) => {
+    const all = setUp();
+    all.writer.pace(pause);
+    return all;
+  };
+
+  test("each waits as long as is said then, and what comes meanwhile is in it", async () => {
+    const pauses = [0, 250];
+    const { backend, clock, write, store } = paced(() => pauses.shift() ?? 1000);
+    write("a", "1");
+    write("b", "1");
+    await settled();
+    // Not even without a pause in the current job.
+    assert.equal(store.stats().storage.state, "scheduled");
+    assert.deepEqual([backend.commits, clock.timers.map(({ ms }) => ms)], [0, [0]]);
+    clock.fire();
+    await settled();
+    assert.deepEqual([backend.commits, store.stats().storage.state, clock.timers.length], [1, "idle", 0]);
+    write("c", "1");
+    assert.deepEqual(
+      clock.timers.map(({ ms }) => ms),
+      [250],
+    );
+    write("d", "1");
+    clock.fire();
+    await settled();
+    assert.equal(await backend.image(), '[["t",[["a","1"],["b","1"],["c","1"],["d","1"]]]]');
+    assert.equal(backend.commits, 2);
+  });
+
+  test("what comes during a commit waits after it", async () => {
+    const { backend, clock, write, store } = paced(() => 500);
+    backend.held = true;
+    write("a", "1");
+    clock.fire();
+    await settled();
+    write("b", "1");
+    assert.deepEqual([store.stats().storage.state, clock.timers.length], ["committing", 0]);
+    backend.held = false;
+    backend.releases.shift()?.();
+    await settled();
+    assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["scheduled", [500]]);
+    clock.fire();
+    await settled();
+    assert.deepEqual([store.stats().storage.state, backend.commits], ["idle", 2]);
+  });
+
+  test("flush does not wait, neither for the pause nor for the next one", async () => {
+    const { backend, clock, write, store } = paced(() => 500);
+    write("a", "1");
+    await store.flush();
+    assert.deepEqual([backend.commits, clock.timers.length, store.stats().storage.state], [1, 0, "idle"]);
+    backend.held = true;
+    write("b", "1");
+    const first = store.flush();
+    await settled();
+    write("c", "1");
+    const second = store.flush();
+    await settled();
+    assert.equal(backend.commits, 2);
+    backend.held = false;
+    backend.releases.shift()?.();
+    await Promise.all([first, second]);
+    assert.deepEqual([backend.commits, clock.timers.length], [3, 0]);
+    assert.equal(await backend.image(), '[["t",[["a","1"],["b","1"],["c","1"]]]]');
+    await store.flush();
+    assert.equal(backend.commits, 3);
+  });
+
+  test("close does not wait, and leaves no timer; nor does a discard", async () => {
+    for (const discard of [false, true]) {
+      const { backend, clock, write, store } = paced(() => 500);
+      write("a", "1");
+      assert.equal(clock.timers.length, 1);
+      await store.close({ discard });
+      assert.deepEqual([backend.commits, backend.closed, clock.timers.length], [discard ? 0 : 1, 1, 0]);
+      assert.equal(store.stats().storage.state, "closed");
+    }
+  });
+
+  test("what was due in this very job is given up by a discard", async () => {
+    const { backend, writer, write } = setUp();
+    write("a", "1");
+    await Promise.all([writer.close({ discard: true }), settled()]);
+    assert.deepEqual([backend.commits, backend.closed], [0, 1]);
+  });
+
+  test("what is written while it closes leaves no timer either", async () => {
+    const { backend, clock, write, store } = paced(() => 500);
+    backend.held = true;
+    write("a", "1");
+    const closed = store.close();
+    await settled();
+    backend.committed = () => queueMicrotask(() => write("b", "1"));
+    backend.releases.shift()?.();
+    await closed;
+    assert.deepEqual([backend.commits, backend.closed, clock.timers.length], [1, 1, 0]);
+  });
+
+  test("a commit that fails is tried again after the pauses of failures; a flush meanwhile at once", async () => {
+    const { backend, clock, write, store } = paced(() => 5000);
+    backend.fails = (commit) => commit <= 3;
+    write("a", "1");
+    clock.fire();
+    await settled();
+    assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["failed", [100]]);
+    write("b", "1");
+    assert.deepEqual(
+      clock.timers.map(({ ms }) => ms),
+      [100],
+      "one timer",
+    );
+    clock.fire();
+    await settled();
+    await assert.rejects(store.flush(), /commit 3 fails/);
+    assert.deepEqual(
+      clock.timers.map(({ ms }) => ms),
+      [400],
+    );
+    await store.flush();
+    assert.deepEqual([store.stats().storage.state, clock.timers.length], ["idle", 0]);
+    assert.equal(await backend.image(), '[["t",[["a","1"],["b","1"]]]]');
+    write("c", "1");
+    assert.deepEqual(
+      clock.timers.map(({ ms }) => ms),
+      [5000],
+    );
+    await store.close();
+  });
+
+  test("a cut that throws is a failure like any other", async () => {
+    const { backend, clock, write, store, events } = paced(() => 500);
+    const { cut } = store;
+    store.cut = () => {
+      throw new Error("cannot be cut");
+    };
+    write("a", "1");
+    clock.fire();
+    await settled();
+    assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["failed", [100]]);
+    await assert.rejects(store.flush(), /cannot be cut/);
+    assert.deepEqual([clock.timers.map(({ ms }) => ms), backend.commits], [[200], 0]);
+    store.cut = cut;
+    clock.fire();
+    await settled();
+    assert.equal(await backend.image(), '[["t",[["a","1"]]]]');
+    await settled();
+    assert.deepEqual(
+      events.map((event) => (event instanceof Error ? event.message : "commit")),
+      ["cannot be cut", "cannot be cut", "commit"],
+    );
+  });
+
+  test("a pace that ends lets the commit that waits come when it was to come, and the next one soon", async () => {
+    const { backend, clock, writer, write } = paced(() => 500);
+    write("a", "1");
+    writer.pace(null);
+    await settled();
+    assert.deepEqual([backend.commits, clock.timers.length], [0, 1]);
+    clock.fire();
+    await settled();
+    write("b", "1");
+    await settled();
+    assert.deepEqual([backend.commits, clock.timers.length], [2, 0]);
+  });
+
+  test("a pace that begins does not touch the commit that is due", async () => {
+    const { backend, clock, writer, write, store } = setUp();
+    write("a", "1");
+    writer.pace(() => 500);
+    await settled();
+    assert.deepEqual([backend.commits, clock.timers.length], [1, 0]);
+    write("b", "1");
+    await store.flush();
+    write("c", "1");
+    await settled();
+    assert.deepEqual([backend.commits, clock.timers.length], [2, 1]);
+    await store.close();
+  });
+
+  test("the companion of a store says how long", async () => {
+    const { backend, clock, store, write } = setUp();
+    let pause = 700;
+    store.accompany({ cut: () => [], succeeded() {}, failed() {}, soilAll() {}, pause: () => pause });
+    store.touch();
+    assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["scheduled", [700]]);
+    clock.fire();
+    // There was nothing to cut.
+    assert.deepEqual([store.stats().storage.state, backend.commits], ["idle", 0]);
+    pause = 900;
+    write("a", "1");
+    assert.deepEqual(
+      clock.timers.map(({ ms }) => ms),
+      [900],
+    );
+    clock.fire();
+    await settled();
+    store.accompany(null);
+    store.touch();
+    assert.equal(store.stats().storage.state, "idle");
+    write("b", "1");
+    await settled();
+    assert.deepEqual([backend.commits, clock.timers.length], [2, 0]);
+  });
+});

@@ -49,19 +49,18 @@ export interface DecodedImage extends ImageHead {
   photo(pages: MemoryPages): Photo;
 }
 
-/** The memory of `pages`, and the rest of the image. */
-export function encodeImage(pages: MemoryPages, build: string, head: ImageHead): Uint8Array<ArrayBuffer> {
+/** A page as it is in an image: its number, and its bytes as `MemoryPages.pack` makes them. */
+export type PackedPage = readonly [number: number, packed: Uint8Array];
+
+/** An image of these pages, in ascending order; each is copied before the next is asked for. */
+export function encodeImage(pages: Iterable<PackedPage>, build: string, head: ImageHead): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(JSON.stringify(head.meta));
   const tables = head.tables ?? new Uint8Array(0);
   const out = new Growing(HEAD_BYTES + text.length + 64 * 1024 + tables.length);
   out.skip(HEAD_BYTES);
   out.bytes(text);
   let count = 0;
-  const { first, end } = pages.range;
-  for (let number = first; number < end; number++) {
-    const page = pages.read(number);
-    if (page === undefined) continue;
-    const packed = pages.pack(number, page);
+  for (const [number, packed] of pages) {
     out.u32(number);
     out.u32(packed.length);
     out.bytes(packed);

@@ -130,7 +130,16 @@ export class MemoryPages {
     return this.#fresh().subarray((io + HALF_BYTES) / 4, (io + HALF_BYTES) / 4 + WORDS);
   }
 
-  /** All pages that say something. */
+  /** All pages that say something, compressed. Each is good until the next is asked for. */
+  *packed(): Generator<readonly [number: number, packed: Uint8Array]> {
+    const { first, end } = this.range;
+    for (let number = first; number < end; number++) {
+      const page = this.read(number);
+      if (page !== undefined) yield [number, this.pack(number, page)];
+    }
+  }
+
+  /** All pages that say something, as they are. */
   photograph(): Photo {
     const { first, end } = this.range;
     const numbers: number[] = [];

@@ -171,6 +171,52 @@ fn the_hosts_collector_is_not_the_scripts() {
     lua.gc(GcMode::Collect).expect("collects");
 }
 
+/// A list, as operations take it.
+fn list(values: &[Value]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    perilune::value::encode_list(values, &mut bytes).expect("encodes");
+    bytes
+}
+
+#[test]
+fn another_host_owns_nothing_but_what_it_names() {
+    let mut lua = lua();
+    let mut handles = Vec::new();
+    for _ in 0..10 {
+        let Value::Function(handle) = values(&mut lua, "return function() return 'here' end")[0] else {
+            panic!("a function")
+        };
+        handles.push(handle);
+    }
+    assert!(lua.release(handles[4]), "a hole");
+    let kept = [Value::from(i64::from(handles[2])), Value::from(i64::from(handles[7]))];
+    assert_eq!(lua.request_raw(perilune::request::DISOWN, &list(&kept)), perilune::request::Outcome::Ok);
+    assert_eq!(lua.stats().handles, 2);
+    for (at, &handle) in handles.iter().enumerate() {
+        let called = lua.call_handle::<String>(handle, ()).ok();
+        assert_eq!(called.as_deref(), [2, 7].contains(&at).then_some("here"), "{at}");
+    }
+    // The numbers are free again, and none is given twice.
+    let mut again: Vec<u32> = Vec::new();
+    for _ in 0..10 {
+        let Value::Function(handle) = values(&mut lua, "return print")[0] else { panic!("a function") };
+        assert!(!again.contains(&handle) && handle != handles[2] && handle != handles[7], "{handle} twice");
+        again.push(handle);
+    }
+    assert_eq!(lua.stats().handles, 12);
+    assert_eq!(lua.request_raw(perilune::request::DISOWN, &list(&[])), perilune::request::Outcome::Ok);
+    assert_eq!(lua.stats().handles, 0);
+}
+
+#[test]
+fn chance_starts_anew_when_the_host_says_so() {
+    let mut lua = lua();
+    lua.eval("math.randomseed(1) first = math.random(0)").expect("runs");
+    lua.eval("math.randomseed(1) math.randomseed = nil").expect("runs");
+    assert_eq!(lua.request_raw(perilune::request::RESEED, &list(&[])), perilune::request::Outcome::Ok);
+    assert_eq!(values(&mut lua, "return math.random(0) == first")[0], Value::from(false));
+}
+
 #[test]
 fn functions_are_called_by_name_and_by_handle() {
     let mut lua = lua();

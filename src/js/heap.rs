@@ -113,6 +113,57 @@ pub(super) fn set_limit(bytes: usize) -> bool {
     true
 }
 
+/// What dlmalloc adds to a block, its unit, and its smallest chunk: so all of a chunk is asked for.
+const OVERHEAD: usize = 4;
+const UNIT: usize = 8;
+const CHUNK_MIN: usize = 16;
+/// From here down each size is tried, above it one in two.
+const CHUNK_SMALL: usize = 128;
+
+/// What a block that was taken begins with.
+struct Taken {
+    before: *mut Taken,
+    size: usize,
+}
+
+const _: () = assert!(size_of::<Taken>() <= CHUNK_MIN - OVERHEAD);
+
+/// Fills the memory that is free with zeros: what was freed is no part of an image. Takes all blocks there are, the largest first,
+/// and gives them back; zeroing each when it is freed would cost programs a tenth of their time.
+pub(super) fn clear_free() {
+    // SAFETY: one thread, no borrow is alive here.
+    let heap = unsafe { &*HEAP.0.get() };
+    // Nothing is to be added meanwhile.
+    let limit_pages = heap.allocator().limit_pages.replace(0);
+    let mut last: *mut Taken = ptr::null_mut();
+    let mut chunk = memory_size(0) * PAGE_BYTES;
+    while chunk >= CHUNK_MIN {
+        let size = chunk - OVERHEAD;
+        loop {
+            // SAFETY: `size` is not 0, and the alignment is dlmalloc's own.
+            let block = unsafe { HEAP.get().malloc(size, UNIT) };
+            if block.is_null() {
+                break;
+            }
+            // SAFETY: the block is new, of that size, which is enough for a `Taken`, and aligned for one.
+            unsafe {
+                block.write_bytes(0, size);
+                block.cast::<Taken>().write(Taken { before: last, size });
+            }
+            last = block.cast();
+        }
+        chunk = if chunk > CHUNK_SMALL { (chunk / 2).next_multiple_of(UNIT) } else { chunk - UNIT };
+    }
+    while !last.is_null() {
+        // SAFETY: it is one of those above.
+        let Taken { before, size } = unsafe { last.replace(Taken { before: ptr::null_mut(), size: 0 }) };
+        // SAFETY: it came from `malloc`, with that size and alignment.
+        unsafe { HEAP.get().free(last.cast(), size, UNIT) };
+        last = before;
+    }
+    heap.allocator().limit_pages.set(limit_pages);
+}
+
 /// Bytes before the heap: stack, static data, IO buffer.
 pub(super) fn heap_base() -> usize {
     unsafe extern "C" {

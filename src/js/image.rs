@@ -1,17 +1,23 @@
 //! Pages of linear memory, compressed: what photographs and wakes a VM from outside needs of the module.
 //!
-//! Keeps true: both exports write to the IO buffer and to the stack below them, and to nothing else. Neither is part of an
+//! Keeps true: `pack` and `unpack` write to the IO buffer and to the stack below them, and to nothing else. Neither is part of an
 //! image, so a memory can be read page by page while it is packed, also when there is no room left in it; and any instance
 //! will do for unpacking, also one that was never initialised. Not here: which pages there are and what an image looks like
 //! (web/src/image).
 
-use super::shell;
+use super::{heap, shell};
 use crate::limits::IO_BUFFER_BYTES;
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into};
 use std::slice;
 
 /// Each half of the IO buffer: input in the first, output in the second.
 const HALF: usize = IO_BUFFER_BYTES / 2;
+
+/// Makes memory that is free say nothing. Between calls only.
+#[unsafe(no_mangle)]
+pub extern "C" fn clear_free() {
+    heap::clear_free();
+}
 
 /// Compresses `len` bytes of memory at `at` (an LZ4 block) into the second half of the IO buffer. Returns the length there;
 /// 0 when they take as much room as before, or there is no such memory.

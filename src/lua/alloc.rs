@@ -138,18 +138,18 @@ impl Memory {
         let old_size = if block.is_null() { 0 } else { old_size };
         // `old_size` is counted: it is one of the live blocks.
         let used = memory.used.get() - old_size + new_size;
-        let footprint = memory.footprint.get() - padded(old_size) + padded(new_size);
+        let others = memory.footprint.get() - taken(block, old_size);
         if new_size == 0 {
             if !block.is_null() && old_size > 0 {
                 // SAFETY: Lua passes back a block of this allocator with its true size.
                 unsafe { dealloc(block.cast(), layout(old_size)) };
             }
             memory.used.set(used);
-            memory.footprint.set(footprint);
+            memory.footprint.set(others);
             return ptr::null_mut();
         }
         // Lua assumes that shrinking cannot fail; it is never refused.
-        if new_size > old_size && footprint > memory.ceiling.get() {
+        if new_size > old_size && others + padded(new_size) > memory.ceiling.get() {
             return ptr::null_mut();
         }
         #[cfg(test)]
@@ -172,13 +172,33 @@ impl Memory {
             return ptr::null_mut();
         };
         memory.used.set(used);
-        memory.footprint.set(footprint);
+        memory.footprint.set(others + taken(result, new_size));
         memory.peak.set(memory.peak.get().max(used));
         result
     }
 }
 
-/// What a block of this size takes.
+/// What a block takes. The rest of a chunk that is too small to be one stays with its block, which no calculation can know:
+/// in the module, whose allocator we know, the size of the chunk is read where dlmalloc keeps it, in the word before the block.
+#[inline]
+fn taken(block: *mut c_void, size: usize) -> usize {
+    if size == 0 {
+        return 0;
+    }
+    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
+    {
+        const FLAGS: usize = 7;
+        // SAFETY: a live block of the module's one allocator (js::heap), in front of which its chunk's head lies.
+        (unsafe { block.cast::<usize>().sub(1).read() }) & !FLAGS
+    }
+    #[cfg(not(all(feature = "shell", target_arch = "wasm32")))]
+    {
+        let _ = block;
+        padded(size)
+    }
+}
+
+/// What a block of this size takes, at least.
 #[inline]
 fn padded(size: usize) -> usize {
     let (overhead, unit) = OVERHEAD;

@@ -1,48 +1,21 @@
 /** The demo page, as a visitor uses it. Built anew into .cache/ and served from there. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { extname, join, normalize, resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-
-const FOLDER = resolve(".cache/demo");
-const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"].concat([
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-]);
-const TYPES: Record<string, string> = {
-  ".css": "text/css",
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".svg": "image/svg+xml",
-  ".wasm": "application/wasm",
-  ".woff2": "font/woff2",
-};
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { openDemoSite, type DemoSite } from "./demo_site.ts";
 
 suite("the demo page", () => {
-  let server: Server;
+  let site: DemoSite;
   let browser: Browser;
   let origin: string;
   /** What went wrong in any page: the tests expect nothing. */
   let complaints: string[];
 
   before(async () => {
-    const { status } = spawnSync(process.execPath, ["scripts/build-demo.mjs", FOLDER], { stdio: "inherit" });
-    assert.equal(status, 0, "the demo page could not be built");
-    server = await serve(FOLDER);
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+    site = await openDemoSite("demo");
+    ({ browser, origin } = site);
   });
-  after(async () => {
-    await browser?.close();
-    server?.close();
-    server?.closeAllConnections();
-  });
+  after(() => site?.close());
 
   /** A visitor with a storage of their own. */
   async function visit(body: (page: Page, context: BrowserContext) => Promise<void>, width = 1440): Promise<void> {
@@ -361,18 +334,4 @@ function rows(page: Page, count: number): Promise<string[][]> {
       (all, n) => all.slice(0, n).map((row) => [...row.children].map((cell) => cell.textContent ?? "")),
       count,
     );
-}
-
-function serve(folder: string): Promise<Server> {
-  const server = createServer(async ({ url = "/" }, response) => {
-    const path = normalize(new URL(url, "http://x").pathname);
-    try {
-      const body = await readFile(join(folder, path === "/" ? "index.html" : path));
-      response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "text/html" });
-      response.end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
 }

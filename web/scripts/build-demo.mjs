@@ -22,7 +22,12 @@ for (const file of [perilune, module]) {
 rmSync(outdir, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: demo,
-  entryPoints: { main: "src/main.ts", worker: "src/vm/worker.ts", style: "styles/main.css" },
+  entryPoints: {
+    main: "src/main.ts",
+    worker: "src/vm/worker.ts",
+    living: "src/living/vm/worker.ts",
+    style: "styles/main.css",
+  },
   outdir,
   bundle: true,
   minify: true,

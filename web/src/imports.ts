@@ -18,6 +18,7 @@ export interface Exports {
   io_reserve(length: number): number;
   eval(length: number): number;
   request(operation: number, length: number): number;
+  clear_free(): void;
   pack(at: number, length: number): number;
   unpack(length: number): number;
 }

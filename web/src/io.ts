@@ -100,7 +100,9 @@ export class Io {
     const start = view.getUint32(this.#at + LIST_AT, true);
     const middle = start + view.getUint32(this.#at + LIST_LENGTH, true);
     const end = middle + view.getUint32(this.#at + OUTPUT_LENGTH, true);
+    // Where there was no memory even for saying so, there is a status and nothing else.
+    const list = middle === start ? [] : reader.list(memory, start, middle);
     const output = end === middle ? undefined : bytes.slice(middle, end);
-    return { status, list: reader.list(memory, start, middle), hosted: reader.hosted, output };
+    return { status, list, hosted: reader.hosted, output };
   }
 }

@@ -9,7 +9,7 @@ import { LuaGlobals } from "./globals.js";
 import { checkFunction, type HostFunction, type HostTable } from "./host_table.js";
 import { checkBuild, decodeImage } from "./image/format.js";
 import { LuaImage, bringTables, bytesOfImage, unpackImage, type LuaRestored } from "./image/image.js";
-import { resume } from "./image/resume.js";
+import { keep, resume } from "./image/resume.js";
 import type { LuaTask } from "./image/tasks.js";
 import { loadModule } from "./loader.js";
 import { checkDottedName, checkName, typeName } from "./names.js";
@@ -136,6 +136,9 @@ export class Lua {
    */
   static async restore(image: Uint8Array | ArrayBuffer | LuaImage, options: RestoreOptions = {}): Promise<Lua> {
     checkRestoreOptions("Lua.restore", options);
+    if (image instanceof LuaImage && options.wasm !== undefined) {
+      throw new TypeError('Lua.restore: option "wasm" is that of the image');
+    }
     if (image instanceof LuaImage) return await Lua.#wake(Promise.resolve(image.module), image.decoded, options);
     const decoded = decodeImage(bytesOfImage(image));
     return await Lua.#wake(loadModule(options.wasm), decoded, options, (module) => checkBuild(decoded, module));
@@ -158,7 +161,9 @@ export class Lua {
       bringTables(store, image.tables, options.tables);
       const sink = outputTo(options.stdout, options.stderr);
       const { vm, tasks } = await Vm.wake({ module, store, sink, options }, { image, source });
-      return new Lua(vm, options, tasks);
+      const lua = new Lua(vm, options, tasks);
+      if (options.resume === true) keep(vm);
+      return lua;
     });
   }
 

@@ -90,7 +90,7 @@ export interface LuaPrevious {
 }
 
 /** Options of `Lua.restore`: those of `Lua.create`. Libraries and memory are those of the image; `memoryLimit` may be another. */
-export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "resume" | "boot"> {
+export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "boot"> {
   /** Where external tables come from when both the image and the storage have some. */
   tables?: "image" | "storage" | undefined;
 }
@@ -191,7 +191,6 @@ const CREATE: Record<string, Check> = {
 const RESTORE: Record<string, Check> = {
   ...CREATE,
   sandbox: () => "is that of the image",
-  resume: () => "is for Lua.create",
   boot: () => "is for Lua.create",
   tables: (value) => (value === "image" || value === "storage" ? undefined : 'must be "image" or "storage"'),
 };
@@ -215,17 +214,13 @@ const EVAL_ASYNC: Record<string, Check> = {
 /** Refuses options of `Lua.create` that are not as they should be. */
 export function checkCreateOptions(options: unknown): asserts options is LuaOptions {
   check("Lua.create", CREATE, options);
-  const { resume, storage = MEMORY, readOnly } = options as LuaOptions;
-  if (resume === true && (storage === MEMORY || readOnly === true)) {
-    throw new TypeError(
-      'Lua.create: option "resume" needs a storage to write to: "idb://NAME", "file:PATH" or an object',
-    );
-  }
+  checkResume("Lua.create", options as LuaOptions);
 }
 
 /** Refuses options of `call` (`Lua.restore`, `fork`) that are not as they should be. */
 export function checkRestoreOptions(call: string, options: unknown): asserts options is RestoreOptions {
   check(call, RESTORE, options);
+  checkResume(call, options as RestoreOptions);
 }
 
 /** Refuses options of `snapshot` that are not as they should be. */
@@ -241,6 +236,11 @@ export function checkEvalOptions(options: unknown): asserts options is EvalOptio
 /** Refuses options of `evalAsync` that are not as they should be. */
 export function checkEvalAsyncOptions(options: unknown): asserts options is EvalAsyncOptions {
   check("evalAsync", EVAL_ASYNC, options);
+}
+
+function checkResume(call: string, { resume, storage = MEMORY, readOnly }: LuaOptions): void {
+  if (resume !== true || (storage !== MEMORY && readOnly !== true)) return;
+  throw new TypeError(`${call}: option "resume" needs a storage to write to: "idb://NAME", "file:PATH" or an object`);
 }
 
 function check(call: string, known: Record<string, Check>, options: unknown): void {

@@ -12,6 +12,7 @@ import {
 } from "./errors.js";
 import type { Reply } from "./io.js";
 import { readText } from "./utf8.js";
+import { Status } from "./tags.js";
 import type { LuaValue } from "./values.js";
 
 /** By status. */
@@ -72,7 +73,7 @@ export class RaisedErrors {
       // The host object itself, or the error by which JavaScript met it before.
       cause: hosted ? value : (again?.error ?? (kind === "storage" ? failure?.cause : undefined)),
     };
-    const text = readText(message) ?? "unknown error";
+    const text = readText(message) ?? (status === Status.memory ? "not enough memory" : "unknown error");
     const error =
       kind === "storage"
         ? new LuaStorageError(failure?.code ?? codeOf(again?.error), text, details)

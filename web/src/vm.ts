@@ -76,6 +76,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   /** The whole VM in bytes, with a dump of its tables where one is given. */
   snapshot(tables?: Uint8Array): Uint8Array<ArrayBuffer> {
     const { pages, build, head } = this.exposure();
+    pages.clearFree();
     return encodeImage(pages.packed(), build, { ...head, tables });
   }
 

@@ -98,6 +98,7 @@ const EXPORTS: &[&str] = &[
     "io_reserve",
     "eval",
     "request",
+    "clear_free",
     "pack",
     "unpack",
 ];

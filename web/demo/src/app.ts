@@ -3,7 +3,7 @@
  *
  * Invariant: `#state` says what the VM is doing, and `body[data-state]` says the same to the styles.
  */
-import { Client, Stopped, failureOf } from "./client.ts";
+import { Client, Stopped, failureOf, type VmClient } from "./client.ts";
 import { draftOf, keepDraft, lastProgram, rememberProgram } from "./drafts.ts";
 import { Editor } from "./editor/editor.ts";
 import { openVm, SUCCESSION_MS } from "./opening.ts";
@@ -28,11 +28,12 @@ const STOP_AFTER_MS = 250;
 type State = "opening" | "ready" | "running" | "trouble";
 
 export class App {
-  readonly #client = new Client((notice) => this.#hear(notice));
-  readonly #editor = new Editor(byId("editor-host"), {
-    onRun: () => void this.#run(),
-    onEdit: (text) => this.#edited(text),
-  });
+  readonly #client: VmClient = new Client("./worker.js", (notice: Notice) => this.#hear(notice));
+  readonly #editor = new Editor(
+    byId("editor-host"),
+    { onRun: () => void this.#run(), onEdit: (text) => this.#edited(text) },
+    { label: "Lua program", testid: "editor", describedBy: "editor-help", kind: "page" },
+  );
   readonly #programs = new ProgramList((program) => this.#open(program));
   readonly #outcome = new Outcome((line) => this.#editor.goTo(line));
   readonly #chart = new MemoryChart();
@@ -50,7 +51,6 @@ export class App {
     byId("run").addEventListener("click", () => void this.#run());
     byId("stop").addEventListener("click", () => void this.#stop());
     byId("gc").addEventListener("click", () => void this.#collect());
-    byId("reload").addEventListener("click", () => void this.#reload());
     byId("revert").addEventListener("click", () => this.#revert());
     this.#open(this.#program);
     await this.#openVm(STORAGE);
@@ -142,10 +142,9 @@ export class App {
     this.#chart.add(memory, "gc");
   }
 
-  async #reload(): Promise<void> {
-    // Without this nothing would be lost either, if the page is given the time to commit.
+  /** Before the page reloads. Without this nothing would be lost either, if the page is given the time to commit. */
+  async flush(): Promise<void> {
     if (this.#state === "ready") await this.#client.call("flush", null).catch(() => {});
-    location.reload();
   }
 
   #hear(notice: Notice): void {

@@ -1,5 +1,5 @@
 /** The page's side of the worker: commands as promises, and a worker that can be ended at any time. */
-import type { Command, Commands, Failure, FromWorker, Notice } from "./protocol.ts";
+import type { Commands, CommandsOf, Failure, FromWorker, Notice } from "./protocol.ts";
 
 /** The worker's answer to a command was an error. */
 export class CommandError extends Error {
@@ -19,18 +19,21 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-export class Client {
-  readonly #onNotice: (notice: Notice) => void;
+export class Client<C extends CommandsOf<C>, N extends { event: string }> {
+  readonly #script: string;
+  readonly #onNotice: (notice: N) => void;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker;
   #lastId = 0;
 
-  constructor(onNotice: (notice: Notice) => void) {
+  /** `script`: the worker's, beside the page. */
+  constructor(script: string, onNotice: (notice: N) => void) {
+    this.#script = script;
     this.#onNotice = onNotice;
     this.#worker = this.#start();
   }
 
-  call<C extends Command>(command: C, args: Commands[C]["args"]): Promise<Commands[C]["reply"]> {
+  call<K extends keyof C>(command: K, args: C[K]["args"]): Promise<C[K]["reply"]> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -46,8 +49,8 @@ export class Client {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    const worker = new Worker(new URL(this.#script, import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }: MessageEvent<FromWorker<N>>) => {
       // What an ended worker had sent before its end must not reach the screen.
       if (worker === this.#worker) this.#receive(data);
     };
@@ -55,7 +58,7 @@ export class Client {
     return worker;
   }
 
-  #receive(message: FromWorker): void {
+  #receive(message: FromWorker<N>): void {
     if ("event" in message) return this.#onNotice(message);
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
@@ -69,6 +72,9 @@ export class Client {
     for (const { reject } of all) reject(error);
   }
 }
+
+/** The client of the VM that runs the programs of the list. */
+export type VmClient = Client<Commands, Notice>;
 
 /** Any error as the page shows it. */
 export function failureOf(error: unknown): Failure {

@@ -1,4 +1,32 @@
-/** The page, put together. The VM is in the worker (vm/worker.ts); here is only what is shown of it. */
+/** The page, put together: two views, each with a worker of its own. Here is only what is shown of them. */
 import { App } from "./app.ts";
+import { Living } from "./living/living.ts";
+import { byId } from "./view/dom.ts";
 
-void new App().start();
+const app = new App();
+const living = new Living();
+
+/** Which view the address asks for. */
+function route(): void {
+  const view = location.hash === "#/tide-pool" ? "living" : "programs";
+  document.body.dataset["view"] = view;
+  for (const name of ["programs", "living"]) {
+    if (name === view) byId(`view-${name}`).setAttribute("aria-current", "page");
+    else byId(`view-${name}`).removeAttribute("aria-current");
+  }
+  byId("programs-view").hidden = view !== "programs";
+  byId("living").hidden = view !== "living";
+  if (view === "living") living.show();
+  else living.hide();
+}
+
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId(document.body.dataset["view"] === "living" ? "strip" : "editor-host").focus();
+});
+byId("reload").addEventListener("click", () => {
+  void Promise.all([app.flush(), living.flush()]).then(() => location.reload());
+});
+addEventListener("hashchange", route);
+route();
+void app.start();

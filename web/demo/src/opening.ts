@@ -1,5 +1,5 @@
 /** Opening a VM, also one that takes the place of another. */
-import { failureOf, type Client } from "./client.ts";
+import { failureOf, type VmClient } from "./client.ts";
 import type { Opened } from "./protocol.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { Opened } from "./protocol.ts";
 export const SUCCESSION_MS = 6000;
 
 /** Opens one; asks again for `patienceMs` while the storage is locked. Rejects with a `CommandError`. */
-export async function openVm(client: Client, storage: string, patienceMs: number): Promise<Opened> {
+export async function openVm(client: VmClient, storage: string, patienceMs: number): Promise<Opened> {
   const deadline = Date.now() + patienceMs;
   for (;;) {
     try {

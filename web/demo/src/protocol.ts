@@ -22,7 +22,7 @@ export type Shown =
 export interface Failure {
   name: string;
   kind: string;
-  /** Of a storage error: why. */
+  /** Of an error of the storage or of an image: why. */
   code: string | undefined;
   message: string;
   line: number | undefined;
@@ -74,9 +74,15 @@ export interface Commands {
   flush: { args: null; reply: null };
 }
 
-export type Command = keyof Commands;
+/** Commands by name: what they are given, and what they answer. */
+export type CommandsOf<C> = { [K in keyof C]: { args: unknown; reply: unknown } };
 
-export type Request = { [C in Command]: { id: number; command: C; args: Commands[C]["args"] } }[Command];
+/** A command on its way to the worker. */
+export type RequestOf<C extends CommandsOf<C>> = {
+  [K in keyof C]: { id: number; command: K; args: C[K]["args"] };
+}[keyof C];
+
+export type Request = RequestOf<Commands>;
 
 export interface OutputPart {
   stream: "stdout" | "stderr";
@@ -92,4 +98,5 @@ export type Notice =
   | { event: "commit"; entries: number; bytes: number; pendingBytes: number }
   | { event: "storage-error"; message: string };
 
-export type FromWorker = { id: number; reply: unknown } | { id: number; failure: Failure } | Notice;
+/** What comes from a worker: an answer, or what it says unasked. */
+export type FromWorker<N = Notice> = { id: number; reply: unknown } | { id: number; failure: Failure } | N;

@@ -112,7 +112,7 @@ export function decodeImage(image: Uint8Array): DecodedImage {
     build: hex(image.subarray(BUILD_AT, BUILD_AT + BUILD_BYTES)),
     memoryBytes,
     memoryLimit,
-    meta: parseMeta(text),
+    meta: parseMeta(text, memoryBytes),
     tables: tablesLength === 0 ? undefined : image.subarray(tablesAt, end),
     photo: (pages) => unpackPages(pages, image.subarray(pagesAt, tablesAt), count, memoryBytes),
   };

@@ -6,8 +6,8 @@ import type { Awakening } from "../instance.js";
 import { className } from "../names.js";
 import { createBorder, noHost } from "#js/border.js";
 import type { TableStore } from "#js/table_store.js";
-import { checkBuild, decodeImage, type DecodedImage } from "./format.js";
-import { MemoryPages, baselineOf } from "./pages.js";
+import { checkBuild, decodeImage, type DecodedImage, type ImageHead } from "./format.js";
+import { MemoryPages, baselineOf, type Photo } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
 
 /** What became of a VM that was woken up. */
@@ -23,20 +23,18 @@ export type TablesFrom = "image" | "storage";
 
 /** An image that is unpacked and checked: what any number of VMs can begin with. Made by `Lua.image`. */
 export class LuaImage {
+  /** Bytes that its memory takes in each VM, at first. */
+  readonly memoryBytes: number;
   /** @internal */
   readonly module: WebAssembly.Module;
   /** @internal */
   readonly decoded: Awakening["image"] & Pick<DecodedImage, "tables">;
 
   /** @internal */
-  constructor(module: WebAssembly.Module, decoded: LuaImage["decoded"]) {
+  constructor(module: WebAssembly.Module, photo: Photo, { meta, memoryLimit, tables }: ImageHead) {
+    this.memoryBytes = photo.memoryBytes;
     this.module = module;
-    this.decoded = decoded;
-  }
-
-  /** Bytes that its memory takes in each VM, at first. */
-  get memoryBytes(): number {
-    return this.decoded.photo(undefined as never).memoryBytes;
+    this.decoded = { meta, memoryLimit, tables, photo: () => photo };
   }
 }
 
@@ -56,8 +54,7 @@ export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembl
   const memory = () => exports.memory;
   const exports = await instantiate(module, createBorder({ memory, host: noHost(memory) }));
   const photo = decoded.photo(new MemoryPages(exports, baselineOf(module, exports)));
-  const { meta, memoryLimit, tables } = decoded;
-  return new LuaImage(module, { meta, memoryLimit, tables: tables?.slice(), photo: () => photo });
+  return new LuaImage(module, photo, decoded);
 }
 
 /** Fills a store that was opened for an image with the tables of that, if it is to have them. */

@@ -1,5 +1,6 @@
 /** What JavaScript knows of a VM and its memory does not say: the part of an image that is text (docs/codec.md, section 7). */
 import { DELAY_MS_MAX } from "../options.js";
+import { HOST_ID_FIRST } from "../tags.js";
 import { imageError } from "./errors.js";
 
 /** A host function or host object that Lua holds. `uses` null: it was registered, under its label. */
@@ -39,11 +40,14 @@ export interface Meta {
   readonly random?: readonly number[] | undefined;
 }
 
-/** Ids and places beyond this are no image's: they would only cost room. */
+/** Places beyond this are no image's: they would only cost room. */
 const INDEX_MAX = 2 ** 24;
+/** Ids are given anew: there are never more than Lua has held at one time, and each takes so much of its memory, at least. */
+const HELD_BYTES_MIN = 16;
+const IDS_SPARE = 1024;
 
-/** A `Meta` from its text. Checksums tell damage; they do not tell who has made it. */
-export function parseMeta(text: string): Meta {
+/** A `Meta` from its text, for a memory of that size. Checksums tell damage; they do not tell who has made it. */
+export function parseMeta(text: string, memoryBytes: number): Meta {
   let meta: Partial<Record<keyof Meta, unknown>>;
   try {
     meta = JSON.parse(text) as typeof meta;
@@ -53,18 +57,21 @@ export function parseMeta(text: string): Meta {
   if (typeof meta !== "object" || meta === null) throw damaged();
   const { host, tables, tasks, clock, random } = meta;
   const ids = new Set<unknown>();
+  const idMax = memoryBytes / HELD_BYTES_MIN + IDS_SPARE;
   const isHost = (entry: unknown): entry is HostPhoto => {
     if (!Array.isArray(entry)) return false;
     const [id, kind, label, uses] = entry as unknown[];
-    if (!isIndex(id) || ids.has(id) || typeof label !== "string") return false;
+    if (!isIndex(id) || id > idMax || id < HOST_ID_FIRST || ids.has(id) || typeof label !== "string") return false;
     ids.add(id);
-    return (kind === "function" || kind === "object") && (uses === null || (isIndex(uses) && uses > 0));
+    if (uses !== null && !(Number.isSafeInteger(uses) && (uses as number) > 0)) return false;
+    return kind === "function" || (kind === "object" && uses !== null);
   };
   const isTableName = (name: unknown): name is string | null =>
     // eslint-disable-next-line no-control-regex
     name === null || (typeof name === "string" && /^[\0-\xff]{1,1024}$/.test(name));
   if (!isArray(host, isHost) || !isArray(tables, isTableName) || !isArray(tasks, isTask)) throw damaged();
-  if (typeof clock !== "number" || !(random === undefined || isArray(random, Number.isInteger))) throw damaged();
+  const isState = (state: unknown) => isArray(state, Number.isInteger) && (state as unknown[]).length === 4;
+  if (typeof clock !== "number" || !(random === undefined || isState(random))) throw damaged();
   return { host, tables, tasks, clock, random: random as readonly number[] | undefined };
 }
 

@@ -130,6 +130,11 @@ export class MemoryPages {
     return this.#fresh().subarray((io + HALF_BYTES) / 4, (io + HALF_BYTES) / 4 + WORDS);
   }
 
+  /** What was freed says nothing from now on: it makes images larger, and may be secret. */
+  clearFree(): void {
+    this.#exports.clear_free();
+  }
+
   /** All pages that say something, compressed. Each is good until the next is asked for. */
   *packed(): Generator<readonly [number: number, packed: Uint8Array]> {
     const { first, end } = this.range;

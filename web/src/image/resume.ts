@@ -75,6 +75,14 @@ export async function resume(parts: VmParts): Promise<Resumed> {
   return { vm, companion, tasks: undefined, previous, kept: image ?? kept };
 }
 
+/** Keeps this VM from now on, in the place of whichever was there. */
+export function keep(vm: Vm): void {
+  const { store } = vm;
+  store.companionRecords = new Map();
+  store.accompany(new ResumeCompanion(vm, store.companionStored, undefined, undefined));
+  store.touch();
+}
+
 /** The image that is in the records of a storage; undefined when there is none. Throws when it is damaged. */
 function imageOfRecords(
   records: ReadonlyMap<string, Uint8Array>,

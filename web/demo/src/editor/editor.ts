@@ -9,6 +9,7 @@ import {
   highlightActiveLineGutter,
   keymap,
   lineNumbers,
+  placeholder,
 } from "@codemirror/view";
 import { lua } from "./lua.ts";
 import { errorMark, markError } from "./mark.ts";
@@ -19,18 +20,27 @@ interface Callbacks {
   onEdit: (text: string) => void;
 }
 
+/** What sets one editor apart from another. */
+interface Kind {
+  label: string;
+  testid: string;
+  /** The element that says how it is used. */
+  describedBy?: string;
+  /** `page`: with line numbers, and Mod-Enter runs. `line`: without, and Enter runs. `reading`: only to be read. */
+  kind: "page" | "line" | "reading";
+}
+
 export class Editor {
   readonly #view: EditorView;
   readonly #extensions: Extension;
 
-  constructor(parent: HTMLElement, { onRun, onEdit }: Callbacks) {
+  constructor(parent: HTMLElement, { onRun, onEdit }: Callbacks, { label, testid, describedBy, kind }: Kind) {
     const run = () => (onRun(), true);
     this.#extensions = [
       // Before the others: Mod-Enter would make a blank line.
-      keymap.of([{ key: "Mod-Enter", run }]),
-      lineNumbers(),
-      highlightActiveLine(),
-      highlightActiveLineGutter(),
+      keymap.of([{ key: "Mod-Enter", run }, ...(kind === "line" ? [{ key: "Enter", run }] : [])]),
+      kind === "line" ? [EditorView.lineWrapping, placeholder("spawn(jelly)")] : [lineNumbers(), highlightActiveLine(), highlightActiveLineGutter()],
+      kind === "reading" ? EditorState.readOnly.of(true) : [],
       history(),
       drawSelection(),
       indentUnit.of("  "),
@@ -40,11 +50,11 @@ export class Editor {
       lua,
       theme,
       errorMark,
-      keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
+      keymap.of([...defaultKeymap, ...historyKeymap, ...(kind === "page" ? [indentWithTab] : [])]),
       EditorView.contentAttributes.of({
-        "aria-label": "Lua program",
-        "aria-describedby": "editor-help",
-        "data-testid": "editor",
+        "aria-label": label,
+        "data-testid": testid,
+        ...(describedBy === undefined ? {} : { "aria-describedby": describedBy }),
       }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) onEdit(update.state.doc.toString());
@@ -60,6 +70,11 @@ export class Editor {
   /** Another program: with a history of its own. */
   open(text: string): void {
     this.#view.setState(EditorState.create({ doc: text, extensions: this.#extensions }));
+  }
+
+  /** To the keyboard. */
+  focus(): void {
+    this.#view.focus();
   }
 
   /** Marks the line of an error; line undefined removes the mark. */

@@ -1,5 +1,5 @@
 /** The entries of one table, a page at a time: a table of a million entries costs what fifty do. */
-import type { Client } from "../client.ts";
+import type { VmClient } from "../client.ts";
 import type { Overview, Page, TableSummary } from "../protocol.ts";
 import { confirmed } from "./confirm.ts";
 import { byId, el } from "./dom.ts";
@@ -9,7 +9,7 @@ import { keyView, valueView } from "./values.ts";
 const ROWS_PER_PAGE = 50;
 
 export class Rows {
-  readonly #client: Client;
+  readonly #client: VmClient;
   readonly #onChange: (overview: Overview) => void;
   readonly #section = byId("table");
   readonly #find = byId<HTMLInputElement>("find");
@@ -17,7 +17,7 @@ export class Rows {
   #offset = 0;
   #asked = 0;
 
-  constructor(client: Client, onChange: (overview: Overview) => void) {
+  constructor(client: VmClient, onChange: (overview: Overview) => void) {
     this.#client = client;
     this.#onChange = onChange;
     this.#find.addEventListener("input", () => void this.#go(0));

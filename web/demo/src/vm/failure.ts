@@ -1,5 +1,5 @@
 /** Errors as plain data. */
-import { LuaError, LuaStorageError } from "perilune";
+import { LuaError, LuaImageError, LuaStorageError } from "perilune";
 import type { Failure, Shown } from "../protocol.ts";
 
 /** The name under which a program is compiled. */
@@ -17,7 +17,7 @@ export function toFailure(error: unknown, describe: (value: unknown) => Shown | 
   return {
     name: error.name,
     kind: error.kind,
-    code: error instanceof LuaStorageError ? error.code : undefined,
+    code: error instanceof LuaStorageError || error instanceof LuaImageError ? error.code : undefined,
     message: error.message,
     // An error that was raised elsewhere, in a chunk made by load(), has no line in the program.
     line: error.chunk === PROGRAM ? error.line : undefined,

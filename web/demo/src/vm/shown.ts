@@ -78,3 +78,20 @@ function showObject(value: Exclude<LuaValue, undefined | boolean | bigint | numb
   const count = value instanceof Map ? value.size : Object.keys(value).length;
   return { type: "table", id: 0, count, entries: [] };
 }
+
+const ENTRIES_MAX = 100;
+const DEPTH_MAX = 5;
+
+/** As `showPlain`, with the entries of tables. */
+export function showDeep(value: LuaValue, depth = 0): Shown {
+  const shown = showPlain(value);
+  if (shown.type !== "table" || depth === DEPTH_MAX) return shown;
+  const all: Iterable<[LuaValue, LuaValue]> =
+    value instanceof Map
+      ? value
+      : Array.isArray(value)
+        ? value.map((entry, index) => [index + 1, entry])
+        : Object.entries(value as Record<string, LuaValue>);
+  const entries = [...all].slice(0, ENTRIES_MAX);
+  return { ...shown, entries: entries.map(([key, entry]) => [showPlain(key), showDeep(entry, depth + 1)]) };
+}

@@ -1,0 +1,273 @@
+/**
+ * The view of the living program: what happens when.
+ *
+ * Invariant: `#state` says what the program is doing, and `data-state` of the view says the same to the styles. While one looks
+ * at another moment, or is on the way to it, what the VM still draws is not shown.
+ */
+import { Client, failureOf } from "../client.ts";
+import { Editor } from "../editor/editor.ts";
+import source from "../../programs/tide-pool.lua";
+import { byId, el } from "../view/dom.ts";
+import { count, counted, size, time } from "../view/format.ts";
+import { Console } from "./console.ts";
+import { ImageFiles } from "./files.ts";
+import { paint, toProgram } from "./painter.ts";
+import type { Awake, Frame, LivingCommands, LivingNotice, Moment } from "./protocol.ts";
+import { Strip, momentText } from "./strip.ts";
+import { Timeline } from "./timeline.ts";
+
+/** In localStorage: whether the program was paused. */
+const PAUSED = "perilune-demo.living-paused";
+
+type State = "closed" | "opening" | "playing" | "paused" | "trouble";
+
+export class Living {
+  readonly #view = byId("living");
+  readonly #canvas = byId<HTMLCanvasElement>("picture");
+  readonly #client = new Client<LivingCommands, LivingNotice>("./living.js", (notice) => this.#hear(notice));
+  readonly #timeline = new Timeline();
+  readonly #strip = new Strip(this.#timeline, {
+    onLook: (index) => this.#look(index),
+    onGo: (index) => void this.#go(index),
+    onToggle: () => void this.#toggle(),
+  });
+  readonly #console = new Console((source) => this.#client.call("eval", { source }));
+  #state: State = "closed";
+  #frame: Frame | undefined;
+  /** The moment that one looks at, or is on the way to. */
+  #elsewhere: Moment | undefined;
+  #drawing = false;
+
+  constructor() {
+    new ImageFiles({ take: () => this.#client.call("take", null), open: (image) => this.#openImage(image) });
+    byId("pool-play").addEventListener("click", () => void this.#toggle());
+    byId("pool-feed").addEventListener("click", () => void this.#tell("feed", null));
+    byId("pool-source").addEventListener("click", () => this.#showSource());
+    byId("pool-anew").addEventListener("click", () => void this.#begin());
+    this.#canvas.addEventListener("pointerdown", (event) => this.#touch(event));
+    new ResizeObserver(() => this.#resize()).observe(this.#canvas);
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.#draw());
+  }
+
+  /** The view comes to be seen. */
+  show(): void {
+    if (this.#state === "closed") void this.#open(true);
+    else if (this.#state === "playing") void this.#wake();
+  }
+
+  /** Nobody looks: it sleeps. */
+  hide(): void {
+    if (this.#state === "playing") void this.#tell("sleep", null);
+  }
+
+  async flush(): Promise<void> {
+    if (this.#state === "playing") await this.#client.call("flush", null).catch(() => {});
+  }
+
+  async #open(kept: boolean): Promise<void> {
+    this.#enter("opening");
+    byId("pool-trouble").hidden = true;
+    try {
+      const asleep = wasPaused();
+      const awake = await this.#client.call("open", { kept, asleep });
+      this.#greet(awake);
+      this.#enter(asleep ? "paused" : "playing");
+    } catch (error) {
+      this.#enter("trouble");
+      this.#complain(failureOf(error));
+    }
+  }
+
+  /** The program from its first line; the moments until now stay. */
+  async #begin(): Promise<void> {
+    if (this.#state === "playing" || this.#state === "paused") await this.#tell("anew", null);
+  }
+
+  async #toggle(): Promise<void> {
+    if (this.#state === "playing") {
+      this.#enter("paused");
+      rememberPaused(true);
+      await this.#tell("sleep", null);
+    } else if (this.#state === "paused") {
+      this.#enter("playing");
+      rememberPaused(false);
+      await this.#wake();
+    }
+  }
+
+  /** Meanwhile another tab may have taken it. */
+  async #wake(): Promise<void> {
+    try {
+      await this.#client.call("wake", null);
+    } catch (error) {
+      this.#enter("trouble");
+      this.#complain(failureOf(error));
+    }
+  }
+
+  /** Asks for something that usually goes well. */
+  async #tell<C extends "feed" | "sleep" | "anew">(command: C, args: LivingCommands[C]["args"]): Promise<void> {
+    await this.#client.call(command, args).catch((error: unknown) => this.#console.note(failureOf(error).message, true));
+  }
+
+  #hear(notice: LivingNotice): void {
+    switch (notice.event) {
+      case "frame":
+        this.#frame = notice;
+        return this.#draw();
+      case "moment":
+        // It belongs to what is being left.
+        if (this.#elsewhere !== undefined) return;
+        this.#timeline.add(notice.moment);
+        return this.#showMoments();
+      case "output":
+        return this.#console.write(notice.parts);
+      case "ended":
+        return this.#console.note(`The program has ended: ${notice.failure.message}. Go back in time, or begin anew.`, true);
+    }
+  }
+
+  #look(index: number | undefined): void {
+    this.#elsewhere = index === undefined ? undefined : this.#timeline.moments[index];
+    this.#showMoments();
+    this.#draw();
+  }
+
+  /** The program goes on from a moment. */
+  async #go(index: number): Promise<void> {
+    const moment = this.#timeline.moments[index];
+    if (moment === undefined) return;
+    this.#timeline.go(index);
+    this.#elsewhere = moment;
+    this.#showMoments();
+    try {
+      await this.#client.call("travel", { image: moment.image, look: false });
+    } catch (error) {
+      this.#console.note(failureOf(error).message, true);
+    }
+    this.#frame = moment;
+    // Meanwhile one may look at yet another.
+    if (this.#elsewhere === moment) this.#elsewhere = undefined;
+    this.#showMoments();
+    this.#draw();
+  }
+
+  async #openImage(image: Uint8Array<ArrayBuffer>): Promise<string> {
+    const { tasks, missing } = await this.#client.call("travel", { image, look: true });
+    const goes = tasks === 0 ? "no call waits in it" : `${counted(tasks, "call")} ${tasks === 1 ? "goes" : "go"} on`;
+    return missing.length === 0 ? goes : `${goes}; this page has no ${missing.join(", ")}`;
+  }
+
+  #touch(event: PointerEvent): void {
+    if (event.button !== 0 || (this.#state !== "playing" && this.#state !== "paused")) return;
+    const { width, height } = this.#canvas;
+    const box = this.#canvas.getBoundingClientRect();
+    const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    void this.#tell("feed", toProgram(this.#canvas, x * width, y * height));
+  }
+
+  #resize(): void {
+    const ratio = Math.min(2, devicePixelRatio);
+    const { clientWidth, clientHeight } = this.#canvas;
+    this.#canvas.width = Math.round(clientWidth * ratio);
+    this.#canvas.height = Math.round(clientHeight * ratio);
+    this.#draw();
+  }
+
+  /** With the next picture of the screen, and only once for it. */
+  #draw(): void {
+    if (this.#drawing) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => {
+      this.#drawing = false;
+      const frame = this.#elsewhere ?? this.#frame;
+      if (frame === undefined || this.#canvas.width === 0) return;
+      paint(this.#canvas, frame.numbers);
+      const tick = byId("pool-tick");
+      tick.textContent = `tick ${count(frame.tick)}`;
+      tick.dataset["tick"] = String(frame.tick);
+    });
+  }
+
+  #showMoments(): void {
+    this.#strip.draw();
+    const { moments, at } = this.#timeline;
+    const moment = this.#elsewhere ?? moments[at];
+    if (moment === undefined) return;
+    const { image, ms } = moment;
+    byId("moment-place").textContent = momentText(moment, moments.indexOf(moment) - at);
+    byId("moment-size").textContent = size(image.length);
+    byId("moment-ms").textContent = time(ms);
+    this.#view.dataset["moments"] = String(moments.length);
+    this.#view.dataset["at"] = String(at);
+    byId("moment-future").hidden = at === moments.length - 1;
+  }
+
+  #greet({ fresh, tasks, missing }: Awake): void {
+    const element = byId("living-restored");
+    element.toggleAttribute("data-restored", !fresh);
+    const tick = count(this.#frame?.tick ?? 0);
+    element.textContent = fresh ? "A new pool" : `Went on at tick ${tick}`;
+    if (tasks > 0) element.title = `${counted(tasks, "call")} waited in async.sleep when the page was left`;
+    if (missing.length > 0) this.#console.note(`This page has no ${missing.join(", ")}.`, true);
+  }
+
+  #showSource(): void {
+    const dialog = byId<HTMLDialogElement>("source");
+    const host = byId("source-host");
+    if (host.childElementCount === 0) {
+      const reader = new Editor(
+        host,
+        { onRun: () => {}, onEdit: () => {} },
+        { label: "The program of the tide pool", testid: "source-text", kind: "reading" },
+      );
+      reader.open(source);
+    }
+    dialog.showModal();
+  }
+
+  #complain({ code, message }: { code: string | undefined; message: string }): void {
+    const panel = byId("pool-trouble");
+    const locked = code === "locked";
+    panel.hidden = false;
+    panel.replaceChildren(
+      el("h3", {}, locked ? "The pool lives in another tab" : "The pool could not be opened"),
+      el("p", {}, locked ? "A VM runs in one place at a time. Close the other tab, or begin one that is not kept." : message),
+      el(
+        "div",
+        { class: "actions" },
+        el("button", { type: "button", class: "primary", onclick: () => void this.#open(true) }, "Try again"),
+        el("button", { type: "button", class: "quiet", onclick: () => void this.#open(false) }, "Go on without storage"),
+      ),
+    );
+  }
+
+  #enter(state: State): void {
+    this.#state = state;
+    this.#view.dataset["state"] = state;
+    const play = byId<HTMLButtonElement>("pool-play");
+    play.textContent = state === "paused" ? "Play" : "Pause";
+    const there = state === "playing" || state === "paused";
+    for (const button of this.#view.querySelectorAll<HTMLButtonElement>("button[data-needs-vm]")) button.disabled = !there;
+    byId("pool-status").textContent = state === "paused" ? "Asleep: there is no VM now, only its image" : "";
+  }
+}
+
+/** Who wants little motion begins with none. */
+function wasPaused(): boolean {
+  try {
+    const said = localStorage.getItem(PAUSED);
+    if (said !== null) return said === "true";
+  } catch {
+    // Forbidden: nothing was said.
+  }
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function rememberPaused(paused: boolean): void {
+  try {
+    localStorage.setItem(PAUSED, String(paused));
+  } catch {
+    // Then it is asked anew at the next visit.
+  }
+}

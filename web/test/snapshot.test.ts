@@ -42,6 +42,8 @@ suite("a VM that is full", () => {
   test("answers the host, is photographed, and goes on elsewhere", async () => {
     const lua = await Lua.create();
     assert.equal(lua.eval(FILL), false);
+    // The first makes a string of its own.
+    lua.stats();
     const { memory } = lua.stats();
     assert.ok(memory.luaUsed > 1.4 * 2 ** 20, `only ${memory.luaUsed} bytes are in use`);
     const image = lua.snapshot();
@@ -49,16 +51,16 @@ suite("a VM that is full", () => {
     assert.equal(lua.stats().memory.luaUsed, memory.luaUsed);
     const other = await Lua.restore(image);
     assert.equal(other.stats().memory.luaUsed, memory.luaUsed);
-    assert.deepEqual(other.evalAll("return #kept, kept[7].read(), kept[-50]()"), [lua.eval("return #kept"), 7, 2]);
+    assert.deepEqual(other.evalAll("return #kept, kept[7].id, kept[-50]()"), [lua.eval("return #kept"), 7, 2]);
     other.eval("kept = nil");
     other.gc();
-    assert.equal(other.eval("return ('x'):rep(1000000):len()"), 1_000_000);
+    assert.equal(other.eval("return ('x'):rep(300000):len()"), 300_000);
   });
 
   test("leaves nothing of what it has freed in an image", async () => {
     const lua = await Lua.create();
     const { length } = lua.snapshot();
-    lua.eval("local t = {} for i = 1, 12000 do t[i] = { i, 'a secret ' .. i } end");
+    lua.eval("local t = {} for i = 1, 7000 do t[i] = { i, 'a secret ' .. i } end");
     lua.gc();
     const after = lua.snapshot();
     assert.ok(after.length < 1.2 * length, `${after.length} bytes, and ${length} at first`);

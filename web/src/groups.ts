@@ -16,6 +16,8 @@ export class Group {
   #reject!: (error: unknown) => void;
   #stopped = false;
   #count = 0;
+  /** The place of the one that has ended it, from 1 on; the caller may not have heard of it yet. */
+  #first: number | undefined;
   /** Those that have not begun. */
   #functions: readonly object[] | undefined;
   /** By their places, those that have begun and not ended. */
@@ -35,15 +37,19 @@ export class Group {
     );
   }
 
-  /** Runs the functions, and disposes of them at the end. */
-  start(functions: readonly object[]): this {
+  /** Runs the functions, and disposes of them at the end. `soon`: when the job that runs now is over. */
+  start(functions: readonly object[], soon: (work: () => void) => void = queueMicrotask): this {
     this.#functions = functions;
     const dispose = () => {
-      for (const fn of functions) (fn as Partial<LuaFunction>).dispose?.();
+      try {
+        for (const fn of functions) (fn as Partial<LuaFunction>).dispose?.();
+      } catch {
+        // It has died of this: the next call says so.
+      }
     };
     this.promise.then(dispose, dispose);
     // Not before the one who calls is suspended: each function runs from the top, as any task.
-    queueMicrotask(() => this.#begin(functions));
+    soon(() => this.#begin(functions));
     return this;
   }
 
@@ -53,7 +59,7 @@ export class Group {
     members: Iterable<readonly [place: number, task: Task]>,
   ): this {
     this.#count = count;
-    if (first !== undefined) this.#resolve(first);
+    if (first !== undefined) this.#end(first);
     for (const [place, task] of members) this.#tasks.set(place, task);
     for (const [place, task] of [...this.#tasks]) this.#follow(place, task);
     this.#check();
@@ -75,7 +81,7 @@ export class Group {
   #follow(place: number, task: Task): void {
     const ended = ([first]: LuaValue[]) => {
       this.#tasks.delete(place);
-      if (first === true) this.#resolve(place + 1);
+      if (first === true) this.#end(place + 1);
       else this.#check();
     };
     task.results.then(ended, (error: unknown) => {
@@ -84,6 +90,11 @@ export class Group {
       if (final && !this.#stopped) this.#caller?.cancel(() => error);
       this.#reject(error);
     });
+  }
+
+  #end(first: number): void {
+    this.#first ??= first;
+    this.#resolve(first);
   }
 
   #check(): void {
@@ -102,7 +113,7 @@ export class Group {
       return { start: this.#functions.map((fn) => handleOf(fn, this.#vm).handle) };
     }
     const run: [place: number, task: number][] = [];
-    let first: number | undefined;
+    let first = this.#first;
     for (const [place, { number, ended }] of this.#tasks) {
       if (number !== undefined) run.push([place, number]);
       // It has ended just now, and we have not been told yet.

@@ -32,7 +32,14 @@ const states = new WeakMap<object, State>();
 
 /** Handles whose objects were forgotten. Not everywhere (workerd before 2025): there only `dispose` lets go. */
 const forgotten: FinalizationRegistry<State> | undefined =
-  globalThis.FinalizationRegistry && new FinalizationRegistry<State>(({ owner, handle }) => owner.release(handle));
+  globalThis.FinalizationRegistry &&
+  new FinalizationRegistry<State>(({ owner, handle }) => {
+    try {
+      owner.release(handle);
+    } catch {
+      // It has died of this: the next call says so.
+    }
+  });
 
 /** `Symbol.dispose`, also where the platform is older than it. */
 const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");

@@ -138,6 +138,9 @@ export class HostTable {
   }
 
   #object(key: object): Entry {
+    // It has been here before, and Lua had let it go.
+    if (key instanceof LuaTombstone)
+      return { tag: Tag.hostObject, value: key, label: key.label, members: undefined, uses: 0, key };
     return { ...hostObject(key, this), tag: Tag.hostObject, uses: 0, key };
   }
 

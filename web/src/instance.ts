@@ -36,6 +36,9 @@ import { message } from "./writer.js";
 /** For `execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
 const EVAL_SOURCE = 0;
 
+/** Which result of `Operation.stats` is the number of handles. */
+const HANDLES_STAT = 4;
+
 /** Operations that run nothing of the program's: no calls into Lua, for those who count them. */
 const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit, Operation.disown];
 
@@ -142,7 +145,11 @@ export abstract class Instance implements Realm {
     if (this.#thrown !== undefined) throw this.#takeThrown();
     this.#limit(true, this.#usual);
     if (awakening !== undefined) {
-      this.request(Operation.disown, handlesIn(awakening.image.meta.tasks));
+      const kept = handlesIn(awakening.image.meta.tasks);
+      this.request(Operation.disown, kept);
+      // Each is of one function, which is there.
+      const there = kept.length > 0 ? this.request(Operation.stats, [])[HANDLES_STAT] : 0;
+      if (Number(there) !== kept.length) throw imageError("corrupt", "the image is damaged: a function is missing");
       if (options.seed !== undefined) this.request(Operation.reseed, []);
     } else if (typeof options.sandbox === "object") {
       this.request(Operation.libraries, options.sandbox.libs);

@@ -67,6 +67,8 @@ export class Budget {
 
 /** 32 random bits at each call, the same for the same seed: sfc32, by Chris Doty-Humphrey. */
 export class SeededRandom {
+  /** Numbers that its state has. */
+  static readonly WORDS = 4;
   #state: [a: number, b: number, c: number, counter: number];
 
   constructor(seed: number | bigint) {

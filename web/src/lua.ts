@@ -98,7 +98,6 @@ export class Lua {
       },
       tasks,
     };
-    for (const [name, fn] of Object.entries(options.functions ?? {})) this.register(name, fn);
   }
 
   /** Loads the wasm module (once per page), opens the storage and makes a VM. */
@@ -108,7 +107,7 @@ export class Lua {
     return await withStorage(options, loading, async (store, module) => {
       const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
       if (options.resume === true) return await Lua.#resume(parts, options);
-      const lua = new Lua(await Vm.create(parts), options);
+      const lua = await Lua.#of(await Vm.create(parts), options);
       await lua.#boot();
       return lua;
     });
@@ -117,10 +116,28 @@ export class Lua {
   /** Goes on with the VM that is in the storage, or begins anew; from now on it is kept there. */
   static async #resume(parts: VmParts, options: LuaOptions): Promise<Lua> {
     const { vm, tasks, previous, companion, kept } = await resume(parts);
-    const lua = new Lua(vm, options, tasks, kept);
+    const lua = await Lua.#of(vm, options, tasks, kept);
     if (tasks === undefined) await lua.#boot(previous);
     parts.store.accompany(companion);
     parts.store.touch();
+    return lua;
+  }
+
+  /** A VM with its functions. */
+  static async #of(
+    vm: Vm,
+    options: LuaOptions,
+    tasks?: readonly LuaTask[],
+    kept?: Uint8Array<ArrayBuffer>,
+  ): Promise<Lua> {
+    const lua = new Lua(vm, options, tasks, kept);
+    try {
+      for (const [name, fn] of Object.entries(options.functions ?? {})) lua.register(name, fn);
+    } catch (error) {
+      // What waits in it must not go on.
+      await vm.close({ discard: true });
+      throw error;
+    }
     return lua;
   }
 
@@ -161,7 +178,7 @@ export class Lua {
       bringTables(store, image.tables, options.tables);
       const sink = outputTo(options.stdout, options.stderr);
       const { vm, tasks } = await Vm.wake({ module, store, sink, options }, { image, source });
-      const lua = new Lua(vm, options, tasks);
+      const lua = await Lua.#of(vm, options, tasks);
       if (options.resume === true) keep(vm);
       return lua;
     });

@@ -16,7 +16,8 @@ export type Modules =
   | ((name: string) => ModuleSource | PromiseLike<ModuleSource>);
 
 import type { LuaImageError } from "./errors.js";
-import type { HostFunction } from "./host_table.js";
+import { checkFunction, type HostFunction } from "./host_table.js";
+import { checkDottedName } from "./names.js";
 import type { Lua } from "./lua.js";
 
 /** A place of your own to keep tables in. See docs/storage.md. */
@@ -180,10 +181,14 @@ const CREATE: Record<string, Check> = {
       : 'must be a safe integer, a bigint or "random"',
   now: isFunction,
   interrupted: isFunction,
-  functions: (value) =>
-    typeof value === "object" && value !== null && Object.values(value).every((fn) => typeof fn === "function")
-      ? undefined
-      : "must be an object of functions",
+  functions: (value) => {
+    if (typeof value !== "object" || value === null) return "must be an object of functions";
+    for (const [name, fn] of Object.entries(value)) {
+      checkDottedName(name);
+      checkFunction(fn);
+    }
+    return undefined;
+  },
   resume: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
   boot: (value) => (typeof value === "string" || typeof value === "function" ? undefined : "must be Lua or a function"),
 };

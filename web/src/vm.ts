@@ -3,7 +3,7 @@
  * and its end.
  */
 import type { TableStore } from "#js/table_store.js";
-import { LuaClosedError, LuaError, LuaInterruptError, storageError } from "./errors.js";
+import { LuaClosedError, LuaError, LuaImageError, LuaInterruptError, LuaMemoryError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host_calls.js";
 import { imageError } from "./image/errors.js";
@@ -61,7 +61,8 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       return { vm, tasks: wakeTasks(vm, awakening.image.meta.tasks) };
     } catch (error) {
       // It has run nothing of anybody's: it can only be the image.
-      if (vm.state === "dead") throw imageError("corrupt", "the image is damaged: the VM in it cannot run", error);
+      const damaged = error instanceof LuaError && !(error instanceof LuaMemoryError || error instanceof LuaImageError);
+      if (damaged) throw imageError("corrupt", "the image is damaged: the VM in it cannot run", error);
       throw error;
     }
   }

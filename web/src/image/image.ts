@@ -1,11 +1,12 @@
 /** Images as `Lua.restore` takes them. */
 import { adoptTables, loadTables } from "../dump.js";
-import { LuaError } from "../errors.js";
+import { LuaError, LuaStorageError } from "../errors.js";
 import { instantiate } from "../imports.js";
 import type { Awakening } from "../instance.js";
 import { className } from "../names.js";
 import { createBorder, noHost } from "#js/border.js";
 import type { TableStore } from "#js/table_store.js";
+import { imageError } from "./errors.js";
 import { checkBuild, decodeImage, type DecodedImage, type ImageHead } from "./format.js";
 import { MemoryPages, baselineOf, type Photo } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
@@ -63,6 +64,15 @@ export function bringTables(store: TableStore, dump: Uint8Array | undefined, fro
     if (from === "image") throw new LuaError("usage", "the image has no external tables: it was made without them");
     return;
   }
+  try {
+    fillStore(store, dump, from);
+  } catch (error) {
+    const damaged = error instanceof LuaStorageError && ["foreign", "newer", "corrupt"].includes(error.code);
+    throw damaged ? imageError("corrupt", `the image is damaged: its external tables: ${error.message}`, error) : error;
+  }
+}
+
+function fillStore(store: TableStore, dump: Uint8Array, from: TablesFrom | undefined): void {
   const empty = store.names().length === 0;
   if (!empty && from === undefined) {
     const choose = 'option "tables" must say which are to be kept: "image" or "storage"';

@@ -1,4 +1,5 @@
 /** What JavaScript knows of a VM and its memory does not say: the part of an image that is text (docs/codec.md, section 7). */
+import { SeededRandom } from "../limits.js";
 import { DELAY_MS_MAX } from "../options.js";
 import { HOST_ID_FIRST } from "../tags.js";
 import { imageError } from "./errors.js";
@@ -56,23 +57,24 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
   }
   if (typeof meta !== "object" || meta === null) throw damaged();
   const { host, tables, tasks, clock, random } = meta;
-  const ids = new Set<unknown>();
+  // Ids, and the names of those that were registered.
+  const known = new Set<unknown>();
   const idMax = memoryBytes / HELD_BYTES_MIN + IDS_SPARE;
   const isHost = (entry: unknown): entry is HostPhoto => {
     if (!Array.isArray(entry)) return false;
     const [id, kind, label, uses] = entry as unknown[];
-    if (!isIndex(id) || id > idMax || id < HOST_ID_FIRST || ids.has(id) || typeof label !== "string") return false;
-    ids.add(id);
-    if (uses !== null && !(Number.isSafeInteger(uses) && (uses as number) > 0)) return false;
-    return kind === "function" || (kind === "object" && uses !== null);
+    if (!isIndex(id) || id > idMax || id < HOST_ID_FIRST || known.has(id) || typeof label !== "string") return false;
+    known.add(id);
+    if (uses === null) return kind === "function" && !known.has(label) && known.add(label) !== undefined;
+    return (kind === "function" || kind === "object") && Number.isSafeInteger(uses) && (uses as number) > 0;
   };
   const isTableName = (name: unknown): name is string | null =>
     // eslint-disable-next-line no-control-regex
     name === null || (typeof name === "string" && /^[\0-\xff]{1,1024}$/.test(name));
   if (!isArray(host, isHost) || !isArray(tables, isTableName) || !isArray(tasks, isTask)) throw damaged();
-  const isState = (state: unknown) => isArray(state, Number.isInteger) && (state as unknown[]).length === 4;
-  if (typeof clock !== "number" || !(random === undefined || isState(random))) throw damaged();
-  return { host, tables, tasks, clock, random: random as readonly number[] | undefined };
+  const isRandom = random === undefined || (isArray(random, Number.isInteger) && random.length === SeededRandom.WORDS);
+  if (!Number.isFinite(clock) || !isRandom) throw damaged();
+  return { host, tables, tasks, clock: clock as number, random: random as readonly number[] | undefined };
 }
 
 function isTask(task: unknown): task is TaskPhoto {
@@ -87,6 +89,7 @@ function isPlan(plan: unknown): plan is Plan {
   const isMember = (member: unknown): member is [number, number] =>
     Array.isArray(member) && member.length === 2 && member.every(isIndex);
   if (!isIndex(count) || !isArray(run, isMember) || !run.every(([place]) => place < count)) return false;
+  if (new Set(run.map(([place]) => place)).size !== run.length) return false;
   return first === undefined || (isIndex(first) && first > 0 && first <= count);
 }
 

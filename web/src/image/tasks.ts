@@ -5,7 +5,7 @@ import { sleep } from "../services.js";
 import { Task, hooksOf, type TaskOwner, type Wait } from "../tasks.js";
 import type { LuaValue, Realm } from "../values.js";
 import { imageError } from "./errors.js";
-import type { Plan, TaskPhoto } from "./meta.js";
+import type { TaskPhoto } from "./meta.js";
 
 /** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
 export class LuaTask {
@@ -39,53 +39,64 @@ export function handlesIn(tasks: readonly TaskPhoto[]): number[] {
 
 /** Lets all of them wait again; those that nobody inside of the VM waits for. */
 export function wakeTasks(vm: Realm & TaskOwner, photos: readonly TaskPhoto[]): LuaTask[] {
-  const left = new Map(photos.map((photo) => [photo.task, photo]));
-  const inner = new Set(
-    photos.flatMap(({ plan }) => (plan !== undefined && "run" in plan ? plan.run.map(([, task]) => task) : [])),
-  );
-  const wake = (number: number, caller?: Task): Task => {
-    const photo = left.get(number);
-    // Each belongs to one.
-    if (photo === undefined) throw imageError("corrupt", "the image is damaged: a task is missing");
-    left.delete(number);
-    const task = new Task(vm, caller?.budget);
-    const promise = goOn(vm, task, photo, wake);
-    return task.wake(number, { promise, name: photo.name, ...hooksOf(promise) } satisfies Wait);
-  };
-  const tops = photos
-    .filter(({ task }) => !inner.has(task))
-    .map((photo) => {
-      const { results } = wake(photo.task);
-      return new LuaTask(photo.name, results);
-    });
-  if (left.size > 0) throw imageError("corrupt", "the image is damaged: a task waits for itself");
+  const tops = topsOf(photos);
+  // All of them first: nothing begins to wait before it is known that it can.
+  const tasks = new Map(photos.map(({ task }) => [task, new Task(vm)]));
+  for (const photo of photos) {
+    const task = tasks.get(photo.task) as Task;
+    const promise = goOn(vm, task, photo, tasks);
+    task.wake(photo.task, { promise, name: photo.name, ...hooksOf(promise) } satisfies Wait);
+  }
+  return tops.map(({ task, name }) => new LuaTask(name, (tasks.get(task) as Task).results));
+}
+
+/** Those that no other waits for. Throws unless each of the others belongs to one. */
+function topsOf(photos: readonly TaskPhoto[]): TaskPhoto[] {
+  const byNumber = new Map(photos.map((photo) => [photo.task, photo]));
+  const inner = new Set(photos.flatMap(membersOf));
+  const tops = photos.filter(({ task }) => !inner.has(task));
+  const reached = [...tops];
+  for (let i = 0; i < reached.length && reached.length <= photos.length; i++) {
+    for (const number of membersOf(reached[i] as TaskPhoto)) {
+      const member = byNumber.get(number);
+      if (member === undefined) throw imageError("corrupt", "the image is damaged: a task is missing");
+      reached.push(member);
+    }
+  }
+  // One that two wait for is reached twice, and those that wait for themselves are not.
+  if (byNumber.size !== photos.length || reached.length !== photos.length || new Set(reached).size !== photos.length)
+    throw imageError("corrupt", "the image is damaged: a task does not belong to one");
   return tops;
+}
+
+function membersOf({ plan }: TaskPhoto): number[] {
+  return plan !== undefined && "run" in plan ? plan.run.map(([, task]) => task) : [];
 }
 
 function goOn(
   vm: Realm & TaskOwner,
   task: Task,
   { name, plan }: TaskPhoto,
-  wake: (number: number, caller: Task) => Task,
+  tasks: ReadonlyMap<number, Task>,
 ): Promise<unknown> {
   if (plan === undefined) return lost(name);
   if ("sleep" in plan) return sleep(plan.sleep);
-  if ("start" in plan) return new Group(vm, task).start(plan.start.map((handle) => vm.function(handle))).promise;
-  return new Group(vm, task).wake(plan, membersOf(plan, task, wake)).promise;
+  if ("start" in plan) {
+    const functions = plan.start.map((handle) => vm.function(handle));
+    return new Group(vm, task).start(functions, afterJob).promise;
+  }
+  const members = plan.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
+  return new Group(vm, task).wake(plan, members).promise;
 }
 
-function* membersOf(
-  { run }: Extract<Plan, { run: unknown }>,
-  caller: Task,
-  wake: (number: number, caller: Task) => Task,
-): Generator<readonly [number, Task]> {
-  for (const [place, task] of run) yield [place, wake(task, caller)];
+/** In a job of its own: by then the host has had time to register its functions. */
+function afterJob(work: () => void): void {
+  setTimeout(work);
 }
 
-/** Rejects in a job of its own: by then the host has had time to register its functions. */
 function lost(name: string): Promise<never> {
   return new Promise((_, reject) => {
     const why = "the promise that it had returned stayed behind when the image was made";
-    setTimeout(() => reject(new Error(`${name} has not ended: ${why}`)));
+    afterJob(() => reject(new Error(`${name} has not ended: ${why}`)));
   });
 }

@@ -293,7 +293,8 @@ suite("the end of what was woken up", () => {
       other.interrupt();
       await assert.rejects(task.result, LuaInterruptError);
       await settled();
-      assert.equal(other.globals.get("closed"), 2);
+      // The inner one had not begun: in the new VM it does not, either.
+      assert.equal(other.globals.get("closed"), wait ? 2 : 1);
       assert.equal(other.stats().handles, 0);
       assert.equal((await Lua.restore(other.snapshot())).restored?.tasks.length, 0);
       await closeAll(lua, other);

@@ -144,7 +144,10 @@ export class IndexedDbBackend {
         transaction.objectStore("records").clear();
       }
       await writeRecords(transaction, pulled);
+      // A page that is about to go hears of no answer, nor of that of the check; who has the lock is the only one who writes.
+      if (globalThis.document?.visibilityState === "hidden" && globalThis.navigator.locks) transaction.commit();
       await done;
+      if (check.refusal !== null) throw check.refusal;
     } catch (error) {
       // The transaction must not commit the half that was asked for before this.
       abort(transaction);

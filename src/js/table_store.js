@@ -4,7 +4,7 @@
  * Invariants:
  * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at all.
  * - What storage has of a companion is of the same moment as the tables beside it. When it has left, and they go on without
- *   it, its records are removed. Only who was never accompanied leaves them as they are.
+ *   it, its records are removed, or say so. Only who was never accompanied leaves them as they are.
  * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it asks for a `cut()`, a commit's worth
  *   of pages as they are between two batches.
  *
@@ -38,6 +38,8 @@ const JOURNAL_LENGTH = 8192;
  * @property {() => void} succeeded the last cut is committed
  * @property {() => void} failed it is not: what it had comes again with the next one
  * @property {() => void} soilAll storage has lost everything: the next cut must be of all
+ * @property {() => CompanionChange[]} [farewell] what is to be written when it has to leave in the middle of a batch: what storage
+ *   has of it is older than the tables from then on. Where there is no such property, its records are removed
  * @property {() => number} pause milliseconds to wait before the next commit is begun (0: as soon as now, but in a task of its
  *   own, not in the current job)
  */
@@ -103,6 +105,8 @@ export class TableStore {
     this.companion = null;
     /** There was one. */
     this.companionLeft = false;
+    /** What it wants to be written then; null: its records are removed when tables change. @type {CompanionChange[] | null} */
+    this.farewell = null;
     /** What storage had of a companion when it was opened, by name; whoever takes it leaves an empty map. @type {Map<string, Uint8Array>} */
     this.companionRecords = new Map();
     /** It cannot be used: of what is in `companionRecords` only the names are right, and all bytes are missing. */
@@ -248,6 +252,7 @@ export class TableStore {
   accompany(given) {
     const companion = this.mode === "open" ? given : null;
     this.companionLeft = companion === null && (this.companionLeft || this.companion !== null);
+    if (this.companion !== null) this.farewell = companion === null ? (this.companion.farewell?.() ?? null) : null;
     this.companion = companion;
     this.writer?.pace(companion && (() => companion.pause()));
   }
@@ -268,7 +273,7 @@ export class TableStore {
     const changed = this.dirty.length > 0 || this.dirtyTables.length > 0;
     const { companion } = this;
     // Before anything is taken out: it may throw.
-    const beside = companion !== null ? companion.cut() : changed && this.companionLeft ? this.#farewell() : [];
+    const beside = companion !== null ? companion.cut() : this.#farewell(changed);
     if (!changed && beside.length === 0) return null;
     const flight = new Flight(this, this.dirty, this.dirtyTables, this.changed, companion, beside);
     this.flight = flight;
@@ -289,6 +294,7 @@ export class TableStore {
     this.#undo(0);
     this.#forget();
     if (this.mode === "open") this.mode = "read-only";
+    if (this.farewell !== null) this.writer?.push();
   }
 
   /** Everything there is, as records; each is made when it is asked for. @returns {Generator<[key: string, bytes: Uint8Array]>} */
@@ -455,9 +461,15 @@ export class TableStore {
     }
   }
 
-  /** What is left of a companion that is older than the tables by now. @returns {CompanionChange[]} */
-  #farewell() {
-    return [...this.companionStored].map((name) => [name, null]);
+  /**
+   * What becomes of a companion that has left.
+   * @param {boolean} changed whether the tables are newer than it
+   * @returns {CompanionChange[]}
+   */
+  #farewell(changed) {
+    if (!this.companionLeft) return [];
+    if (this.farewell !== null) return this.farewell.filter(([name]) => !this.companionStored.has(name));
+    return changed ? [...this.companionStored].map((name) => [name, null]) : [];
   }
 
   #byAge() {

@@ -128,7 +128,7 @@ export class LuaStorageError extends LuaError {
 export class LuaImageError extends LuaError {
   /**
    * Why, for programs: `foreign` (no image), `newer` (of a later format), `build` (of another build of the wasm module),
-   * `corrupt` (damaged).
+   * `corrupt` (damaged), `died` (a VM in storage that has died since).
    */
   readonly code: string;
 

@@ -6,13 +6,13 @@ import { LuaError, storageError, type LuaStorageError } from "./errors.js";
 import { preload } from "#js/open_store.js";
 import type { TableStore } from "#js/table_store.js";
 import { LuaGlobals } from "./globals.js";
-import { checkFunction, type HostFunction, type HostTable } from "./host_table.js";
+import type { HostFunction, HostTable } from "./host_table.js";
 import { checkBuild, decodeImage } from "./image/format.js";
 import { LuaImage, bringTables, bytesOfImage, unpackImage, type LuaRestored } from "./image/image.js";
 import { keep, resume } from "./image/resume.js";
 import type { LuaTask } from "./image/tasks.js";
 import { loadModule } from "./loader.js";
-import { checkDottedName, checkName, typeName } from "./names.js";
+import { checkName, typeName } from "./names.js";
 import {
   checkCreateOptions,
   checkEvalAsyncOptions,
@@ -107,7 +107,7 @@ export class Lua {
     return await withStorage(options, loading, async (store, module) => {
       const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
       if (options.resume === true) return await Lua.#resume(parts, options);
-      const lua = await Lua.#of(await Vm.create(parts), options);
+      const lua = new Lua(await Vm.create(parts), options);
       await lua.#boot();
       return lua;
     });
@@ -115,36 +115,25 @@ export class Lua {
 
   /** Goes on with the VM that is in the storage, or begins anew; from now on it is kept there. */
   static async #resume(parts: VmParts, options: LuaOptions): Promise<Lua> {
-    const { vm, tasks, previous, companion, kept } = await resume(parts);
-    const lua = await Lua.#of(vm, options, tasks, kept);
-    if (tasks === undefined) await lua.#boot(previous);
-    parts.store.accompany(companion);
-    parts.store.touch();
-    return lua;
-  }
-
-  /** A VM with its functions. */
-  static async #of(
-    vm: Vm,
-    options: LuaOptions,
-    tasks?: readonly LuaTask[],
-    kept?: Uint8Array<ArrayBuffer>,
-  ): Promise<Lua> {
+    const { vm, tasks, previous, keep, kept } = await resume(parts);
     const lua = new Lua(vm, options, tasks, kept);
-    try {
-      for (const [name, fn] of Object.entries(options.functions ?? {})) lua.register(name, fn);
-    } catch (error) {
-      // What waits in it must not go on.
-      await vm.close({ discard: true });
-      throw error;
+    if (tasks === undefined) {
+      await lua.#boot(previous);
+      keep();
     }
     return lua;
   }
 
   async #boot(previous?: LuaPrevious): Promise<void> {
     const { boot } = this.#options;
-    if (typeof boot === "string") await this.evalAsync(boot, { name: "boot" });
-    else await boot?.(this, previous);
+    try {
+      if (typeof boot === "string") await this.evalAsync(boot, { name: "boot" });
+      else await boot?.(this, previous);
+    } catch (error) {
+      // What it has begun must not go on where nobody can reach it.
+      await this.close({ discard: true }).catch(() => {});
+      throw error;
+    }
   }
 
   /**
@@ -177,10 +166,9 @@ export class Lua {
       check?.(module);
       bringTables(store, image.tables, options.tables);
       const sink = outputTo(options.stdout, options.stderr);
-      const { vm, tasks } = await Vm.wake({ module, store, sink, options }, { image, source });
-      const lua = await Lua.#of(vm, options, tasks);
-      if (options.resume === true) keep(vm);
-      return lua;
+      const parts = { module, store, sink, options };
+      const { vm, tasks } = await Vm.wake(parts, { image, source }, options.resume === true ? keep : undefined);
+      return new Lua(vm, options, tasks);
     });
   }
 
@@ -263,9 +251,7 @@ export class Lua {
    * again replaces the function.
    */
   register(name: string, fn: HostFunction): void {
-    checkDottedName(name);
-    checkFunction(fn);
-    this.#vm.host.register(name, fn, (id) => this.#vm.request(Operation.register, [id, name]));
+    this.#vm.register(name, fn);
   }
 
   /**

@@ -84,7 +84,7 @@ export interface LuaOptions {
 
 /** A VM in storage that could not be woken up. */
 export interface LuaPrevious {
-  /** Why: `build` (of another build of the wasm module), `corrupt`, `newer`. */
+  /** Why: `build` (of another build of the wasm module), `died`, `corrupt`, `newer`. */
   readonly reason: LuaImageError;
   /** Its image, for the module that it belongs to; undefined: it cannot be read. */
   readonly image: Uint8Array<ArrayBuffer> | undefined;

@@ -6,12 +6,14 @@ import type { TableStore } from "#js/table_store.js";
 import { LuaClosedError, LuaError, LuaImageError, LuaInterruptError, LuaMemoryError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host_calls.js";
+import { checkFunction, type HostFunction } from "./host_table.js";
 import { imageError } from "./image/errors.js";
 import { encodeImage, type ImageHead } from "./image/format.js";
 import type { MemoryPages } from "./image/pages.js";
 import type { TaskPhoto } from "./image/meta.js";
 import { wakeTasks, type LuaTask } from "./image/tasks.js";
 import { Instance, busyError, type Awakening, type InstanceOptions } from "./instance.js";
+import { checkDottedName } from "./names.js";
 import type { LimitOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./output.js";
 import { makeServices } from "./services.js";
@@ -26,7 +28,7 @@ export interface VmParts {
   module: WebAssembly.Module;
   store: TableStore;
   sink: Sink;
-  options: InstanceOptions & Pick<LuaOptions, "modules" | "stdin">;
+  options: InstanceOptions & Pick<LuaOptions, "modules" | "stdin" | "functions">;
 }
 
 /** A running Lua. */
@@ -47,18 +49,27 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   static async create({ module, store, sink, options }: VmParts): Promise<Vm> {
     const vm = new Vm(module, store, sink, options);
     await vm.open(module, makeServices(vm, options.modules, options.stdin), options);
+    vm.#registerAll(options.functions);
     return vm;
   }
 
-  /** Makes one that goes on where an image was made; and the calls that waited there. */
+  /**
+   * Makes one that goes on where an image was made; and the calls that waited there. None of them has run when `ready` is called,
+   * and what it does is done before any of them does.
+   */
   static async wake(
     { module, store, sink, options }: VmParts,
     awakening: Awakening,
+    ready?: (vm: Vm) => void,
   ): Promise<{ vm: Vm; tasks: LuaTask[] }> {
     const vm = new Vm(module, store, sink, options);
     try {
       await vm.open(module, makeServices(vm, options.modules, options.stdin), options, awakening);
-      return { vm, tasks: wakeTasks(vm, awakening.image.meta.tasks) };
+      // In one go: some of what waited needs no more than a microtask to go on.
+      vm.#registerAll(options.functions);
+      const tasks = wakeTasks(vm, awakening.image.meta.tasks);
+      ready?.(vm);
+      return { vm, tasks };
     } catch (error) {
       // It has run nothing of anybody's: it can only be the image.
       const damaged = error instanceof LuaError && !(error instanceof LuaMemoryError || error instanceof LuaImageError);
@@ -87,6 +98,13 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     if (build === undefined) throw imageError("build", "this perilune.wasm does not say which build it is");
     const { memoryBytes } = pages;
     return { pages, build, head: { memoryBytes, memoryLimit: this.memoryLimit, meta, tables: undefined } };
+  }
+
+  /** Gives a function to Lua under a name that stays. */
+  register(name: string, fn: HostFunction): void {
+    checkDottedName(name);
+    checkFunction(fn);
+    this.host.register(name, fn, (id) => this.request(Operation.register, [id, name]));
   }
 
   /** The function behind a handle. */
@@ -220,6 +238,10 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
 
   protected died(error: LuaError): void {
     this.#cancelAll(() => error);
+  }
+
+  #registerAll(functions: LuaOptions["functions"] = {}): void {
+    for (const [name, fn] of Object.entries(functions)) this.register(name, fn);
   }
 
   #waitingTasks(): TaskPhoto[] {

@@ -1,8 +1,11 @@
 /** Why an image is refused. */
 import { LuaImageError } from "../errors.js";
 
-/** `foreign`: no image at all; `newer`: of a later format; `build`: of another build of the module; `corrupt`: damaged. */
-export type ImageErrorCode = "foreign" | "newer" | "build" | "corrupt";
+/**
+ * `foreign`: no image at all; `newer`: of a later format; `build`: of another build of the module; `corrupt`: damaged; `died`: of
+ * a VM in storage that has died since.
+ */
+export type ImageErrorCode = "foreign" | "newer" | "build" | "corrupt" | "died";
 
 /** An error with its code. */
 export function imageError(code: ImageErrorCode, message: string, cause?: unknown): LuaImageError {

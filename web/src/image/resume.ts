@@ -5,6 +5,7 @@
  * |--------|--------------------------------------------------------------------------------------------------|
  * | `i`    | for each page its number and its age (two u32); then an image (format.ts) without pages: the build, the sizes, what JavaScript knows of the VM; and its length (u32) |
  * | `m` n  | its age (u32), and page n of the memory as it is in an image                                     |
+ * | `d`    | nothing: the VM has died since, and tables may be newer than it                                  |
  * | `o` n  | the n-th MiB of an image that another build has made: kept for those who want to look into it    |
  *
  * Invariants:
@@ -18,7 +19,7 @@ import type { LuaPrevious } from "../options.js";
 import { Vm, type VmParts } from "../vm.js";
 import { imageError } from "./errors.js";
 import { checkBuild, decodeImage, encodeImage, type PackedPage } from "./format.js";
-import { PAGE_BYTES, buildOf, type Photo } from "./pages.js";
+import { PAGE_BYTES, buildOf, type MemoryPages, type Photo } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
 
 const PART_BYTES = 2 ** 20;
@@ -33,7 +34,8 @@ const PAUSE_PER_COST = 50;
 /** A VM, and what keeps it. */
 interface Resumed {
   readonly vm: Vm;
-  readonly companion: ResumeCompanion;
+  /** From now on it is kept. Done already for one that goes on: before it does. */
+  readonly keep: () => void;
   /** The calls that waited; undefined: it has begun anew. */
   readonly tasks: LuaTask[] | undefined;
   /** Why, when there was one to go on with. */
@@ -50,6 +52,10 @@ export async function resume(parts: VmParts): Promise<Resumed> {
   // They are not needed any more when this is over.
   store.companionRecords = new Map();
   const kept = store.companionDamaged ? undefined : keptImage(records);
+  const keep = (companion: ResumeCompanion) => {
+    store.accompany(companion);
+    store.touch();
+  };
   let image: Uint8Array<ArrayBuffer> | undefined;
   let previous: LuaPrevious | undefined;
   try {
@@ -59,27 +65,31 @@ export async function resume(parts: VmParts): Promise<Resumed> {
       image = found.image;
       const decoded = decodeImage(image);
       checkBuild(decoded, module);
+      if (records.has("d")) throw imageError("died", "the VM in the storage has died");
       let photo!: Photo;
-      const { vm, tasks } = await Vm.wake(parts, {
-        image: { ...decoded, photo: (pages) => (photo = decoded.photo(pages)) },
+      const awakening = { image: { ...decoded, photo: (pages: MemoryPages) => (photo = decoded.photo(pages)) } };
+      const { vm, tasks } = await Vm.wake(parts, awakening, (vm) => {
+        keep(new ResumeCompanion(vm, stored, { photo, ages: found.ages }, { image: kept, stored: true }));
       });
-      const companion = new ResumeCompanion(vm, stored, { photo, ages: found.ages }, undefined);
-      return { vm, tasks, kept, previous, companion };
+      return { vm, tasks, kept, previous, keep: () => {} };
     }
   } catch (reason) {
     if (!(reason instanceof LuaImageError)) throw reason;
     previous = { reason, image };
+    // It may have died in this store, which is as it was.
+    if (store.mode === "read-only") store.mode = "open";
   }
   const vm = await Vm.create(parts);
-  const companion = new ResumeCompanion(vm, stored, undefined, image);
-  return { vm, companion, tasks: undefined, previous, kept: image ?? kept };
+  const companion = new ResumeCompanion(vm, stored, undefined, { image: image ?? kept, stored: image === undefined });
+  return { vm, keep: () => keep(companion), tasks: undefined, previous, kept: image ?? kept };
 }
 
 /** Keeps this VM from now on, in the place of whichever was there. */
 export function keep(vm: Vm): void {
   const { store } = vm;
+  const image = store.companionDamaged ? undefined : keptImage(store.companionRecords);
   store.companionRecords = new Map();
-  store.accompany(new ResumeCompanion(vm, store.companionStored, undefined, undefined));
+  store.accompany(new ResumeCompanion(vm, store.companionStored, undefined, { image, stored: true }));
   store.touch();
 }
 
@@ -119,6 +129,15 @@ function keptImage(records: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBu
   return image;
 }
 
+/** The records of an image that is kept. */
+function partsOf(image: Uint8Array | undefined): Map<string, Uint8Array | null> {
+  const parts = new Map<string, Uint8Array | null>();
+  for (let at = 0; image !== undefined && at < image.length; at += PART_BYTES) {
+    parts.set(`o${at / PART_BYTES}`, image.slice(at, at + PART_BYTES));
+  }
+  return parts;
+}
+
 /** Keeps one VM in storage. */
 class ResumeCompanion implements Companion {
   readonly #vm: Vm;
@@ -130,37 +149,38 @@ class ResumeCompanion implements Companion {
   /** Of these pages something is on its way. */
   #cut: number[] = [];
   /** To be written, beside pages; until it is committed. */
-  #others = new Map<string, Uint8Array | null>();
-  /** All that was set into `others` so far, for storage that has lost it. */
-  readonly #kept: ReadonlyMap<string, Uint8Array | null>;
+  #others: Map<string, Uint8Array | null>;
+  /** The image of another build, for storage that has lost it. */
+  readonly #kept: Uint8Array | undefined;
+  /** What storage has, or will have, of what JavaScript knows, but for the time; undefined: nobody knows. */
+  #said: string | undefined;
   #next = 0;
 
   /**
-   * `stored`: names of the records that are there. `known`: what they say, if they are of this VM. `kept`: an image of another
-   * build, to be kept; undefined: nothing is changed about one that is.
+   * `stored`: names of the records that are there. `known`: what they say, if they are of this VM. `kept`: the image of another
+   * build that is to be kept, and whether it is what is there.
    */
   constructor(
     vm: Vm,
     stored: Iterable<string>,
     known: { readonly photo: Photo; readonly ages: ReadonlyMap<number, number> } | undefined,
-    kept: Uint8Array | undefined,
+    kept: { readonly image: Uint8Array | undefined; readonly stored: boolean },
   ) {
     this.#vm = vm;
-    const others = new Map<string, Uint8Array | null>();
+    this.#kept = kept.image;
+    const parts = partsOf(kept.image);
+    this.#others = kept.stored ? new Map() : new Map(parts);
     for (const name of stored) {
-      if (name.startsWith("m")) this.#pages.set(Number(name.slice(1)), null);
-      else if (name.startsWith("o") && kept !== undefined) others.set(name, null);
+      if (/^m\d+$/.test(name)) this.#pages.set(Number(name.slice(1)), null);
+      // What is of no use may be damaged, and would stand in the way of everything else.
+      else if (name !== "i" && !parts.has(name)) this.#others.set(name, null);
     }
-    for (let at = 0; kept !== undefined && at < kept.length; at += PART_BYTES) {
-      others.set(`o${at / PART_BYTES}`, kept.slice(at, at + PART_BYTES));
-    }
-    this.#age = Math.max(0, ...(known?.ages.values() ?? []));
+    this.#age = 0;
+    for (const age of known?.ages.values() ?? []) this.#age = Math.max(this.#age, age);
     known?.photo.numbers.forEach((number, index) => {
       this.#pages.set(number, known.photo.words.slice(index * WORDS, (index + 1) * WORDS));
       this.#ages.set(number, known.ages.get(number) as number);
     });
-    this.#kept = others;
-    this.#others = new Map(others);
   }
 
   cut(): CompanionChange[] {
@@ -184,10 +204,20 @@ class ResumeCompanion implements Companion {
       else if (stored) stored.set(page);
       else this.#pages.set(number, page.slice());
     }
+    // Of a larger memory than this one's.
+    for (const number of this.#pages.keys()) {
+      if (number >= first && number < end) continue;
+      changes.push([`m${number}`, null]);
+      this.#cut.push(number);
+    }
     const now = performance.now();
     this.#next = now + Math.max(PAUSE_MS, PAUSE_PER_COST * (now - start));
-    // What JavaScript knows has changed only if something ran, and that leaves traces.
-    if (changes.length > 0) changes.push(["i", this.#listed(image)], ...this.#others);
+    // Where something ran, the memory has changed; tables can be dropped without.
+    const { host, tables } = head.meta;
+    const said = JSON.stringify([host, tables]);
+    if (changes.length === 0 && said === this.#said) return [];
+    this.#said = said;
+    changes.push(["i", this.#listed(image)], ...this.#others);
     return changes;
   }
 
@@ -198,11 +228,12 @@ class ResumeCompanion implements Companion {
 
   failed(): void {
     for (const number of this.#cut) this.#pages.set(number, null);
+    this.#said = undefined;
   }
 
   soilAll(): void {
     for (const number of this.#pages.keys()) this.#pages.set(number, null);
-    this.#others = new Map(this.#kept);
+    this.#others = partsOf(this.#kept);
   }
 
   /** The record `i`. */
@@ -215,6 +246,10 @@ class ResumeCompanion implements Companion {
     record.set(image, at);
     view.setUint32(at + image.length, image.length, true);
     return record;
+  }
+
+  farewell(): CompanionChange[] {
+    return [["d", new Uint8Array(0)]];
   }
 
   pause(): number {

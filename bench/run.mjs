@@ -13,14 +13,17 @@ import { FLAGS, nativeHarness } from "./lib/native.mjs";
 import { commits, wholes } from "./lib/persistence.mjs";
 import { openKeeping, openNative, openNode } from "./lib/process.mjs";
 import { isLeftOut, table } from "./lib/report.mjs";
+import { AUTO, resumeCost, resumeTable } from "./lib/resume.mjs";
 import { sizeTable, sizes } from "./lib/sizes.mjs";
+import { SNAPSHOTS, snapshots } from "./lib/snapshots.mjs";
 import { MEASURES } from "./measures.mjs";
+import { STATES } from "./vms/programs.mjs";
 
 const USAGE = `cargo xtask bench [OPTIONS]
 
   --quick           one process and three rounds of a quarter of the work: a look, not a result
   --filter TEXT     only measures whose name contains TEXT (start/cold, size, persistence/whole and persistence/commit
-                    are names, too)
+                    are names, too; snapshot is all that keeps whole VMs)
   --browser         in Chromium; --all: in Node, then in Chromium
   --engines A,B     some of perilune, wasmoon, fengari, native
   --processes N     fresh processes (or pages) for each measure and engine (3)
@@ -37,6 +40,9 @@ const COLD_ROUNDS = 15;
 /** A round of a hundred thousand entries takes some 20 s, one of a million minutes. */
 const PERSISTENCE_ROUNDS = 7;
 const COMMITS = 100;
+/** For so long a busy program runs, with `resume` and without. */
+const BUSY_MS = 2000;
+const BUSY_ROUNDS = 9;
 
 const { values: options } = parseArgs({
   options: {
@@ -58,15 +64,20 @@ const plan = {
   processes: Number(options.processes ?? (options.quick ? 1 : 3)),
   rounds: Number(options.rounds ?? (options.quick ? 3 : 5)),
   persistenceRounds: Number(options.rounds ?? (options.quick ? 3 : PERSISTENCE_ROUNDS)),
+  busyRounds: Number(options.rounds ?? (options.quick ? 3 : BUSY_ROUNDS)),
   warmups: options.quick ? 1 : 2,
   part: options.quick ? 1 / 4 : 1,
   entries: (options.entries ?? (options.quick ? "10000" : "100000")).split(",").map(Number),
 };
 
 if (options.help) console.log(USAGE);
-else if (options.list) console.log(MEASURES.map(({ id, title }) => `${id.padEnd(28)} ${title}`).join("\n"));
+else if (options.list) console.log(listed([...MEASURES, ...SNAPSHOTS, AUTO]));
 else if (options.soak) process.exitCode = soak();
 else await main();
+
+function listed(measures) {
+  return measures.map(({ id, title }) => `${id.padEnd(32)} ${title}`).join("\n");
+}
 
 async function main() {
   const environments = options.all ? ["node", "chromium"] : [options.browser ? "chromium" : "node"];
@@ -99,7 +110,10 @@ async function runIn(environment) {
       const start = browser ? browser.cold : coldNode;
       progress(run, await coldStarts(scripted, start, options.quick ? 5 : COLD_ROUNDS));
     }
-    if (engines.includes("perilune")) await persistence(run, browser?.keeping ?? openKeeping);
+    if (engines.includes("perilune")) {
+      await persistence(run, browser?.keeping ?? openKeeping);
+      await kept(run, browser?.open ?? openNode, browser?.keeping ?? openKeeping);
+    }
   } finally {
     await browser?.close();
   }
@@ -120,6 +134,15 @@ async function persistence(run, subject) {
     }
     for (const result of measured.flat()) progress(run, result);
   }
+}
+
+/** Whole VMs: each way to keep one and have it back, and what it costs to have that done all the time. */
+async function kept(run, open, subject) {
+  const asked = SNAPSHOTS.filter(({ id }) => id.includes(options.filter));
+  for (const result of await snapshots(asked, open, plan)) progress(run, result);
+  if (!AUTO.id.includes(options.filter)) return;
+  const how = { rounds: plan.busyRounds, ms: BUSY_MS * plan.part };
+  for (const result of await resumeCost(subject, how)) progress(run, result);
 }
 
 function available() {
@@ -171,12 +194,15 @@ function report(run) {
     ["tables", "store/"],
     ["start", "start/"],
     ["persistence", "persistence/"],
+    ["snapshots", ...Object.keys(STATES).map((state) => `snapshot/${state}/`)],
   ];
   for (const [title, ...prefixes] of groups) {
     const results = run.results.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
     if (results.length === 0) continue;
     console.log(`${table(title, results, title === "compute")}\n`);
   }
+  const resumed = run.results.filter(({ id }) => id.startsWith(AUTO.id));
+  if (resumed.length) console.log(`${resumeTable(resumed)}\n`);
   if (run.sizes.length) console.log(`${sizeTable(run.sizes)}\n`);
 
   const failures = errors(run, (error) => !isLeftOut(error));
@@ -207,9 +233,9 @@ function prose({ machine: m, plan: p }) {
     `${m.date.slice(0, 10)}, ${m.cpu} (${m.cores} cores, Linux ${m.kernel}), ${m.runtime}, commit ${m.commit};`,
     `load ${m.loadBefore.toFixed(1)} before and ${m.loadAfter.toFixed(1)} after.`,
     `Times, so less is better: median ± median distance from it, of ${samples} interleaved samples`,
-    `(fresh ${m.chromium ? "pages" : "processes"}: ${p.processes}, rounds in each: ${p.rounds}; of persistence: ${p.persistenceRounds}) of work checked to be the same.`,
+    `(fresh ${m.chromium ? "pages" : "processes"}: ${p.processes}, rounds in each: ${p.rounds}; of persistence: ${p.persistenceRounds}, of \`resume\`: ${p.busyRounds}) of work checked to be the same.`,
     `wasmoon ${m.versions.wasmoon}, fengari ${m.versions.fengari} (an eighth of each workload, scaled up),`,
-    `native: the same C files, ${m.gcc}, ${FLAGS.join(" ")}; idb-keyval ${m.versions["idb-keyval"]}.${options.quick ? " A quick look: not a result." : ""}`,
+    `native: the same C files, ${m.gcc}, ${FLAGS.join(" ")}; idb-keyval ${m.versions["idb-keyval"]}, quickjs-wasi ${m.versions["quickjs-wasi"]}.${options.quick ? " A quick look: not a result." : ""}`,
   ].join("\n");
 }
 
@@ -236,7 +262,9 @@ function machine(browser) {
     chromium: Boolean(browser),
     commit: (said("git", "rev-parse", "--short", "HEAD") || "none") + dirty,
     gcc: said("gcc", "--version").split("\n")[0],
-    versions: Object.fromEntries(["wasmoon", "fengari", "idb-keyval"].map((name) => [name, installed(name)])),
+    versions: Object.fromEntries(
+      ["wasmoon", "fengari", "idb-keyval", "quickjs-wasi"].map((name) => [name, installed(name)]),
+    ),
     loadBefore: loadavg()[0],
   };
 }

@@ -7,8 +7,36 @@ const ENTRY = globalThis.document === undefined && globalThis.WorkerGlobalScope 
 
 /** Not `import(...)` at the top: loading is part of what the cold start measures. */
 export async function create(options = {}) {
-  const { Lua } = await import(new URL(`../../web/dist/${ENTRY}.js`, import.meta.url).href);
-  const lua = await Lua.create(options);
+  const { Lua } = await load();
+  return wrapped(await Lua.create(options));
+}
+
+/** A VM from what `snapshot()` or `image()` gave. */
+export async function restore(from, options = {}) {
+  const { Lua } = await load();
+  return wrapped(await Lua.restore(from, options));
+}
+
+/** A snapshot decoded once, to start many VMs from. */
+export async function image(bytes, options = {}) {
+  const { Lua } = await load();
+  return Lua.image(bytes, options);
+}
+
+/** Where its module is: for who wants it compiled before the clock runs. */
+export const WASM = new URL("../../web/dist/perilune.wasm", import.meta.url);
+
+/** A measure of what a build does not have yet is left out. */
+export async function needSnapshots() {
+  const { Lua } = await load();
+  if (!Lua.prototype.snapshot) throw new Error("unsupported: this build has no snapshots");
+}
+
+function load() {
+  return import(new URL(`../../web/dist/${ENTRY}.js`, import.meta.url).href);
+}
+
+function wrapped(lua) {
   return {
     eval: (code) => lua.eval(code),
     evalAsync: (code) => lua.evalAsync(code),
@@ -20,6 +48,8 @@ export async function create(options = {}) {
     flush: () => lua.flush(),
     stats: () => lua.stats(),
     collect: () => lua.gc("collect"),
+    snapshot: () => lua.snapshot(),
+    fork: async () => wrapped(await lua.fork()),
     close: () => lua.close(),
   };
 }

@@ -26,9 +26,10 @@ const PROGRAM = `
     return ("%d %d %.1f %d %d"):format(count, keys, values, key_bytes, value_bytes)
   end`;
 
+export const storageAt = (place) => (globalThis.indexedDB ? `idb://${place}` : `file:${place}`);
+
 export async function open(place, durability) {
-  const storage = globalThis.indexedDB ? `idb://${place}` : `file:${place}`;
-  const lua = await ENGINES.perilune.create({ storage, durability });
+  const lua = await ENGINES.perilune.create({ storage: storageAt(place), durability });
   lua.eval(PROGRAM);
   let changes = 0;
   return {

@@ -1,6 +1,7 @@
 // What is timed of a keeper, the same in Node and in a page. Each step begins in a page or a process that has forgotten all.
 
 import { KEEPERS } from "../keepers/index.mjs";
+import { BUSY_STEPS } from "./busy.mjs";
 import { watch } from "./pauses.mjs";
 
 /** So many small commits are not timed: their code is compiled meanwhile. */
@@ -51,6 +52,8 @@ export const STEPS = {
     const sorted = times.slice(WARMUP_COMMITS).sort((a, b) => a - b);
     return { figures: { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95) } };
   },
+
+  ...BUSY_STEPS,
 };
 
 function quantile(sorted, part) {

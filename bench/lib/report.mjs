@@ -11,6 +11,7 @@ const TITLES = {
   idb_keyval: "idb-keyval",
   local_storage: "localStorage",
   json_file: "JSON file",
+  quickjs: "quickjs-wasi",
 };
 
 /** fengari is out of reach: a ratio to it says nothing. */
@@ -59,7 +60,7 @@ export function markdown(head, rows) {
 }
 
 /** `12.3 ±0.4`: the median and the median distance from it. */
-function cell(result) {
+export function cell(result) {
   if (!result) return "–";
   if (result.error) return isLeftOut(result.error) ? "–" : "failed";
   const text = `${shown(result.median)} ±${shown(result.mad, digits(result.median))}`;

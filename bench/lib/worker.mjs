@@ -15,8 +15,8 @@ for await (const line of createInterface({ input: process.stdin })) {
       sample = await open(message.engine, message.task);
       reply({ ready: true });
     } else {
-      const { ms, check } = await sample(message.count);
-      reply({ ms, check: String(check) });
+      const { check, ...taken } = await sample(message.count);
+      reply({ ...taken, check: String(check) });
     }
   } catch (error) {
     reply({ error: String(error?.message ?? error) });

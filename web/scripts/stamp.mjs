@@ -10,7 +10,8 @@ const ID_BYTES = 16;
 
 const [file] = process.argv.slice(2);
 const module = readFileSync(file);
-if (WebAssembly.Module.customSections(new WebAssembly.Module(module), NAME).length > 0) {
+// By its name in the bytes: not every module that is built here can be compiled by every Node.
+if (module.includes(NAME)) {
   throw new Error(`${file} has a build id already`);
 }
 const id = createHash("sha256").update(module).digest().subarray(0, ID_BYTES);

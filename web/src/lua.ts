@@ -142,7 +142,7 @@ export class Lua {
    */
   static async restore(image: Uint8Array | ArrayBuffer | LuaImage, options: RestoreOptions = {}): Promise<Lua> {
     checkRestoreOptions("Lua.restore", options);
-    if (image instanceof LuaImage && options.wasm !== undefined) {
+    if (image instanceof LuaImage && options.wasm !== undefined && options.wasm !== image.module) {
       throw new TypeError('Lua.restore: option "wasm" is that of the image');
     }
     if (image instanceof LuaImage) return await Lua.#wake(Promise.resolve(image.module), image.decoded, options);

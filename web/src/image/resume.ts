@@ -27,9 +27,9 @@ const WORDS = PAGE_BYTES / 4;
 const LISTED_BYTES = 8;
 
 /** Milliseconds between two commits, at least, while the program is busy ... */
-const PAUSE_MS = 200;
-/** ... and so many times what the last cut has cost: at most 2 % of the time goes into cuts. */
-const PAUSE_PER_COST = 50;
+const PAUSE_MS = 400;
+/** ... and so many times what the last cut has cost: at most 1 % of the time goes into cuts, and as much into what storage does. */
+const PAUSE_PER_COST = 100;
 
 /** A VM, and what keeps it. */
 interface Resumed {

@@ -1,0 +1,118 @@
+// A whole VM kept and had back: how long does that take, and how large is it? Perilune beside quickjs-wasi, in turns.
+
+import { FIT, STATES } from "../vms/programs.mjs";
+import { VMS } from "../vms/index.mjs";
+import { summary } from "./stats.mjs";
+import { rotated } from "./turns.mjs";
+
+/** So many operations of each way are in a sample. */
+const COUNTS = { fresh: 10, application: 3, full: 3 };
+/** At least so long each VM's samples run before one counts. */
+const WARMUP_MS = 500;
+/** When there is no Perilune to ask. */
+const RECORDS_UNKNOWN = 2500;
+
+const FIGURES = {
+  begin: { title: "made by its program", unit: "ms" },
+  take: { title: "snapshot taken", unit: "ms" },
+  take_packed: { title: "snapshot taken and compressed", unit: "ms" },
+  bytes: { title: "size of the snapshot", unit: "bytes" },
+  bytes_packed: { title: "size, compressed", unit: "bytes" },
+  restore: { title: "restored", unit: "ms" },
+  restore_packed: { title: "restored from compressed bytes", unit: "ms" },
+  start: { title: "started from a decoded image", unit: "ms" },
+  fork: { title: "forked", unit: "ms" },
+};
+
+/** The names of all figures: { id, title, unit, state, figure }. */
+export const SNAPSHOTS = Object.entries(STATES).flatMap(([state, { title }]) =>
+  Object.entries(FIGURES).map(([figure, of]) => ({
+    id: `snapshot/${state}/${figure}`,
+    title: `${title}: ${of.title}`,
+    unit: of.unit,
+    state,
+    figure,
+  })),
+);
+
+/** A result for each row of `rows`, which are some of SNAPSHOTS. `open(name, task)` opens a fresh subject. */
+export async function snapshots(rows, open, plan) {
+  const records = await recordsThatFit();
+  const results = [];
+  for (const state of Object.keys(STATES)) {
+    const asked = rows.filter((row) => row.state === state);
+    if (asked.length === 0) continue;
+    const figures = asked.map(({ figure }) => figure);
+    const measured = await inTurns({ kind: "imaging", state, records, figures }, open, plan);
+    results.push(...asked.map((row) => result(row, measured)));
+  }
+  return results;
+}
+
+/** So many records fill 2 MiB; they are the same in every VM. */
+async function recordsThatFit() {
+  try {
+    const vm = await (await VMS.perilune.open()).create();
+    const count = vm.eval(FIT);
+    await vm.close();
+    return count;
+  } catch {
+    return RECORDS_UNKNOWN;
+  }
+}
+
+/** Fresh processes (or pages) of all VMs, and rounds in rotated order. */
+async function inTurns(task, open, plan) {
+  const measured = Object.fromEntries(
+    Object.keys(VMS).map((name) => [name, { samples: [], check: null, error: null }]),
+  );
+  const count = COUNTS[task.state];
+  for (let process = 0; process < plan.processes; process++) {
+    const subjects = new Map();
+    const trying = async (name, work) => {
+      if (measured[name].error) return;
+      await work().catch((error) => (measured[name].error = error.message));
+    };
+    for (const name of rotated(Object.keys(VMS), process)) {
+      await trying(name, async () => {
+        subjects.set(name, await open(name, task));
+        await warmUp(subjects.get(name), count, plan);
+      });
+    }
+    for (let round = 0; round < plan.rounds; round++) {
+      for (const name of rotated([...subjects.keys()], round + process)) {
+        await trying(name, async () => {
+          const { figures, check } = await subjects.get(name).sample(count);
+          measured[name].samples.push(figures);
+          measured[name].check = check;
+        });
+      }
+    }
+    for (const subject of subjects.values()) await subject.close();
+  }
+  sameAnswers(measured);
+  return measured;
+}
+
+async function warmUp(subject, count, plan) {
+  const start = performance.now();
+  for (let i = 0; i < plan.warmups || performance.now() - start < WARMUP_MS; i++) await subject.sample(count);
+}
+
+/** The same data, the same digest, in both languages. */
+function sameAnswers(measured) {
+  const [reference, ...others] = Object.entries(measured).filter(([, { error }]) => !error);
+  for (const [, of] of others) {
+    const [name, { check }] = reference;
+    if (of.check !== check) of.error = `wrong answer: ${of.check}, but ${name} says ${check}`;
+  }
+}
+
+function result({ id, title, unit, figure }, measured) {
+  const engines = {};
+  for (const [name, { samples, error }] of Object.entries(measured)) {
+    const values = samples.map((sample) => sample[figure]);
+    engines[name] = error ? { error } : { ...summary(values), samples: values };
+  }
+  return { id, title, unit, engines };
+}

@@ -1,0 +1,16 @@
+// The VMs whose whole memory can be kept and had back: Perilune, and its peer.
+//
+// Each has the `language` of its programs, and open(), which resolves, with its module compiled, to:
+//   create()      a fresh VM
+//   snapshot(vm)  all that it is, as bytes that can be stored
+//   pack(bytes)   those as small as one would store them
+//   unpack(packed)
+//   restore(bytes)
+//   image(bytes)  decoded once; start(image) begins VMs from it
+//   fork(vm)      another VM, the same as this one is now, without bytes in between
+// A VM has eval(code), which gives the value of its program, and close().
+
+import * as perilune from "./perilune.mjs";
+import * as quickjs from "./quickjs.mjs";
+
+export const VMS = { perilune, quickjs };

@@ -8,7 +8,7 @@ import type { TableStore } from "#js/table_store.js";
 import { LuaGlobals } from "./globals.js";
 import type { HostFunction, HostTable } from "./host_table.js";
 import { checkBuild, decodeImage } from "./image/format.js";
-import { LuaImage, bringTables, bytesOfImage, unpackImage, type LuaRestored } from "./image/image.js";
+import { LuaImage, bytesOfImage, fillingOf, unpackImage, type LuaRestored } from "./image/image.js";
 import { keep, resume } from "./image/resume.js";
 import type { LuaTask } from "./image/tasks.js";
 import { loadModule } from "./loader.js";
@@ -164,10 +164,13 @@ export class Lua {
   ): Promise<Lua> {
     return await withStorage(options, loading, async (store, module) => {
       check?.(module);
-      bringTables(store, image.tables, options.tables);
-      const sink = outputTo(options.stdout, options.stderr);
-      const parts = { module, store, sink, options };
-      const { vm, tasks } = await Vm.wake(parts, { image, source }, options.resume === true ? keep : undefined);
+      const filling = fillingOf(store, image.tables, options.tables);
+      filling.first();
+      const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
+      const { vm, tasks } = await Vm.wake(parts, { image, source }, (ready) => {
+        filling.last();
+        if (options.resume === true) keep(ready);
+      });
       return new Lua(vm, options, tasks);
     });
   }

@@ -71,6 +71,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       ready?.(vm);
       return { vm, tasks };
     } catch (error) {
+      vm.#cancelAll(() => new LuaClosedError());
       // It has run nothing of anybody's: it can only be the image.
       const damaged = error instanceof LuaError && !(error instanceof LuaMemoryError || error instanceof LuaImageError);
       if (damaged) throw imageError("corrupt", "the image is damaged: the VM in it cannot run", error);

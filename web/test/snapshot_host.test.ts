@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { followFile } from "../src/file/follow.ts";
 import { openFile } from "../src/file/open.ts";
+import { putTogether, takeApart } from "./forged_images.ts";
 import { Lua, LuaTombstone, setFileStorage, type LuaFunction } from "../src/index.ts";
 
 setFileStorage({ open: openFile, follow: followFile });
@@ -244,8 +245,16 @@ suite("external tables", () => {
       const kept = await Lua.restore(full, { storage, tables: "storage" });
       assert.equal(kept.eval("return t.a"), 5);
       await kept.close();
+      // An image that cannot be woken up takes nothing away.
+      const parts = takeApart(full);
+      parts.pages.forEach(({ bytes }) => bytes.fill(0xff));
+      await assert.rejects(Lua.restore(putTogether(parts), { storage, tables: "image" }), { code: "corrupt" });
+      const still = await Lua.create({ storage });
+      assert.equal(still.eval("return ext.table('t').a"), 5);
+      await still.close();
       const brought = await Lua.restore(full, { storage, tables: "image" });
       assert.equal(brought.eval("t.b = 7 return t.a"), 1);
+      await brought.flush();
       await brought.close();
       const again = await Lua.create({ storage });
       assert.deepEqual(again.evalAll("return ext.table('t').a, ext.table('t').b"), [1, 7]);

@@ -58,27 +58,39 @@ export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembl
   return new LuaImage(module, photo, decoded);
 }
 
-/** Fills a store that was opened for an image with the tables of that, if it is to have them. */
-export function bringTables(store: TableStore, dump: Uint8Array | undefined, from: TablesFrom | undefined): void {
-  if (dump === undefined || from === "storage") {
-    if (from === "image") throw new LuaError("usage", "the image has no external tables: it was made without them");
-    return;
-  }
-  try {
-    fillStore(store, dump, from);
-  } catch (error) {
-    const damaged = error instanceof LuaStorageError && ["foreign", "newer", "corrupt"].includes(error.code);
-    throw damaged ? imageError("corrupt", `the image is damaged: its external tables: ${error.message}`, error) : error;
-  }
+/** What fills a store that was opened for an image with the tables of that. */
+export interface Filling {
+  /** Before the VM is woken up: where nothing can be lost by it. */
+  readonly first: () => void;
+  /** When that has worked. */
+  readonly last: () => void;
 }
 
-function fillStore(store: TableStore, dump: Uint8Array, from: TablesFrom | undefined): void {
+/** How a store gets the tables of an image, if it is to have them. Throws when that has to be decided first. */
+export function fillingOf(store: TableStore, dump: Uint8Array | undefined, from: TablesFrom | undefined): Filling {
+  const nothing = () => {};
+  if (dump === undefined || from === "storage") {
+    if (from === "image") throw new LuaError("usage", "the image has no external tables: it was made without them");
+    return { first: nothing, last: nothing };
+  }
   const empty = store.names().length === 0;
   if (!empty && from === undefined) {
     const choose = 'option "tables" must say which are to be kept: "image" or "storage"';
     throw new LuaError("usage", `both the image and the storage have external tables: ${choose}`);
   }
   // As they were there, places in the order included, where there is nothing that would have to be told of it.
-  if (empty && store.writer === null && store.mode === "open") adoptTables(store, dump);
-  else loadTables(store, dump, false);
+  if (empty && store.writer === null && store.mode === "open") {
+    return { first: () => ofImage(() => adoptTables(store, dump)), last: nothing };
+  }
+  return { first: nothing, last: () => ofImage(() => loadTables(store, dump, false)) };
+}
+
+/** Damage of its dump is damage of the image. */
+function ofImage(fill: () => void): void {
+  try {
+    fill();
+  } catch (error) {
+    const damaged = error instanceof LuaStorageError && ["foreign", "newer", "corrupt"].includes(error.code);
+    throw damaged ? imageError("corrupt", `the image is damaged: its external tables: ${error.message}`, error) : error;
+  }
 }

@@ -12,15 +12,15 @@
  * Another seed or more kills of each: PERILUNE_CRASH_SEED, PERILUNE_CRASHES.
  */
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
-import { openSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../test/random.ts";
-import { EXECUTABLE, FLAGS, LEVELDB, serve, SQLITE, type Site } from "./browser.ts";
+import { LEVELDB, serve, SQLITE, type Site } from "./browser.ts";
+import { Killed } from "./killed.ts";
 
 const KILLS = Number(process.env["PERILUNE_CRASHES"] ?? 30);
 const SEED = Number(process.env["PERILUNE_CRASH_SEED"] ?? 1);
@@ -53,7 +53,7 @@ for (const { engine, flag } of ENGINES) {
     /** The browser's profile and whatever else it leaves behind. */
     let folder: string;
     let site: Site;
-    let chromium: ChildProcess | undefined;
+    let chromium: Killed;
     /** The last eval that each round found, and the last that it was told to be committed. */
     const opened = new Map<number, number>();
     const committed = new Map<number, number>();
@@ -64,6 +64,7 @@ for (const { engine, flag } of ENGINES) {
 
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), "perilune-crash-"));
+      chromium = new Killed(folder);
       site = await serve({
         script: "crash_page.ts",
         heard(path, body) {
@@ -75,9 +76,9 @@ for (const { engine, flag } of ENGINES) {
     });
 
     after(async () => {
-      await kill();
+      await chromium.kill();
       site.close();
-      assert.deepEqual(processes(folder), []);
+      assert.deepEqual(chromium.processes(), []);
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     });
 
@@ -123,18 +124,13 @@ for (const { engine, flag } of ENGINES) {
         };
       });
       const page = `${site.origin}/?round=${round}`;
-      const log = openSync(join(folder, `log-${round}`), "w");
-      chromium = spawn(
-        EXECUTABLE,
-        [...FLAGS, flag, "--enable-logging=stderr", `--user-data-dir=${join(folder, "profile")}`, page],
-        { detached: true, stdio: ["ignore", "ignore", log], env: { ...process.env, TMPDIR: folder } },
-      );
+      chromium.start(page, [flag], `log-${round}`);
       await waiting;
     }
 
     /** Kills the browser of this round and checks what was found and said so far. */
     async function end(round: number): Promise<void> {
-      await kill();
+      await chromium.kill();
       if (readFileSync(join(folder, `log-${round}`), "utf8").includes(DELETED)) deleted.add(round);
       assert.deepEqual(problems, []);
       let least = 0;
@@ -148,38 +144,5 @@ for (const { engine, flag } of ENGINES) {
         least = Math.max(least, n ?? 0, committed.get(i) ?? 0);
       }
     }
-
-    /** Kills all processes of the browser at once. */
-    async function kill(): Promise<void> {
-      const browser = chromium;
-      if (browser?.pid === undefined) return;
-      chromium = undefined;
-      const gone = new Promise((resolve) => browser.once("exit", resolve));
-      process.kill(-browser.pid, "SIGKILL");
-      await gone;
-      // Chromium's own crash handlers have left the group; they end by themselves, and are helped if they do not.
-      for (let tries = 0; processes(folder).length > 0 && tries < 100; tries++) {
-        await sleep(10);
-        if (tries > 50) for (const pid of processes(folder)) process.kill(pid, "SIGKILL");
-      }
-    }
   });
-}
-
-/** Processes that have this folder in their arguments or their environment; none where there is no /proc. */
-function processes(folder: string): number[] {
-  const has = (pid: string, file: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/${file}`, "latin1").includes(folder);
-    } catch {
-      return false;
-    }
-  };
-  try {
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name) && (has(name, "cmdline") || has(name, "environ")))
-      .map(Number);
-  } catch {
-    return [];
-  }
 }

@@ -9,7 +9,7 @@ import type { TaskPhoto } from "./meta.js";
 
 /** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
 export class LuaTask {
-  /** What it waits for: `'fetch'`, `async.sleep` ... */
+  /** What it waits for, as messages call it: `'fetch'`, `'async.sleep'`, `'async.all'` (races, too). */
   readonly waitsFor: string;
   readonly #result: Promise<LuaValue>;
   #asked = false;

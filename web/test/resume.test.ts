@@ -917,13 +917,13 @@ function tests(): void {
       const zeros = good.survivor();
       replace(zeros, "i", new Uint8Array(100));
       await recovers(zeros, "zeros", "foreign");
-      // Pages that say something else: it cannot be woken up, or dies of it, or was not needed.
+      // Pages that cannot be unpacked. Others could: memory is trusted like code, and may run for ever (docs/snapshots.md, section 6).
       let anew = 0;
       for (const key of companionKeys(good).filter((key) => key.startsWith("xm"))) {
         const name = key.slice(1);
         for (const fill of [0xff, 0x55]) {
           const backend = good.survivor();
-          const page = new Uint8Array(4 + PAGE_BYTES).fill(fill);
+          const page = new Uint8Array(4 + 8).fill(fill);
           page.set(content(good, name).subarray(0, 4));
           replace(backend, name, page);
           const before = await tableOf(backend);

@@ -1,4 +1,4 @@
-/** What JavaScript knows of a VM and its memory does not say: the part of an image that is text (docs/codec.md, section 7). */
+/** What JavaScript knows of a VM and its memory does not say: the part of an image that is text (docs/codec.md, section 6). */
 import { SeededRandom } from "../limits.js";
 import { DELAY_MS_MAX } from "../options.js";
 import { HOST_ID_FIRST } from "../tags.js";

@@ -121,11 +121,8 @@ export class MemoryPages {
   unpack(packed: Uint8Array): Int32Array | undefined {
     const { io } = this.#baseline;
     const bytes = new Uint8Array(this.#exports.memory.buffer);
-    if (packed.length === PAGE_BYTES) {
-      bytes.set(packed, io);
-      return this.#fresh().subarray(io / 4, io / 4 + WORDS);
-    }
     bytes.set(packed, io);
+    if (packed.length === PAGE_BYTES) return this.#fresh().subarray(io / 4, io / 4 + WORDS);
     if (packed.length > PAGE_BYTES || this.#exports.unpack(packed.length) >>> 0 !== PAGE_BYTES) return undefined;
     return this.#fresh().subarray((io + HALF_BYTES) / 4, (io + HALF_BYTES) / 4 + WORDS);
   }

@@ -1,5 +1,5 @@
 /**
- * A VM that is kept in the storage of its tables, and goes on from there: option `resume` (docs/storage.md, section 8).
+ * A VM that is kept in the storage of its tables, and goes on from there: option `resume` (docs/snapshots.md, section 5).
  *
  * | record | what                                                                                             |
  * |--------|--------------------------------------------------------------------------------------------------|
@@ -13,7 +13,7 @@
  * - What failed is written again as it is by then: of its pages nobody knows what storage has.
  * - A page is as old as the list says, or it is of another memory: half of one is never woken up.
  */
-import type { Companion, CompanionChange } from "#js/table_store.js";
+import type { Companion, CompanionChange, TableStore } from "#js/table_store.js";
 import { LuaImageError } from "../errors.js";
 import type { LuaPrevious } from "../options.js";
 import { Vm, type VmParts } from "../vm.js";
@@ -52,10 +52,6 @@ export async function resume(parts: VmParts): Promise<Resumed> {
   // They are not needed any more when this is over.
   store.companionRecords = new Map();
   const kept = store.companionDamaged ? undefined : keptImage(records);
-  const keep = (companion: ResumeCompanion) => {
-    store.accompany(companion);
-    store.touch();
-  };
   let image: Uint8Array<ArrayBuffer> | undefined;
   let previous: LuaPrevious | undefined;
   try {
@@ -69,7 +65,7 @@ export async function resume(parts: VmParts): Promise<Resumed> {
       let photo!: Photo;
       const awakening = { image: { ...decoded, photo: (pages: MemoryPages) => (photo = decoded.photo(pages)) } };
       const { vm, tasks } = await Vm.wake(parts, awakening, (vm) => {
-        keep(new ResumeCompanion(vm, stored, { photo, ages: found.ages }, { image: kept, stored: true }));
+        accompany(store, new ResumeCompanion(vm, stored, { photo, ages: found.ages }, { image: kept, stored: true }));
       });
       return { vm, tasks, kept, previous, keep: () => {} };
     }
@@ -81,7 +77,7 @@ export async function resume(parts: VmParts): Promise<Resumed> {
   }
   const vm = await Vm.create(parts);
   const companion = new ResumeCompanion(vm, stored, undefined, { image: image ?? kept, stored: image === undefined });
-  return { vm, keep: () => keep(companion), tasks: undefined, previous, kept: image ?? kept };
+  return { vm, keep: () => accompany(store, companion), tasks: undefined, previous, kept: image ?? kept };
 }
 
 /** Keeps this VM from now on, in the place of whichever was there. */
@@ -89,7 +85,12 @@ export function keep(vm: Vm): void {
   const { store } = vm;
   const image = store.companionDamaged ? undefined : keptImage(store.companionRecords);
   store.companionRecords = new Map();
-  store.accompany(new ResumeCompanion(vm, store.companionStored, undefined, { image, stored: true }));
+  accompany(store, new ResumeCompanion(vm, store.companionStored, undefined, { image, stored: true }));
+}
+
+/** Has the companion from now on, and what it has now committed soon. */
+function accompany(store: TableStore, companion: ResumeCompanion): void {
+  store.accompany(companion);
   store.touch();
 }
 

@@ -41,7 +41,7 @@ const FILES: &[(&str, Tune)] = &[
 ];
 
 /// C of ours that needs Lua's internals.
-const OWN_FILES: &[&str] = &["bulk.c", "fuel.c", "hold.c", "strip.c"];
+const OWN_FILES: &[&str] = &["bulk.c", "fuel.c", "gc_pause.c", "strip.c"];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Tune {

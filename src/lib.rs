@@ -12,45 +12,29 @@
 //! # Ok::<(), perilune::Error>(())
 //! ```
 
+pub use crate::api::{Builder, GcMode, Limits, Reply, Runtime, Stats, Task, Vm};
 pub use crate::error::{Error, ErrorKind, LuaError, Result};
-pub use crate::future::Task;
 pub use crate::host::{Host, NativeHost, Stream};
-pub use crate::runtime::{Builder, Limits, Runtime};
 pub use crate::store::{MemoryStore, StoreError, TableId, TableStore};
 pub use crate::value::{
     Bytes, ConvertError, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Table, TableData, Value, Variadic,
 };
 #[cfg(feature = "serde")]
 pub use crate::value::{from_value, to_value};
-pub use crate::vm::{GcMode, Reply, Stats, Vm};
 
-mod bridge;
-mod context;
-mod embed;
+mod api;
 mod error;
 mod ext;
-mod failure;
-mod future;
 mod host;
 mod host_call;
 pub mod limits;
 mod lua;
-mod meter;
-#[cfg(feature = "mlua")]
-mod mlua;
-mod number_map;
-mod operations;
-mod registry;
-pub mod request;
-mod runtime;
-#[cfg(test)]
-mod starvation;
+mod marshal;
+mod state;
 mod stdlib;
 pub mod store;
-mod task;
-mod trip;
 pub mod value;
-mod vm;
+pub mod vm;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub mod js;

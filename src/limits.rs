@@ -36,7 +36,7 @@ pub const RUST_RESERVE_BYTES: usize = 48 * 1024;
 /// Held back from Lua, so that a failure for want of memory can be described.
 pub const PARACHUTE_BYTES: usize = 16 * 1024;
 
-/// What must be free when mlua is set up in a VM (`src/mlua.rs`): several times what it takes.
+/// What must be free when mlua is set up in a VM (`src/api/mlua.rs`): several times what it takes.
 #[cfg(feature = "mlua")]
 pub const MLUA_START_BYTES: usize = 16 * 1024;
 

@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::value::{decode_list, decode_value, encode_list, encode_value};
-use perilune::{Runtime, Table, TableData, Value, request};
+use perilune::{Runtime, Table, TableData, Value, vm::request};
 use proptest::prelude::*;
 
 struct Vector {

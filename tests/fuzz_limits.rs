@@ -3,7 +3,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::limits::MEMORY_MIN_BYTES;
-use perilune::{GcMode, Limits, Runtime, Value, request};
+use perilune::{GcMode, Limits, Runtime, Value, vm::request};
 use proptest::prelude::*;
 use std::time::Duration;
 

@@ -190,7 +190,10 @@ fn another_host_owns_nothing_but_what_it_names() {
     }
     assert!(lua.release(handles[4]), "a hole");
     let kept = [Value::from(i64::from(handles[2])), Value::from(i64::from(handles[7]))];
-    assert_eq!(lua.request_raw(perilune::request::DISOWN, &list(&kept)), perilune::request::Outcome::Ok);
+    assert_eq!(
+        lua.request_raw(perilune::vm::request::DISOWN, &list(&kept)),
+        perilune::vm::request::Outcome::Ok
+    );
     assert_eq!(lua.stats().handles, 2);
     for (at, &handle) in handles.iter().enumerate() {
         let called = lua.call_handle::<String>(handle, ()).ok();
@@ -204,7 +207,10 @@ fn another_host_owns_nothing_but_what_it_names() {
         again.push(handle);
     }
     assert_eq!(lua.stats().handles, 12);
-    assert_eq!(lua.request_raw(perilune::request::DISOWN, &list(&[])), perilune::request::Outcome::Ok);
+    assert_eq!(
+        lua.request_raw(perilune::vm::request::DISOWN, &list(&[])),
+        perilune::vm::request::Outcome::Ok
+    );
     assert_eq!(lua.stats().handles, 0);
 }
 
@@ -213,7 +219,10 @@ fn chance_starts_anew_when_the_host_says_so() {
     let mut lua = lua();
     lua.eval("math.randomseed(1) first = math.random(0)").expect("runs");
     lua.eval("math.randomseed(1) math.randomseed = nil").expect("runs");
-    assert_eq!(lua.request_raw(perilune::request::RESEED, &list(&[])), perilune::request::Outcome::Ok);
+    assert_eq!(
+        lua.request_raw(perilune::vm::request::RESEED, &list(&[])),
+        perilune::vm::request::Outcome::Ok
+    );
     assert_eq!(values(&mut lua, "return math.random(0) == first")[0], Value::from(false));
 }
 

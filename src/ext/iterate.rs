@@ -4,9 +4,9 @@
 
 use super::proxy::id_of;
 use super::store_call::store;
-use crate::bridge::push_value;
-use crate::context::context;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::marshal::push_value;
+use crate::state::context::context;
 use crate::store::{Cursor, TableId};
 use crate::value::{Reader, Token};
 use std::ffi::c_int;

@@ -2,9 +2,9 @@
 
 use super::proxy::{forget_name, id_of, make_registry, push_table};
 use super::store_call::{commit, refuse, roll_back, store};
-use crate::context::context;
 use crate::limits::NAME_BYTES_MAX;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::state::context::context;
 use crate::store::{TableId, Transaction};
 use crate::value::{Reader, Token};
 use std::ffi::c_int;

@@ -2,9 +2,9 @@
 
 use super::iterate;
 use super::store_call::store;
-use crate::bridge::{Unfit, encode_key, encode_value, push_value};
-use crate::context::context;
 use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::marshal::{Unfit, encode_key, encode_value, push_value};
+use crate::state::context::context;
 use crate::store::TableId;
 use std::ffi::{c_int, c_void};
 use std::ptr;

@@ -1,8 +1,8 @@
 //! Calls of the store from a callback: the buffers are the context's, and a refusal becomes a Lua error whose kind the
 //! runtime can tell from others.
 
-use crate::context::{Context, context};
 use crate::lua::{Stack, Thrown};
+use crate::state::context::{Context, context};
 use crate::store::{StoreError, Transaction};
 
 /// Runs one call of the store. `[-0, +0, m]`, or pushes the error value.

@@ -5,9 +5,9 @@
 
 use super::Ended;
 use super::object::prefix_position;
-use crate::bridge;
-use crate::context::context;
 use crate::lua::{Stack, Thrown, raw};
+use crate::marshal;
+use crate::state::context::context;
 use std::ffi::{c_int, c_void};
 use std::{mem, ptr};
 
@@ -46,7 +46,7 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
     // Both buffers are this frame's while nothing can raise; a call inside this one finds others.
     let mut args = mem::take(&mut context(stack).args);
     args.clear();
-    let written = bridge::encode_list(stack, stack.top(), &mut args);
+    let written = marshal::encode_list(stack, stack.top(), &mut args);
     let mut ended = Ended::OutOfMemory;
     if written.is_ok() {
         let c = context(stack);
@@ -73,7 +73,7 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
     context(stack).args = args;
     match written {
         Ok(()) => Ok(ended),
-        Err(bridge::Unfit::Memory) => Ok(Ended::OutOfMemory),
+        Err(marshal::Unfit::Memory) => Ok(Ended::OutOfMemory),
         Err(unfit) => Err(stack.throw(unfit.message().as_bytes())),
     }
 }
@@ -82,7 +82,7 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
 fn push_list(stack: Stack) -> Result<c_int, Thrown> {
     let results = &raw const context(stack).results;
     // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: finalizers are held.
-    let count = bridge::push_list(stack, unsafe { &*results });
+    let count = marshal::push_list(stack, unsafe { &*results });
     context(stack).trim();
     count
 }
@@ -114,7 +114,7 @@ fn settled_inner(stack: Stack) -> Result<c_int, Thrown> {
     };
     let first = stack.top() + 1;
     // SAFETY: the operation that resumes keeps its input until it ends, and nothing of Lua has run since it began.
-    let count = bridge::push_list(stack, unsafe { input.as_ref() })?;
+    let count = marshal::push_list(stack, unsafe { input.as_ref() })?;
     let fulfilled = stack.boolean(first + 1);
     if fulfilled {
         return Ok(count - 2);

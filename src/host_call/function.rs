@@ -1,6 +1,6 @@
 //! Host functions as Lua functions: C closures that know an id and a name.
 
-use super::{Service, exchange, held, object};
+use super::{Service, exchange, host_refs, object};
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -24,7 +24,7 @@ fn call_host_inner(stack: Stack) -> Result<c_int, Thrown> {
 /// Sets the global `host`, empty, and what this room keeps in the registry. `[-0, +0, m]`
 pub(crate) fn open(stack: Stack) {
     exchange::open(stack);
-    held::open(stack);
+    host_refs::open(stack);
     object::open(stack);
     stack.push_table(0, 0);
     stack.push_copy(-1);
@@ -37,11 +37,11 @@ pub(crate) fn open(stack: Stack) {
 
 /// Pushes the function of this id: the one that Lua has, or a new one. `[-0, +1, m]`
 pub(crate) fn push_function(stack: Stack, id: u32, name: &[u8]) {
-    if held::push(stack, id, raw::LUA_TFUNCTION) {
-        return held::count(stack, id);
+    if host_refs::push(stack, id, raw::LUA_TFUNCTION) {
+        return host_refs::count(stack, id);
     }
     push_new(stack, id, name);
-    held::keep(stack, id);
+    host_refs::keep(stack, id);
 }
 
 fn push_new(stack: Stack, id: u32, name: &[u8]) {
@@ -59,9 +59,9 @@ pub(crate) fn push_service(stack: Stack, service: Service) {
 /// `[-0, +0, m]`
 pub(crate) fn push_registered(stack: Stack, id: u32, name: &[u8]) -> Result<(), Thrown> {
     // Registered again, or given as a value, it is the same function.
-    if !held::push(stack, id, raw::LUA_TFUNCTION) {
+    if !host_refs::push(stack, id, raw::LUA_TFUNCTION) {
         push_new(stack, id, name);
-        held::keep_uncounted(stack, id);
+        host_refs::keep_uncounted(stack, id);
     }
     let function = stack.top();
     stack.push_globals();

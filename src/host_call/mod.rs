@@ -3,7 +3,7 @@
 //! - `exchange`: arguments out, results in; raising what the host raised; waiting.
 //! - `function`: host functions as Lua functions.
 //! - `object`: host objects as userdata, errors among them.
-//! - `held`: which of them Lua has, and when it has let go.
+//! - `host_refs`: which of them Lua has, and when it has let go.
 //!
 //! Keeps true: an id that Lua holds is one the host still has; it learns when Lua has let go. Not here: what ids mean
 //! (`HostFunctions` of a shell), how a task is started and resumed (`task`).
@@ -19,7 +19,7 @@ pub(crate) use self::object::{object_id, push_object};
 
 mod exchange;
 mod function;
-mod held;
+mod host_refs;
 mod object;
 
 /// How a call of a host function ended.

@@ -1,7 +1,7 @@
 //! Host objects as userdata: what `lua.ref` lends, and the errors that host functions throw. All that Lua can do with one is
 //! to hold it, give it back, show its label, and ask the host for the members that the host allows.
 
-use super::{Service, exchange, held};
+use super::{Service, exchange, host_refs};
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -42,8 +42,8 @@ pub(super) fn open(stack: Stack) {
 
 /// Pushes the object of this id: the one that Lua has, or a new one. `[-0, +1, m]`
 pub(crate) fn push_object(stack: Stack, id: u32, label: &[u8]) {
-    if held::push(stack, id, raw::LUA_TUSERDATA) {
-        return held::count(stack, id);
+    if host_refs::push(stack, id, raw::LUA_TUSERDATA) {
+        return host_refs::count(stack, id);
     }
     let place = stack.push_userdata_with_value(size_of::<Object>()).cast::<Object>();
     // SAFETY: the block is new, and of the size and alignment of an `Object`.
@@ -52,7 +52,7 @@ pub(crate) fn push_object(stack: Stack, id: u32, label: &[u8]) {
     stack.set_metatable(-2);
     stack.push_bytes(label);
     stack.set_user_value(-2);
-    held::keep(stack, id);
+    host_refs::keep(stack, id);
 }
 
 /// The id of a host object; None for any other value. `[-0, +0, -]`

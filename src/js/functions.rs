@@ -1,6 +1,6 @@
 //! Host functions behind the border: JavaScript has them, by id.
 
-use super::{border, shell};
+use super::{exports, imports};
 use crate::host_call::{Ended, HostFunctions, Service};
 use crate::lua::Stack;
 use crate::value::{Reader, Token};
@@ -15,11 +15,11 @@ pub(crate) struct JsFunctions {}
 
 impl HostFunctions for JsFunctions {
     fn call(&self, _stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> Ended {
-        shell::lend(|| ask(id, args, may_wait, results))
+        exports::lend(|| ask(id, args, may_wait, results))
     }
 
     fn release(&self, id: u32, uses: u32) {
-        border::host_release(id, uses);
+        imports::host_release(id, uses);
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -33,13 +33,13 @@ fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> Ended {
         return Ended::OutOfMemory;
     }
     let (out, room) = (results.as_mut_ptr(), results.capacity());
-    let answer = border::host_call(id, args.as_ptr(), args.len(), u32::from(may_wait), out, room);
+    let answer = imports::host_call(id, args.as_ptr(), args.len(), u32::from(may_wait), out, room);
     let len = (answer >> 2) as usize;
     if len > room {
         if results.try_reserve_exact(len).is_err() {
             return Ended::OutOfMemory;
         }
-        border::host_take(results.as_mut_ptr(), len);
+        imports::host_take(results.as_mut_ptr(), len);
     }
     // SAFETY: the border wrote `len` bytes at the start of the buffer, which has room for them.
     unsafe { results.set_len(len) };

@@ -63,7 +63,7 @@ unsafe impl Sync for Heap {}
 
 #[global_allocator]
 static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Pages {
-    // Until `shell::init` says otherwise: a test harness linked with this crate needs room of its own.
+    // Until `exports::init` says otherwise: a test harness linked with this crate needs room of its own.
     limit_pages: Cell::new(usize::MAX / PAGE_BYTES),
 })));
 

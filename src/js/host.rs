@@ -1,6 +1,6 @@
 //! The host of a page or worker: its console or callbacks, its clocks.
 
-use super::border;
+use super::imports;
 use crate::host::{Host, Stream};
 
 /// Asks JavaScript, through the border.
@@ -9,27 +9,27 @@ pub struct JsHost {}
 
 impl Host for JsHost {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        border::output(stream as u32, bytes.as_ptr(), bytes.len());
+        imports::output(stream as u32, bytes.as_ptr(), bytes.len());
     }
 
     fn clock_ms(&mut self) -> f64 {
-        border::clock_ms()
+        imports::clock_ms()
     }
 
     fn monotonic_ms(&mut self) -> f64 {
-        border::monotonic_ms()
+        imports::monotonic_ms()
     }
 
     fn time_zone_minutes(&mut self, clock_ms: f64) -> i32 {
-        border::time_zone_minutes(clock_ms)
+        imports::time_zone_minutes(clock_ms)
     }
 
     fn timer_ms(&mut self) -> f64 {
-        border::timer_ms()
+        imports::timer_ms()
     }
 
     fn interrupted(&mut self) -> bool {
-        border::interrupted() != 0
+        imports::interrupted() != 0
     }
 
     #[cfg(feature = "shell")]
@@ -38,6 +38,6 @@ impl Host for JsHost {
     }
 
     fn random_u64(&mut self) -> u64 {
-        u64::from(border::random_u32()) << 32 | u64::from(border::random_u32())
+        u64::from(imports::random_u32()) << 32 | u64::from(imports::random_u32())
     }
 }

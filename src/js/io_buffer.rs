@@ -5,9 +5,9 @@
 //! anything of Lua runs, and lays down its reply after. Not here: what the bytes mean (`value`, `request`); calls of the
 //! store have their own scratch.
 
+use crate::api::vm::Vm;
 use crate::limits::{IO_BUFFER_BYTES, REPLY_HEADER_BYTES};
-use crate::request::Outcome;
-use crate::vm::Vm;
+use crate::vm::request::Outcome;
 use std::slice;
 
 /// Whose the bytes are.

@@ -1,8 +1,8 @@
 //! The border to JavaScript: the only room that names it.
 //!
 //! Numbers only: addresses, lengths, ids. No `JsValue` outlives a call, so a VM is nothing but its linear memory, and any
-//! number of instances of the one compiled module live in a page. What answers the imports is `border.js`; what keeps
-//! the tables is `table_store.js` with `write_behind.js` and `indexeddb.js` - the same files in the npm package, in the
+//! number of instances of the one compiled module live in a page. What answers the imports is `imports.js`; what keeps
+//! the tables is `table_store.js` with `write_behind.js` and `indexeddb/backend.js` - the same files in the npm package, in the
 //! tests, and in a Rust program that embeds this crate.
 
 #[cfg(feature = "shell")]
@@ -11,18 +11,18 @@ pub use self::host::JsHost;
 pub use self::open::{OpenStore, open_store};
 pub use self::store::JsStore;
 
-mod border;
+#[cfg(feature = "shell")]
+pub mod exports;
 #[cfg(feature = "shell")]
 mod functions;
 #[cfg(feature = "shell")]
 mod heap;
 mod host;
-#[cfg(feature = "shell")]
-pub mod image;
+mod imports;
 #[cfg(feature = "shell")]
 mod io_buffer;
 mod open;
 mod panic;
 #[cfg(feature = "shell")]
-pub mod shell;
+pub mod snapshot;
 mod store;

@@ -1,7 +1,7 @@
 //! Storage for a Rust program that embeds this crate: opens it before the VM is made, flushes and closes it.
 //!
 //! The store is the one of the npm package, file by file: `table_store.js` keeps the tables, `write_behind.js` takes
-//! what changed to storage, `indexeddb.js` is the storage. Only this file and its caller hold JavaScript values, outside any
+//! what changed to storage, `indexeddb/backend.js` is the storage. Only this file and its caller hold JavaScript values, outside any
 //! VM.
 
 use super::JsStore;
@@ -9,14 +9,14 @@ use crate::error::{Error, ErrorKind, LuaError, Result};
 use js_sys::{Error as JsError, Reflect};
 use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
 
-#[wasm_bindgen(module = "/src/js/border.js")]
+#[wasm_bindgen(module = "/src/js/imports.js")]
 extern "C" {
     fn set_memory(memory: JsValue);
     fn attach_store(store: &TableStore) -> u32;
     fn detach_store(id: u32);
 }
 
-#[wasm_bindgen(module = "/src/js/table_store.js")]
+#[wasm_bindgen(module = "/src/js/storage/table_store.js")]
 extern "C" {
     #[derive(Debug)]
     type TableStore;
@@ -28,13 +28,13 @@ extern "C" {
     async fn close(this: &TableStore) -> Result<(), JsValue>;
 }
 
-#[wasm_bindgen(module = "/src/js/indexeddb.js")]
+#[wasm_bindgen(module = "/src/js/storage/indexeddb/backend.js")]
 extern "C" {
     #[wasm_bindgen(js_name = openIndexedDb, catch)]
     async fn open_indexed_db(name: &str) -> Result<JsValue, JsValue>;
 }
 
-#[wasm_bindgen(module = "/src/js/open_store.js")]
+#[wasm_bindgen(module = "/src/js/storage/open_store.js")]
 extern "C" {
     #[wasm_bindgen(js_name = openStore, catch)]
     async fn load(backend: &JsValue) -> Result<JsValue, JsValue>;
@@ -53,17 +53,17 @@ macro_rules! carried {
 
 carried! {
     "/src/js/binary.js" bytesToBinary;
-    "/src/js/changes.js" changes;
-    "/src/js/contents.js" contents;
-    "/src/js/crc32.js" crc32;
-    "/src/js/flight.js" pageRecords;
-    "/src/js/indexeddb_database.js" checkName;
-    "/src/js/indexeddb_follower.js" followIndexedDb;
-    "/src/js/indexeddb_log.js" retireTornLog;
-    "/src/js/records.js" parseKey;
-    "/src/js/store_error.js" storeError;
-    "/src/js/table.js" storedOf;
-    "/src/js/write_behind.js" writeBehind;
+    "/src/js/storage/changes.js" changes;
+    "/src/js/storage/loader.js" contents;
+    "/src/js/storage/crc32.js" crc32;
+    "/src/js/storage/commit.js" pageRecords;
+    "/src/js/storage/indexeddb/database.js" checkName;
+    "/src/js/storage/indexeddb/follower.js" followIndexedDb;
+    "/src/js/storage/indexeddb/log.js" retireTornLog;
+    "/src/js/storage/records.js" parseKey;
+    "/src/js/storage/store_error.js" storeError;
+    "/src/js/storage/table.js" storedOf;
+    "/src/js/storage/write_behind.js" writeBehind;
 }
 
 /// A storage that is open, with its tables loaded. Dropping it does not flush: call [`OpenStore::close`].

@@ -3,7 +3,7 @@
 //! What the crate `console_error_panic_hook` does, but over the border of numbers: that crate holds JavaScript values, and
 //! no JavaScript value may live inside the module.
 
-use super::border;
+use super::imports;
 use std::fmt::{self, Write};
 
 /// Longer messages are cut here, in a place where nothing can be allocated any more.
@@ -30,6 +30,6 @@ pub(super) fn set_hook() {
         let mut message = Message { bytes: [0; MESSAGE_BYTES], len: 0 };
         // `Message` never fails.
         let _ = write!(message, "{info}");
-        border::report_panic(message.bytes.as_ptr(), message.len);
+        imports::report_panic(message.bytes.as_ptr(), message.len);
     }));
 }

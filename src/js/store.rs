@@ -1,6 +1,6 @@
 //! The store behind the border: JavaScript Maps, reached by numbers.
 
-use super::border;
+use super::imports;
 use crate::store::{Cursor, StoreError, TableId, TableStore, Transaction};
 
 /// Room offered at first for what comes back; more only when the answer says so.
@@ -21,30 +21,30 @@ impl JsStore {
 
 impl TableStore for JsStore {
     fn open(&mut self, name: &[u8]) -> Result<TableId, StoreError> {
-        checked(border::table_open(self.id, name.as_ptr(), name.len())).map(|id| TableId(id as u32))
+        checked(imports::table_open(self.id, name.as_ptr(), name.len())).map(|id| TableId(id as u32))
     }
 
     fn get(&mut self, table: TableId, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
         let found = receive(out, ROOM_BYTES, |at, room| {
-            border::table_get(table.0, key.as_ptr(), key.len(), at, room)
+            imports::table_get(table.0, key.as_ptr(), key.len(), at, room)
         })?;
         Ok(found.is_some())
     }
 
     fn contains(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError> {
-        match border::table_get(table.0, key.as_ptr(), key.len(), std::ptr::null_mut(), 0) {
+        match imports::table_get(table.0, key.as_ptr(), key.len(), std::ptr::null_mut(), 0) {
             ABSENT => Ok(false),
             code => checked(code).map(|_| true),
         }
     }
 
     fn set(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let code = border::table_set(table.0, key.as_ptr(), key.len(), value.as_ptr(), value.len());
+        let code = imports::table_set(table.0, key.as_ptr(), key.len(), value.as_ptr(), value.len());
         checked(code).map(drop)
     }
 
     fn remove(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError> {
-        checked(border::table_remove(table.0, key.as_ptr(), key.len())).map(|removed| removed == 1)
+        checked(imports::table_remove(table.0, key.as_ptr(), key.len())).map(|removed| removed == 1)
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a table never sees 2^53 insertions")]
@@ -55,25 +55,25 @@ impl TableStore for JsStore {
         room: usize,
         out: &mut Vec<u8>,
     ) -> Result<bool, StoreError> {
-        let read = receive(out, room, |at, room| border::table_next(table.0, after as f64, at, room))?;
+        let read = receive(out, room, |at, room| imports::table_next(table.0, after as f64, at, room))?;
         Ok(read.is_some_and(|len| len > 0))
     }
 
     fn count(&mut self, table: TableId) -> Result<u64, StoreError> {
-        let count = border::table_count(table.0);
+        let count = imports::table_count(table.0);
         if count < 0.0 { Err(refusal(count as i32)) } else { Ok(count as u64) }
     }
 
     fn clear(&mut self, table: TableId) -> Result<(), StoreError> {
-        checked(border::table_clear(table.0)).map(drop)
+        checked(imports::table_clear(table.0)).map(drop)
     }
 
     fn drop_table(&mut self, name: &[u8]) -> Result<bool, StoreError> {
-        checked(border::table_drop(self.id, name.as_ptr(), name.len())).map(|dropped| dropped == 1)
+        checked(imports::table_drop(self.id, name.as_ptr(), name.len())).map(|dropped| dropped == 1)
     }
 
     fn names(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        receive(out, ROOM_BYTES, |at, room| border::table_names(self.id, at, room)).map(drop)
+        receive(out, ROOM_BYTES, |at, room| imports::table_names(self.id, at, room)).map(drop)
     }
 
     fn transaction(&mut self, what: Transaction) -> Result<(), StoreError> {
@@ -82,11 +82,11 @@ impl TableStore for JsStore {
             Transaction::Commit => 1,
             Transaction::RollBack => 2,
         };
-        checked(border::transaction(self.id, op)).map(drop)
+        checked(imports::transaction(self.id, op)).map(drop)
     }
 
     fn end_batch(&mut self) -> Result<(), StoreError> {
-        checked(border::end_batch(self.id)).map(drop)
+        checked(imports::end_batch(self.id)).map(drop)
     }
 }
 
@@ -134,7 +134,7 @@ fn refusal(code: i32) -> StoreError {
 /// What the border remembers of the failure; shortened rather than failing for want of memory.
 fn message() -> String {
     let mut text = Vec::new();
-    let told = receive(&mut text, ROOM_BYTES, border::store_error);
+    let told = receive(&mut text, ROOM_BYTES, imports::store_error);
     match told {
         Ok(Some(_)) => String::from_utf8(text).unwrap_or_default(),
         _ => String::new(),

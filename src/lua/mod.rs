@@ -8,7 +8,7 @@
 
 pub(crate) use self::alloc::Memory;
 pub(crate) use self::bulk::{Step, Walk};
-pub(crate) use self::function::{Thrown, lua_function};
+pub(crate) use self::functions::{Thrown, lua_function};
 pub(crate) use self::references::Held;
 pub(crate) use self::stack::{Resumed, Role, Stack, Status};
 pub(crate) use mlua_sys::lua54 as raw;
@@ -16,7 +16,7 @@ pub(crate) use mlua_sys::lua54 as raw;
 mod alloc;
 mod bulk;
 pub(crate) mod fuel;
-mod function;
+mod functions;
 mod references;
 mod seed;
 mod stack;

@@ -1,6 +1,6 @@
 //! `Stack`: the calls of C Lua that Perilune uses, each with its effect on the Lua stack.
 
-use super::function::Thrown;
+use super::functions::Thrown;
 use super::raw::{self, lua_State};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::{ptr, slice};
@@ -33,7 +33,7 @@ impl Status {
 }
 
 unsafe extern "C-unwind" {
-    // lua-5.4/port/hold.c
+    // lua-5.4/port/gc_pause.c
     fn perilune_hold(l: *mut lua_State, held: *mut Held);
     fn perilune_release(l: *mut lua_State, held: *const Held);
     // lua-5.4/port/ldo_port.c

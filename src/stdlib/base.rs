@@ -1,8 +1,8 @@
 //! The base library, made safe: `print` goes to the host, `load` takes text only, what touches files is gone.
 
-use crate::context::context;
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::state::context::context;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 

@@ -1,8 +1,8 @@
 //! Runs prelude.lua, with what it cannot make itself.
 
-use crate::context::context;
 use crate::host_call::{Service, push_service};
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::state::context::context;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 

@@ -14,6 +14,7 @@ mod convert;
 mod convert_error;
 mod format;
 mod multi;
+pub(crate) mod number_map;
 #[cfg(feature = "serde")]
 mod serde;
 mod tree;

@@ -6,7 +6,7 @@
  * browser leaves, not what a power cut does. Chromium has two engines below IndexedDB, and both are tried.
  *
  * The older one, LevelDB, does not survive two kills in a row when the first tears its log and the second comes before
- * src/js/indexeddb_log.js has ended that: Chromium then deletes all databases of the origin, and says so in its own log.
+ * src/js/storage/indexeddb/log.js has ended that: Chromium then deletes all databases of the origin, and says so in its own log.
  * So an empty database is no failure when Chromium says that and the browser before was killed while it opened.
  *
  * Another seed or more kills of each: PERILUNE_CRASH_SEED, PERILUNE_CRASHES.

@@ -1,5 +1,5 @@
 /**
- * What src/js/indexeddb_log.js does about LevelDB, seen on the disk: a log that is torn, as by a kill in the middle of
+ * What src/js/storage/indexeddb/log.js does about LevelDB, seen on the disk: a log that is torn, as by a kill in the middle of
  * a write, is not written to any more once a database has been opened, so no later start stumbles over it.
  *
  * Nothing is killed here (crash.test.ts does that): the log is torn by hand, and pages are kept from saying goodbye.
@@ -69,7 +69,7 @@ suite("a torn log of LevelDB", () => {
       const how = { silent: true, userAgent: "some other browser" };
       const { torn, second, third } = await threeStarts(join(folder, `${kind}, else`), bytes, how);
       assert.deepEqual(second.logs, [torn]);
-      // When this is everything one day, indexeddb_log.js has done its duty.
+      // When this is everything one day, indexeddb/log.js has done its duty.
       console.log("without it there is left:", third.contents);
     });
   }

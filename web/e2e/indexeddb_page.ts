@@ -1,6 +1,6 @@
 /** What the pages of indexeddb.test.ts have at hand, as `idb`: the backend itself, and short ways to use it. */
-import { openIndexedDb, type IndexedDbBackend, type IndexedDbOptions } from "#js/indexeddb.js";
-import { followIndexedDb, type IndexedDbFollower } from "#js/indexeddb_follower.js";
+import { openIndexedDb, type IndexedDbBackend, type IndexedDbOptions } from "#js/storage/indexeddb/backend.js";
+import { followIndexedDb, type IndexedDbFollower } from "#js/storage/indexeddb/follower.js";
 import { backendConformance } from "../test/backend_conformance.ts";
 import { Random } from "../test/random.ts";
 

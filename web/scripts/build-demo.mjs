@@ -8,8 +8,8 @@ import { relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { root, run } from "./bundle.mjs";
 
-const demo = resolve(root, "demo");
-const outdir = resolve(root, process.argv[2] ?? "demo/dist");
+const demo = resolve(root, "playground");
+const outdir = resolve(root, process.argv[2] ?? "playground/dist");
 const perilune = resolve(root, "dist/index.js");
 const module = resolve(root, "dist/perilune.wasm");
 
@@ -46,7 +46,7 @@ copyFileSync(resolve(demo, "assets/icon.svg"), resolve(outdir, "icon.svg"));
 // Where the package looks for it: beside the file that it was bundled into.
 copyFileSync(module, resolve(outdir, "perilune.wasm"));
 writeFileSync(resolve(outdir, "licences.txt"), licences(Object.keys(metafile.inputs)));
-run("tsc", ["-p", "demo/tsconfig.json"]);
+run("tsc", ["-p", "playground/tsconfig.json"]);
 
 /** Our own licence and notices, then the licences of all packages that a file was taken from. */
 function licences(inputs) {

@@ -1,7 +1,7 @@
 /** `lua.globals`. */
 import { checkName } from "./names.js";
-import { Operation } from "./tags.js";
-import type { LuaValue } from "./values.js";
+import { Operation } from "./codec/tags.js";
+import type { LuaValue } from "./codec/values.js";
 import type { Vm } from "./vm.js";
 
 /** Lua's global variables. */

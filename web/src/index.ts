@@ -12,16 +12,16 @@
  *
  * @packageDocumentation
  */
-import { LuaReference } from "./handles.js";
-import { LuaMultiReturn } from "./host_calls.js";
-import { LuaTombstone } from "./host_table.js";
-import { LuaImage } from "./image/image.js";
+import { LuaReference } from "./host/handles.js";
+import { LuaMultiReturn } from "./host/host_calls.js";
+import { LuaTombstone } from "./host/host_table.js";
+import { LuaImage } from "./snapshot/image.js";
 import { Lua } from "./lua.js";
-import { LuaTable } from "./table.js";
+import { LuaTable } from "./lua_table.js";
 
 export { Lua, LuaImage, LuaMultiReturn, LuaReference, LuaTable, LuaTombstone };
-export { LuaFunction } from "./handles.js";
-export type { LuaChange, LuaChangeEvent } from "./changes.js";
+export { LuaFunction } from "./host/handles.js";
+export type { LuaChange, LuaChangeEvent } from "./storage/change_event.js";
 export type { LuaEvents, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
 export {
   LuaClosedError,
@@ -36,14 +36,14 @@ export {
   type LuaErrorDetails,
   type LuaErrorKind,
 } from "./errors.js";
-export { setDefaultModule } from "./loader.js";
+export { setDefaultModule } from "./instance/loader.js";
 /** @internal */
-export { setFileStorage } from "./storage.js";
-export type { LuaTableChangeEvent } from "./table.js";
+export { setFileStorage } from "./storage/storage.js";
+export type { LuaTableChangeEvent } from "./lua_table.js";
 export type { LuaGlobals } from "./globals.js";
-export type { HostFunction } from "./host_table.js";
-export type { LuaRestored } from "./image/image.js";
-export type { LuaTask } from "./image/tasks.js";
+export type { HostFunction } from "./host/host_table.js";
+export type { LuaRestored } from "./snapshot/image.js";
+export type { LuaTask } from "./snapshot/tasks.js";
 export type {
   EvalAsyncOptions,
   EvalOptions,
@@ -61,9 +61,9 @@ export type {
   StorageBackend,
   WasmSource,
 } from "./options.js";
-export type { HostRef, RefMembers } from "./refs.js";
+export type { HostRef, RefMembers } from "./host/refs.js";
 export type { GcMode, LuaStats } from "./stats.js";
-export type { LuaKey, LuaValue } from "./values.js";
+export type { LuaKey, LuaValue } from "./codec/values.js";
 
 // What a console shows, minified or not.
 for (const [name, exported] of Object.entries({

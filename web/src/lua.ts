@@ -1,17 +1,17 @@
 /** The class `Lua`: what users hold. Checks what it is given and passes it to the VM. */
-import { changeEvent, type LuaChangeEvent } from "./changes.js";
-import { dumpTables, loadTables } from "./dump.js";
-import { dumpJson } from "./json_dump.js";
+import { changeEvent, type LuaChangeEvent } from "./storage/change_event.js";
+import { dumpTables, loadTables } from "./storage/dump.js";
+import { dumpJson } from "./storage/json_dump.js";
 import { LuaError, storageError, type LuaStorageError } from "./errors.js";
-import { preload } from "#js/open_store.js";
-import type { TableStore } from "#js/table_store.js";
+import { preload } from "#js/storage/open_store.js";
+import type { TableStore } from "#js/storage/table_store.js";
 import { LuaGlobals } from "./globals.js";
-import type { HostFunction, HostTable } from "./host_table.js";
-import { checkBuild, decodeImage } from "./image/format.js";
-import { LuaImage, bytesOfImage, fillingOf, unpackImage, type LuaRestored } from "./image/image.js";
-import { keep, resume } from "./image/resume.js";
-import type { LuaTask } from "./image/tasks.js";
-import { loadModule } from "./loader.js";
+import type { HostFunction, HostTable } from "./host/host_table.js";
+import { checkBuild, decodeImage } from "./snapshot/format.js";
+import { LuaImage, bytesOfImage, fillingOf, unpackImage, type LuaRestored } from "./snapshot/image.js";
+import { keep, resume } from "./snapshot/resume.js";
+import type { LuaTask } from "./snapshot/tasks.js";
+import { loadModule } from "./instance/loader.js";
 import { checkName, typeName } from "./names.js";
 import {
   checkCreateOptions,
@@ -27,15 +27,15 @@ import {
   type RestoreOptions,
   type SnapshotOptions,
 } from "./options.js";
-import { Capture, outputTo } from "./output.js";
-import { makeRef, type HostRef, type RefMembers } from "./refs.js";
+import { Capture, outputTo } from "./instance/output.js";
+import { makeRef, type HostRef, type RefMembers } from "./host/refs.js";
 import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
-import { openStorage, type StorageOptions } from "./storage.js";
-import type { LuaTable } from "./table.js";
-import { Operation } from "./tags.js";
-import { runTask } from "./tasks.js";
-import { binaryToText, toBinary } from "./utf8.js";
-import type { LuaKey, LuaValue } from "./values.js";
+import { openStorage, type StorageOptions } from "./storage/storage.js";
+import type { LuaTable } from "./lua_table.js";
+import { Operation } from "./codec/tags.js";
+import { runTask } from "./tasks/tasks.js";
+import { binaryToText, toBinary } from "./codec/utf8.js";
+import type { LuaKey, LuaValue } from "./codec/values.js";
 import { Vm, type VmParts } from "./vm.js";
 
 /** What `tryEval` returns. */

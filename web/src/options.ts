@@ -16,13 +16,13 @@ export type Modules =
   | ((name: string) => ModuleSource | PromiseLike<ModuleSource>);
 
 import type { LuaImageError } from "./errors.js";
-import { checkFunction, type HostFunction } from "./host_table.js";
+import { checkFunction, type HostFunction } from "./host/host_table.js";
 import { checkDottedName } from "./names.js";
 import type { Lua } from "./lua.js";
 
 /** A place of your own to keep tables in. See docs/storage.md. */
-export type { Backend as StorageBackend } from "#js/write_behind.js";
-import type { Backend } from "#js/write_behind.js";
+export type { Backend as StorageBackend } from "#js/storage/write_behind.js";
+import type { Backend } from "#js/storage/write_behind.js";
 
 /** Hears how far the loading of the storage is, in units of the storage's own (records, or bytes). */
 export type LoadProgress = (progress: { loaded: number; total: number }) => void;

@@ -3,12 +3,12 @@
  *
  * @packageDocumentation
  */
-import { createBorder, noHost, type Host } from "#js/border.js";
+import { createBorder, noHost, type Host } from "#js/imports.js";
 import { storageError } from "./errors.js";
-import { instantiate, type Exports } from "./imports.js";
-import { loadModule } from "./loader.js";
+import { instantiate, type Exports } from "./instance/imports.js";
+import { loadModule } from "./instance/loader.js";
 import type { StorageBackend, WasmSource } from "./options.js";
-import { openStorage } from "./storage.js";
+import { openStorage } from "./storage/storage.js";
 
 export {
   End,
@@ -21,8 +21,8 @@ export {
   Status,
   Stream,
   Tag,
-} from "./tags.js";
-export type { Host } from "#js/border.js";
+} from "./codec/tags.js";
+export type { Host } from "#js/imports.js";
 
 /** Options of `openRaw`. */
 export interface RawOptions {

@@ -1,7 +1,7 @@
 /** `lua.stats()` and `lua.gc()`. */
-import { Operation } from "./tags.js";
-import { binaryToText } from "./utf8.js";
-import type { LuaValue } from "./values.js";
+import { Operation } from "./codec/tags.js";
+import { binaryToText } from "./codec/utf8.js";
+import type { LuaValue } from "./codec/values.js";
 import type { Vm } from "./vm.js";
 
 const GC_MODES = ["collect", "step", "stop", "restart", "incremental", "generational"] as const;

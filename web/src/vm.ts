@@ -2,26 +2,26 @@
  * A running Lua, as the classes that users hold see it: an instance, the values that it hands out, the calls that wait,
  * and its end.
  */
-import type { TableStore } from "#js/table_store.js";
+import type { TableStore } from "#js/storage/table_store.js";
 import { LuaClosedError, LuaError, LuaImageError, LuaInterruptError, LuaMemoryError, storageError } from "./errors.js";
-import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./handles.js";
-import { isThenable, resultError, resultsOf, writeThrown } from "./host_calls.js";
-import { checkFunction, type HostFunction } from "./host_table.js";
-import { imageError } from "./image/errors.js";
-import { encodeImage, type ImageHead } from "./image/format.js";
-import type { MemoryPages } from "./image/pages.js";
-import type { TaskPhoto } from "./image/meta.js";
-import { wakeTasks, type LuaTask } from "./image/tasks.js";
-import { Instance, busyError, type Awakening, type InstanceOptions } from "./instance.js";
+import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./host/handles.js";
+import { isThenable, resultError, resultsOf, writeThrown } from "./host/host_calls.js";
+import { checkFunction, type HostFunction } from "./host/host_table.js";
+import { imageError } from "./snapshot/errors.js";
+import { encodeImage, type ImageHead } from "./snapshot/format.js";
+import type { MemoryPages } from "./snapshot/pages.js";
+import type { TaskPhoto } from "./snapshot/meta.js";
+import { wakeTasks, type LuaTask } from "./snapshot/tasks.js";
+import { Instance, busyError, type Awakening, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
 import type { LimitOptions, LuaOptions } from "./options.js";
-import type { Sink } from "./output.js";
-import { makeServices } from "./services.js";
-import { LuaTable, batched } from "./table.js";
-import { Operation, Status } from "./tags.js";
-import { runTask, type Step, type Task, type TaskOwner } from "./tasks.js";
-import { readText } from "./utf8.js";
-import type { LuaValue } from "./values.js";
+import type { Sink } from "./instance/output.js";
+import { makeServices } from "./host/services.js";
+import { LuaTable, batched } from "./lua_table.js";
+import { Operation, Status } from "./codec/tags.js";
+import { runTask, type Step, type Task, type TaskOwner } from "./tasks/tasks.js";
+import { readText } from "./codec/utf8.js";
+import type { LuaValue } from "./codec/values.js";
 
 /** What a VM is made of. */
 export interface VmParts {

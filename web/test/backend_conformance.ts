@@ -2,7 +2,7 @@
  * The contract of a backend, as checks that any of them passes. Runs in pages, too: knows no test runner and nothing of
  * Node; a check that fails throws.
  */
-import type { Backend } from "#js/write_behind.js";
+import type { Backend } from "#js/storage/write_behind.js";
 
 /** One place for records, empty at first. */
 export interface Place {

@@ -1,8 +1,8 @@
 /** What answers the module's imports, called as the module calls it: with addresses. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import * as border from "#js/border.js";
-import { TableStore } from "#js/table_store.js";
+import * as border from "#js/imports.js";
+import { TableStore } from "#js/storage/table_store.js";
 import { binaryOf, bytesOf, decode, hexOf, Random } from "./helpers.ts";
 
 function setUp() {

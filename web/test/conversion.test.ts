@@ -1,8 +1,8 @@
 /** JavaScript values on their way to Lua: the table of docs/js-api.md, as data. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { encodeKey } from "../src/keys.ts";
-import { toStored } from "../src/writer.ts";
+import { encodeKey } from "../src/codec/keys.ts";
+import { toStored } from "../src/codec/encoder.ts";
 import { binaryOf, bytesOf, decode, encode, evaluate, hexOf, vectors } from "./helpers.ts";
 
 class Point {

@@ -1,7 +1,7 @@
 /** CRC-32 against known answers, and against the definition: one bit at a time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32 } from "#js/crc32.js";
+import { crc32 } from "#js/storage/crc32.js";
 import { Random } from "./helpers.ts";
 
 const ascii = (text: string) => new TextEncoder().encode(text);

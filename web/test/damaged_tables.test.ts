@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { openStore } from "#js/open_store.js";
+import { openStore } from "#js/storage/open_store.js";
 import { Lua, LuaStorageError } from "../src/index.ts";
 import { Random } from "./helpers.ts";
 import { RecordBackend, contents, type Contents } from "./record_backend.ts";

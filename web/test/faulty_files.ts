@@ -4,7 +4,7 @@
  * What was written and not synced is kept apart: a power cut takes any of its sectors. Names are as they were at the
  * last `syncFolder`, and then any beginning of what was done to them since.
  */
-import type { Files, OpenedFile } from "../src/file/files.ts";
+import type { Files, OpenedFile } from "../src/storage/file/files.ts";
 import type { Random } from "./helpers.ts";
 
 const SECTOR_BYTES = 512;

@@ -5,8 +5,8 @@ import { chmod, mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
-import type { Backend } from "#js/write_behind.js";
-import { openFile } from "../src/file/open.ts";
+import type { Backend } from "#js/storage/write_behind.js";
+import { openFile } from "../src/storage/file/open.ts";
 import { backendConformance, noise, recordsOf, same } from "./backend_conformance.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "perilune-file-"));

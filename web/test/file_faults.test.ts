@@ -3,8 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { Backend } from "#js/write_behind.js";
-import { openLog, type Durability } from "../src/file/file_backend.ts";
+import type { Backend } from "#js/storage/write_behind.js";
+import { openLog, type Durability } from "../src/storage/file/file_backend.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
 import { pause } from "./child.ts";
 import { Disk, FaultyFiles, type Fate } from "./faulty_files.ts";

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
-import { followFile } from "../src/file/follow.ts";
-import { openFile } from "../src/file/open.ts";
+import { followFile } from "../src/storage/file/follow.ts";
+import { openFile } from "../src/storage/file/open.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
 import { pause } from "./child.ts";
 import { Random } from "./helpers.ts";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, suite, test } from "node:test";
-import { openFile } from "../src/file/open.ts";
+import { openFile } from "../src/storage/file/open.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
 import { part, partArguments, pause, startChild } from "./child.ts";
 import { Random } from "./helpers.ts";

@@ -10,8 +10,8 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { suite, test } from "node:test";
-import { followFile } from "../src/file/follow.ts";
-import { openFile } from "../src/file/open.ts";
+import { followFile } from "../src/storage/file/follow.ts";
+import { openFile } from "../src/storage/file/open.ts";
 import { Lua, setFileStorage } from "../src/index.ts";
 import { bytesOf, hexOf } from "./helpers.ts";
 import { RecordBackend } from "./record_backend.ts";

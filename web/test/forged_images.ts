@@ -1,5 +1,5 @@
 /** Images taken apart and put together again, with whatever a test has changed, and with the right checksum. */
-import { crc32 } from "#js/crc32.js";
+import { crc32 } from "#js/storage/crc32.js";
 import { Lua } from "../src/index.ts";
 
 const HEAD_BYTES = 48;

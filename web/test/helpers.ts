@@ -5,10 +5,10 @@ export { describe, type Described } from "./describe.ts";
 export { Random } from "./random.ts";
 import type { Described } from "./describe.ts";
 import { Random } from "./random.ts";
-import { HostTable } from "../src/host_table.ts";
-import { Reader } from "../src/reader.ts";
-import type { LuaValue, Realm } from "../src/values.ts";
-import { message, type Writer } from "../src/writer.ts";
+import { HostTable } from "../src/host/host_table.ts";
+import { Reader } from "../src/codec/decoder.ts";
+import type { LuaValue, Realm } from "../src/codec/values.ts";
+import { message, type Writer } from "../src/codec/encoder.ts";
 
 export function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(hex.replaceAll(" ", "").match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { LuaError } from "../src/errors.ts";
-import { HostCalls, LuaMultiReturn } from "../src/host_calls.ts";
-import { HostTable, checkFunction } from "../src/host_table.ts";
-import { Memory } from "../src/memory.ts";
-import { Reader } from "../src/reader.ts";
-import { makeRef } from "../src/refs.ts";
-import { RaisedErrors } from "../src/reply.ts";
-import type { LuaValue, Realm } from "../src/values.ts";
-import { message } from "../src/writer.ts";
+import { HostCalls, LuaMultiReturn } from "../src/host/host_calls.ts";
+import { HostTable, checkFunction } from "../src/host/host_table.ts";
+import { Memory } from "../src/instance/memory.ts";
+import { Reader } from "../src/codec/decoder.ts";
+import { makeRef } from "../src/host/refs.ts";
+import { RaisedErrors } from "../src/instance/reply.ts";
+import type { LuaValue, Realm } from "../src/codec/values.ts";
+import { message } from "../src/codec/encoder.ts";
 import { realm as fake } from "./helpers.ts";
 
 const ARGS = 1000;

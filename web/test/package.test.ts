@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
-import { createBorder, noHost } from "#js/border.js";
+import { createBorder, noHost } from "#js/imports.js";
 import * as errors from "../src/errors.ts";
-import { instantiate, plainName } from "../src/imports.ts";
+import { instantiate, plainName } from "../src/instance/imports.ts";
 import * as perilune from "../src/index.ts";
-import { loadModule, setDefaultModule } from "../src/loader.ts";
+import { loadModule, setDefaultModule } from "../src/instance/loader.ts";
 import { checkCreateOptions, checkEvalOptions } from "../src/options.ts";
-import { Capture, outputTo } from "../src/output.ts";
-import { openStorage } from "../src/storage.ts";
+import { Capture, outputTo } from "../src/instance/output.ts";
+import { openStorage } from "../src/storage/storage.ts";
 import { bytesOf } from "./helpers.ts";
 
 /** (module), and one with (import "x" "__wbg_mystery_0123456789abcdef" (func)). */

@@ -1,8 +1,8 @@
 /** A database in memory that fails, waits and crashes when told to, and what stores look like from outside. */
 import assert from "node:assert/strict";
-import { followStore, openStore } from "#js/open_store.js";
-import { TableStore } from "#js/table_store.js";
-import type { Backend, Follower } from "#js/write_behind.js";
+import { followStore, openStore } from "#js/storage/open_store.js";
+import { TableStore } from "#js/storage/table_store.js";
+import type { Backend, Follower } from "#js/storage/write_behind.js";
 
 type Changes = Iterable<readonly [key: string, bytes: Uint8Array | null]>;
 

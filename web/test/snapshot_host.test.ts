@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { followFile } from "../src/file/follow.ts";
-import { openFile } from "../src/file/open.ts";
+import { followFile } from "../src/storage/file/follow.ts";
+import { openFile } from "../src/storage/file/open.ts";
 import { putTogether, takeApart } from "./forged_images.ts";
 import { Lua, LuaTombstone, setFileStorage, type LuaFunction } from "../src/index.ts";
 

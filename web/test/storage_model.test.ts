@@ -7,9 +7,9 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { Changes } from "#js/changes.js";
-import { openStore } from "#js/open_store.js";
-import { TableStore } from "#js/table_store.js";
+import type { Changes } from "#js/storage/changes.js";
+import { openStore } from "#js/storage/open_store.js";
+import { TableStore } from "#js/storage/table_store.js";
 import { Random, settled } from "./helpers.ts";
 import { RecordBackend, contents, image, type Contents } from "./record_backend.ts";
 

@@ -1,9 +1,9 @@
 /** The store by itself: order, cursors, tables, batches. What random programs do to it is in storage_model.test.ts. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { Changes } from "#js/changes.js";
-import { openStore } from "#js/open_store.js";
-import { TableStore } from "#js/table_store.js";
+import type { Changes } from "#js/storage/changes.js";
+import { openStore } from "#js/storage/open_store.js";
+import { TableStore } from "#js/storage/table_store.js";
 import { settled } from "./helpers.ts";
 import { RecordBackend, contents } from "./record_backend.ts";
 

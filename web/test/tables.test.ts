@@ -1,8 +1,8 @@
 /** Tables as JavaScript uses them: many at once, transactions, who hears of what, limits. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { openStore } from "#js/open_store.js";
-import type { Follower } from "#js/write_behind.js";
+import { openStore } from "#js/storage/open_store.js";
+import type { Follower } from "#js/storage/write_behind.js";
 import {
   Lua,
   LuaError,
@@ -15,7 +15,7 @@ import {
   type LuaTable,
   type LuaTableChangeEvent,
 } from "../src/index.ts";
-import { setFileStorage } from "../src/storage.ts";
+import { setFileStorage } from "../src/storage/storage.ts";
 import { settled } from "./helpers.ts";
 import { RecordBackend, contents } from "./record_backend.ts";
 

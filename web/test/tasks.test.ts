@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../src/errors.ts";
-import { handleOf, makeFunction, type HandleOwner } from "../src/handles.ts";
-import { makeServices } from "../src/services.ts";
-import { Service } from "../src/tags.ts";
-import { Task, hooked, runTask, type Step, type TaskOwner, type Wait } from "../src/tasks.ts";
-import type { Realm } from "../src/values.ts";
+import { handleOf, makeFunction, type HandleOwner } from "../src/host/handles.ts";
+import { makeServices } from "../src/host/services.ts";
+import { Service } from "../src/codec/tags.ts";
+import { Task, hooked, runTask, type Step, type TaskOwner, type Wait } from "../src/tasks/tasks.ts";
+import type { Realm } from "../src/codec/values.ts";
 import { realm } from "./helpers.ts";
 
 interface Settled {

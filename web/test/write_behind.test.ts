@@ -1,8 +1,8 @@
 /** The write-behind queue with a backend that fails when told to, and time that stands still until told otherwise. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { TableStore } from "#js/table_store.js";
-import { WriteBehind } from "#js/write_behind.js";
+import { TableStore } from "#js/storage/table_store.js";
+import { WriteBehind } from "#js/storage/write_behind.js";
 import { settled } from "./helpers.ts";
 import { RecordBackend } from "./record_backend.ts";
 

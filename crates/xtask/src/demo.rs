@@ -20,7 +20,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
     build::all()?;
     Run::npm_script(&paths::web(), "build:demo").go()?;
 
-    let page = paths::web().join("demo/dist");
+    let page = paths::web().join("playground/dist");
     if !page.join("index.html").is_file() {
         return Err(format!(
             "{}/index.html is missing: npm run build:demo must write it",

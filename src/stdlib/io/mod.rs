@@ -2,9 +2,9 @@
 //!
 //! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of ours.
 
-use crate::context::context;
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::state::context::context;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 

@@ -4,8 +4,8 @@
 //! read, too.
 
 use super::{File, Handle, file_of, push_bad_descriptor};
-use crate::context::{More, context};
 use crate::lua::{Stack, Thrown, raw};
+use crate::state::context::{More, context};
 use std::ffi::{CStr, c_int};
 
 /// Longest numeral that the format "n" takes (C Lua's `L_MAXLENNUM`).

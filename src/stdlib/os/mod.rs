@@ -3,8 +3,8 @@
 
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
-use crate::context::context;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::state::context::context;
 use std::ffi::{CStr, c_int};
 use std::{ptr, slice};
 

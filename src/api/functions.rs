@@ -1,0 +1,151 @@
+//! Rust functions in Lua, with Rust's own types: registering them, and calls with typed arguments and results.
+
+use crate::api::function_table::{Called, Function, HostError, Pending};
+use crate::api::vm::Vm;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::NAME_BYTES_MAX;
+use crate::value::{FromLuaMulti, IntoLuaMulti, Value};
+use crate::vm::request;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::rc::Rc;
+
+impl Vm {
+    /// Makes a Rust function known to Lua under a stable name: as `host.NAME`, and as the global of that name; dots make
+    /// tables (`"game.move"`). The same name again replaces the function. It gets the VM, for calls of its own, and its
+    /// arguments as a type ([`FromLuaMulti`]); it returns a type that Lua gets as results, or any error, which Lua can
+    /// catch, and which comes back as the `cause` of ours if it does not.
+    ///
+    /// ```
+    /// # use perilune::{Error, Runtime, Vm};
+    /// let mut lua = Runtime::builder().build()?;
+    /// lua.register("add", |_: &mut Vm, (a, b): (i64, i64)| Ok::<_, Error>(a + b))?;
+    /// assert_eq!(lua.eval("return add(1, 2)")?.values, [3.into()]);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `usage`: a part of the name is empty, or leads through something that is no table.
+    pub fn register<A, R, E>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&mut Vm, A) -> std::result::Result<R, E> + 'static,
+    ) -> Result<()>
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+        E: Into<Box<dyn StdError>>,
+    {
+        self.register_function(name, now(function))
+    }
+
+    /// As [`Vm::register`], for an asynchronous function. Lua waits for its future, if it was called by
+    /// [`Vm::eval_async`] or its like; anywhere else a call of it is an error. The VM is free while it waits.
+    ///
+    /// # Errors
+    /// As [`Vm::register`].
+    pub fn register_async<A, R, E, F>(
+        &mut self,
+        name: &str,
+        function: impl Fn(A) -> F + 'static,
+    ) -> Result<()>
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+        E: Into<Box<dyn StdError>>,
+        F: Future<Output = std::result::Result<R, E>> + 'static,
+    {
+        self.register_function(
+            name,
+            Rc::new(move |_, args| match A::from_lua_multi(args) {
+                Ok(args) => {
+                    let future = function(args);
+                    Called::Waits(Pending::Host(Box::pin(async move { answer(future.await) })))
+                }
+                Err(error) => Called::Ended(Err(Rc::new(error))),
+            }),
+        )
+    }
+
+    /// A Rust function as a value, to be given to Lua: as an argument, a result, in a table, to a global. `name` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// `usage`: the functions of this VM are JavaScript's.
+    pub fn create_function<A, R, E>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&mut Vm, A) -> std::result::Result<R, E> + 'static,
+    ) -> Result<Value>
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+        E: Into<Box<dyn StdError>>,
+    {
+        let registry = self.registry().ok_or_else(not_ours)?;
+        Ok(registry.create(name, now(function)))
+    }
+
+    /// Calls a global or dotted function (`"math.max"`), with typed arguments and results:
+    /// `let largest: i64 = lua.call("math.max", (1, 2, 3))?`. `Vec<Value>` takes all results as they are.
+    ///
+    /// # Errors
+    /// As [`Vm::eval`]; `value` when an argument is no value of Lua's or a result is not of the type.
+    pub fn call<R: FromLuaMulti>(&mut self, name: &str, args: impl IntoLuaMulti) -> Result<R> {
+        let args = args.into_lua_multi()?;
+        Ok(R::from_lua_multi(self.operation(request::CALL, name.into(), args)?)?)
+    }
+
+    /// Calls a function that a value of this VM holds.
+    ///
+    /// # Errors
+    /// As [`Vm::call`].
+    pub fn call_handle<R: FromLuaMulti>(&mut self, handle: u32, args: impl IntoLuaMulti) -> Result<R> {
+        let args = args.into_lua_multi()?;
+        Ok(R::from_lua_multi(self.operation(request::CALL_HANDLE, i64::from(handle).into(), args)?)?)
+    }
+
+    fn register_function(&mut self, name: &str, function: Rc<Function>) -> Result<()> {
+        if name.len() > NAME_BYTES_MAX || name.contains('\0') || name.split('.').any(str::is_empty) {
+            return Err(Error::usage(format!("{name:?} cannot be the name of a function")));
+        }
+        let id = self.registry().ok_or_else(not_ours)?.register(name, function);
+        self.operation(request::REGISTER, i64::from(id).into(), vec![name.into()]).map(drop)
+    }
+}
+
+fn not_ours() -> Error {
+    Error::usage("the host functions of this VM are JavaScript's")
+}
+
+/// A function of Rust types as one of values.
+fn now<A, R, E>(function: impl Fn(&mut Vm, A) -> std::result::Result<R, E> + 'static) -> Rc<Function>
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti,
+    E: Into<Box<dyn StdError>>,
+{
+    Rc::new(move |vm, args| {
+        Called::Ended(match A::from_lua_multi(args) {
+            Ok(args) => answer(function(vm, args)),
+            Err(error) => Err(Rc::new(error)),
+        })
+    })
+}
+
+fn answer<R, E>(result: std::result::Result<R, E>) -> std::result::Result<Vec<Value>, HostError>
+where
+    R: IntoLuaMulti,
+    E: Into<Box<dyn StdError>>,
+{
+    match result {
+        Ok(results) => results.into_lua_multi().map_err(|error| Rc::new(error) as HostError),
+        Err(error) => Err(Rc::from(error.into())),
+    }
+}
+
+impl From<crate::value::ConvertError> for Error {
+    fn from(error: crate::value::ConvertError) -> Self {
+        ErrorKind::Value(error.to_string()).into()
+    }
+}

@@ -1,0 +1,339 @@
+/**
+ * The IndexedDB backend: keeps records in one database (indexeddb/database.js), one transaction per commit.
+ *
+ * Invariants:
+ * - A commit resolves when its transaction is *complete*, never on the success of a request.
+ * - One writer per database: a Web Lock, and behind it (where there are no Web Locks: pages that are not a secure
+ *   context) the record `writer`, which each commit compares with its own, so that an opener that was overtaken fails
+ *   loudly instead of mixing its data with the other's.
+ * - Each commit raises the number `version` by one, in its own transaction. When the browser has closed the database
+ *   (its data was cleared, its storage process has crashed), that number tells whether the data is still ours; if it is
+ *   not, the caller is told (`reset`) and hands over everything.
+ */
+import {
+  abort,
+  after,
+  alone,
+  checkName,
+  completion,
+  DATABASE_PREFIX,
+  lockedError,
+  openDatabase,
+  readRecords,
+  result,
+  storageError,
+  wrapped,
+  writeRecords,
+} from "./database.js";
+import { Announcer } from "./follower.js";
+import { mark, retireTornLog, whileUsed } from "./log.js";
+import { isCompanionKey, recordsOfFormat1 } from "../records.js";
+
+/**
+ * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
+ * a tab that stays open does not.
+ */
+export const LOCK_WAIT_MS = 3000;
+
+/** @typedef {import("./database.js").Change} Change */
+/** @typedef {import("./database.js").Progress} Progress */
+/** @typedef {import("./database.js").StorageCode} StorageCode */
+/** @typedef {import("./database.js").Upgrade} Upgrade */
+/** @typedef {import("./database.js").Visit} Visit */
+
+/**
+ * @typedef {object} IndexedDbOptions
+ * @property {"relaxed" | "strict"} [durability] whether a commit waits until the disk has it; `relaxed`
+ * @property {number} [lockTimeout] ms to wait for another writer to let go, Infinity: as long as it takes
+ * @property {Upgrade} [upgrade] makes the records of what format 1 had
+ */
+
+/**
+ * Opens (or makes) the database of this name for writing. Rejects with an Error that has a `code`:
+ * `name` empty name, `unavailable` no IndexedDB here, `locked` open elsewhere, `newer` written by a later version,
+ * `foreign` not a database of Perilune, `host` anything else, with the reason as `cause`.
+ * @param {string} name
+ * @param {IndexedDbOptions} [options]
+ * @returns {Promise<IndexedDbBackend>}
+ */
+export async function openIndexedDb(name, options = {}) {
+  checkName(name);
+  const unlock = await lock(name, options.lockTimeout ?? LOCK_WAIT_MS);
+  const backend = new IndexedDbBackend(name, options, unlock);
+  try {
+    await backend.claim();
+    return backend;
+  } catch (error) {
+    backend.close();
+    throw wrapped(error, `cannot open the database "${name}"`);
+  }
+}
+
+/** An open database. Made by `openIndexedDb`. */
+export class IndexedDbBackend {
+  #name;
+  #options;
+  #unlock;
+  /** Who we are. */
+  #writer = `${Date.now()}-${Math.random()}`;
+  /** Null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  #database = null;
+  /** Of the last commit. */
+  #version = 0;
+  /** The data is not ours any more: the next commit replaces all there is. */
+  #afresh = false;
+  /** Why it takes no more commits. @type {Error | null} */
+  #gone = null;
+  /** @type {Announcer | null} */
+  #announcer = null;
+  #unwatch = () => {};
+
+  /**
+   * @param {string} name
+   * @param {IndexedDbOptions} options
+   * @param {() => void} unlock
+   */
+  constructor(name, options, unlock) {
+    this.#name = name;
+    this.#options = options;
+    this.#unlock = unlock;
+  }
+
+  /** Opens the database and writes down who may write from now on. For `openIndexedDb` only. */
+  async claim() {
+    this.#database = await this.#open();
+    await retireTornLog(this.#name, this.#database);
+    mark(this.#database, true);
+    const transaction = this.#database.transaction("meta", "readwrite");
+    const done = completion(transaction);
+    const meta = transaction.objectStore("meta");
+    this.#version = (await result(meta.get("version")))?.value ?? 0;
+    meta.put({ name: "writer", value: this.#writer });
+    await done;
+    this.#announcer = new Announcer(this.#name, this.#version);
+    this.#unwatch = whileUsed((used) => mark(this.#database, used));
+  }
+
+  /**
+   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
+   * @param {Visit} visit
+   * @param {Progress} [progress] is told how many of how many records it has
+   */
+  async load(visit, progress) {
+    await readRecords(await this.#begin("readonly"), visit, progress);
+  }
+
+  /**
+   * Writes and removes records in one transaction. Rejects with `reset` when the data has been cleared from outside:
+   * the next commit then replaces whatever there is, and must be of everything.
+   * @param {Iterable<Change>} changes
+   * @returns {Promise<void>}
+   */
+  async commit(changes) {
+    const transaction = await this.#begin("readwrite");
+    const done = completion(transaction);
+    const version = this.#version + 1;
+    const replaces = this.#afresh;
+    const pulled = new Pulled(changes, !replaces && this.#announcer?.followed === true);
+    const check = this.#check(transaction);
+    try {
+      const meta = transaction.objectStore("meta");
+      meta.put({ name: "version", value: version });
+      if (replaces) {
+        meta.put({ name: "writer", value: this.#writer });
+        transaction.objectStore("records").clear();
+      }
+      await writeRecords(transaction, pulled);
+      // A page that is about to go hears of no answer, nor of that of the check; who has the lock is the only one who writes.
+      if (globalThis.document?.visibilityState === "hidden" && globalThis.navigator.locks) transaction.commit();
+      await done;
+      if (check.refusal !== null) throw check.refusal;
+    } catch (error) {
+      // The transaction must not commit the half that was asked for before this.
+      abort(transaction);
+      if (pulled.failure !== null) throw pulled.failure.cause;
+      if (this.#gone !== null || check.refusal !== null) throw this.#gone ?? check.refusal;
+      // Its own error, if it has one, is the reason (a full disk); requests only say that it was aborted.
+      const cause = wrapped(transaction.error ?? error, "cannot write to the database");
+      // Some browsers lose a database without a word, and every transaction fails from then on.
+      if (cause.code === "host") this.#disconnect();
+      throw cause;
+    }
+    this.#version = version;
+    this.#afresh = false;
+    if (replaces) mark(this.#database, true);
+    this.#announcer?.committed(version, pulled.kept);
+  }
+
+  /** Closes the database and lets others open it. */
+  close() {
+    if (this.#gone === null && this.#announcer !== null) mark(this.#database, false);
+    this.#leave("the database is closed");
+  }
+
+  /** @param {IDBTransactionMode} mode */
+  async #begin(mode) {
+    for (let again = false; ; again = true) {
+      const database = await this.#connected();
+      try {
+        return database.transaction(["meta", "records"], mode, { durability: this.#options.durability ?? "relaxed" });
+      } catch (error) {
+        // The browser is closing it and has not said so yet.
+        const closing = error instanceof DOMException && error.name === "InvalidStateError";
+        if (again || !closing) throw wrapped(error, "cannot use the database");
+        this.#disconnect();
+      }
+    }
+  }
+
+  /** The database, opened again if need be. Throws when it is not what it was. */
+  async #connected() {
+    if (this.#gone !== null) throw this.#gone;
+    if (this.#database !== null) return this.#database;
+    const database = await this.#open();
+    try {
+      const meta = database.transaction("meta").objectStore("meta");
+      const refusal = this.#refusal(await result(meta.getAll()));
+      if (this.#gone !== null) throw this.#gone;
+      this.#database = database;
+      if (refusal === null) return database;
+      throw refusal;
+    } catch (error) {
+      if (this.#database !== database) database.close();
+      throw wrapped(error, "cannot use the database");
+    }
+  }
+
+  async #open() {
+    const { upgrade = recordsOfFormat1, lockTimeout: timeout = LOCK_WAIT_MS } = this.#options;
+    const database = await openDatabase(this.#name, { upgrade, timeout });
+    // Somebody deletes or upgrades the database: standing in the way would hang them.
+    database.onversionchange = () => {
+      database.close();
+      this.#leave("the database is being deleted or upgraded elsewhere");
+    };
+    database.onclose = () => {
+      if (this.#database === database) this.#database = null;
+    };
+    return database;
+  }
+
+  /** The next use opens the database again. */
+  #disconnect() {
+    this.#database?.close();
+    this.#database = null;
+  }
+
+  /**
+   * Aborts the transaction when the database is no longer what the last commit left.
+   * @param {IDBTransaction} transaction
+   */
+  #check(transaction) {
+    const check = { refusal: /** @type {Error | null} */ (null) };
+    const request = transaction.objectStore("meta").getAll();
+    request.onsuccess = () => {
+      check.refusal = this.#refusal(request.result);
+      if (check.refusal !== null) abort(transaction);
+    };
+    return check;
+  }
+
+  /**
+   * What is wrong with these records of `meta`.
+   * @param {{ name: string, value: unknown }[]} records
+   * @returns {Error | null}
+   */
+  #refusal(records) {
+    const meta = new Map(records.map(({ name, value }) => [name, value]));
+    const writer = meta.get("writer");
+    if (writer !== undefined && writer !== this.#writer) {
+      this.#leave("another page has taken the database over", "locked");
+      return this.#gone;
+    }
+    if (this.#afresh || (writer === this.#writer && meta.get("version") === this.#version)) return null;
+    this.#afresh = true;
+    return storageError("reset", `the data of the database "${this.#name}" was cleared; everything is written anew`);
+  }
+
+  /**
+   * @param {string} why
+   * @param {StorageCode} [code]
+   */
+  #leave(why, code = "closed") {
+    if (this.#gone !== null) return;
+    this.#gone = storageError(code, `${DATABASE_PREFIX}${this.#name}: ${why}`);
+    this.#unwatch();
+    this.#announcer?.close();
+    this.#database?.close();
+    this.#unlock();
+  }
+}
+
+/** Changes on their way to the database. */
+class Pulled {
+  #changes;
+  /** What pulling them threw. @type {{ cause: unknown } | null} */
+  failure = null;
+  /** What was pulled, while somebody wants to know it and it is not too much. @type {Change[] | null} */
+  kept;
+  #keptBytes = 0;
+
+  /**
+   * @param {Iterable<Change>} changes
+   * @param {boolean} keep
+   */
+  constructor(changes, keep) {
+    this.#changes = changes;
+    this.kept = keep ? [] : null;
+  }
+
+  /** @returns {Generator<Change>} */
+  *[Symbol.iterator]() {
+    try {
+      for (const [key, bytes] of this.#changes) {
+        /** @type {Change} */
+        const change = [key, bytes === null ? null : alone(bytes)];
+        if (this.kept !== null) this.#keep(change);
+        yield change;
+      }
+    } catch (cause) {
+      this.failure = { cause };
+      throw cause;
+    }
+  }
+
+  /** @param {Change} change */
+  #keep(change) {
+    // Who reads along has no use for a companion's.
+    if (isCompanionKey(change[0])) return;
+    this.#keptBytes += change[0].length + (change[1]?.byteLength ?? 0);
+    if (this.#keptBytes > Announcer.CHANGES_BYTES_MAX) this.kept = null;
+    else this.kept?.push(change);
+  }
+}
+
+/**
+ * Takes the lock of this name; returns what gives it back.
+ * @param {string} name
+ * @param {number} timeout
+ * @returns {Promise<() => void>}
+ */
+async function lock(name, timeout) {
+  const locks = globalThis.navigator?.locks;
+  if (locks === undefined) return () => {};
+  const waiting = new AbortController();
+  // Asking takes time, too: who does not want to wait must not be turned away by that.
+  const options = timeout <= 0 ? { ifAvailable: true } : { signal: waiting.signal };
+  const stop = timeout <= 0 ? () => {} : after(timeout, () => waiting.abort());
+  return new Promise((resolve, reject) => {
+    const held = (/** @type {Lock | null} */ lock) => {
+      stop();
+      if (lock === null) return reject(lockedError(name));
+      return /** @type {Promise<void>} */ (new Promise((release) => resolve(release)));
+    };
+    locks.request(DATABASE_PREFIX + name, options, held).catch((error) => {
+      stop();
+      reject(waiting.signal.aborted ? lockedError(name) : wrapped(error, `cannot lock "${name}"`));
+    });
+  });
+}

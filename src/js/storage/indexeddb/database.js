@@ -1,0 +1,454 @@
+/**
+ * What is in a database, and how it is opened, read and written: for its writer (indexeddb/backend.js) and for those who read
+ * along (indexeddb/follower.js).
+ *
+ * | object store | key  | record                                                                             |
+ * |--------------|------|------------------------------------------------------------------------------------|
+ * | `meta`       | name | `format`: version of this layout; `writer`: who may write; `version`: of the data; |
+ * |              |      | `open`: true while a writer has it open (indexeddb/log.js)                         |
+ * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`                  |
+ *
+ * This is format 2. What the records mean is the business of those above. Format 1 had `tables` and `entries` instead of
+ * `records`; its contents go through the caller's hands once, when the database is opened for writing.
+ *
+ * Invariants:
+ * - A database changes its format whole or not at all, within the one transaction that IndexedDB gives for that.
+ * - What this version does not understand is left untouched.
+ * - Nothing here holds the page up: what is large is read and written in pieces, each in a task of its own.
+ */
+import { storeError } from "../store_error.js";
+
+/** The layout above. */
+export const FORMAT_VERSION = 2;
+
+/** Databases are named with this before the user's name. */
+export const DATABASE_PREFIX = "perilune/";
+
+/** What is written before the page may do something else: so long, or so much. */
+const WRITE_CHUNK_MS = 8;
+const WRITE_CHUNK_BYTES = 1024 * 1024;
+
+/** What is asked for at once when reading: what probably takes so long, or is so much, and never more than so many. */
+const READ_CHUNK_MS = 5;
+const READ_CHUNK_BYTES = 1024 * 1024;
+const READ_CHUNK_FIRST = 64;
+const READ_CHUNK_MAX = 128;
+
+/**
+ * Records of more bytes are marked, and read one by one: all that is asked for arrives at once, and nothing else says
+ * that behind many small records there are large ones.
+ */
+const LARGE_BYTES = 64 * 1024;
+
+/** The longest time that a timer can be set to; from here on it means "for ever". */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * A table of format 1, which kept each entry by itself: binary strings, in ascending order of `seq`.
+ * @typedef {{ id: number, name: string, seq: number, entries: { seq: number, key: string, value: string }[] }} StoredTable
+ */
+
+/**
+ * @typedef {"name" | "unavailable" | "locked" | "newer" | "older" | "foreign" | "closed" | "quota" | "reset" | "host"
+ *   } StorageCode
+ */
+
+/** The new bytes of a record; null when it is gone. @typedef {readonly [key: string, bytes: Uint8Array | null]} Change */
+
+/** @typedef {(key: string, bytes: Uint8Array) => void} Visit */
+/** @typedef {(done: number, total: number) => void} Progress */
+/** @typedef {(tables: StoredTable[]) => Iterable<readonly [key: string, bytes: Uint8Array]>} Upgrade */
+
+/** @typedef {{ k: string, v: Uint8Array, large?: 1 }} StoredRecord */
+/** @typedef {{ t: number, s: number, k: string, v: string }} EntryOfFormat1 */
+
+/** @param {string} name */
+export function checkName(name) {
+  if (name === "") throw storageError("name", "the name of a database must not be empty");
+  if (globalThis.indexedDB === undefined) {
+    throw storageError("unavailable", "IndexedDB is not available here; use memory:// or a storage object");
+  }
+}
+
+/**
+ * Opens (or makes) the database, in the format of this version. Who holds it open in an older one is asked to let go,
+ * and waited for so long.
+ * @param {string} name
+ * @param {{ upgrade?: Upgrade | undefined, timeout: number }} options
+ * @returns {Promise<IDBDatabase>}
+ */
+export function openDatabase(name, { upgrade, timeout }) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE_PREFIX + name, FORMAT_VERSION);
+    // The request cannot be taken back: when its turn comes after all, it must leave everything as it is.
+    let late = false;
+    let stop = () => {};
+    /** @type {unknown} */
+    let refusal;
+    request.onblocked = () => {
+      stop = after(timeout, () => {
+        late = true;
+        reject(lockedError(name));
+      });
+    };
+    request.onupgradeneeded = ({ oldVersion }) => {
+      stop();
+      const transaction = /** @type {IDBTransaction} */ (request.transaction);
+      if (late) return abort(transaction);
+      migrate(name, transaction, oldVersion, upgrade).catch((error) => {
+        refusal = error;
+        abort(transaction);
+      });
+    };
+    request.onsuccess = () => {
+      stop();
+      if (late) return request.result.close();
+      try {
+        resolve(checked(name, request.result));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.onerror = () => {
+      stop();
+      const newer = request.error?.name === "VersionError";
+      const cause = refusal ?? request.error;
+      reject(newer ? newerError(name) : wrapped(cause, `cannot open the database "${name}"`));
+    };
+  });
+}
+
+/**
+ * Opens the database to read along. One that is not there yet is made; one of an older format is refused, and whoever
+ * holds it open is not disturbed.
+ * @param {string} name
+ * @returns {Promise<IDBDatabase>}
+ */
+export async function openToRead(name) {
+  const database = await openAsItIs(name);
+  if (database === null) return openDatabase(name, { timeout: Infinity });
+  return checked(name, database);
+}
+
+/**
+ * The database in whatever version it is, null when there is none.
+ * @param {string} name
+ * @returns {Promise<IDBDatabase | null>}
+ */
+function openAsItIs(name) {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE_PREFIX + name);
+    let missing = false;
+    request.onupgradeneeded = () => {
+      // It would be made, in a version of the browser's choice.
+      missing = true;
+      /** @type {IDBTransaction} */ (request.transaction).abort();
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => {
+      if (missing) resolve(null);
+      else reject(wrapped(request.error, `cannot open the database "${name}"`));
+    };
+  });
+}
+
+/**
+ * Closes and refuses a database that is not of this format.
+ * @param {string} name
+ * @param {IDBDatabase} database
+ */
+function checked(name, database) {
+  const { version, objectStoreNames } = database;
+  if (version === FORMAT_VERSION && ["meta", "records"].every((store) => objectStoreNames.contains(store))) {
+    return database;
+  }
+  database.close();
+  if (version > FORMAT_VERSION) throw newerError(name);
+  const older = ["meta", "tables", "entries"].every((store) => objectStoreNames.contains(store));
+  throw older ? olderError(name) : foreignError(name);
+}
+
+/**
+ * Brings the database to this format.
+ * @param {string} name
+ * @param {IDBTransaction} transaction
+ * @param {number} oldVersion 0: it is new
+ * @param {Upgrade} [upgrade]
+ */
+async function migrate(name, transaction, oldVersion, upgrade) {
+  const database = transaction.db;
+  if (oldVersion === 0) {
+    describe(database.createObjectStore("meta", { keyPath: "name" }), 0);
+    makeRecords(database);
+    return;
+  }
+  for (const store of ["meta", "tables", "entries"]) {
+    if (!database.objectStoreNames.contains(store)) throw foreignError(name);
+  }
+  const meta = transaction.objectStore("meta");
+  const format = (await result(meta.get("format")))?.value;
+  if (format !== 1) throw typeof format === "number" && format > 1 ? newerError(name) : foreignError(name);
+  if (upgrade === undefined) throw olderError(name);
+  const tables = await tablesOfFormat1(transaction);
+  makeRecords(database);
+  await writeRecords(transaction, upgrade(tables));
+  database.deleteObjectStore("tables");
+  database.deleteObjectStore("entries");
+  describe(meta, 1);
+}
+
+/** @param {IDBDatabase} database */
+function makeRecords(database) {
+  database.createObjectStore("records", { keyPath: "k" }).createIndex("large", "large");
+}
+
+/**
+ * @param {IDBObjectStore} meta
+ * @param {number} version
+ */
+function describe(meta, version) {
+  meta.put({ name: "format", value: FORMAT_VERSION });
+  meta.put({ name: "version", value: version });
+}
+
+/**
+ * @param {IDBTransaction} transaction
+ * @returns {Promise<StoredTable[]>}
+ */
+async function tablesOfFormat1(transaction) {
+  /** @type {Map<number, StoredTable>} */
+  const tables = new Map();
+  for (const { id, name, seq } of await result(transaction.objectStore("tables").getAll())) {
+    tables.set(id, { id, name, seq, entries: [] });
+  }
+  await readStore(transaction.objectStore("entries"), {
+    key: (/** @type {EntryOfFormat1} */ { t, s }) => [t, s],
+    size: ({ k, v }) => k.length + v.length,
+    visit: ({ t, s, k, v }) => tables.get(t)?.entries.push({ seq: s, key: k, value: v }),
+  });
+  return [...tables.values()];
+}
+
+/**
+ * Gives all records to `visit`. Rejects with what it throws.
+ * @param {IDBTransaction} transaction
+ * @param {Visit} visit
+ * @param {Progress} [progress]
+ */
+export async function readRecords(transaction, visit, progress) {
+  const store = transaction.objectStore("records");
+  try {
+    const total = progress === undefined ? 0 : await result(store.count());
+    progress?.(0, total);
+    await readStore(store, {
+      large: await result(store.index("large").getAllKeys()),
+      key: (/** @type {StoredRecord} */ { k }) => k,
+      size: ({ v }) => v.byteLength,
+      visit: ({ k, v }) => visit(k, v),
+      progress: (done) => progress?.(done, total),
+    });
+  } catch (error) {
+    // Nobody wants the rest.
+    abort(transaction);
+    throw error;
+  }
+}
+
+/**
+ * Gives all records of a store to `visit`, in the order of their keys and in chunks. The next chunk is asked for before
+ * the last one is visited: so the database works meanwhile, and the transaction stays open.
+ * @template R
+ * @param {IDBObjectStore} store
+ * @param {{ key: (record: R) => IDBValidKey, size: (record: R) => number, visit: (record: R) => void,
+ *   progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`: keys of those that are read one by one
+ */
+async function readStore(store, { key, size, visit, progress, large = [] }) {
+  const apart = large.values();
+  let end = apart.next().value;
+  let count = READ_CHUNK_FIRST;
+  let msPerRecord = 0;
+  let done = 0;
+  /** @type {{ asked: number, answer: Promise<R[]> } | null} */
+  let next = ask(store, undefined, end, count);
+  while (next !== null) {
+    const { asked, answer } = next;
+    const records = await answer;
+    const last = records[asked - 1];
+    if (last !== undefined) {
+      const bytes = records.reduce((sum, record) => sum + size(record), 1);
+      const room = Math.min((READ_CHUNK_BYTES / bytes) * asked, READ_CHUNK_MS / msPerRecord, READ_CHUNK_MAX, 2 * count);
+      count = Math.max(1, Math.floor(room));
+      next = ask(store, key(last), end, count);
+    } else if (end !== undefined) {
+      next = { asked: 1, answer: result(store.getAll(end)) };
+      end = apart.next().value;
+    } else {
+      next = null;
+    }
+    // Whoever throws in `visit` never comes to wait for it.
+    next?.answer.catch(() => {});
+    const start = performance.now();
+    for (const record of records) visit(record);
+    if (records.length > 0) msPerRecord = (performance.now() - start) / records.length;
+    done += records.length;
+    progress?.(done);
+  }
+}
+
+/**
+ * Asks for the records between two keys.
+ * @param {IDBObjectStore} store
+ * @param {IDBValidKey | undefined} after
+ * @param {IDBValidKey | undefined} before
+ * @param {number} count
+ */
+function ask(store, after, before, count) {
+  /** @type {IDBKeyRange | null} */
+  let range = null;
+  if (after !== undefined && before !== undefined) range = IDBKeyRange.bound(after, before, true, true);
+  else if (after !== undefined) range = IDBKeyRange.lowerBound(after, true);
+  else if (before !== undefined) range = IDBKeyRange.upperBound(before, true);
+  return { asked: count, answer: result(store.getAll(range, count)) };
+}
+
+/**
+ * Writes and removes records, pulling the changes as it goes. Throws what pulling them throws; the transaction is the
+ * caller's to abort then.
+ * @param {IDBTransaction} transaction
+ * @param {Iterable<Change>} changes
+ */
+export async function writeRecords(transaction, changes) {
+  const records = transaction.objectStore("records");
+  /** @type {Promise<unknown>} */
+  let answered = Promise.resolve();
+  let until = performance.now() + WRITE_CHUNK_MS;
+  let size = 0;
+  for (const [k, bytes] of changes) {
+    const request = bytes === null ? records.delete(k) : records.put(record(k, alone(bytes)));
+    size += bytes?.byteLength ?? 0;
+    if (size < WRITE_CHUNK_BYTES && performance.now() < until) continue;
+    // The chunk before this one: so there is always one under way, which also keeps the transaction open.
+    await answered;
+    answered = result(request);
+    answered.catch(() => {});
+    until = performance.now() + WRITE_CHUNK_MS;
+    size = 0;
+  }
+}
+
+/**
+ * @param {string} k
+ * @param {Uint8Array} v
+ * @returns {StoredRecord}
+ */
+function record(k, v) {
+  return v.byteLength > LARGE_BYTES ? { k, v, large: 1 } : { k, v };
+}
+
+/**
+ * A piece of a large buffer would be stored, and sent, with all of it.
+ * @param {Uint8Array} bytes
+ */
+export function alone(bytes) {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}
+
+/**
+ * Resolves when the transaction is complete.
+ * @param {IDBTransaction} transaction
+ * @returns {Promise<void>}
+ */
+export function completion(transaction) {
+  const done = /** @type {Promise<void>} */ (
+    new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      // Every error of a request that nobody handles ends in `abort`, and only that is the end.
+      transaction.onabort = () => reject(wrapped(transaction.error, "the storage transaction was aborted"));
+    })
+  );
+  // Whoever leaves early has an error of its own to report.
+  done.catch(() => {});
+  return done;
+}
+
+/** @param {IDBTransaction} transaction */
+export function abort(transaction) {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended already, by an error of its own.
+  }
+}
+
+/**
+ * The answer. Waiting for it keeps the transaction open.
+ * @param {IDBRequest} request
+ * @returns {Promise<any>}
+ */
+export function result(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(wrapped(request.error, "cannot use the database"));
+  });
+}
+
+/**
+ * Does `work` after this time, never when it is for ever; returns what prevents it.
+ * @param {number} ms
+ * @param {() => void} work
+ * @returns {() => void}
+ */
+export function after(ms, work) {
+  if (ms > TIMER_MS_MAX) return () => {};
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
+}
+
+/** @param {string} name */
+export function lockedError(name) {
+  return storageError("locked", `the database "${name}" is open in another tab or by another Lua`);
+}
+
+/** @param {string} name */
+function newerError(name) {
+  return storageError(
+    "newer",
+    `the database "${name}" was written by a newer version of Perilune; it is left as it is`,
+  );
+}
+
+/** @param {string} name */
+function olderError(name) {
+  return storageError(
+    "older",
+    `the database "${name}" was written by an older version of Perilune; open it for writing once to bring it up to date`,
+  );
+}
+
+/** @param {string} name */
+function foreignError(name) {
+  return storageError("foreign", `the database "${name}" was not made by Perilune; it is left as it is`);
+}
+
+/**
+ * @param {unknown} cause
+ * @param {string} what
+ * @returns {Error & { code: string }}
+ */
+export function wrapped(cause, what) {
+  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") {
+    return /** @type {Error & { code: string }} */ (cause);
+  }
+  const reason = /** @type {{ name?: string, message?: string } | null} */ (cause);
+  const code = reason?.name === "QuotaExceededError" ? "quota" : "host";
+  return storageError(code, `${what}: ${reason?.message || reason?.name || "no reason given"}`, cause);
+}
+
+/**
+ * @param {StorageCode} code
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+export function storageError(code, message, cause) {
+  return storeError(code, message, cause);
+}

@@ -1,0 +1,360 @@
+/**
+ * Reading along: how the writer of a database tells others what it commits, and how they keep up.
+ *
+ * They talk over a BroadcastChannel of the database's name:
+ *
+ * | who says      | what                                    | when                                                    |
+ * |---------------|-----------------------------------------|---------------------------------------------------------|
+ * | the writer    | `{ type: "anyone", version }`           | it begins to write                                      |
+ * | the writer    | `{ type: "version", version }`          | to each `hello`                                         |
+ * | the writer    | `{ type: "commit", version, changes? }` | a commit is complete, and somebody follows              |
+ * | a follower    | `{ type: "hello", id }`                 | it begins to listen; or hears `anyone`                  |
+ * | a follower    | `{ type: "bye", id }`                   | it closes                                               |
+ *
+ * Invariants:
+ * - A follower has, at any time, all the records of one version: it applies the changes of the next version only, and
+ *   where they are missing it reads everything anew, in one transaction.
+ * - It never writes, and never keeps a database from being upgraded or deleted.
+ */
+import { checkName, DATABASE_PREFIX, openToRead, readRecords, result, storageError, wrapped } from "./database.js";
+
+/** How often the version is looked at where there is no BroadcastChannel. */
+const POLL_MS = 1000;
+
+/** How long to wait after reading has failed. */
+const RETRY_MS = 1000;
+
+/** A new writer speaks as if it were followed for so long: until then whoever follows has answered. */
+const ANSWER_MS = 1000;
+
+/** With more commits than these waiting to be applied it is simpler to read everything. */
+const WAITING_MAX = 256;
+
+/** @typedef {import("./database.js").Change} Change */
+/** @typedef {import("./database.js").Progress} Progress */
+/** @typedef {import("./database.js").Visit} Visit */
+
+/** What is said about the database. @typedef {{ type: string, id?: string, version?: number, changes?: Change[] }} Message */
+
+/**
+ * Hears what commits have changed; with `complete` these are all records there are.
+ * @typedef {(changes: Iterable<Change>, complete: boolean) => void} Changed
+ */
+
+/** The writer's side. */
+export class Announcer {
+  /** Changes of more bytes are not sent: who wants them reads them. */
+  static CHANGES_BYTES_MAX = 4 * 1024 * 1024;
+
+  /** Who has been heard of and has not left. A page that dies says nothing: it stays here, which does no harm. */
+  #followers = new Set();
+  #asked = Date.now();
+  #channel;
+  #version;
+
+  /**
+   * @param {string} name
+   * @param {number} version of the last commit
+   */
+  constructor(name, version) {
+    this.#version = version;
+    this.#channel = channel(name, ({ type, id }) => {
+      if (type === "bye") this.#followers.delete(id);
+      if (type !== "hello") return;
+      this.#followers.add(id);
+      // It may have read before a commit that nobody was told of.
+      this.#post({ type: "version", version: this.#version });
+    });
+    this.#post({ type: "anyone", version });
+  }
+
+  /** Whether anybody may be listening. */
+  get followed() {
+    return this.#followers.size > 0 || Date.now() - this.#asked < ANSWER_MS;
+  }
+
+  /**
+   * @param {number} version
+   * @param {Change[] | null} changes null: to be read
+   */
+  committed(version, changes) {
+    this.#version = version;
+    if (!this.followed) return;
+    this.#post(changes === null ? { type: "commit", version } : { type: "commit", version, changes });
+  }
+
+  close() {
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  /** @param {Message} message */
+  #post(message) {
+    this.#channel?.postMessage(message);
+  }
+}
+
+/**
+ * Opens the database of this name to read along; one that is not there yet is made, empty. Rejects with an Error that
+ * has a `code`, as `openIndexedDb`, and with `older` when it has to be brought up to date by a writer first.
+ * @param {string} name
+ * @returns {Promise<IndexedDbFollower>}
+ */
+export async function followIndexedDb(name) {
+  checkName(name);
+  const follower = new IndexedDbFollower(name);
+  try {
+    await follower.open();
+    return follower;
+  } catch (error) {
+    follower.close();
+    throw wrapped(error, `cannot open the database "${name}"`);
+  }
+}
+
+/** A database that somebody else writes. Made by `followIndexedDb`. */
+export class IndexedDbFollower {
+  #name;
+  #id = `${Date.now()}-${Math.random()}`;
+  /** @type {BroadcastChannel | null} */
+  #channel = null;
+  /** Null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  #database = null;
+  /** Why it follows no more. @type {Error | null} */
+  #gone = null;
+  /** Of the records that were handed over; null before `load`. @type {number | null} */
+  #version = null;
+  /** @type {Changed | null} */
+  #changed = null;
+  /** @type {(error: Error) => void} */
+  #lost = () => {};
+  /** What was heard and not yet looked at. @type {Message[]} */
+  #waiting = [];
+  /** Something was missed: everything must be read. */
+  #stale = false;
+  #advancing = false;
+  /** What ends timers and listeners. @type {(() => void)[]} */
+  #cleanups = [];
+
+  /** @param {string} name */
+  constructor(name) {
+    this.#name = name;
+  }
+
+  /** For `followIndexedDb` only. */
+  async open() {
+    // Before anything is read: what is committed from now on is heard of.
+    this.#channel = channel(this.#name, (message) => this.#hear(message));
+    this.#channel?.postMessage({ type: "hello", id: this.#id });
+    await this.#connected();
+    if (this.#channel === null) {
+      const timer = setInterval(() => this.#look(), POLL_MS);
+      this.#cleanups.push(() => clearInterval(timer));
+    }
+    // A page that was frozen has heard nothing.
+    const { document } = globalThis;
+    const woken = () => void (document?.visibilityState === "visible" && this.#look());
+    document?.addEventListener("visibilitychange", woken);
+    globalThis.addEventListener?.("pageshow", woken);
+    this.#cleanups.push(() => {
+      document?.removeEventListener("visibilitychange", woken);
+      globalThis.removeEventListener?.("pageshow", woken);
+    });
+  }
+
+  /**
+   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
+   * @param {Visit} visit
+   * @param {Progress} [progress] is told how many of how many records it has
+   */
+  async load(visit, progress) {
+    this.#version = await this.#read(visit, progress);
+    void this.#advance();
+  }
+
+  /**
+   * Calls `changed` for every commit after what was loaded; `lost`, when it follows no more: the database is being deleted
+   * or upgraded.
+   * @param {Changed} changed
+   * @param {(error: Error) => void} [lost]
+   */
+  follow(changed, lost = () => {}) {
+    this.#changed = changed;
+    this.#lost = lost;
+    void this.#advance();
+  }
+
+  close() {
+    this.#leave(storageError("closed", `${DATABASE_PREFIX}${this.#name}: it is closed`));
+  }
+
+  /** @param {Message} message */
+  #hear(message) {
+    if (message.type === "anyone") this.#channel?.postMessage({ type: "hello", id: this.#id });
+    if (typeof message.version !== "number") return;
+    this.#waiting.push(message);
+    if (this.#waiting.length > WAITING_MAX) {
+      this.#waiting = [];
+      this.#stale = true;
+    }
+    void this.#advance();
+  }
+
+  /** Applies what was heard, in order, and reads everything where something is missing. */
+  async #advance() {
+    if (this.#changed === null || this.#version === null || this.#gone !== null || this.#advancing) return;
+    this.#advancing = true;
+    try {
+      while (this.#gone === null) {
+        if (this.#stale) {
+          await this.#refresh(this.#changed);
+          continue;
+        }
+        const message = this.#waiting.shift();
+        if (message === undefined) break;
+        this.#apply(message, this.#changed);
+      }
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
+  /**
+   * @param {Message} message
+   * @param {Changed} changed
+   */
+  #apply({ type, version = 0, changes }, changed) {
+    const current = this.#version ?? 0;
+    if (type === "commit") {
+      if (version <= current) return;
+      if (version === current + 1 && changes !== undefined) {
+        this.#version = version;
+        changed(changes, false);
+        return;
+      }
+    }
+    // Not `<`: a database that was deleted and made anew counts from the beginning.
+    if (version !== current) this.#stale = true;
+  }
+
+  /** @param {Changed} changed */
+  async #refresh(changed) {
+    // What happens while it reads may make it stale again.
+    this.#stale = false;
+    /** @type {Change[]} */
+    const records = [];
+    try {
+      this.#version = await this.#read((key, bytes) => void records.push([key, bytes]));
+    } catch (error) {
+      this.#stale = true;
+      const { code } = /** @type {{ code?: unknown }} */ (error);
+      // Reading again would give the same.
+      if (code === "newer" || code === "older" || code === "foreign") return this.#lose(/** @type {Error} */ (error));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      return;
+    }
+    changed(records, true);
+  }
+
+  /** Looks whether something was missed. */
+  async #look() {
+    if (this.#version === null || this.#gone !== null || this.#advancing) return;
+    try {
+      const transaction = await this.#begin();
+      if ((await versionIn(transaction)) === this.#version) return;
+    } catch {
+      // Whatever it is, reading everything will show it.
+    }
+    this.#stale = true;
+    await this.#advance();
+  }
+
+  /**
+   * @param {Visit} visit
+   * @param {Progress} [progress]
+   * @returns {Promise<number>} the version that was read
+   */
+  async #read(visit, progress) {
+    const transaction = await this.#begin();
+    const version = await versionIn(transaction);
+    await readRecords(transaction, visit, progress);
+    return version;
+  }
+
+  async #begin() {
+    for (let again = false; ; again = true) {
+      const database = await this.#connected();
+      try {
+        return database.transaction(["meta", "records"], "readonly");
+      } catch (error) {
+        // The browser is closing it and has not said so yet.
+        const closing = error instanceof DOMException && error.name === "InvalidStateError";
+        if (again || !closing) throw wrapped(error, "cannot use the database");
+        this.#database = null;
+      }
+    }
+  }
+
+  async #connected() {
+    if (this.#gone !== null) throw this.#gone;
+    if (this.#database !== null) return this.#database;
+    const database = await openToRead(this.#name);
+    if (this.#gone !== null) {
+      database.close();
+      throw this.#gone;
+    }
+    database.onversionchange = () => {
+      database.close();
+      this.#lose(storageError("closed", `${DATABASE_PREFIX}${this.#name}: it is being deleted or upgraded elsewhere`));
+    };
+    database.onclose = () => {
+      if (this.#database !== database) return;
+      this.#database = null;
+      void this.#look();
+    };
+    this.#database = database;
+    return database;
+  }
+
+  /** @param {Error} error */
+  #lose(error) {
+    if (this.#gone !== null) return;
+    this.#leave(error);
+    this.#lost(error);
+  }
+
+  /** @param {Error} error */
+  #leave(error) {
+    if (this.#gone !== null) return;
+    this.#gone = error;
+    this.#channel?.postMessage({ type: "bye", id: this.#id });
+    this.#channel?.close();
+    this.#database?.close();
+    for (const cleanup of this.#cleanups) cleanup();
+    this.#waiting = [];
+  }
+}
+
+/**
+ * The channel of the database, null where there are none.
+ * @param {string} name
+ * @param {(message: Message) => void} heard
+ * @returns {BroadcastChannel | null}
+ */
+function channel(name, heard) {
+  if (globalThis.BroadcastChannel === undefined) return null;
+  const channel = new BroadcastChannel(DATABASE_PREFIX + name);
+  channel.onmessage = ({ data }) => {
+    if (typeof data?.type === "string") heard(data);
+  };
+  return channel;
+}
+
+/**
+ * @param {IDBTransaction} transaction
+ * @returns {Promise<number>}
+ */
+async function versionIn(transaction) {
+  const record = await result(transaction.objectStore("meta").get("version"));
+  return record?.value ?? 0;
+}

@@ -1,0 +1,353 @@
+/**
+ * External tables as records, which is what storage keeps: bytes under a key (docs/storage.md, section 5).
+ *
+ * | key                     | record                                                                                |
+ * |-------------------------|---------------------------------------------------------------------------------------|
+ * | `t` table               | last place given out, number of entries, their bytes (three f64), then the name       |
+ * | `p` table `:` page      | up to 64 entries, those of the places 64 * page + 1 to 64 * page + 64                 |
+ * | `v` table `:` place `:` part | a piece of an entry too large for its page: its key and value, 1 MiB in each part |
+ * | `x` name                | any bytes of a companion of the tables; the name: 1 to 24 of the characters a-z and 0-9 |
+ *
+ * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. When it lies
+ * apart, a byte 0 stands before the lengths and nothing behind them: no key has length 0. Each record ends with a CRC-32
+ * (little endian) over its key and what is before, so that one that was damaged, or put under another's key, is found.
+ */
+
+import { binaryToBytes, bytesToBinary } from "../binary.js";
+import { crc32 } from "./crc32.js";
+import { storeError } from "./store_error.js";
+
+/** Entries in a page: so many are written when one of them changes. */
+export const PAGE_ENTRIES = 64;
+/**
+ * Key and value together: what is larger lies apart, and is not written again with its neighbours. A page stays below 64 KiB,
+ * from where on Chromium keeps a file of its own for each record.
+ */
+export const INLINE_BYTES_MAX = 1000;
+/** Of an entry that lies apart. */
+export const PART_BYTES = 2 ** 20;
+/** Of one entry, key and value together. */
+export const ENTRY_BYTES_MAX = 64 * 2 ** 20 + 1024;
+
+/** At the end of each record. */
+export const CRC_BYTES = 4;
+/** Place, lengths and what marks an entry that lies apart. */
+const ENTRY_HEAD_BYTES_MAX = 12;
+const TABLE_HEAD_BYTES = 24;
+
+const page = new Uint8Array(PAGE_ENTRIES * (ENTRY_HEAD_BYTES_MAX + INLINE_BYTES_MAX) + CRC_BYTES);
+
+/** @typedef {[key: string, bytes: Uint8Array | null]} RecordChange null: the record is gone */
+/** @typedef {{ seq: number, count: number, bytes: number, name: string }} TableHead */
+/** @typedef {{ readonly key: string, readonly value: string }} KeyValue binary strings */
+
+/** @typedef {{ kind: "t", table: number }
+ *   | { kind: "p", table: number, page: number }
+ *   | { kind: "v", table: number, seq: number, part: number }
+ *   | { kind: "x", name: string }} RecordKey */
+
+const COMPANION_KEY = /^x[a-z0-9]{1,24}$/;
+
+/** @param {number} table */
+export const tableKey = (table) => `t${table}`;
+/** @param {number} table @param {number} number */
+export const pageKey = (table, number) => `p${table}:${number}`;
+/** @param {number} table @param {number} seq @param {number} part */
+export const partKey = (table, seq, part) => `v${table}:${seq}:${part}`;
+/** @param {string} key */
+export const isCompanionKey = (key) => COMPANION_KEY.test(key);
+/** @param {string} name */
+export const companionKey = (name) => `x${name}`;
+
+/** What the key of a record says; undefined when it is none of ours. @param {string} key @returns {RecordKey | undefined} */
+export function parseKey(key) {
+  if (isCompanionKey(key)) return { kind: "x", name: key.slice(1) };
+  const numbers = key.slice(1).split(":").map(Number);
+  const [table = 0, second = 0, third = 0] = numbers;
+  /** @type {RecordKey} */
+  const parsed =
+    key[0] === "t"
+      ? { kind: "t", table }
+      : key[0] === "p"
+        ? { kind: "p", table, page: second }
+        : { kind: "v", table, seq: second, part: third };
+  // Written again, it is the same: nothing was left over, and no number was written in another way.
+  const again =
+    parsed.kind === "t"
+      ? tableKey(table)
+      : parsed.kind === "p"
+        ? pageKey(table, second)
+        : partKey(table, second, third);
+  return again === key && numbers.every((n) => Number.isSafeInteger(n) && n >= 0) ? parsed : undefined;
+}
+
+/** @param {string} key @param {TableHead} head */
+export function encodeTable(key, { seq, count, bytes, name }) {
+  const record = new Uint8Array(TABLE_HEAD_BYTES + name.length + CRC_BYTES);
+  const view = new DataView(record.buffer);
+  view.setFloat64(0, seq, true);
+  view.setFloat64(8, count, true);
+  view.setFloat64(16, bytes, true);
+  writeBinary(name, 0, name.length, record, TABLE_HEAD_BYTES);
+  return seal(key, record);
+}
+
+/** @param {string} key @param {Uint8Array} record @returns {TableHead} */
+export function decodeTable(key, record) {
+  if (record.length <= TABLE_HEAD_BYTES + CRC_BYTES) throw corrupt(key);
+  const view = new DataView(record.buffer, record.byteOffset);
+  const [seq, count, bytes] = [0, 8, 16].map((at) => view.getFloat64(at, true));
+  const name = bytesToBinary(record, TABLE_HEAD_BYTES, record.length - TABLE_HEAD_BYTES - CRC_BYTES);
+  const head = { seq: Number(seq), count: Number(count), bytes: Number(bytes), name };
+  for (const n of [head.seq, head.count, head.bytes]) if (!Number.isSafeInteger(n) || n < 0) throw corrupt(key);
+  return head;
+}
+
+/**
+ * Whether an entry lies apart.
+ * @param {KeyValue} entry
+ */
+export function isApart({ key, value }) {
+  return key.length + value.length > INLINE_BYTES_MAX;
+}
+
+/**
+ * @param {string} key the record's
+ * @param {readonly (KeyValue | undefined)[]} slots
+ */
+export function encodePage(key, slots) {
+  let at = 0;
+  for (let slot = 0; slot < slots.length; slot++) {
+    const entry = slots[slot];
+    if (entry === undefined) continue;
+    const apart = isApart(entry);
+    page[at++] = slot;
+    if (apart) page[at++] = 0;
+    at = writeLength(page, at, entry.key.length);
+    at = writeLength(page, at, entry.value.length);
+    if (apart) continue;
+    binaryToBytes(entry.key, page, at);
+    binaryToBytes(entry.value, page, at + entry.key.length);
+    at += entry.key.length + entry.value.length;
+  }
+  return seal(key, page.slice(0, at + CRC_BYTES));
+}
+
+/**
+ * Visits the entries of a page. Of one that lies apart it gives the lengths, and undefined for the rest.
+ * @param {string} key the record's
+ * @param {Uint8Array} record
+ * @param {(slot: number, key: string | undefined, value: string | undefined, keyLength: number, valueLength: number) => void} visit
+ */
+export function decodePage(key, record, visit) {
+  const end = record.length - CRC_BYTES;
+  let last = -1;
+  let at = 0;
+  const length = () => {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = record[at++];
+      if (byte === undefined || at > end || factor > 128 ** 4) throw corrupt(key);
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < end) {
+    const slot = /** @type {number} */ (record[at++]);
+    if (slot <= last || slot >= PAGE_ENTRIES) throw corrupt(key);
+    last = slot;
+    const first = length();
+    const apart = first === 0;
+    const keyLength = apart ? length() : first;
+    const valueLength = length();
+    if (keyLength === 0 || valueLength === 0 || keyLength + valueLength > ENTRY_BYTES_MAX) throw corrupt(key);
+    if (apart) {
+      visit(slot, undefined, undefined, keyLength, valueLength);
+      continue;
+    }
+    const from = at;
+    at += keyLength + valueLength;
+    if (at > end) throw corrupt(key);
+    const value = bytesToBinary(record, from + keyLength, valueLength);
+    visit(slot, bytesToBinary(record, from, keyLength), value, keyLength, valueLength);
+  }
+}
+
+/**
+ * How many parts an entry that lies apart has.
+ * @param {number} bytes of its key and value
+ */
+export function partCount(bytes) {
+  return Math.ceil(bytes / PART_BYTES);
+}
+
+/**
+ * The records of an entry that lies apart, one by one: each is made when it is asked for.
+ * @param {number} table
+ * @param {number} seq
+ * @param {KeyValue} entry
+ * @returns {Generator<[key: string, bytes: Uint8Array]>}
+ */
+export function* encodeParts(table, seq, { key, value }) {
+  const total = key.length + value.length;
+  for (let part = 0; part < partCount(total); part++) {
+    const start = part * PART_BYTES;
+    const end = Math.min(start + PART_BYTES, total);
+    const record = new Uint8Array(end - start + CRC_BYTES);
+    const inKey = Math.min(end, key.length) - start;
+    if (inKey > 0) writeBinary(key, start, start + inKey, record, 0);
+    const from = Math.max(start, key.length);
+    if (from < end) writeBinary(value, from - key.length, end - key.length, record, from - start);
+    const name = partKey(table, seq, part);
+    yield [name, seal(name, record)];
+  }
+}
+
+/**
+ * An entry that lay apart.
+ * @param {string} key of the page that speaks of it, for the error
+ * @param {readonly (Uint8Array | undefined)[]} parts
+ * @param {number} keyLength
+ * @param {number} valueLength
+ * @returns {KeyValue}
+ */
+export function decodeParts(key, parts, keyLength, valueLength) {
+  const total = keyLength + valueLength;
+  let all = "";
+  for (let part = 0; part < partCount(total); part++) {
+    const record = parts[part];
+    const length = Math.min(PART_BYTES, total - part * PART_BYTES);
+    if (record?.length !== length + CRC_BYTES) throw corrupt(key);
+    all += bytesToBinary(record, 0, length);
+  }
+  return { key: all.slice(0, keyLength), value: all.slice(keyLength) };
+}
+
+/**
+ * @param {string} name
+ * @param {Uint8Array} bytes
+ * @returns {[key: string, bytes: Uint8Array]}
+ */
+export function encodeCompanion(name, bytes) {
+  const key = companionKey(name);
+  // What cannot be read again would keep the tables from being opened, too.
+  if (!isCompanionKey(key)) throw new RangeError(`a companion's record cannot be named ${JSON.stringify(name)}`);
+  const record = new Uint8Array(bytes.length + CRC_BYTES);
+  record.set(bytes);
+  return [key, seal(key, record)];
+}
+
+/**
+ * What a companion had written; undefined when it is damaged.
+ * @param {string} key
+ * @param {Uint8Array} record
+ */
+export function decodeCompanion(key, record) {
+  return isSound(key, record) ? record.subarray(0, record.length - CRC_BYTES) : undefined;
+}
+
+/**
+ * Throws when a record is not as it was written, or was written under another key.
+ * @param {string} key
+ * @param {Uint8Array} record
+ */
+export function checkRecord(key, record) {
+  if (!isSound(key, record)) throw corrupt(key);
+}
+
+/**
+ * @param {string} key
+ * @param {Uint8Array} record
+ */
+function isSound(key, record) {
+  const end = record.length - CRC_BYTES;
+  if (end < 0) return false;
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  return view.getUint32(end, true) === crc32(record.subarray(0, end), crcOfKey(key));
+}
+
+/**
+ * The records of tables that a database of format 1 held, where each entry was a record of its own.
+ * @param {Iterable<{ id: number, name: string, seq: number, entries: Iterable<KeyValue & { seq: number }> }>} tables
+ *   entries in ascending order of `seq`
+ * @returns {Generator<[key: string, bytes: Uint8Array]>}
+ */
+export function* recordsOfFormat1(tables) {
+  for (const { id, name, seq, entries } of tables) {
+    let count = 0;
+    let bytes = 0;
+    let last = seq;
+    let number = -1;
+    /** @type {(KeyValue | undefined)[]} */
+    let slots = [];
+    /** @returns {[string, Uint8Array]} */
+    const made = () => [pageKey(id, number), encodePage(pageKey(id, number), slots)];
+    for (const entry of entries) {
+      const at = Math.floor((entry.seq - 1) / PAGE_ENTRIES);
+      if (at !== number) {
+        if (slots.length > 0) yield made();
+        number = at;
+        slots = [];
+      }
+      slots[entry.seq - 1 - at * PAGE_ENTRIES] = entry;
+      if (isApart(entry)) yield* encodeParts(id, entry.seq, entry);
+      count += 1;
+      bytes += entry.key.length + entry.value.length;
+      last = Math.max(last, entry.seq);
+    }
+    if (slots.length > 0) yield made();
+    const key = tableKey(id);
+    yield [key, encodeTable(key, { seq: last, count, bytes, name })];
+  }
+}
+
+/**
+ * What is in storage, or in a dump, is not what Perilune writes.
+ * @param {string} key of the record
+ */
+export function corrupt(key) {
+  return storeError("corrupt", `the stored data is damaged (record ${key})`);
+}
+
+/**
+ * Writes the checksum into the last four bytes.
+ * @param {string} key
+ * @param {Uint8Array} record
+ */
+function seal(key, record) {
+  const end = record.length - CRC_BYTES;
+  const crc = crc32(record.subarray(0, end), crcOfKey(key));
+  for (let i = 0; i < CRC_BYTES; i++) record[end + i] = crc >>> (8 * i);
+  return record;
+}
+
+const keyBytes = new Uint8Array(64);
+
+/** @param {string} key */
+function crcOfKey(key) {
+  for (let i = 0; i < key.length; i++) keyBytes[i] = key.charCodeAt(i);
+  return crc32(keyBytes.subarray(0, key.length));
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @param {number} length
+ */
+function writeLength(bytes, at, length) {
+  for (; length > 127; length = Math.floor(length / 128)) bytes[at++] = (length % 128) | 128;
+  bytes[at++] = length;
+  return at;
+}
+
+/**
+ * Writes a piece of a long binary string.
+ * @param {string} binary
+ * @param {number} start
+ * @param {number} end
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ */
+function writeBinary(binary, start, end, bytes, at) {
+  for (let i = start; i < end; i++) bytes[at++] = binary.charCodeAt(i);
+}

@@ -1,0 +1,281 @@
+//! From the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted, strings are not
+//! converted, and the one step that may allocate in Lua (a handle) is protected by itself.
+
+use crate::limits::VALUE_DEPTH_MAX;
+use crate::lua::{Held, Stack, Status, Step, Walk, raw};
+use crate::state::context::context;
+use crate::value::number_map::NumberMap;
+use crate::value::{FormatError, Writer};
+use crate::{ext, host_call};
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+
+/// Room that is made at least, when there is none for the next entry of a table.
+const ROOM_BYTES: usize = 256;
+
+/// Why a value cannot travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Its type has no bytes here (a function in a store, ...).
+    Type(&'static str),
+    /// A table with a metatable, which a store would lose.
+    Metatable,
+    /// Nested too deep.
+    Depth,
+    /// nil as a key.
+    NilKey,
+    /// NaN as a key.
+    NanKey,
+    /// No memory for the bytes.
+    Memory,
+}
+
+impl From<FormatError> for Unfit {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::TooDeep => Unfit::Depth,
+            _ => Unfit::Memory,
+        }
+    }
+}
+
+impl Unfit {
+    /// The message for a Lua error or an error record.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Unfit::Type("function") => "a function cannot be stored",
+            Unfit::Type("thread") => "a thread cannot be stored",
+            Unfit::Type("null") => "json.null cannot be stored",
+            Unfit::Type(_) => "a userdata cannot be stored",
+            Unfit::Metatable => "a table with a metatable cannot be stored",
+            Unfit::Depth => "value is nested more than 200 tables deep",
+            // Lua's own words.
+            Unfit::NilKey => "table index is nil",
+            Unfit::NanKey => "table index is NaN",
+            Unfit::Memory => "not enough memory",
+        }
+    }
+}
+
+/// Appends the list of the top `count` values. `[-0, +0, -]`
+pub(crate) fn encode_list(stack: Stack, count: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    let first = stack.top() - count + 1;
+    let mut encoder = Encoder::new(stack, out, true);
+    encoder.writer.u32(count as u32)?;
+    (first..first + count).try_for_each(|index| encoder.value(index, 0))
+}
+
+/// Appends one value for a store: without handles. `[-0, +0, -]`
+pub(crate) fn encode_value(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    Encoder::new(stack, out, false).value(stack.absolute(index), 0)
+}
+
+/// Appends a key in its one form: a float that equals an integer is that integer. `[-0, +0, -]`
+#[inline]
+pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    let mut writer = Writer::new(out);
+    match stack.type_of(index) {
+        raw::LUA_TSTRING => {
+            // SAFETY: the string stays at `index` while it is copied.
+            let bytes = unsafe { stack.bytes(index) }.unwrap_or_default();
+            writer.string(bytes)?;
+        }
+        raw::LUA_TNUMBER => match stack.integer(index) {
+            Some(integer) => writer.integer(integer)?,
+            None => match stack.number(index) {
+                Some(number) if !number.is_nan() => writer.float(number)?,
+                _ => return Err(Unfit::NanKey),
+            },
+        },
+        raw::LUA_TBOOLEAN => writer.boolean(stack.boolean(index))?,
+        raw::LUA_TNIL | raw::LUA_TNONE => return Err(Unfit::NilKey),
+        _ => return Err(Unfit::Type(stack.type_name(index))),
+    }
+    Ok(())
+}
+
+/// Does the metatable on top say whether a table is an array or an object of JSON, and nothing else? Those that
+/// `json.decode` gives do; other libraries for JSON have the same. `[-0, +0, -]`
+fn is_json_marker(stack: Stack) -> bool {
+    stack.push_nil();
+    if !stack.next(-2) {
+        return false;
+    }
+    // SAFETY: both strings lie in the metatable, which stays on the stack.
+    let entry = unsafe { (stack.bytes(-2), stack.bytes(-1)) };
+    stack.pop(1);
+    let more = stack.next(-2);
+    stack.pop(if more { 2 } else { 0 });
+    !more && matches!(entry, (Some(b"__jsontype"), Some(b"array" | b"object")))
+}
+
+struct Encoder<'a> {
+    stack: Stack,
+    writer: Writer<'a>,
+    /// May values that only this VM can resolve travel?
+    handles: bool,
+    /// Address of a table to its number in this message.
+    seen: NumberMap<usize, u32>,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(stack: Stack, out: &'a mut Vec<u8>, handles: bool) -> Self {
+        Encoder { stack, writer: Writer::new(out), handles, seen: NumberMap::default() }
+    }
+
+    fn value(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
+        let stack = self.stack;
+        match stack.type_of(index) {
+            raw::LUA_TNIL | raw::LUA_TNONE => self.writer.nil()?,
+            raw::LUA_TBOOLEAN => self.writer.boolean(stack.boolean(index))?,
+            raw::LUA_TNUMBER if stack.is_integer(index) => {
+                self.writer.integer(stack.integer(index).unwrap_or_default())?;
+            }
+            raw::LUA_TNUMBER => self.writer.float(stack.number(index).unwrap_or_default())?,
+            raw::LUA_TSTRING => {
+                // SAFETY: the string stays at `index` while it is copied.
+                let bytes = unsafe { stack.bytes(index) }.unwrap_or_default();
+                self.writer.string(bytes)?;
+            }
+            raw::LUA_TTABLE => self.table(index, depth)?,
+            raw::LUA_TLIGHTUSERDATA if !self.handles && stack.userdata(index).is_null() => {
+                return Err(Unfit::Type("null"));
+            }
+            _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
+            raw::LUA_TFUNCTION => {
+                if let Some(id) = host_call::function_id(stack, index) {
+                    return Ok(self.writer.host_function(id, b"")?);
+                }
+                let handle = self.handle(index)?;
+                self.writer.function(handle)?;
+            }
+            raw::LUA_TLIGHTUSERDATA if stack.userdata(index).is_null() => self.writer.null()?,
+            lua_type => {
+                if let Some(id) = host_call::object_id(stack, index) {
+                    return Ok(self.writer.host_object(id, b"")?);
+                }
+                let handle = self.handle(index)?;
+                self.writer.reference(lua_type as u8, handle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An external table by its name, any other by its contents.
+    fn table(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
+        let stack = self.stack;
+        if !stack.has_room(4) {
+            return Err(Unfit::Memory);
+        }
+        if stack.push_metatable(index) {
+            let only_marks = self.handles || is_json_marker(stack);
+            stack.pop(1);
+            if ext::push_name_of(stack, index) {
+                // SAFETY: the name lies on top until it is popped.
+                let name = unsafe { stack.bytes(-1) }.unwrap_or_default();
+                let written = self.writer.external_table(name);
+                stack.pop(1);
+                return Ok(written?);
+            }
+            if !only_marks {
+                return Err(Unfit::Metatable);
+            }
+        }
+        let address = stack.address(index);
+        if let Some(&number) = self.seen.get(&address) {
+            return Ok(self.writer.back_reference(number)?);
+        }
+        if depth >= VALUE_DEPTH_MAX {
+            return Err(Unfit::Depth);
+        }
+        self.seen.try_reserve(1).map_err(|_| Unfit::Memory)?;
+        self.seen.insert(address, self.seen.len() as u32);
+        let counts = self.writer.table(0, 0)?;
+        let array = self.array_part(index, depth)?;
+        let pairs = self.pairs(index, array, depth)?;
+        self.writer.patch_u32(counts, array);
+        self.writer.patch_u32(counts + 4, pairs);
+        Ok(())
+    }
+
+    /// The values at 1, 2, ... up to the first nil.
+    fn array_part(&mut self, index: c_int, depth: usize) -> Result<u32, Unfit> {
+        let stack = self.stack;
+        let mut walk = Walk::default();
+        loop {
+            let step = self.step(&mut walk, |walk, room| stack.list_step(index, walk, room))?;
+            if step == Step::End {
+                break;
+            }
+            if step == Step::Value {
+                self.top_values(1, depth)?;
+            }
+        }
+        // What follows may be in the hash part.
+        let mut count = walk.count;
+        while stack.raw_get_index(index, i64::from(count) + 1) != raw::LUA_TNIL {
+            self.top_values(1, depth)?;
+            count += 1;
+        }
+        stack.pop(1);
+        Ok(count)
+    }
+
+    /// Everything whose key is not an integer in 1..=array.
+    fn pairs(&mut self, index: c_int, array: u32, depth: usize) -> Result<u32, Unfit> {
+        let stack = self.stack;
+        let mut walk = Walk::default();
+        loop {
+            let step = self.step(&mut walk, |walk, room| stack.pairs_step(index, array, walk, room))?;
+            if step == Step::End {
+                return Ok(walk.count);
+            }
+            if step == Step::Value {
+                self.top_values(2, depth)?;
+            }
+        }
+    }
+
+    /// One step of a walk, into the writer's room; more room, when there was none for the next entry.
+    fn step(
+        &mut self,
+        walk: &mut Walk,
+        step: impl FnOnce(&mut Walk, &mut [MaybeUninit<u8>]) -> Step,
+    ) -> Result<Step, Unfit> {
+        let ended = step(walk, self.writer.room(0)?);
+        // SAFETY: the step says how much it wrote.
+        unsafe { self.writer.written(walk.written) };
+        if ended == Step::Full {
+            self.writer.room(walk.needed.max(ROOM_BYTES))?;
+        }
+        Ok(ended)
+    }
+
+    /// Writes the top `n` values, and takes them off the stack.
+    fn top_values(&mut self, n: c_int, depth: usize) -> Result<(), Unfit> {
+        let first = self.stack.top() - n + 1;
+        let written = (first..first + n).try_for_each(|index| self.value(index, depth + 1));
+        self.stack.pop(n);
+        written
+    }
+
+    /// Keeps the value alive under a number.
+    fn handle(&mut self, index: c_int) -> Result<u32, Unfit> {
+        let stack = self.stack;
+        if !stack.has_room(6) {
+            return Err(Unfit::Memory);
+        }
+        let mut reference = 0;
+        stack.push_copy(index);
+        let status = stack.protect_with(|inner| {
+            reference = inner.make_reference(Held::ByHost);
+            Ok(())
+        });
+        if status != Status::Ok {
+            stack.pop(1);
+            return Err(Unfit::Memory);
+        }
+        context(stack).handles += 1;
+        Ok(reference as u32)
+    }
+}

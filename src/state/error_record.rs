@@ -1,0 +1,207 @@
+//! An error of Lua where it is raised: message, traceback and place go into the context's `Failure`, the error value stays
+//! as it is. Not here: what becomes of them (`request`).
+
+use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::state::context::context;
+use crate::state::meter::Trip;
+use std::ffi::{CStr, c_int};
+use std::io::Write as _;
+
+lua_function!(handle_error = handle_error_inner);
+
+/// The message handler: notes message, traceback and place, and leaves the error value as it is.
+fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.set_top(1);
+    if context(stack).meter.tripped().is_some() {
+        // Noted where it happened.
+        return Ok(1);
+    }
+    note_message(stack, 1);
+    if context(stack).meter.tripped().is_some() {
+        return Ok(1);
+    }
+    // The handler's own frame is of no interest.
+    note_traceback(stack, stack, 1);
+    note_place(stack, stack);
+    context(stack).failure.seen = true;
+    Ok(1)
+}
+
+/// For an error that ended a thread, which no handler saw: its value lies on top of `stack`, and the thread is as the error
+/// left it. `[-0, +0, -]`
+pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
+    note_message(stack, stack.top());
+    let status = stack.protect(0, |inner| {
+        note_traceback(inner, thread, 0);
+        Ok(())
+    });
+    if status != Status::Ok {
+        stack.pop(1);
+    }
+    note_place(stack, thread);
+    context(stack).failure.seen = true;
+}
+
+/// Notes why and where a call is ended from outside. `[-0, +0, -]`
+pub(crate) fn note_trip(stack: Stack, trip: Trip) {
+    let c = context(stack);
+    let script = c.memory.is_for_script();
+    c.memory.for_host();
+    c.parachute = Vec::new();
+    c.failure.clear();
+    c.failure.seen = true;
+    if stack.has_room(LUA_MINSTACK) {
+        let status = stack.protect(0, |inner| {
+            note_traceback(inner, stack, 0);
+            Ok(())
+        });
+        if status != Status::Ok {
+            stack.pop(1);
+        }
+    }
+    note_place(stack, stack);
+    let c = context(stack);
+    if script {
+        c.memory.for_script();
+    }
+    let (timeout_ms, fuel) = c.meter.allowed();
+    let place = &mut c.failure;
+    let mut text = std::mem::take(&mut place.message);
+    if let (Some(line), Ok(chunk)) = (place.line, std::str::from_utf8(&place.chunk)) {
+        let _ = write!(text, "{chunk}:{line}: ");
+    }
+    let _ = match trip {
+        // In whole numbers: text of floats would be a tenth of the module.
+        Trip::Timeout => {
+            let micros = (timeout_ms * 1000.0) as u64;
+            let (ms, rest) = (micros / 1000, micros % 1000);
+            let written = write!(text, "timed out after {ms}");
+            let written = if rest > 0 { written.and_then(|()| write!(text, ".{rest:03}")) } else { written };
+            written.and_then(|()| write!(text, " ms"))
+        }
+        Trip::Fuel => write!(text, "out of fuel after {fuel} ticks"),
+        Trip::Interrupt => write!(text, "interrupted"),
+    };
+    place.message = text;
+}
+
+/// Slots that a traceback takes.
+const LUA_MINSTACK: c_int = 20;
+
+/// `[-0, +0, m]`
+fn note_traceback(stack: Stack, of: Stack, level: c_int) {
+    stack.push_traceback(of, None, level);
+    // SAFETY: the string stays on the stack while it is copied.
+    let traceback = unsafe { stack.bytes(-1) }.unwrap_or_default();
+    set(&mut context(stack).failure.traceback, traceback);
+    stack.pop(1);
+}
+
+/// For errors that no handler saw: those of the compiler, and running out of memory.
+pub(crate) fn describe(stack: Stack, status: Status) {
+    let index = stack.top();
+    note_message(stack, index);
+    if status == Status::Syntax {
+        let failure = &mut context(stack).failure;
+
+        if let Some((end, line)) = place_in(&failure.message) {
+            failure.line = Some(line);
+            set(&mut failure.chunk, &failure.message[..end]);
+        }
+    }
+}
+
+/// The error value as text: a string or number as it is, anything else by its `__tostring`, or as the reference interpreter
+/// says it. A `__tostring` that fails is no reason to lose the error.
+fn note_message(stack: Stack, index: c_int) {
+    // SAFETY: the string stays at `index` while it is copied.
+    if let Some(message) = unsafe { stack.bytes(index) } {
+        set(&mut context(stack).failure.message, message);
+        return;
+    }
+    stack.push_copy(index);
+    let mut described = false;
+    let status = stack.protect_with(|inner| {
+        described = inner.type_of(-1) == raw::LUA_TNUMBER || inner.has_metafield(-1, c"__tostring");
+        if described {
+            inner.push_text(-1);
+            // SAFETY: the string stays on the stack while it is copied.
+            let text = unsafe { inner.bytes(-1) }.unwrap_or_default();
+            set(&mut context(inner).failure.message, text);
+            inner.pop(1);
+        }
+        Ok(())
+    });
+    if status != Status::Ok {
+        stack.pop(1);
+    }
+    // A `__tostring` may be what ended the call, which is then what is told.
+    if (status != Status::Ok || !described) && context(stack).meter.tripped().is_none() {
+        let message = &mut context(stack).failure.message;
+        message.clear();
+        let parts = ["(error object is a ", stack.type_name(index), " value)"];
+        if message.try_reserve(parts.iter().map(|part| part.len()).sum()).is_ok() {
+            for part in parts {
+                message.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+}
+
+/// Chunk and line: those in the message where it names a function on the stack (so `error(text, 2)` counts), else those of
+/// the innermost Lua function of `of`.
+fn note_place(stack: Stack, of: Stack) {
+    let mut innermost = None;
+    let mut level = 0;
+    // SAFETY: a zeroed lua_Debug is what lua_getstack fills in.
+    let mut info: raw::lua_Debug = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: `info` is a lua_Debug, and the state is valid.
+        if unsafe { raw::lua_getstack(of.as_ptr(), level, &raw mut info) } == 0 {
+            break;
+        }
+        // SAFETY: lua_getstack filled `info` in for a live level.
+        unsafe { raw::lua_getinfo(of.as_ptr(), c"Sl".as_ptr(), &raw mut info) };
+        if let (Ok(line), true) = (u32::try_from(info.currentline), info.currentline > 0) {
+            // SAFETY: short_src is a NUL-terminated array inside `info`.
+            let chunk = unsafe { CStr::from_ptr(info.short_src.as_ptr()) }.to_bytes();
+            let failure = &mut context(stack).failure;
+            let named = place_in(&failure.message)
+                .is_some_and(|(end, at)| at == line && failure.message[..end] == *chunk);
+            if named || innermost.is_none() {
+                set(&mut failure.chunk, chunk);
+                innermost = Some(line);
+            }
+            if named {
+                break;
+            }
+        }
+        level += 1;
+        if level > 200 {
+            break;
+        }
+    }
+    context(stack).failure.line = innermost;
+}
+
+/// "chunk:line: ..." at the start of a message: where the chunk's name ends, and the line.
+fn place_in(message: &[u8]) -> Option<(usize, u32)> {
+    let mut from = 0;
+    while let Some(colon) = message[from..].iter().position(|&b| b == b':').map(|at| from + at) {
+        let digits = message[colon + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits > 0 && message.get(colon + 1 + digits) == Some(&b':') {
+            let line = std::str::from_utf8(&message[colon + 1..colon + 1 + digits]).ok()?.parse().ok()?;
+            return Some((colon, line));
+        }
+        from = colon + 1;
+    }
+    None
+}
+
+/// Copies; where memory is short, keeps what was there empty rather than half.
+pub(crate) fn set(place: &mut Vec<u8>, bytes: &[u8]) {
+    place.clear();
+    if place.try_reserve(bytes.len()).is_ok() {
+        place.extend_from_slice(bytes);
+    }
+}

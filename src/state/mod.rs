@@ -1,0 +1,6 @@
+//! What a callback finds behind its `lua_State`: the host, the store, the limits of the running call, the last error.
+
+pub(crate) mod context;
+pub(crate) mod error_record;
+pub(crate) mod limit_exceeded;
+pub(crate) mod meter;

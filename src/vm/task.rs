@@ -1,0 +1,142 @@
+//! Tasks: calls that may wait for the host (docs/codec.md, section 5). Each is a coroutine of its own, which the registry keeps
+//! from its start to its end; the number under which it does is the task's.
+//!
+//! Not here: how a host function suspends one (`host_call`), and what of the script's own coroutines that concerns
+//! (lua-5.4/port/lcorolib_port.c).
+
+use crate::api::vm::Vm;
+use crate::lua::{Held, Resumed, Role, Stack, Status, Thrown};
+use crate::state::error_record::describe_thread;
+use crate::value::{Reader, Token, Writer};
+use crate::vm::request::{Frame, Outcome};
+use std::ffi::c_int;
+use std::ptr::NonNull;
+
+/// Why a number is no task that can go on.
+const NOT_WAITING: &[u8] = b"no such task, or it does not wait";
+
+impl Vm {
+    /// Runs the function below the top `args` values as a new task.
+    pub(crate) fn start_task(&mut self, frame: Frame, args: c_int) -> Outcome {
+        let stack = frame.stack;
+        let mut task = 0;
+        let status = stack.protect(1, |inner| {
+            inner.push_thread().set_role(Role::Task);
+            inner.push_copy(-1);
+            task = inner.make_reference(Held::AsTask);
+            Ok(())
+        });
+        if status != Status::Ok {
+            return self.fail(frame, status);
+        }
+        match stack.thread(-1) {
+            Some(thread) if thread.has_room(args + 1) => {
+                // The thread stays on the stack below what it runs with.
+                stack.insert(-(args + 2));
+                stack.move_to(thread, args + 1);
+                self.run_task(frame, task, thread, args)
+            }
+            _ => {
+                stack.release_reference(Held::AsTask, task);
+                self.refuse(frame, Outcome::Memory, b"not enough memory")
+            }
+        }
+    }
+
+    /// Resumes the task that the list names, with the rest of the list.
+    pub(crate) fn resume_task(&mut self, frame: Frame, input: &[u8]) -> Outcome {
+        let Some((task, thread)) = named_task(frame.stack, input) else {
+            return self.refuse(frame, Outcome::Usage, NOT_WAITING);
+        };
+        // What says that it waits.
+        thread.pop(1);
+        self.context_mut().settled = Some(NonNull::from(input));
+        self.run_task(frame, task, thread, 0)
+    }
+
+    /// Lets a task run until it waits or ends. Its thread lies on the stack above the handler.
+    fn run_task(&mut self, frame: Frame, task: c_int, thread: Stack, args: c_int) -> Outcome {
+        let stack = frame.stack;
+        let c = self.context_mut();
+        c.task = task;
+        c.memory.for_script();
+        let resumed = thread.resume(stack, args);
+        let c = self.context_mut();
+        c.memory.for_host();
+        c.settled = None;
+        match resumed {
+            Resumed::Waits => {
+                let reply = &mut self.context_mut().reply;
+                reply.clear();
+                let mut writer = Writer::new(reply);
+                // The buffer had room for more than this when the operation began.
+                let written = writer.u32(1).and_then(|()| writer.integer(i64::from(task)));
+                debug_assert!(written.is_ok());
+                self.end(frame, Outcome::Waiting)
+            }
+            Resumed::Returned(results) => {
+                stack.release_reference(Held::AsTask, task);
+                if !stack.has_room(results) {
+                    return self.refuse(frame, Outcome::Memory, b"not enough memory");
+                }
+                thread.move_to(stack, results);
+                stack.remove(frame.handler + 1);
+                self.finish(frame, Status::Ok)
+            }
+            // Only something that is not Lua code can do this: lcorolib_port.c refuses it.
+            Resumed::Yielded => {
+                end_task(stack, task, thread);
+                self.refuse(frame, Outcome::Usage, b"attempt to yield from outside a coroutine")
+            }
+            Resumed::Failed(status) => {
+                thread.move_to(stack, 1);
+                // A trip was described where it happened.
+                if status != Status::Memory && self.context().meter.tripped().is_none() {
+                    describe_thread(stack, thread);
+                }
+                end_task(stack, task, thread);
+                self.fail(frame, status)
+            }
+        }
+    }
+}
+
+/// Ends a task that waits: pending variables are closed. Leaves the traceback of where it was on the stack. `[-?, +1, e]`
+pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
+    let Some((task, thread)) = named_task(stack, input) else {
+        stack.push_bytes(NOT_WAITING);
+        return Err(Thrown);
+    };
+    // It ends also when there is no memory to tell where it was.
+    let told = stack.protect(1, |inner| {
+        inner.push_traceback(thread, None, 0);
+        Ok(())
+    });
+    if told != Status::Ok {
+        stack.pop(1);
+        stack.push_nil();
+    }
+    end_task(stack, task, thread);
+    stack.remove(-2);
+    Ok(())
+}
+
+fn end_task(stack: Stack, task: c_int, thread: Stack) {
+    thread.close(stack);
+    stack.release_reference(Held::AsTask, task);
+}
+
+/// The task that a list begins with, if it waits; its thread is on the stack then. `[-0, +(1|0), -]`
+fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack)> {
+    let mut reader = Reader::new(input);
+    let (Ok(1..), Ok(Token::Integer(task))) = (reader.count(), reader.token()) else { return None };
+    let task = c_int::try_from(task).ok()?;
+    if !stack.push_reference(Held::AsTask, i64::from(task)) {
+        return None;
+    }
+    let thread = stack.thread(-1).filter(|thread| thread.is_waiting());
+    if thread.is_none() {
+        stack.pop(1);
+    }
+    thread.map(|thread| (task, thread))
+}

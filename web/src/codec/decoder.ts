@@ -1,0 +1,306 @@
+/**
+ * Bytes to JavaScript values (docs/codec.md section 1, API "Conversion").
+ *
+ * Every byte is treated as hostile: what is wrong throws a `LuaError` of kind "value", whatever it is. Runs no code of
+ * others, so bytes may be read where they lie.
+ */
+import { LuaError } from "../errors.js";
+import type { LuaFunction, LuaReference } from "../host/handles.js";
+import { NUMBER_BYTES, readInteger, type Views } from "./plain.js";
+import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
+import { bytesToBinary, decodeName, decodeString } from "./utf8.js";
+import type { LuaValue, Realm } from "./values.js";
+
+/** Types of references, as in lua.h. */
+const REFERENCE_TYPES = [2, 7, 8];
+
+/** An array longer than this gets its length at once: growing costs more than all else. Below, that is what costs more. */
+const GROWN_MAX = 16;
+
+/**
+ * A record with more properties than this begins without a prototype: V8 then takes it for a dictionary from the start, which
+ * it would become anyway, after going through a shape for each property. With a thousand of them that is up to four times as
+ * fast.
+ */
+const SHAPED_MAX = 16;
+
+/** Reads messages, one after the other. */
+export class Reader {
+  /** Whether the last list itself had a host object: not inside of a table. */
+  hosted = false;
+  readonly #realm: Realm;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view!: DataView;
+  #at = 0;
+  #end = 0;
+  /** Tables by their number. A table that turned out to be a Map may be read again: see `#record`. */
+  #tables: object[] = [];
+  /** How often a table was referred to while it was read. */
+  #backReferences = 0;
+  /** Tables that must be Maps, by number. */
+  #mustBeMap: Set<number> | undefined;
+  /** What is read twice (see `#record`) is still one. */
+  #handles: Map<number, LuaFunction | LuaReference> | undefined;
+
+  constructor(realm: Realm) {
+    this.#realm = realm;
+  }
+
+  /** A list that takes all the bytes from `start` to `end`. */
+  list(views: Views, start: number, end: number): LuaValue[] {
+    this.#begin(views, start, end);
+    const count = this.#count("a list");
+    const values: LuaValue[] = [];
+    for (let i = 0; i < count; i++) values.push(this.#value(0));
+    this.#finish();
+    return values;
+  }
+
+  /** One value that takes all the bytes. */
+  single(bytes: Uint8Array): LuaValue {
+    this.#begin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, 0, bytes.length);
+    const value = this.#value(0);
+    this.#finish();
+    return value;
+  }
+
+  #begin({ bytes, view }: Views, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#at = start;
+    this.#end = end;
+    this.hosted = false;
+    if (this.#tables.length > 0) this.#tables = [];
+    this.#mustBeMap = this.#handles = undefined;
+  }
+
+  #finish(): void {
+    if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes are left over`);
+    // The values are their reader's from now on.
+    if (this.#tables.length > 0) this.#tables = [];
+  }
+
+  #value(depth: number): LuaValue {
+    const at = this.#at;
+    const left = this.#end - at;
+    if (left <= 0) throw malformed("a value is missing");
+    const tag = this.#bytes[at] as number;
+    // What there is most of comes first, and in one step.
+    if (left >= NUMBER_BYTES) {
+      if (tag === Tag.integer) {
+        this.#at = at + NUMBER_BYTES;
+        return readInteger(this.#view, at + 1);
+      }
+      if (tag === Tag.float) {
+        this.#at = at + NUMBER_BYTES;
+        return this.#view.getFloat64(at + 1, true);
+      }
+    }
+    this.#at = at + 1;
+    if (tag === Tag.string) {
+      const length = this.#u32();
+      return decodeString(this.#bytes, this.#take(length), length);
+    }
+    return this.#other(tag, depth);
+  }
+
+  /** What is no number and no text. */
+  #other(tag: number, depth: number): LuaValue {
+    switch (tag) {
+      case Tag.nil:
+        return undefined;
+      case Tag.boolean:
+        return this.#boolean();
+      case Tag.integer:
+      case Tag.float:
+        throw malformed("a number is cut short");
+      case Tag.table:
+        return this.#table(depth + 1);
+      case Tag.back:
+        return this.#back();
+      case Tag.external:
+        return this.#external();
+      case Tag.function:
+        return this.#function();
+      case Tag.reference:
+        return this.#reference();
+      case Tag.hostFunction:
+        return this.#host(tag) as LuaValue;
+      case Tag.hostObject:
+        if (depth === 0) this.hosted = true;
+        return this.#host(tag) as LuaValue;
+      case Tag.null:
+        return null;
+      default:
+        throw malformed(`0x${tag.toString(16)} is no tag`);
+    }
+  }
+
+  #boolean(): boolean {
+    const byte = this.#bytes[this.#take(1)] as number;
+    if (byte > 1) throw malformed(`a boolean is ${byte}`);
+    return byte === 1;
+  }
+
+  #table(depth: number): LuaValue {
+    if (depth > VALUE_DEPTH_MAX) throw malformed(`tables are nested deeper than ${VALUE_DEPTH_MAX}`);
+    const listed = this.#count("a table");
+    const paired = this.#count("a table", 2);
+    if (paired === 0 && listed > 0) {
+      const array: LuaValue[] = listed > GROWN_MAX ? new Array(listed) : [];
+      this.#tables.push(array);
+      for (let i = this.#numbers(array, listed); i < listed; i++) array[i] = this.#present(depth);
+      return array;
+    }
+    if (listed === 0 && !this.#mustBeMap?.has(this.#tables.length)) return this.#record(paired, depth);
+    const map = new Map<LuaValue, LuaValue>();
+    this.#tables.push(map);
+    for (let i = 1; i <= listed; i++) map.set(i, this.#present(depth));
+    return this.#pairs(map, paired, depth);
+  }
+
+  /** Reads at most `count` numbers, as long as nothing else comes; says how many. Many arrays have nothing else. */
+  #numbers(array: LuaValue[], count: number): number {
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const last = this.#end - NUMBER_BYTES;
+    let at = this.#at;
+    let done = 0;
+    for (; done < count && at <= last; done++) {
+      const tag = bytes[at];
+      if (tag === Tag.float) array[done] = view.getFloat64(at + 1, true);
+      else if (tag === Tag.integer) array[done] = readInteger(view, at + 1);
+      else break;
+      at += NUMBER_BYTES;
+    }
+    this.#at = at;
+    return done;
+  }
+
+  /**
+   * A table with pairs only: a plain object, until a key turns up that is no text. Then it is a Map, and if it was
+   * already given to something inside of itself, its bytes are read again; each table at most once.
+   */
+  #record(paired: number, depth: number): LuaValue {
+    const large = paired > SHAPED_MAX;
+    const record: { [key: string]: LuaValue } = large ? Object.create(null) : {};
+    const number = this.#tables.push(record) - 1;
+    const start = this.#at;
+    const seen = this.#backReferences;
+    for (let i = 0; i < paired; i++) {
+      const key = this.#key(depth);
+      if (typeof key === "string") {
+        setProperty(record, key, this.#present(depth));
+        continue;
+      }
+      const map = new Map<LuaValue, LuaValue>();
+      if (seen === this.#backReferences) {
+        for (const [name, value] of Object.entries(record)) map.set(name, value);
+        this.#tables[number] = map;
+        map.set(key, this.#present(depth));
+        return this.#pairs(map, paired - i - 1, depth);
+      }
+      (this.#mustBeMap ??= new Set()).add(number);
+      this.#tables.length = number;
+      this.#at = start;
+      this.#tables.push(map);
+      return this.#pairs(map, paired, depth);
+    }
+    if (large) Object.setPrototypeOf(record, Object.prototype);
+    return record;
+  }
+
+  #pairs(map: Map<LuaValue, LuaValue>, paired: number, depth: number): LuaValue {
+    for (let i = 0; i < paired; i++) {
+      const key = this.#key(depth);
+      map.set(key, this.#present(depth));
+    }
+    return map;
+  }
+
+  #key(depth: number): LuaValue {
+    if (this.#bytes[this.#at] === Tag.string) {
+      this.#take(1);
+      const length = this.#u32();
+      return decodeName(this.#bytes, this.#view, this.#take(length), length);
+    }
+    const key = this.#value(depth);
+    if (key === undefined || Number.isNaN(key)) throw malformed(`a key is ${key === undefined ? "nil" : "NaN"}`);
+    return key;
+  }
+
+  /** A value that must not be nil. */
+  #present(depth: number): LuaValue {
+    const value = this.#value(depth);
+    if (value === undefined) throw malformed("a table has a nil value");
+    return value;
+  }
+
+  #back(): LuaValue {
+    const number = this.#u32();
+    const table = this.#tables[number];
+    if (table === undefined) throw malformed(`table ${number} has not begun`);
+    this.#backReferences += 1;
+    return table as LuaValue;
+  }
+
+  #external(): LuaValue {
+    const length = this.#u32();
+    return this.#realm.external(bytesToBinary(this.#bytes, this.#take(length), length));
+  }
+
+  #function(): LuaValue {
+    return this.#held(this.#u32(), (handle) => this.#realm.function(handle));
+  }
+
+  #reference(): LuaValue {
+    const type = this.#bytes[this.#take(1)] as number;
+    if (!REFERENCE_TYPES.includes(type)) throw malformed(`${type} is no type of a reference`);
+    return this.#held(this.#u32(), (handle) => this.#realm.reference(type, handle));
+  }
+
+  /** What the host gave itself; what it says of it, if anything, is no news. */
+  #host(tag: number): unknown {
+    const id = this.#u32();
+    this.#take(this.#u32());
+    const entry = this.#realm.host.entry(id);
+    if (entry === undefined || entry.tag !== tag) throw malformed(`${id} is no id of the host`);
+    return entry.value;
+  }
+
+  #held(handle: number, make: (handle: number) => LuaFunction | LuaReference): LuaValue {
+    const handles = (this.#handles ??= new Map());
+    let made = handles.get(handle);
+    if (made === undefined) handles.set(handle, (made = make(handle)));
+    return made;
+  }
+
+  /** A count of values, each of which takes at least `each` bytes. */
+  #count(of: string, each = 1): number {
+    const count = this.#u32();
+    if (count * each > this.#end - this.#at) throw malformed(`${of} claims ${count} values`);
+    return count;
+  }
+
+  #u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  /** Steps over `length` bytes; returns where they are. */
+  #take(length: number): number {
+    const at = this.#at;
+    if (length > this.#end - at) throw malformed(`${length} bytes are needed, ${this.#end - at} are left`);
+    this.#at = at + length;
+    return at;
+  }
+}
+
+/** Assignment that makes an own property of every name, `__proto__` too. */
+function setProperty(record: { [key: string]: LuaValue }, key: string, value: LuaValue): void {
+  if (key !== "__proto__") record[key] = value;
+  else Object.defineProperty(record, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function malformed(what: string): LuaError {
+  return new LuaError("value", `malformed bytes: ${what}`);
+}

@@ -1,0 +1,230 @@
+/**
+ * JavaScript values to bytes (docs/codec.md section 1, API "Conversion").
+ *
+ * Writes into memory of its own, never into the module's: reading the properties of an object may run code of others,
+ * and that code may call Lua.
+ */
+import { ByteWriter } from "./bytes.js";
+import { LuaFunction, LuaReference, handleOf } from "../host/handles.js";
+import { LuaTombstone, type Entry } from "../host/host_table.js";
+import { className } from "../names.js";
+import { HostRef, isError } from "../host/refs.js";
+import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
+import { LuaTable } from "../lua_table.js";
+import { bytesToBinary, fromBinary } from "./utf8.js";
+import type { Realm } from "./values.js";
+
+/** Where a message goes: to a VM, or (without its functions, which die with it) to a store. */
+export type Target = Realm | "store";
+
+const idle: Writer[] = [];
+
+/**
+ * Has `write` fill a message and `use` take it. The writer's memory is used again; `use` must not keep it. When either
+ * throws, Lua will never see the message: the ids in it are not in use.
+ */
+export function message<T>(target: Target, write: (writer: Writer) => void, use: (writer: Writer) => T): T {
+  // Not one writer for all: `write` may run code of others that writes a message of its own.
+  const writer = idle.pop() ?? new Writer();
+  try {
+    writer.begin(target);
+    write(writer);
+    return use(writer);
+  } catch (error) {
+    writer.takeBack();
+    throw error;
+  } finally {
+    writer.end();
+    idle.push(writer);
+  }
+}
+
+/** One value as the store holds it. */
+export function toStored(value: unknown): string {
+  return message(
+    "store",
+    (writer) => writer.value(value),
+    ({ bytes, length }) => bytesToBinary(bytes, 0, length),
+  );
+}
+
+/** Writes one message. */
+export class Writer extends ByteWriter {
+  #target: Target = "store";
+  /** Numbers of the tables that have begun. */
+  readonly #numbers = new Map<object, number>();
+  #depth = 0;
+  /** Ids of the host that were written. */
+  readonly #used: number[] = [];
+
+  /** Starts a message. */
+  begin(target: Target): void {
+    this.#target = target;
+  }
+
+  /** Lets go of what the message held. */
+  end(): void {
+    this.reset();
+    this.#numbers.clear();
+    this.#used.length = 0;
+    this.#depth = 0;
+    this.#target = "store";
+  }
+
+  /** The message goes nowhere. */
+  takeBack(): void {
+    if (this.#target === "store") return;
+    for (const id of this.#used) this.#target.host.release(id, 1);
+  }
+
+  /** A list. */
+  list(values: readonly unknown[]): void {
+    this.u32(values.length);
+    for (const value of values) this.value(value);
+  }
+
+  /** One value. */
+  value(value: unknown): void {
+    if (this.plain(value)) return;
+    switch (typeof value) {
+      case "bigint":
+        return this.taggedBigint(Tag.integer, value);
+      case "object":
+        return this.#object(value as object);
+      case "function":
+        if (value instanceof LuaFunction) return this.#handle(value);
+        return this.#host(Tag.hostFunction, value);
+      default:
+        throw new TypeError(`a ${typeof value} cannot be given to Lua`);
+    }
+  }
+
+  #object(value: object): void {
+    const number = this.#numbers.get(value);
+    if (number !== undefined) {
+      this.u8(Tag.back);
+      return this.u32(number);
+    }
+    if (ArrayBuffer.isView(value)) {
+      return this.taggedBytes(Tag.string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    }
+    if (value instanceof ArrayBuffer) return this.taggedBytes(Tag.string, new Uint8Array(value));
+    if (value instanceof LuaTable) return this.taggedBytes(Tag.external, fromBinary(value.binaryName));
+    if (value instanceof LuaReference) return this.#handle(value);
+    if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
+    if (value instanceof Map) return this.#table(value, () => this.#map(value));
+    if (isPlain(value)) return this.#table(value, () => this.#record(value as Record<string, unknown>));
+    if (value instanceof HostRef || value instanceof LuaTombstone || isError(value))
+      return this.#host(Tag.hostObject, value);
+    throw refusal(value);
+  }
+
+  #handle(value: LuaFunction | LuaReference): void {
+    const { handle, type } = handleOf(value, this.#realm());
+    if (type === undefined) {
+      this.u8(Tag.function);
+    } else {
+      this.u8(Tag.reference);
+      this.u8(type);
+    }
+    this.u32(handle);
+  }
+
+  #host(tag: number, value: object): void {
+    const { host } = this.#realm();
+    const id = host.use(value);
+    this.#used.push(id);
+    this.u8(tag);
+    this.u32(id);
+    this.text((host.entry(id) as Entry).label);
+  }
+
+  /** For what lives no longer than a VM. */
+  #realm(): Realm {
+    if (this.#target !== "store") return this.#target;
+    throw new TypeError("functions, threads, userdata and errors cannot be kept in an external table");
+  }
+
+  /** Tag, two counts and contents, which say how many they were: [listed, paired]. */
+  #table(value: object, contents: () => [number, number]): void {
+    if (++this.#depth > VALUE_DEPTH_MAX) {
+      throw new RangeError(`the value is nested deeper than ${VALUE_DEPTH_MAX} tables`);
+    }
+    this.#numbers.set(value, this.#numbers.size);
+    this.u8(Tag.table);
+    const at = this.length;
+    this.u32(0);
+    this.u32(0);
+    const [listed, paired] = contents();
+    this.patchU32(at, listed);
+    this.patchU32(at + 4, paired);
+    this.#depth -= 1;
+  }
+
+  #array(array: readonly unknown[]): [number, number] {
+    let listed = this.numbers(array);
+    for (; listed < array.length; listed++) {
+      const value = array[listed];
+      if (isNil(value)) break;
+      this.value(value);
+    }
+    if (listed === array.length) return [listed, 0];
+    // After the first hole: only what is there. An array may claim four thousand million places.
+    let paired = 0;
+    for (const name of Object.keys(array)) {
+      const index = Number(name);
+      if (!(index > listed) || String(index) !== name || index >= array.length) continue;
+      if (this.#pair(index + 1, array[index])) paired += 1;
+    }
+    return [listed, paired];
+  }
+
+  #map(map: ReadonlyMap<unknown, unknown>): [number, number] {
+    let listed = 0;
+    for (let value = map.get(1); !isNil(value); value = map.get(listed + 1)) {
+      this.value(value);
+      listed += 1;
+    }
+    let paired = 0;
+    for (const [key, value] of map) {
+      if (typeof key === "number" && Number.isInteger(key) && key >= 1 && key <= listed) continue;
+      if (isNil(key) || Number.isNaN(key)) throw new TypeError(`${String(key)} cannot be a key of a Lua table`);
+      if (this.#pair(key, value)) paired += 1;
+    }
+    return [listed, paired];
+  }
+
+  #record(record: Record<string, unknown>): [number, number] {
+    let paired = 0;
+    for (const key of Object.keys(record)) {
+      if (this.#pair(key, record[key])) paired += 1;
+    }
+    return [0, paired];
+  }
+
+  /** A pair, unless its value is nil. */
+  #pair(key: unknown, value: unknown): boolean {
+    if (isNil(value)) return false;
+    this.value(key);
+    this.value(value);
+    return true;
+  }
+}
+
+function isNil(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+/** Plain objects, those of other windows too; of anything else only a part would arrive. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "hasOwnProperty");
+}
+
+function refusal(value: object): TypeError {
+  let hint = "";
+  if (value instanceof Date) hint = "; pass date.getTime() / 1000, which is what Lua's os.date takes";
+  if (value instanceof Promise) hint = "; await it first";
+  return new TypeError(`a ${className(value)} cannot be given to Lua${hint}`);
+}

@@ -1,0 +1,157 @@
+/**
+ * Lua values that stay in Lua: functions, threads and userdata, known by handles.
+ *
+ * A handle keeps its value from being collected until it is released: by `dispose()`, by `using`, or some time after
+ * JavaScript has forgotten the object.
+ */
+import { LuaClosedError } from "../errors.js";
+import { Operation } from "../codec/tags.js";
+import type { LuaValue, Realm } from "../codec/values.js";
+
+/** What a handle asks its VM for. */
+export interface HandleOwner extends Realm {
+  /** Runs an operation: all its results, or the first. */
+  request(operation: number, args: readonly unknown[]): LuaValue[];
+  requestFirst(operation: number, args: readonly unknown[]): LuaValue;
+  /** Runs one that may wait. */
+  requestAsync(operation: number, args: readonly unknown[]): Promise<LuaValue[]>;
+  /** Lets the value behind a handle go. */
+  release(handle: number): void;
+}
+
+interface State {
+  readonly owner: HandleOwner;
+  readonly handle: number;
+  /** lua.h's type for references; undefined for functions. */
+  readonly type: number | undefined;
+  disposed: boolean;
+}
+
+/** Out of reach: neither Lua nor a caller can forge a handle. */
+const states = new WeakMap<object, State>();
+
+/** Handles whose objects were forgotten. Not everywhere (workerd before 2025): there only `dispose` lets go. */
+const forgotten: FinalizationRegistry<State> | undefined =
+  globalThis.FinalizationRegistry &&
+  new FinalizationRegistry<State>(({ owner, handle }) => {
+    try {
+      owner.release(handle);
+    } catch {
+      // It has died of this: the next call says so.
+    }
+  });
+
+/** `Symbol.dispose`, also where the platform is older than it. */
+const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
+
+/** A Lua function. Call it like any function; it returns the first result. */
+export interface LuaFunction {
+  (...args: unknown[]): LuaValue;
+  /** Calls it; all its results. */
+  callAll(...args: unknown[]): LuaValue[];
+  /** Calls it so that it may wait for promises; its first result. */
+  callAsync(...args: unknown[]): Promise<LuaValue>;
+  /** Lets Lua collect the function. Calling it afterwards throws `LuaClosedError`. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** For `value instanceof LuaFunction`. Functions come from Lua; this makes none. */
+export const LuaFunction: {
+  readonly prototype: LuaFunction;
+  [Symbol.hasInstance](value: unknown): value is LuaFunction;
+} = Object.create(null, {
+  prototype: {
+    value: Object.create(Function.prototype, {
+      ...disposers(),
+      callAll: {
+        value(this: LuaFunction, ...args: unknown[]) {
+          const { owner, handle } = live(this);
+          return owner.request(Operation.callHandle, [handle, ...args]);
+        },
+      },
+      callAsync: {
+        async value(this: LuaFunction, ...args: unknown[]) {
+          const { owner, handle } = live(this);
+          return (await owner.requestAsync(Operation.startHandle, [handle, ...args]))[0];
+        },
+      },
+    }),
+  },
+  [Symbol.hasInstance]: { value: (value: unknown) => typeof value === "function" && states.has(value) },
+});
+
+/** A Lua thread (coroutine) or userdata: it can be held and given back, nothing else. */
+export class LuaReference {
+  /** What it is. */
+  get type(): "thread" | "userdata" {
+    return states.get(this)?.type === 8 ? "thread" : "userdata";
+  }
+
+  /** Lets Lua collect the value. */
+  dispose(): void {
+    dispose(this);
+  }
+
+  declare [Symbol.dispose]: () => void;
+
+  static {
+    Object.defineProperties(this.prototype, disposers());
+  }
+}
+
+/** The function behind `handle`. */
+export function makeFunction(owner: HandleOwner, handle: number): LuaFunction {
+  const state: State = { owner, handle, type: undefined, disposed: false };
+  const made = (...args: unknown[]): LuaValue => {
+    if (state.disposed) throw disposedError();
+    return owner.requestFirst(Operation.callHandle, [handle, ...args]);
+  };
+  Object.setPrototypeOf(made, LuaFunction.prototype);
+  Object.defineProperty(made, "name", { value: "LuaFunction" });
+  return own(made as LuaFunction, state);
+}
+
+/** The thread or userdata behind `handle`. */
+export function makeReference(owner: HandleOwner, type: number, handle: number): LuaReference {
+  return own(new LuaReference(), { owner, handle, type, disposed: false });
+}
+
+/** The handle of a value that is on its way to `realm`. */
+export function handleOf(value: object, realm: Realm): { handle: number; type: number | undefined } {
+  const state = live(value);
+  if (state.owner !== realm) throw new TypeError("the value belongs to another Lua");
+  return state;
+}
+
+function live(value: object): State {
+  const state = states.get(value);
+  if (state === undefined) throw new TypeError("this is not a value of Lua");
+  if (state.disposed) throw disposedError();
+  return state;
+}
+
+function disposedError(): LuaClosedError {
+  return new LuaClosedError("the value was disposed of");
+}
+
+function own<T extends object>(value: T, state: State): T {
+  states.set(value, state);
+  forgotten?.register(value, state, value);
+  return value;
+}
+
+function dispose(value: object): void {
+  const state = states.get(value);
+  if (state === undefined || state.disposed) return;
+  state.disposed = true;
+  forgotten?.unregister(value);
+  state.owner.release(state.handle);
+}
+
+function disposers(): PropertyDescriptorMap {
+  const value = function (this: object): void {
+    dispose(this);
+  };
+  return { dispose: { value }, [disposeSymbol]: { value } };
+}

@@ -1,0 +1,197 @@
+/**
+ * What JavaScript has given to Lua and Lua still holds: functions and objects, by id (docs/codec.md section 1).
+ *
+ * Invariants:
+ * - One value has one id while Lua holds it. Each writing of the id is a use; when Lua has given all uses back, the
+ *   entry goes and the id is free. Ids of registered functions stay.
+ * - Lua knows numbers only: what may be done with the value behind one is in its entry, here.
+ * - What stayed behind when a VM was woken up from an image is a tombstone: it says so to whoever uses it.
+ */
+import { LuaFunction } from "./handles.js";
+import type { HostPhoto } from "../snapshot/meta.js";
+import { className, wellFormed } from "../names.js";
+import { hostObject, type Members } from "./refs.js";
+import { HOST_ID_FIRST, Tag } from "../codec/tags.js";
+
+/** A JavaScript function, as Lua calls it. */
+export type HostFunction = (...args: any[]) => unknown;
+
+/** Something that Lua has an id for. */
+export interface Entry {
+  readonly tag: Tag.hostFunction | Tag.hostObject;
+  /** What JavaScript gets back. */
+  value: unknown;
+  /** A function's name; what `tostring` shows of an object. */
+  readonly label: string;
+  /** What Lua may reach of an object. */
+  readonly members: Members | undefined;
+  /** Not given back yet. Infinity: registered. */
+  uses: number;
+  /** What it was given as. */
+  key: object;
+}
+
+/** Stands for an object of JavaScript that a VM held when it was photographed, and that is not here. */
+export class LuaTombstone {
+  /** What `tostring` shows of it in Lua. */
+  readonly label: string;
+
+  /** @internal */
+  constructor(label: string) {
+    this.label = label;
+  }
+}
+
+/** The ids of one VM. */
+export class HostTable {
+  /** By id; the first places stay empty. */
+  readonly #entries: (Entry | undefined)[] = new Array(HOST_ID_FIRST);
+  readonly #free: number[] = [];
+  readonly #ids = new Map<object, number>();
+  readonly #names = new Map<string, number>();
+  /** Registered before an image was made, and not since it was woken up. */
+  readonly #missing = new Set<number>();
+
+  /** What is behind an id. */
+  entry(id: number): Entry | undefined {
+    return this.#entries[id];
+  }
+
+  /** The id of a function, or of an object that `hostObject` knows, for one more use. */
+  use(key: object): number {
+    let id = this.#ids.get(key);
+    if (id === undefined) id = this.#add(key, typeof key === "function" ? functionEntry(key) : this.#object(key));
+    (this.#entries[id] as Entry).uses += 1;
+    return id;
+  }
+
+  /** Uses that Lua has no more, or never got. */
+  release(id: number, uses: number): void {
+    const entry = this.#entries[id];
+    if (entry !== undefined && (entry.uses -= uses) <= 0) this.#remove(id, entry);
+  }
+
+  /** Makes `fn` the function of this name, for good. `tell` tells Lua; when it throws, everything is as before. */
+  register(name: string, fn: HostFunction, tell: (id: number) => void): void {
+    const known = this.#names.get(name);
+    if (known !== undefined) {
+      // Lua has had it all the time, wherever the program has put it by now.
+      if (!this.#missing.delete(known)) tell(known);
+      const entry = this.#entries[known] as Entry;
+      if (this.#ids.get(entry.key) === known) this.#ids.delete(entry.key);
+      entry.key = entry.value = fn;
+      this.#ids.set(fn, known);
+      return;
+    }
+    const id = this.#add(fn, { ...functionEntry(fn), label: name, uses: Infinity });
+    try {
+      tell(id);
+    } catch (error) {
+      this.#remove(id, this.#entries[id] as Entry);
+      throw error;
+    }
+    this.#names.set(name, id);
+  }
+
+  /** The names that nobody has registered again. */
+  get missing(): string[] {
+    return [...this.#missing].map((id) => (this.#entries[id] as Entry).label);
+  }
+
+  /** All that Lua holds, for an image. */
+  photograph(): HostPhoto[] {
+    const photos: HostPhoto[] = [];
+    this.#entries.forEach((entry, id) => {
+      if (entry === undefined) return;
+      const kind = entry.tag === Tag.hostFunction ? "function" : "object";
+      photos.push([id, kind, entry.label, entry.uses === Infinity ? null : entry.uses]);
+    });
+    return photos;
+  }
+
+  /** Has what a VM held, for one that goes on with its memory: from `source`, if that is here, else tombstones. */
+  wake(photos: readonly HostPhoto[], source?: HostTable): void {
+    for (const [id, kind, label, uses] of photos) {
+      const alive = source?.entry(id);
+      const key = alive?.key ?? (kind === "function" ? goneFunction(label, uses === null) : new LuaTombstone(label));
+      const entry = alive ?? {
+        tag: kind === "function" ? Tag.hostFunction : Tag.hostObject,
+        value: key,
+        label,
+        members: undefined,
+        key,
+      };
+      this.#entries[id] = { ...entry, uses: uses ?? Infinity };
+      this.#ids.set(key, id);
+      if (uses !== null) continue;
+      this.#names.set(label, id);
+      if (source === undefined || alive === undefined || source.#missing.has(id)) this.#missing.add(id);
+    }
+    for (let id = HOST_ID_FIRST; id < this.#entries.length; id++) if (!this.#entries[id]) this.#free.push(id);
+  }
+
+  /** Lets everything go. */
+  clear(): void {
+    this.#entries.length = 0;
+    this.#ids.clear();
+    this.#names.clear();
+  }
+
+  #object(key: object): Entry {
+    // It has been here before, and Lua had let it go.
+    if (key instanceof LuaTombstone)
+      return { tag: Tag.hostObject, value: key, label: key.label, members: undefined, uses: 0, key };
+    return { ...hostObject(key, this), tag: Tag.hostObject, uses: 0, key };
+  }
+
+  #add(key: object, entry: Entry): number {
+    const id = this.#free.pop() ?? this.#entries.length;
+    this.#entries[id] = entry;
+    // A function under two names comes from either as itself, and goes by the last.
+    this.#ids.set(key, id);
+    return id;
+  }
+
+  #remove(id: number, { key }: Entry): void {
+    this.#entries[id] = undefined;
+    this.#free.push(id);
+    if (this.#ids.get(key) === id) this.#ids.delete(key);
+  }
+}
+
+/** Refuses what is no function, or is one that cannot simply be called. */
+export function checkFunction(fn: unknown): asserts fn is HostFunction {
+  if (typeof fn !== "function") throw new TypeError(`a host function must be a function, not a ${className(fn)}`);
+  if (fn instanceof LuaFunction) throw new TypeError("a function of Lua is none of the host");
+  if (isClass(fn)) {
+    throw new TypeError(
+      `the class ${nameOf(fn) || "(nameless)"} cannot be given to Lua; give a function that makes one`,
+    );
+  }
+}
+
+function functionEntry(fn: object): Entry {
+  checkFunction(fn);
+  return { tag: Tag.hostFunction, value: fn, label: nameOf(fn), members: undefined, uses: 0, key: fn };
+}
+
+function goneFunction(label: string, registered: boolean): HostFunction {
+  const name = label === "" ? "a host function" : `host function '${label}'`;
+  const why = registered
+    ? "is missing: nobody has registered it again since this VM was woken up from an image"
+    : "stayed behind when the image of this VM was made: only registered functions are found again";
+  return () => {
+    throw new Error(`${name} ${why}`);
+  };
+}
+
+function nameOf(fn: object): string {
+  const { name } = fn as { name?: unknown };
+  return typeof name === "string" ? wellFormed(name) : "";
+}
+
+/** Written as a class, or one of the platform's own, `Function` among them. */
+function isClass(fn: object): boolean {
+  if (Object.getOwnPropertyDescriptor(fn, "prototype")?.writable !== false) return false;
+  return /^class\b|\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
+}

@@ -1,0 +1,158 @@
+/**
+ * JavaScript objects that Lua holds without having them: userdata with the members that were listed, and no other.
+ *
+ * Invariant: what Lua reaches is what a list names. Nothing here follows a name that is not in one, and no list can have
+ * those that lead from an object to its prototype.
+ */
+import type { Entry, HostFunction, HostTable } from "./host_table.js";
+import { className, wellFormed } from "../names.js";
+
+/** What Lua may do with an object: read and set properties, call methods. */
+export interface RefMembers {
+  read?: readonly string[] | undefined;
+  write?: readonly string[] | undefined;
+  methods?: readonly string[] | undefined;
+}
+
+/** An object on its way to Lua, made by `lua.ref`. To JavaScript it shows nothing; Lua gives back the object. */
+export class HostRef {
+  /** For the compiler: no other object will do. */
+  declare protected readonly brand: unknown;
+}
+
+/** Members as they are looked up. */
+export interface Members {
+  readonly read: ReadonlySet<string>;
+  readonly write: ReadonlySet<string>;
+  readonly methods: ReadonlySet<string>;
+  /** Functions that are read are methods (true), or nothing but text, numbers and booleans can be (false). */
+  readonly callable: boolean | undefined;
+  /** Methods as Lua got them: one function each. */
+  readonly bound: Map<string, HostFunction>;
+}
+
+interface State {
+  /** Whose it is; undefined: anybody's. */
+  readonly owner: HostTable | undefined;
+  readonly value: unknown;
+  readonly label: string;
+  readonly members: Members | undefined;
+}
+
+const states = new WeakMap<object, State>();
+
+/** Ways from an object to its class. */
+const NEVER = ["constructor", "prototype", "__proto__"];
+
+const ERROR_MEMBERS = membersOf(["name", "message", "code"], [], [], false);
+
+/** `lua.ref`. */
+export function makeRef(owner: HostTable, value: object, members?: readonly string[] | RefMembers): HostRef {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) {
+    throw new TypeError(`ref takes an object, not a ${className(value)}`);
+  }
+  return ref({ owner, value, label: `[object ${className(value)}]`, members: parseMembers(members) });
+}
+
+/** What is known of an object that may cross: one in a `HostRef`, or an error. */
+export function hostObject(key: object, owner: HostTable): Omit<State, "owner"> {
+  const state = states.get(key) ?? { owner, value: key, label: errorLabel(key), members: ERROR_MEMBERS };
+  if (state.owner !== undefined && state.owner !== owner) throw new TypeError("the object was made for another Lua");
+  return { value: state.value, label: state.label, members: state.members };
+}
+
+/** Whether a value is an error, of this window or another. */
+export function isError(value: object): boolean {
+  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
+}
+
+/** Whatever was thrown, as something that can be given to Lua. */
+export function thrown(value: unknown): object {
+  try {
+    if (typeof value === "object" && value !== null && isError(value)) return value;
+  } catch {
+    // A proxy that does not want to be looked at.
+  }
+  return ref({ owner: undefined, value, label: errorLabel(value), members: undefined });
+}
+
+/** The value of a member, for Lua. */
+export function readMember(entry: Entry, key: unknown): unknown {
+  const { value, label, members } = entry;
+  if (members !== undefined && typeof key === "string") {
+    if (members.methods.has(key)) return bind(entry, members, key);
+    if (members.read.has(key)) {
+      const found = (value as Record<string, unknown>)[key];
+      if (members.callable === undefined) return found;
+      if (members.callable) return typeof found === "function" ? bind(entry, members, key) : found;
+      return ["string", "number", "boolean"].includes(typeof found) ? found : undefined;
+    }
+  }
+  throw new TypeError(`Lua was not given the member ${named(key)} of ${label}`);
+}
+
+/** Sets a member, for Lua. */
+export function writeMember({ value: object, label, members }: Entry, key: unknown, value: unknown): void {
+  if (typeof key !== "string" || !members?.write.has(key)) {
+    throw new TypeError(`Lua must not set the member ${named(key)} of ${label}`);
+  }
+  (object as Record<string, unknown>)[key] = value;
+}
+
+function bind({ value: object, key: self, label }: Entry, members: Members, name: string): HostFunction {
+  let method = members.bound.get(name);
+  if (method === undefined) {
+    method = (given: unknown, ...args: unknown[]) => {
+      if (given !== object) throw new TypeError(`'${name}' is a method of ${label}: call it with a colon`);
+      const result: unknown = (object as Record<string, HostFunction>)[name]?.(...args);
+      // What goes on by returning itself goes back as it came.
+      return result === object ? self : result;
+    };
+    Object.defineProperty(method, "name", { value: name });
+    members.bound.set(name, method);
+  }
+  return method;
+}
+
+function ref(state: State): HostRef {
+  const made = new HostRef();
+  states.set(made, state);
+  return made;
+}
+
+function parseMembers(given: readonly string[] | RefMembers | undefined): Members | undefined {
+  if (given === undefined) return undefined;
+  if (Array.isArray(given)) return membersOf(given, [], [], true);
+  const { read = [], write = [], methods = [], ...rest } = given as RefMembers;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw new TypeError(`ref: "${unknown}" is none of read, write, methods`);
+  return membersOf(read, write, methods, undefined);
+}
+
+function membersOf(
+  read: readonly string[],
+  write: readonly string[],
+  methods: readonly string[],
+  callable: boolean | undefined,
+): Members {
+  for (const name of [...read, ...write, ...methods] as unknown[]) {
+    if (typeof name !== "string") throw new TypeError(`ref: a member is a name, not a ${className(name)}`);
+    if (NEVER.includes(name)) throw new TypeError(`ref: "${name}" leads to the class of the object`);
+  }
+  return { read: new Set(read), write: new Set(write), methods: new Set(methods), callable, bound: new Map() };
+}
+
+/** The message of whatever was thrown. Must not fail, whatever it is. */
+function errorLabel(error: unknown): string {
+  try {
+    const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown };
+    if (typeof message !== "string") return wellFormed(String(error));
+    return wellFormed(typeof name === "string" && name !== "" && name !== "Error" ? `${name}: ${message}` : message);
+  } catch {
+    return "an error that cannot be shown";
+  }
+}
+
+function named(key: unknown): string {
+  return typeof key === "string" ? `'${key}'` : `(a ${className(key)})`;
+}

@@ -1,0 +1,65 @@
+/** What Lua's own libraries ask the host for: modules, input, and time (docs/codec.md section 5). */
+import { Group } from "../tasks/groups.js";
+import { LuaMultiReturn, isThenable, type Services } from "./host_calls.js";
+import { className } from "../names.js";
+import { DELAY_MS_MAX, type InputCallback, type ModuleSource, type Modules } from "../options.js";
+import { Service } from "../codec/tags.js";
+import { hooked, type TaskOwner } from "../tasks/tasks.js";
+import type { Realm } from "../codec/values.js";
+
+/** The services of one VM. */
+export function makeServices(vm: Realm & TaskOwner, modules: Modules | undefined, stdin?: InputCallback): Services {
+  return {
+    [Service.module]: (name: string) => findModule(modules, name),
+    [Service.input]: () => then(stdin?.(), checkInput),
+    [Service.run]: (...functions: object[]) => new Group(vm, vm.running).start(functions).promise,
+    [Service.sleep]: sleep,
+  };
+}
+
+/** Source and chunk name of a module; undefined when there is none. */
+function findModule(modules: Modules | undefined, name: string): unknown {
+  if (modules === undefined) return undefined;
+  if (typeof modules === "function") return then(modules(name), (source) => checkModule(name, source, name));
+  for (const key of [name, `${name.replaceAll(".", "/")}.lua`, `${name.replaceAll(".", "/")}/init.lua`]) {
+    const source = checkModule(name, lookUp(modules, key), key);
+    if (source !== undefined) return source;
+  }
+  return undefined;
+}
+
+function lookUp(modules: Exclude<Modules, (name: string) => unknown>, key: string): unknown {
+  if (modules instanceof Map) return modules.get(key);
+  return Object.hasOwn(modules, key) ? (modules as Record<string, ModuleSource>)[key] : undefined;
+}
+
+function checkModule(name: string, source: unknown, chunkName: string): LuaMultiReturn | undefined {
+  if (source === undefined || source === null) return undefined;
+  if (typeof source === "string" || source instanceof Uint8Array) return LuaMultiReturn.of(source, chunkName);
+  throw new TypeError(`module '${name}': its source must be a string or a Uint8Array, not a ${className(source)}`);
+}
+
+/** Nothing is the end. */
+function checkInput(input: unknown): unknown {
+  if (input === undefined || input === null) return undefined;
+  if (typeof input !== "string" && !(input instanceof Uint8Array)) {
+    throw new TypeError(`stdin must give a string, a Uint8Array or null, not a ${className(input)}`);
+  }
+  return input.length === 0 ? undefined : input;
+}
+
+function then<T>(value: T | PromiseLike<T>, use: (value: T) => unknown): unknown {
+  return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(use) : use(value as T);
+}
+
+/** Resolves after so many milliseconds. */
+export function sleep(ms: number): Promise<void> {
+  if (!(ms >= 0 && ms <= DELAY_MS_MAX)) throw new RangeError(`async.sleep takes 0 to ${DELAY_MS_MAX} milliseconds`);
+  let timer: ReturnType<typeof setTimeout>;
+  const end = performance.now() + ms;
+  const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  return hooked(slept, {
+    cancel: () => clearTimeout(timer),
+    plan: () => ({ sleep: Math.max(0, end - performance.now()) }),
+  });
+}

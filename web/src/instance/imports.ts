@@ -1,0 +1,62 @@
+/**
+ * The module's imports, answered.
+ *
+ * wasm-bindgen decorates the names that Rust gave (`__wbg_table_get_3f2a...`) and adds few of its own: no JavaScript value
+ * is ever inside of the module. The list is read from the module itself: what it asks for is looked up by its plain name,
+ * and what nobody knows is an error here, not a riddle from `WebAssembly.instantiate`.
+ */
+import type { Border } from "#js/imports.js";
+
+/** The exports of the module (docs/codec.md section 3). */
+export interface Exports {
+  readonly memory: WebAssembly.Memory;
+  configure(memoryLimit: number): number;
+  init(): number;
+  wake(memoryLimit: number): number;
+  io_ptr(): number;
+  io_len(): number;
+  io_reserve(length: number): number;
+  eval(length: number): number;
+  request(operation: number, length: number): number;
+  clear_free(): void;
+  pack(at: number, length: number): number;
+  unpack(length: number): number;
+}
+
+/** An instance of the module whose imports `border` answers. */
+export async function instantiate(module: WebAssembly.Module, border: Border): Promise<Exports> {
+  let exports!: Exports;
+  const answers: Record<string, unknown> = {
+    __proto__: null,
+    ...border.imports,
+    __wbindgen_throw(at: number, length: number) {
+      throw new Error(new TextDecoder().decode(new Uint8Array(exports.memory.buffer, at >>> 0, length)));
+    },
+  };
+  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    const stem = plainName(name);
+    const answer = kind === "function" ? answers[stem] : bindgenTag(stem);
+    if (answer === undefined) {
+      throw new Error(`the wasm module asks for "${name}", which this version of the package does not have`);
+    }
+    (imports[from] ??= {})[name] = answer as WebAssembly.ImportValue;
+  }
+  exports = (await WebAssembly.instantiate(module, imports)).exports as unknown as Exports;
+  return exports;
+}
+
+/** The name that Rust gave. */
+export function plainName(name: string): string {
+  return name.replace(/^__wbg_/, "").replace(/_[0-9a-f]{16}$/, "");
+}
+
+/**
+ * wasm-bindgen's tags, for JavaScript exceptions that pass through Rust. None does: the border catches them. Their type
+ * is all that the module wants of them.
+ */
+function bindgenTag(name: string): unknown {
+  if (name !== "__wbindgen_jstag" && name !== "__wbindgen_wrapped_jstag") return undefined;
+  const { Tag } = WebAssembly as unknown as { Tag: new (type: { parameters: string[] }) => unknown };
+  return new Tag({ parameters: ["externref"] });
+}

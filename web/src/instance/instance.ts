@@ -1,0 +1,434 @@
+/**
+ * One instance of the wasm module and the one Lua state in it: whether it may be called, and what goes in and comes out.
+ *
+ * Invariants:
+ * - Every call passes `enter`: nothing runs in an instance that is running, dead or closed. A host function that Lua has
+ *   called may call again ("called"), and so on inwards.
+ * - A reply is decoded as a whole before anything of the caller's (output callbacks) runs.
+ * - Limits of one call are told to the module right before it: nothing else is called in between.
+ * - What the border and the errors note belongs to one call; those of an outer one are there again when an inner one ends.
+ * Not here: what it hands out, and tasks (vm.ts).
+ */
+import { createBorder, type Border, type Failure } from "#js/imports.js";
+import type { TableStore } from "#js/storage/table_store.js";
+import { LuaClosedError, LuaError, LuaMemoryError } from "../errors.js";
+import type { LuaFunction, LuaReference } from "../host/handles.js";
+import { HostCalls, type Services } from "../host/host_calls.js";
+import { HostTable } from "../host/host_table.js";
+import { imageError } from "../snapshot/errors.js";
+import type { DecodedImage } from "../snapshot/format.js";
+import type { Meta, TaskPhoto } from "../snapshot/meta.js";
+import { MemoryPages, baselineOf, type Baseline } from "../snapshot/pages.js";
+import { handlesIn } from "../snapshot/tasks.js";
+import { instantiate, type Exports } from "./imports.js";
+import { Io, type Reply } from "./io_buffer.js";
+import { MEMORY_DEFAULT_BYTES, SeededRandom, TIMEOUT_MS_DEFAULT, limitsOf, type Limits } from "./limits.js";
+import { Memory } from "./memory.js";
+import type { EvalOptions, LimitOptions, LuaOptions } from "../options.js";
+import { emit, type Sink } from "./output.js";
+import { Reader } from "../codec/decoder.js";
+import { RaisedErrors } from "./reply.js";
+import type { LuaTable } from "../lua_table.js";
+import { Operation, Status } from "../codec/tags.js";
+import type { LuaValue, Realm } from "../codec/values.js";
+import { message } from "../codec/encoder.js";
+
+/** For `execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
+const EVAL_SOURCE = 0;
+
+/** Which result of `Operation.stats` is the number of handles. */
+const HANDLES_STAT = 4;
+
+/** Operations that run nothing of the program's: no calls into Lua, for those who count them. */
+const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit, Operation.disown];
+
+type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
+
+/** What of the options of `Lua.create` is for the instance. */
+export type InstanceOptions = Pick<
+  LuaOptions,
+  "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox"
+>;
+
+/** What an instance begins with, where it goes on for another one. */
+export interface Awakening {
+  readonly image: Pick<DecodedImage, "meta" | "memoryLimit" | "photo">;
+  /** Has what the other one held of JavaScript; undefined: that stayed behind. */
+  readonly source?: HostTable | undefined;
+}
+
+/** Calls of one instance. */
+export abstract class Instance implements Realm {
+  /** Where output goes; `run()` puts its own here for a while. */
+  sink: Sink;
+  readonly store: TableStore;
+  readonly host: HostTable = new HostTable();
+  protected state: State = "ready";
+  protected calls!: HostCalls;
+  protected readonly errors: RaisedErrors = new RaisedErrors();
+  readonly #border: Border;
+  #exports!: Exports;
+  #baseline!: Baseline;
+  #memoryLimit: number;
+  /** Undefined: the platform's randomness. */
+  #random: SeededRandom | undefined;
+  #io!: Io;
+  #reader: Reader = new Reader(this);
+  /** What went wrong at the border during the last call. */
+  #failure: Failure | null = null;
+  /** For calls that say nothing else. */
+  readonly #usual: Limits;
+  /** Somebody wants the call that runs to end. */
+  #interrupted = false;
+  /** What a callback that Lua's runtime asks has thrown: for the outermost caller. */
+  #thrown: { error: unknown } | undefined;
+  /** Why it is dead. */
+  #death: unknown;
+  #panic = "";
+  /** Handles that were let go while Lua was running. */
+  readonly #released: number[] = [];
+
+  protected constructor(store: TableStore, sink: Sink, options: InstanceOptions) {
+    this.store = store;
+    this.sink = sink;
+    const { timeout = TIMEOUT_MS_DEFAULT, fuel = Infinity, seed, now, interrupted } = options;
+    this.#usual = { timeout, fuel };
+    this.#memoryLimit = options.memoryLimit ?? MEMORY_DEFAULT_BYTES;
+    if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
+    this.#border = createBorder({
+      random: () => this.#random?.next(),
+      ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
+      interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
+      memory: () => this.#exports.memory,
+      output: (stream, bytes) => this.sink.write(stream, bytes),
+      panic: (text) => {
+        this.#panic = text;
+        console.error(text);
+      },
+      host: {
+        call: (id, args, length, mayWait, out, capacity) => {
+          this.state = "called";
+          const answer = this.calls.call(id, args, length, mayWait, out, capacity);
+          // An inner call has killed the instance: what is left of the outer one must not run on.
+          if ((this.state as State) === "dead") throw this.#death;
+          this.state = "running";
+          return answer;
+        },
+        take: (out, capacity) => this.calls.take(out, capacity),
+        release: (id, uses) => this.host.release(id, uses),
+      },
+    });
+    this.#border.attach(store);
+  }
+
+  abstract function(handle: number): LuaFunction;
+  abstract reference(type: number, handle: number): LuaReference;
+  abstract external(name: string): LuaTable;
+  /** It will never run again. */
+  protected abstract died(error: LuaError): void;
+
+  /** Makes the Lua state, or takes one over; rejects when there is no memory for it. */
+  protected async open(
+    module: WebAssembly.Module,
+    services: Services,
+    options: InstanceOptions,
+    awakening?: Awakening,
+  ): Promise<void> {
+    const exports = await instantiate(module, this.#border);
+    const memory = new Memory(exports.memory);
+    this.#exports = exports;
+    this.#baseline = baselineOf(module, exports);
+    this.calls = new HostCalls(this, memory, this.#reader, this.errors, services);
+    if (awakening === undefined) this.#begin(options);
+    else this.#wake(options, awakening);
+    this.#io = new Io(exports, memory, (call) => this.#guarded(call));
+    if (this.#thrown !== undefined) throw this.#takeThrown();
+    this.#limit(true, this.#usual);
+    if (awakening !== undefined) {
+      const kept = handlesIn(awakening.image.meta.tasks);
+      this.request(Operation.disown, kept);
+      // Each is of one function, which is there.
+      const there = kept.length > 0 ? this.request(Operation.stats, [])[HANDLES_STAT] : 0;
+      if (Number(there) !== kept.length) throw imageError("corrupt", "the image is damaged: a function is missing");
+      if (options.seed !== undefined) this.request(Operation.reseed, []);
+    } else if (typeof options.sandbox === "object") {
+      this.request(Operation.libraries, options.sandbox.libs);
+    }
+  }
+
+  #begin({ memoryLimit = 0 }: InstanceOptions): void {
+    if (memoryLimit > 0 && this.#exports.configure(memoryLimit) !== Status.ok) {
+      throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
+    }
+    const status = this.#exports.init();
+    if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
+    if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
+  }
+
+  #wake({ memoryLimit, seed }: InstanceOptions, { image, source }: Awakening): void {
+    const { meta } = image;
+    const limit = memoryLimit ?? image.memoryLimit;
+    const pages = new MemoryPages(this.#exports, this.#baseline);
+    const photo = image.photo(pages);
+    if (photo.memoryBytes > limit) {
+      throw new RangeError(`a memoryLimit of ${limit} bytes is too small: the image has ${photo.memoryBytes}`);
+    }
+    try {
+      pages.apply(photo);
+    } catch (cause) {
+      throw new LuaMemoryError("memory", "not enough memory to wake up this image", { cause });
+    }
+    const status = this.#guarded(() => this.#exports.wake(limit));
+    if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: wake returned ${status}`);
+    this.#memoryLimit = limit;
+    if (seed === undefined && meta.random !== undefined) this.#random = SeededRandom.from(meta.random);
+    this.#border.wake(meta);
+    this.host.wake(meta.host, source);
+  }
+
+  /** Everything that another instance needs to go on from here. Only when nothing runs. */
+  protected photograph(tasks: readonly TaskPhoto[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
+    // One that is kept in storage is photographed for the last time when nothing can run in it any more.
+    if (this.state !== "closing" || this.store.companion === null) {
+      if (this.state === "called" || this.state === "running") throw photoError();
+      this.enter();
+    }
+    // The last reply has been read; its memory would only make the image larger.
+    this.#guarded(() => this.#exports.io_reserve(0));
+    const meta: Meta = {
+      host: this.host.photograph(),
+      tasks,
+      random: this.#random?.state,
+      ...this.#border.photograph(),
+    };
+    return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
+  }
+
+  /** What its memory may grow to. */
+  protected get memoryLimit(): number {
+    return this.#memoryLimit;
+  }
+
+  /** Runs source; its first result. */
+  evalFirst(code: string): LuaValue {
+    this.enter();
+    this.execute(EVAL_SOURCE, this.#io.putSource(code));
+    return this.#first();
+  }
+
+  /** Runs source; all its results. */
+  evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
+    const { name, env } = options;
+    const own = limitsOf(options, this.#usual);
+    if (env !== undefined) return this.request(Operation.evalEnv, [code, name ?? "eval", env], own);
+    if (name !== undefined || own !== undefined) return this.request(Operation.eval, [code, name ?? "eval"], own);
+    this.enter();
+    this.execute(EVAL_SOURCE, this.#io.putSource(code));
+    return this.finish().list;
+  }
+
+  /** Runs an operation; all its results. */
+  request(operation: number, args: readonly unknown[], limits?: LimitOptions): LuaValue[] {
+    const { evals } = this.store;
+    this.send(operation, args, limits);
+    if (UNCOUNTED.includes(operation)) this.store.evals = evals;
+    return this.finish().list;
+  }
+
+  /** Runs an operation; its first result. */
+  requestFirst(operation: number, args: readonly unknown[]): LuaValue {
+    this.send(operation, args);
+    return this.#first();
+  }
+
+  /** Lets a value go that Lua gave out. */
+  release(handle: number): void {
+    if (this.enterable) this.request(Operation.release, [handle]);
+    else this.#released.push(handle);
+  }
+
+  /** Throws when it is closed. Tables and storage outlive a dead VM, so they ask only this. */
+  checkOpen(): void {
+    if (this.state === "closed" || this.state === "closing") throw new LuaClosedError();
+  }
+
+  /** Whether it can be called now. */
+  protected get enterable(): boolean {
+    return this.state === "ready" || this.state === "called";
+  }
+
+  /** Ends the call that runs, if one does. */
+  protected interruptCall(): void {
+    this.#interrupted = this.state === "running" || this.state === "called";
+  }
+
+  /** What `run` uses, in ticks, also when it throws. */
+  protected fuelOf<T>(run: () => T, used: (fuel: number) => void): T {
+    const total = () => (this.enterable ? Number(this.request(Operation.stats, [])[7]) : 0);
+    const before = this.state === "called" ? total() : 0;
+    try {
+      return run();
+    } finally {
+      used(total() - before);
+    }
+  }
+
+  /** Before each call; `limits`: it has its own, and nothing else is called before it. */
+  protected enter(limits?: LimitOptions): void {
+    if (!this.enterable) throw this.#refusal();
+    // What JavaScript wrote to tables before this call is a batch of its own; inside of one it is part of it.
+    if (this.state === "ready" && this.store.inBatch) this.store.endBatch();
+    if (this.#released.length > 0) this.#releaseLate();
+    const own = limits && limitsOf(limits, this.#usual);
+    if (own !== undefined) this.#limit(false, own);
+  }
+
+  /** Begins an operation; `finish` ends it. */
+  protected send(operation: number, args: readonly unknown[], limits?: LimitOptions): void {
+    this.enter();
+    // Its limits are sent when nothing of the caller's can run any more.
+    this.execute(operation, (limits === undefined && this.#io.putPlain(args)) || this.put(args, limits));
+  }
+
+  /** Puts a list where the next call, which may have limits of its own, looks for it; its length. */
+  protected put(values: readonly unknown[], limits?: LimitOptions): number {
+    return message(
+      this,
+      (writer) => writer.list(values),
+      // What ran to be read may have closed us.
+      ({ bytes, length }) => {
+        this.enter(limits);
+        try {
+          return this.#io.put(bytes, length);
+        } catch (error) {
+          // The limits are those of the next call, whichever that is: this one.
+          if (limits !== undefined && this.enterable) this.request(Operation.stats, []);
+          throw error;
+        }
+      },
+    );
+  }
+
+  protected execute(operation: number, length: number): void {
+    const before = this.state;
+    const outer = this.#border.takeFailure();
+    if (before === "ready") this.errors.begin();
+    this.state = "running";
+    let replied: number;
+    try {
+      replied = operation === EVAL_SOURCE ? this.#exports.eval(length) : this.#exports.request(operation, length);
+    } catch (cause) {
+      throw this.#die(cause);
+    }
+    this.state = before;
+    if (before === "ready") {
+      this.#interrupted = false;
+      if (!UNCOUNTED.includes(operation)) this.store.touch();
+    }
+    this.#failure = this.#border.takeFailure();
+    if (outer !== null && before === "called") this.#border.putFailure(outer);
+    if (replied === 0) throw busyError();
+  }
+
+  /** Reads the reply, passes its output on, and returns it, or throws its error. */
+  protected finish(): Reply {
+    const reply = this.#io.reply(this.#reader);
+    const { status, output } = reply;
+    const failed = status !== Status.ok && status !== Status.waiting;
+    const error = failed ? this.errors.make(reply, this.#failure) : undefined;
+    if (output !== undefined) emit(output, this.sink);
+    if (this.state === "ready") {
+      this.sink.end();
+      if (this.#thrown !== undefined) throw this.#takeThrown();
+    }
+    if (error !== undefined) throw error;
+    return reply;
+  }
+
+  /** The end: nothing of it is held any more. */
+  protected letGo(): void {
+    this.state = "closed";
+    this.#border.detach(0);
+    this.host.clear();
+    // The memory goes with these.
+    this.#exports = this.#io = this.#reader = this.calls = undefined as never;
+  }
+
+  #first(): LuaValue {
+    const number = this.#thrown === undefined ? this.#io.singleNumber() : undefined;
+    if (number === undefined) return this.finish().list[0];
+    if (this.state === "ready") this.sink.end();
+    return number;
+  }
+
+  #limit(usual: boolean, { timeout, fuel }: Limits): void {
+    const orNil = (limit: number) => (limit === Infinity ? undefined : limit);
+    this.request(Operation.limit, [usual, orNil(timeout), orNil(fuel)]);
+  }
+
+  /** What a callback answers. When it throws, the call that runs ends. */
+  #asked<T>(callback: () => T, otherwise: T): T {
+    try {
+      return callback();
+    } catch (error) {
+      this.#thrown ??= { error };
+      this.#interrupted = true;
+      return otherwise;
+    }
+  }
+
+  #takeThrown(): unknown {
+    const thrown = this.#thrown;
+    this.#thrown = undefined;
+    return thrown?.error;
+  }
+
+  #refusal(): Error {
+    if (this.state === "dead") {
+      return new LuaError("bug", "this Lua died of an earlier failure; make a new one", { cause: this.#death });
+    }
+    return this.state === "running" ? busyError() : new LuaClosedError();
+  }
+
+  #releaseLate(): void {
+    for (const handle of this.#released.splice(0)) this.request(Operation.release, [handle]);
+  }
+
+  #guarded<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (cause) {
+      throw this.#die(cause);
+    }
+  }
+
+  /** Whatever comes out of the module as an exception has left it in the middle of something. */
+  #die(cause: unknown): LuaError {
+    const reason = this.#panic || String((cause as { message?: unknown } | null)?.message ?? cause);
+    const error = new LuaError("bug", `this Lua has died: ${reason}. Please report it; make a new one to go on`, {
+      cause,
+    });
+    // An outer call dies of the same cause.
+    if (this.state !== "dead") {
+      this.state = "dead";
+      this.#death = cause;
+      this.store.abandon();
+      this.died(error);
+    }
+    return error;
+  }
+}
+
+function finite(ms: unknown): number {
+  if (Number.isFinite(ms)) return ms as number;
+  throw new TypeError(`option "now" must return a finite number of milliseconds, not ${String(ms)}`);
+}
+
+function photoError(): LuaError {
+  return new LuaError("usage", "a running Lua cannot be photographed: wait until the call that runs has ended");
+}
+
+/** It is called at a wrong moment. */
+export function busyError(): LuaError {
+  return new LuaError("usage", "this Lua is running: it cannot be called from inside");
+}

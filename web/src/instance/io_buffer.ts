@@ -1,0 +1,108 @@
+/**
+ * The module's memory as calls use it: input into the IO buffer (or a spill), replies out of it (docs/codec.md sections
+ * 2 and 3).
+ *
+ * Invariant: the buffer belongs to one call at a time. A call from inside a host function has it to itself: the input
+ * of the outer one is read by then, and its reply is not yet there.
+ * Not here: whether the VM may be called at all (vm.ts).
+ */
+import { LuaMemoryError } from "../errors.js";
+import type { Exports } from "./imports.js";
+import type { Memory } from "./memory.js";
+import { readInteger, writePlain } from "../codec/plain.js";
+import type { Reader } from "../codec/decoder.js";
+import { IO_BUFFER_BYTES, Status, Tag } from "../codec/tags.js";
+import { encodeText, utf8 } from "../codec/utf8.js";
+import type { LuaValue } from "../codec/values.js";
+
+/** A source this long fits into the IO buffer whatever its characters are. */
+const DIRECT_CHARS_MAX = Math.floor(IO_BUFFER_BYTES / 3);
+
+/** Where the fields of a reply's header are, and a list of one value after it. */
+const LIST_AT = 4;
+const LIST_LENGTH = 8;
+const OUTPUT_LENGTH = 12;
+const FIRST_TAG = 20;
+const FIRST_BODY = 21;
+
+/** Length of a list of a single integer or float. */
+const ONE_NUMBER_BYTES = 13;
+
+/** A reply, copied out of memory. */
+export interface Reply {
+  readonly status: number;
+  readonly list: LuaValue[];
+  /** A host object is in the list itself: not inside of a table. */
+  readonly hosted: boolean;
+  /** Segments of stream, length and bytes; undefined when nothing was written. */
+  readonly output: Uint8Array | undefined;
+}
+
+/** Calls into the module, and knows what an exception out of it means. */
+export type Guard = <T>(call: () => T) => T;
+
+/** The IO buffer of one instance. */
+export class Io {
+  readonly #exports: Exports;
+  readonly #memory: Memory;
+  readonly #guard: Guard;
+  readonly #at: number;
+
+  /** `exports` of an instance that has been initialised; what is called goes through `guard`. */
+  constructor(exports: Exports, memory: Memory, guard: Guard) {
+    this.#exports = exports;
+    this.#memory = memory;
+    this.#guard = guard;
+    this.#at = exports.io_ptr() >>> 0;
+  }
+
+  /** Puts source where the next call looks for it; returns its length. */
+  putSource(code: string): number {
+    if (code.length <= DIRECT_CHARS_MAX) return encodeText(code, this.#memory.fresh().bytes, this.#at);
+    const bytes = utf8(code);
+    return this.put(bytes, bytes.length);
+  }
+
+  /** Puts a list of plain values there; returns its length, or 0 when there are others, or too much. */
+  putPlain(values: readonly unknown[]): number {
+    const at = this.#at;
+    const end = writePlain(this.#memory.fresh(), at, at + IO_BUFFER_BYTES, values);
+    return end && end - at;
+  }
+
+  /** Puts the first `length` of the bytes there; returns `length`. */
+  put(bytes: Uint8Array, length: number): number {
+    let at = this.#at;
+    if (length > IO_BUFFER_BYTES) {
+      at = this.#guard(() => this.#exports.io_reserve(length)) >>> 0;
+      if (at === 0) throw new LuaMemoryError("memory", `not enough memory for an input of ${length} bytes`);
+    }
+    this.#memory.fresh().bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length), at);
+    return length;
+  }
+
+  /** The usual answer, a single number and no output, read without making anything; else undefined. */
+  singleNumber(): number | bigint | undefined {
+    const { bytes, view } = this.#memory.fresh();
+    const at = this.#at;
+    if (bytes[at] !== Status.ok || view.getUint32(at + OUTPUT_LENGTH, true) !== 0) return undefined;
+    if (view.getUint32(at + LIST_LENGTH, true) !== ONE_NUMBER_BYTES) return undefined;
+    if (bytes[at + FIRST_TAG] === Tag.integer) return readInteger(view, at + FIRST_BODY);
+    if (bytes[at + FIRST_TAG] === Tag.float) return view.getFloat64(at + FIRST_BODY, true);
+    return undefined;
+  }
+
+  /** The reply of the last call. */
+  reply(reader: Reader): Reply {
+    const memory = this.#memory.fresh();
+    const { bytes, view } = memory;
+    const status = view.getUint8(this.#at);
+    const start = view.getUint32(this.#at + LIST_AT, true);
+    const middle = start + view.getUint32(this.#at + LIST_LENGTH, true);
+    const end = middle + view.getUint32(this.#at + OUTPUT_LENGTH, true);
+    // Where there was no memory even for saying so, there is a status and nothing else.
+    const list = middle === start ? [] : reader.list(memory, start, middle);
+    const output = end === middle ? undefined : bytes.slice(middle, end);
+    return { status, list, hosted: reader.hosted, output };
+  }
+}

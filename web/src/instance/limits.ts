@@ -1,0 +1,102 @@
+/** What calls may use, and what a call that waits has left. */
+import { LuaTimeoutError } from "../errors.js";
+import type { LimitOptions } from "../options.js";
+
+/** Milliseconds and ticks; `Infinity` for no limit. */
+export interface Limits {
+  readonly timeout: number;
+  readonly fuel: number;
+}
+
+/** Linear memory of VMs that say nothing. */
+export const MEMORY_DEFAULT_BYTES: number = 2 * 1024 * 1024;
+
+/** Of calls that say nothing, of VMs that say nothing. */
+export const TIMEOUT_MS_DEFAULT = 30_000;
+
+/** The options' limits, and where they name none the usual ones; undefined when they name none at all. */
+export function limitsOf({ timeout, fuel }: LimitOptions, usual: Limits): Limits | undefined {
+  if (timeout === undefined && fuel === undefined) return undefined;
+  return { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
+}
+
+/** What a call with limits of its own has left: for each of its runs, and for those of the functions it runs side by side. */
+export class Budget {
+  readonly #given: LimitOptions;
+  readonly #end: number;
+  #fuelUsed = 0;
+
+  constructor(given: LimitOptions) {
+    this.#given = given;
+    this.#end = performance.now() + (given.timeout ?? 0);
+  }
+
+  /** Whether somebody must tell how much was used. */
+  get countsFuel(): boolean {
+    return this.#given.fuel !== undefined && this.#given.fuel < Infinity;
+  }
+
+  /** For the next run. */
+  left(): LimitOptions {
+    const { timeout, fuel } = this.#given;
+    return {
+      timeout: timeout && Math.max(0, this.#end - performance.now()),
+      fuel: fuel && Math.max(0, fuel - this.#fuelUsed),
+    };
+  }
+
+  /** For what is to be closed when it has ended where it waited: its time once more. */
+  toClose(): LimitOptions {
+    return { timeout: this.#given.timeout, fuel: this.left().fuel };
+  }
+
+  /** A run is over. */
+  used(fuel: number): void {
+    this.#fuelUsed += fuel;
+  }
+
+  /** An error that tells of a part of the limit, so that it tells of the whole. */
+  tell(error: unknown): unknown {
+    if (!(error instanceof LuaTimeoutError)) return error;
+    const { timeout, fuel } = this.#given;
+    const whole = error.reason === "fuel" ? fuel : timeout;
+    if (whole !== undefined) error.message = error.message.replace(/after [\d.e+-]+ /, `after ${whole} `);
+    return error;
+  }
+}
+
+/** 32 random bits at each call, the same for the same seed: sfc32, by Chris Doty-Humphrey. */
+export class SeededRandom {
+  /** Numbers that its state has. */
+  static readonly WORDS = 4;
+  #state: [a: number, b: number, c: number, counter: number];
+
+  constructor(seed: number | bigint) {
+    const bits = BigInt.asUintN(64, BigInt(seed));
+    this.#state = [0, Number(bits & 0xffffffffn) | 0, Number(bits >> 32n) | 0, 1];
+    for (let i = 0; i < 12; i++) this.next();
+  }
+
+  /** One that goes on where another was. */
+  static from(state: readonly number[]): SeededRandom {
+    const made = new SeededRandom(0);
+    const [a = 0, b = 0, c = 0, counter = 0] = state;
+    made.#state = [a, b, c, counter];
+    return made;
+  }
+
+  /** Where it is. */
+  get state(): readonly number[] {
+    return [...this.#state];
+  }
+
+  next(): number {
+    let [a, b, c, counter] = this.#state;
+    const result = (a + b + counter++) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + result) | 0;
+    this.#state = [a, b, c, counter];
+    return result >>> 0;
+  }
+}

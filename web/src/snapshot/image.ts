@@ -1,0 +1,96 @@
+/** Images as `Lua.restore` takes them. */
+import { adoptTables, loadTables } from "../storage/dump.js";
+import { LuaError, LuaStorageError } from "../errors.js";
+import { instantiate } from "../instance/imports.js";
+import type { Awakening } from "../instance/instance.js";
+import { className } from "../names.js";
+import { createBorder, noHost } from "#js/imports.js";
+import type { TableStore } from "#js/storage/table_store.js";
+import { imageError } from "./errors.js";
+import { checkBuild, decodeImage, type DecodedImage, type ImageHead } from "./format.js";
+import { MemoryPages, baselineOf, type Photo } from "./pages.js";
+import type { LuaTask } from "./tasks.js";
+
+/** What became of a VM that was woken up. */
+export interface LuaRestored {
+  /** Names of host functions that it knows and that nobody has registered again by now. */
+  readonly missing: readonly string[];
+  /** Calls that waited when the image was made, and go on. */
+  readonly tasks: readonly LuaTask[];
+}
+
+/** Where the external tables come from: the image, or the storage. */
+export type TablesFrom = "image" | "storage";
+
+/** An image that is unpacked and checked: what any number of VMs can begin with. Made by `Lua.image`. */
+export class LuaImage {
+  /** Bytes that its memory takes in each VM, at first. */
+  readonly memoryBytes: number;
+  /** @internal */
+  readonly module: WebAssembly.Module;
+  /** @internal */
+  readonly decoded: Awakening["image"] & Pick<DecodedImage, "tables">;
+
+  /** @internal */
+  constructor(module: WebAssembly.Module, photo: Photo, { meta, memoryLimit, tables }: ImageHead) {
+    this.memoryBytes = photo.memoryBytes;
+    this.module = module;
+    this.decoded = { meta, memoryLimit, tables, photo: () => photo };
+  }
+}
+
+/** The bytes of an image, as a copy that nobody changes meanwhile. */
+export function bytesOfImage(given: unknown): Uint8Array {
+  if (given instanceof ArrayBuffer) return new Uint8Array(given.slice(0));
+  if (given instanceof Uint8Array) return given.slice();
+  throw new TypeError(`an image is a Uint8Array, an ArrayBuffer or a LuaImage, not a ${className(given)}`);
+}
+
+/** Unpacks an image once and for all. */
+export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembly.Module>): Promise<LuaImage> {
+  const decoded = decodeImage(bytes);
+  const module = await loading;
+  checkBuild(decoded, module);
+  // Any instance can unpack; this one does nothing else.
+  const memory = () => exports.memory;
+  const exports = await instantiate(module, createBorder({ memory, host: noHost(memory) }));
+  const photo = decoded.photo(new MemoryPages(exports, baselineOf(module, exports)));
+  return new LuaImage(module, photo, decoded);
+}
+
+/** What fills a store that was opened for an image with the tables of that. */
+export interface Filling {
+  /** Before the VM is woken up: where nothing can be lost by it. */
+  readonly first: () => void;
+  /** When that has worked. */
+  readonly last: () => void;
+}
+
+/** How a store gets the tables of an image, if it is to have them. Throws when that has to be decided first. */
+export function fillingOf(store: TableStore, dump: Uint8Array | undefined, from: TablesFrom | undefined): Filling {
+  const nothing = () => {};
+  if (dump === undefined || from === "storage") {
+    if (from === "image") throw new LuaError("usage", "the image has no external tables: it was made without them");
+    return { first: nothing, last: nothing };
+  }
+  const empty = store.names().length === 0;
+  if (!empty && from === undefined) {
+    const choose = 'option "tables" must say which are to be kept: "image" or "storage"';
+    throw new LuaError("usage", `both the image and the storage have external tables: ${choose}`);
+  }
+  // As they were there, places in the order included, where there is nothing that would have to be told of it.
+  if (empty && store.writer === null && store.mode === "open") {
+    return { first: () => ofImage(() => adoptTables(store, dump)), last: nothing };
+  }
+  return { first: nothing, last: () => ofImage(() => loadTables(store, dump, false)) };
+}
+
+/** Damage of its dump is damage of the image. */
+function ofImage(fill: () => void): void {
+  try {
+    fill();
+  } catch (error) {
+    const damaged = error instanceof LuaStorageError && ["foreign", "newer", "corrupt"].includes(error.code);
+    throw damaged ? imageError("corrupt", `the image is damaged: its external tables: ${error.message}`, error) : error;
+  }
+}

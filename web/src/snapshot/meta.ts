@@ -1,0 +1,108 @@
+/** What JavaScript knows of a VM and its memory does not say: the part of an image that is text (docs/codec.md, section 6). */
+import { SeededRandom } from "../instance/limits.js";
+import { DELAY_MS_MAX } from "../options.js";
+import { HOST_ID_FIRST } from "../codec/tags.js";
+import { imageError } from "./errors.js";
+
+/** A host function or host object that Lua holds. `uses` null: it was registered, under its label. */
+export type HostPhoto = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
+
+/** What a call waits for, as far as it can go on elsewhere. */
+export type Plan =
+  | { readonly sleep: number }
+  /** The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on. */
+  | {
+      readonly run: readonly (readonly [place: number, task: number])[];
+      readonly count: number;
+      readonly first?: number | undefined;
+    }
+  /** Functions that have not begun, by their handles. */
+  | { readonly start: readonly number[] };
+
+/** A call that waits. */
+export interface TaskPhoto {
+  /** Its number in the module. */
+  readonly task: number;
+  /** Who has returned what it waits for. */
+  readonly name: string;
+  /** Undefined: a promise of somebody else's, which stays behind. */
+  readonly plan?: Plan | undefined;
+}
+
+/** Everything but the memory. */
+export interface Meta {
+  readonly host: readonly HostPhoto[];
+  /** Names of the external tables by the numbers that Lua knows, as binary strings; null: dropped. */
+  readonly tables: readonly (string | null)[];
+  readonly tasks: readonly TaskPhoto[];
+  /** The program's monotonic clock, in milliseconds. */
+  readonly clock: number;
+  /** The state of the generator behind option `seed`. */
+  readonly random?: readonly number[] | undefined;
+}
+
+/** Places beyond this are no image's: they would only cost room. */
+const INDEX_MAX = 2 ** 24;
+/** Ids are given anew: there are never more than Lua has held at one time, and each takes so much of its memory, at least. */
+const HELD_BYTES_MIN = 16;
+const IDS_SPARE = 1024;
+
+/** A `Meta` from its text, for a memory of that size. Checksums tell damage; they do not tell who has made it. */
+export function parseMeta(text: string, memoryBytes: number): Meta {
+  let meta: Partial<Record<keyof Meta, unknown>>;
+  try {
+    meta = JSON.parse(text) as typeof meta;
+  } catch {
+    throw damaged();
+  }
+  if (typeof meta !== "object" || meta === null) throw damaged();
+  const { host, tables, tasks, clock, random } = meta;
+  // Ids, and the names of those that were registered.
+  const known = new Set<unknown>();
+  const idMax = memoryBytes / HELD_BYTES_MIN + IDS_SPARE;
+  const isHost = (entry: unknown): entry is HostPhoto => {
+    if (!Array.isArray(entry)) return false;
+    const [id, kind, label, uses] = entry as unknown[];
+    if (!isIndex(id) || id > idMax || id < HOST_ID_FIRST || known.has(id) || typeof label !== "string") return false;
+    known.add(id);
+    if (uses === null) return kind === "function" && !known.has(label) && known.add(label) !== undefined;
+    return (kind === "function" || kind === "object") && Number.isSafeInteger(uses) && (uses as number) > 0;
+  };
+  const isTableName = (name: unknown): name is string | null =>
+    // eslint-disable-next-line no-control-regex
+    name === null || (typeof name === "string" && /^[\0-\xff]{1,1024}$/.test(name));
+  if (!isArray(host, isHost) || !isArray(tables, isTableName) || !isArray(tasks, isTask)) throw damaged();
+  const isRandom = random === undefined || (isArray(random, Number.isInteger) && random.length === SeededRandom.WORDS);
+  if (!Number.isFinite(clock) || !isRandom) throw damaged();
+  return { host, tables, tasks, clock: clock as number, random: random as readonly number[] | undefined };
+}
+
+function isTask(task: unknown): task is TaskPhoto {
+  const { task: number, name, plan } = (task ?? {}) as Partial<Record<keyof TaskPhoto, unknown>>;
+  return isIndex(number) && typeof name === "string" && (plan === undefined || isPlan(plan));
+}
+
+function isPlan(plan: unknown): plan is Plan {
+  const { sleep, run, count, first, start } = (plan ?? {}) as Record<string, unknown>;
+  if (sleep !== undefined) return typeof sleep === "number" && sleep >= 0 && sleep <= DELAY_MS_MAX;
+  if (start !== undefined) return isArray(start, isIndex);
+  const isMember = (member: unknown): member is [number, number] =>
+    Array.isArray(member) && member.length === 2 && member.every(isIndex);
+  if (!isIndex(count) || !isArray(run, isMember) || !run.every(([place]) => place < count)) return false;
+  if (new Set(run.map(([place]) => place)).size !== run.length) return false;
+  return first === undefined || (isIndex(first) && first > 0 && first <= count);
+}
+
+function isIndex(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < INDEX_MAX;
+}
+
+function isArray<T>(value: unknown, each: (member: unknown) => member is T): value is T[];
+function isArray(value: unknown, each: (member: unknown) => boolean): value is unknown[];
+function isArray(value: unknown, each: (member: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length < INDEX_MAX && value.every(each);
+}
+
+function damaged(): Error {
+  return imageError("corrupt", "the image is damaged: what it says of the host makes no sense");
+}

@@ -1,0 +1,102 @@
+/** Calls that waited when an image was made, going on in the VM that was woken up from it. */
+import { LuaClosedError } from "../errors.js";
+import { Group } from "../tasks/groups.js";
+import { sleep } from "../host/services.js";
+import { Task, hooksOf, type TaskOwner, type Wait } from "../tasks/tasks.js";
+import type { LuaValue, Realm } from "../codec/values.js";
+import { imageError } from "./errors.js";
+import type { TaskPhoto } from "./meta.js";
+
+/** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
+export class LuaTask {
+  /** What it waits for, as messages call it: `'fetch'`, `'async.sleep'`, `'async.all'` (races, too). */
+  readonly waitsFor: string;
+  readonly #result: Promise<LuaValue>;
+  #asked = false;
+
+  /** @internal */
+  constructor(waitsFor: string, results: Promise<LuaValue[]>) {
+    this.waitsFor = waitsFor;
+    this.#result = results.then(([first]) => first);
+    this.#result.catch((error: unknown) => {
+      // Somebody must hear of it, unless it was closed.
+      if (!this.#asked && !(error instanceof LuaClosedError))
+        console.error("perilune: a call that was woken up has failed:", error);
+    });
+  }
+
+  /** Its first result; rejects as that of the call would have. */
+  get result(): Promise<LuaValue> {
+    this.#asked = true;
+    return this.#result;
+  }
+}
+
+/** Functions of Lua that stand in plans, by their handles. */
+export function handlesIn(tasks: readonly TaskPhoto[]): number[] {
+  return tasks.flatMap(({ plan }) => (plan !== undefined && "start" in plan ? plan.start : []));
+}
+
+/** Lets all of them wait again; those that nobody inside of the VM waits for. */
+export function wakeTasks(vm: Realm & TaskOwner, photos: readonly TaskPhoto[]): LuaTask[] {
+  const tops = topsOf(photos);
+  // All of them first: nothing begins to wait before it is known that it can.
+  const tasks = new Map(photos.map(({ task }) => [task, new Task(vm)]));
+  for (const photo of photos) {
+    const task = tasks.get(photo.task) as Task;
+    const promise = goOn(vm, task, photo, tasks);
+    task.wake(photo.task, { promise, name: photo.name, ...hooksOf(promise) } satisfies Wait);
+  }
+  return tops.map(({ task, name }) => new LuaTask(name, (tasks.get(task) as Task).results));
+}
+
+/** Those that no other waits for. Throws unless each of the others belongs to one. */
+function topsOf(photos: readonly TaskPhoto[]): TaskPhoto[] {
+  const byNumber = new Map(photos.map((photo) => [photo.task, photo]));
+  const inner = new Set(photos.flatMap(membersOf));
+  const tops = photos.filter(({ task }) => !inner.has(task));
+  const reached = [...tops];
+  for (let i = 0; i < reached.length && reached.length <= photos.length; i++) {
+    for (const number of membersOf(reached[i] as TaskPhoto)) {
+      const member = byNumber.get(number);
+      if (member === undefined) throw imageError("corrupt", "the image is damaged: a task is missing");
+      reached.push(member);
+    }
+  }
+  // One that two wait for is reached twice, and those that wait for themselves are not.
+  if (byNumber.size !== photos.length || reached.length !== photos.length || new Set(reached).size !== photos.length)
+    throw imageError("corrupt", "the image is damaged: a task does not belong to one");
+  return tops;
+}
+
+function membersOf({ plan }: TaskPhoto): number[] {
+  return plan !== undefined && "run" in plan ? plan.run.map(([, task]) => task) : [];
+}
+
+function goOn(
+  vm: Realm & TaskOwner,
+  task: Task,
+  { name, plan }: TaskPhoto,
+  tasks: ReadonlyMap<number, Task>,
+): Promise<unknown> {
+  if (plan === undefined) return lost(name);
+  if ("sleep" in plan) return sleep(plan.sleep);
+  if ("start" in plan) {
+    const functions = plan.start.map((handle) => vm.function(handle));
+    return new Group(vm, task).start(functions, afterJob).promise;
+  }
+  const members = plan.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
+  return new Group(vm, task).wake(plan, members).promise;
+}
+
+/** In a job of its own: by then the host has had time to register its functions. */
+function afterJob(work: () => void): void {
+  setTimeout(work);
+}
+
+function lost(name: string): Promise<never> {
+  return new Promise((_, reject) => {
+    const why = "the promise that it had returned stayed behind when the image was made";
+    afterJob(() => reject(new Error(`${name} has not ended: ${why}`)));
+  });
+}

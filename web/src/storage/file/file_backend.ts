@@ -1,0 +1,329 @@
+/**
+ * Records in one file: a log that commits are appended to, and that is written anew when too much of it is out of date.
+ *
+ * Invariants:
+ * - Before the end of the last commit nothing is ever written but the marks. What a failed commit left behind it is cut
+ *   off before the next one begins.
+ * - Whatever the process or the machine dies of, the file is that of some commit, whole; with `strict` not older than the
+ *   last one that resolved.
+ * - Damage within what was known to be on the disk is refused, and the file left as it is. Only behind that, where a
+ *   power cut may leave anything, is the log taken to end at its last good commit.
+ * - Nothing is written without the lock.
+ */
+import { clearTimeout, setTimeout } from "node:timers";
+import type { Backend } from "#js/storage/write_behind.js";
+import { Append, writeFully } from "./append.js";
+import { damageError, fileError, ownError } from "./errors.js";
+import type { Lock } from "./file_lock.js";
+import type { Files } from "./files.js";
+import { HEAD_BYTES, mark, records, startOf, type Position } from "./log.js";
+import { recoverLog, removeSuccessor, settle, writeLog, type Log, type Place, type Staged } from "./log_file.js";
+import { scan } from "./scan.js";
+
+export type Durability = "relaxed" | "strict";
+
+/** How much may be out of date, beyond as much again as there is, before the log is written anew. */
+const GARBAGE_BYTES_MAX = 1024 * 1024;
+/** `relaxed`: how long a commit may wait until it is brought to the disk. */
+const SYNC_DELAY_MS = 1000;
+/** A commit that takes its time asks again whether the lock is still ours. */
+const LOCK_DOUBT_MS = 1000;
+
+/** Opens the log at `path`, or makes one. The backend releases the lock when it is closed, not when opening fails. */
+export async function openLog(files: Files, path: string, lock: Lock, durability: Durability): Promise<Backend> {
+  await removeSuccessor(files, path);
+  const file = await files.open(path, "write");
+  const { size, mode } = (await file?.stat()) ?? { size: 0, mode: undefined };
+  if (file !== undefined && size > 0) {
+    try {
+      const { log, index } = await recoverLog(file, size, path);
+      // Its writer may have died between giving it its name and syncing that.
+      await files.syncFolder(path);
+      return new FileBackend(files, path, lock, durability, log, index);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+  await file?.close();
+  const log = await writeLog(files, path, lock, mode, async () => {});
+  await files.syncFolder(path);
+  return new FileBackend(files, path, lock, durability, log, new Map());
+}
+
+class FileBackend implements Backend {
+  readonly #files: Files;
+  readonly #path: string;
+  readonly #lock: Lock;
+  readonly #durability: Durability;
+  #log: Log;
+  #index: Map<string, Place>;
+  #liveBytes = 0;
+  /** Bytes of a failed commit may be behind the end. */
+  #untidy = false;
+  /** A new log took the place of the old one, and the disk may not know yet. */
+  #renamed = false;
+  /** The disk lost what it was given: only a new log can be trusted. */
+  #distrusted = false;
+  /** The log is written anew when this much is out of date. */
+  #compactAt = 0;
+  /** The end of what was asked for last: one thing is done after the other. Never rejects. */
+  #last: Promise<void> = Promise.resolve();
+  /** The one thing that is done beside the others; never rejects. */
+  #syncing: Promise<void> | undefined;
+  #syncTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(files: Files, path: string, lock: Lock, durability: Durability, log: Log, index: Map<string, Place>) {
+    this.#files = files;
+    this.#path = path;
+    this.#lock = lock;
+    this.#durability = durability;
+    this.#log = log;
+    this.#index = index;
+    for (const { size } of index.values()) this.#liveBytes += size;
+  }
+
+  load(
+    visit: (key: string, bytes: Uint8Array) => void,
+    progress?: (done: number, total: number) => void,
+  ): Promise<void> {
+    return this.#inTurn(async () => {
+      let theirs = false;
+      const visitor = (key: string, value: Uint8Array): void => {
+        theirs = true;
+        visit(key, value.slice());
+        theirs = false;
+      };
+      await this.#visitLive(visitor, progress).catch((error: unknown) => {
+        throw theirs ? error : ownError(error, this.#path);
+      });
+    });
+  }
+
+  commit(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#closed) throw fileError("closed", `${this.#path} is closed`);
+      await this.#lock.verify();
+      await this.#tidy();
+      await this.#append(changes);
+      if (this.#shouldCompact()) {
+        this.#inTurn(() => this.#compact()).catch(() => {
+          // It was to save room, and there still is some. It is tried again later; not soon, as it reads all there is.
+          this.#compactAt = 1.5 * this.#garbageBytes;
+        });
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#closed) return;
+      this.#closed = true;
+      clearTimeout(this.#syncTimer);
+      await this.#syncing;
+      try {
+        // Who has lost the lock has nothing to say here any more, and nothing that was not committed before.
+        const ours = await this.#lock.verify().then(
+          () => true,
+          () => false,
+        );
+        if (ours) await this.#finish();
+      } catch (error) {
+        throw ownError(error, this.#path);
+      } finally {
+        await this.#log.file.close();
+        await this.#lock.release();
+      }
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.then(
+      () => {},
+      () => {},
+    );
+    return done;
+  }
+
+  #shouldCompact(): boolean {
+    const allowed = Math.max(this.#compactAt, this.#liveBytes + GARBAGE_BYTES_MAX);
+    return this.#garbageBytes > allowed || this.#distrusted;
+  }
+
+  get #garbageBytes(): number {
+    return this.#log.end.offset - HEAD_BYTES - this.#liveBytes;
+  }
+
+  async #append(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>): Promise<void> {
+    const log = this.#log;
+    const staged: Staged[] = [];
+    const pulled = changes[Symbol.iterator]();
+    const verified = performance.now();
+    try {
+      const append = new Append(log.file, log.id, log.end);
+      for (let next = pull(pulled); next !== undefined; next = pull(pulled)) {
+        const [key, bytes] = next;
+        // Nothing to take back.
+        if (bytes === null && !this.#index.has(key)) continue;
+        this.#untidy = true;
+        const placed = (offset: number, size: number): void => {
+          staged.push({ key, place: bytes === null ? undefined : { offset, size } });
+        };
+        const busy = append.put(key, bytes, placed);
+        if (busy !== undefined) await busy;
+      }
+      if (staged.length === 0) return;
+      if (append.started && performance.now() - verified > LOCK_DOUBT_MS) await this.#lock.verify();
+      const end = await append.commit(log.synced);
+      if (this.#durability === "strict") {
+        await log.file.sync();
+        await this.#syncName();
+      }
+      this.#committed(staged, end);
+    } catch (error) {
+      // If this fails, too, the next commit does it.
+      await this.#tidy().catch(() => {});
+      if (error instanceof PullError) throw error.cause;
+      pulled.return?.();
+      throw ownError(error, this.#path);
+    }
+  }
+
+  /** The commit is in the file: from now on it is what there is. */
+  #committed(staged: Staged[], end: Position): void {
+    const log = this.#log;
+    log.end = end;
+    this.#untidy = false;
+    this.#liveBytes += settle(staged, this.#index);
+    if (this.#durability === "strict") log.synced = end.offset;
+    this.#syncSoon();
+  }
+
+  /** Cuts off what a failed commit left. */
+  async #tidy(): Promise<void> {
+    if (!this.#untidy) return;
+    try {
+      await this.#log.file.truncate(this.#log.end.offset);
+    } catch (error) {
+      throw ownError(error, this.#path);
+    }
+    this.#untidy = false;
+  }
+
+  async #syncName(): Promise<void> {
+    if (!this.#renamed) return;
+    await this.#files.syncFolder(this.#path);
+    this.#renamed = false;
+  }
+
+  /** Brings the last commits to the disk after a while, and notes in the file that they are there. */
+  #syncSoon(): void {
+    if (this.#syncTimer !== undefined) return;
+    this.#syncTimer = setTimeout(() => {
+      this.#syncTimer = undefined;
+      this.#syncing = this.#syncBehind().finally(() => {
+        this.#syncing = undefined;
+      });
+    }, SYNC_DELAY_MS);
+    // It keeps no process alive; `close` syncs.
+    this.#syncTimer.unref();
+  }
+
+  async #syncBehind(): Promise<void> {
+    const log = this.#log;
+    const { offset } = log.end;
+    try {
+      if (log.synced < offset) await log.file.sync();
+    } catch {
+      // What the disk did not take it may have forgotten, and the next sync would not say so.
+      if (log === this.#log) this.#distrusted = true;
+      return;
+    }
+    if (log !== this.#log || this.#closed) return;
+    log.synced = Math.max(log.synced, offset);
+    this.#inTurn(() => this.#mark()).catch(() => {});
+  }
+
+  /** Notes in the file up to where it is on the disk: from then on damage before that is told from a power cut. */
+  async #mark(): Promise<void> {
+    const log = this.#log;
+    const older = log.marks[0] <= log.marks[1] ? 0 : 1;
+    if (log.marks[older] >= log.synced) return;
+    await this.#lock.verify();
+    const { bytes, offset } = mark(older, log.synced, log.id);
+    await writeFully(log.file, bytes, offset);
+    log.marks[older] = log.synced;
+  }
+
+  /** Leaves a file of which both marks say that all of it is on the disk. */
+  async #finish(): Promise<void> {
+    await this.#tidy();
+    if (this.#distrusted) await this.#compact();
+    await this.#syncName();
+    const log = this.#log;
+    const { offset } = log.end;
+    if (log.synced < offset) await log.file.sync();
+    log.synced = offset;
+    await this.#mark();
+    if (log.marks[0] === log.marks[1]) return;
+    // One after the other: if the power fails now, one of them is whole.
+    await log.file.sync();
+    await this.#mark();
+  }
+
+  async #compact(): Promise<void> {
+    const old = this.#log;
+    const index = new Map<string, Place>();
+    const { mode } = await old.file.stat();
+    const log = await writeLog(this.#files, this.#path, this.#lock, mode, async (append) => {
+      await this.#visitLive((key, value) =>
+        append.put(key, value, (offset, size) => {
+          index.set(key, { offset, size });
+        }),
+      );
+    });
+    this.#log = log;
+    this.#index = index;
+    this.#compactAt = 0;
+    this.#distrusted = false;
+    this.#untidy = false;
+    this.#renamed = true;
+    await this.#syncing;
+    await old.file.close().catch(() => {});
+    // If it fails, the next strict commit tries again, or `close`.
+    await this.#syncName();
+  }
+
+  /** Every record that is not out of date. The log is read in its own order, so that all checksums are looked at. */
+  async #visitLive(
+    visit: (key: string, value: Uint8Array) => Promise<void> | void,
+    progress?: (done: number, total: number) => void,
+  ): Promise<void> {
+    const log = this.#log;
+    let visited = 0;
+    const data = async (payload: Uint8Array, at: number): Promise<void> => {
+      for (const { key, value, at: start } of records(payload)) {
+        if (value === null || this.#index.get(key)?.offset !== at + start) continue;
+        visited += 1;
+        const busy = visit(key, value);
+        if (busy !== undefined) await busy;
+      }
+    };
+    const { rest } = await scan(log.file, log.id, startOf(log.id), log.end.offset, { data }, progress);
+    if (rest !== "nothing" || visited !== this.#index.size) throw damageError(this.#path);
+  }
+}
+
+/** An error of the one who iterates, told from our own. */
+class PullError extends Error {}
+
+function pull<T>(iterator: Iterator<T>): T | undefined {
+  try {
+    const next = iterator.next();
+    return next.done === true ? undefined : next.value;
+  } catch (cause) {
+    throw new PullError("the changes failed", { cause });
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Reads along in a log that somebody else writes. Takes no lock and changes nothing.
+ *
+ * Invariant: what it tells is what the log has up to the end of a commit. Behind that the writer may be at work: bytes
+ * there mean nothing until a commit closes them.
+ */
+import { watch, type FSWatcher } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { Follower } from "#js/storage/write_behind.js";
+import { ownError } from "./errors.js";
+import { systemFiles, type OpenedFile } from "./files.js";
+import { HEAD_BYTES, readHead, records, startOf, type FileId, type Position } from "./log.js";
+import { placeOf } from "./open.js";
+import { refuseDamage, scan } from "./scan.js";
+
+/** How often it looks, should the system not tell that the file changed. */
+const POLL_MS = 500;
+
+type Changes = Map<string, Uint8Array | null>;
+type Changed = (changes: Iterable<readonly [string, Uint8Array | null]>, complete: boolean) => void;
+
+/** A log as it is at one look. */
+interface FollowedLog {
+  file: OpenedFile;
+  id: FileId;
+  marks: [number, number];
+  size: number;
+}
+
+/** Follows the store in the file `path`, which may not exist yet; its folder must. */
+export async function followFile(path: string): Promise<Follower> {
+  return new FileFollower(await placeOf(path));
+}
+
+class FileFollower implements Follower {
+  readonly #path: string;
+  /** Which log, and up to where it was told; nothing as long as there was none. */
+  #known: { id: FileId; end: Position } | undefined;
+  #changed: Changed | undefined;
+  #lost: (error: Error) => void = () => {};
+  /** What `lost` was told last. */
+  #told = "";
+  #watcher: FSWatcher | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** One look after the other; never rejects. */
+  #last: Promise<void> = Promise.resolve();
+  /** A look is asked for and has not begun. */
+  #waiting = false;
+  #closed = false;
+  /** How the file was when it was last read anew because of bytes that make no sense: once is enough. */
+  #readAnewAt = "";
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async load(
+    visit: (key: string, bytes: Uint8Array) => void,
+    progress?: (done: number, total: number) => void,
+  ): Promise<void> {
+    const all: Changes = new Map();
+    await this.#withFile(async ({ file, id, marks, size }) => {
+      const found = await scan(file, id, startOf(id), size, collector(all), progress);
+      await refuseDamage(file, id, found, Math.max(...marks), size, this.#path);
+      this.#known = { id, end: found.end };
+    });
+    for (const [key, bytes] of all) visit(key, bytes as Uint8Array);
+  }
+
+  /** `lost` hears what cannot be read any more; should it become readable again, `changed` goes on. */
+  follow(changed: Changed, lost: (error: Error) => void = () => {}): void {
+    this.#changed = changed;
+    this.#lost = lost;
+    // The folder, not the file: a new log takes the old one's place.
+    const name = basename(this.#path);
+    try {
+      this.#watcher = watch(dirname(this.#path), (_event, which) => {
+        if (which === null || which === name) this.#look();
+      });
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch {
+      // Then by looking.
+    }
+    this.#timer = setInterval(() => this.#look(), POLL_MS);
+    this.#look();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watcher?.close();
+    clearInterval(this.#timer);
+    await this.#last;
+  }
+
+  #look(): void {
+    if (this.#waiting || this.#closed) return;
+    this.#waiting = true;
+    this.#last = this.#last.then(async () => {
+      this.#waiting = false;
+      if (!this.#closed) await this.#withFile((log) => this.#read(log)).catch((error: Error) => this.#failed(error));
+    });
+  }
+
+  /** It may be readable at the next look; the same twice in a row is said once. */
+  #failed(error: Error): void {
+    if (this.#closed || error.message === this.#told) return;
+    this.#told = error.message;
+    this.#lost(error);
+  }
+
+  async #read(log: FollowedLog): Promise<void> {
+    const { file, id, size } = log;
+    const known = this.#known;
+    const same = known !== undefined && known.id.chain === id.chain && size >= known.end.offset;
+    if (!same) return this.#readAnew(log);
+    if (size === known.end.offset) return;
+
+    const commits: Changes[] = [];
+    const found = await scan(file, id, known.end, size, batches(commits));
+    // Perhaps the writer took a commit back that was seen already, and another one is in its place.
+    if (found.rest === "damaged" && found.end.offset === known.end.offset) {
+      const seen = `${id.chain} ${size}`;
+      if (seen === this.#readAnewAt) return;
+      this.#readAnewAt = seen;
+      return this.#readAnew(log);
+    }
+    this.#known = { id, end: found.end };
+    for (const commit of commits) this.#tell(commit, false);
+  }
+
+  async #readAnew({ file, id, marks, size }: FollowedLog): Promise<void> {
+    const all: Changes = new Map();
+    const found = await scan(file, id, startOf(id), size, collector(all));
+    await refuseDamage(file, id, found, Math.max(...marks), size, this.#path);
+    const known = this.#known;
+    if (known?.id.chain === id.chain && known.end.chain === found.end.chain) return;
+    this.#known = { id, end: found.end };
+    this.#tell(all, true);
+  }
+
+  #tell(changes: Changes, complete: boolean): void {
+    if (!this.#closed && (changes.size > 0 || complete)) this.#changed?.(changes, complete);
+  }
+
+  /** Nothing happens when the file is missing or empty: it is still to be made. */
+  async #withFile(work: (log: FollowedLog) => Promise<void>): Promise<void> {
+    let file: OpenedFile | undefined;
+    try {
+      file = await systemFiles.open(this.#path, "read");
+      const { size } = (await file?.stat()) ?? { size: 0 };
+      if (file === undefined || size === 0) return;
+      const head = new Uint8Array(Math.min(size, HEAD_BYTES));
+      await file.read(head, 0);
+      await work({ file, size, ...readHead(head, this.#path) });
+    } catch (error) {
+      throw ownError(error, this.#path);
+    } finally {
+      await file?.close();
+    }
+  }
+}
+
+/** Collects each commit by itself. */
+function batches(commits: Changes[]): { data(payload: Uint8Array): void; commit(): void } {
+  let staged: Changes = new Map();
+  return {
+    data(payload) {
+      for (const { key, value } of records(payload)) staged.set(key, value?.slice() ?? null);
+    },
+    commit() {
+      if (staged.size > 0) commits.push(staged);
+      staged = new Map();
+    },
+  };
+}
+
+/** Collects what there is after the last commit. */
+function collector(all: Changes): { data(payload: Uint8Array): void; commit(): void } {
+  const commits: Changes[] = [];
+  const { data, commit } = batches(commits);
+  return {
+    data,
+    commit() {
+      commit();
+      for (const [key, value] of commits.pop() ?? []) {
+        if (value === null) all.delete(key);
+        else all.set(key, value);
+      }
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/** Work in slices: the event loop is let in between them. */
+import { setImmediate } from "node:timers";
+import { crc32 } from "#js/storage/crc32.js";
+
+/** How long work may hold the event loop before it lets others in. */
+const SLICE_MS = 8;
+/** What is summed up in about a millisecond or two. */
+const SUM_BYTES = 1024 * 1024;
+
+/** Others have had their turn when this resolves. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Says when a slice is over. Other work between two slices counts, which does no harm. */
+export class Slice {
+  #began: number = performance.now();
+
+  get over(): boolean {
+    return performance.now() - this.#began > SLICE_MS;
+  }
+
+  async next(): Promise<void> {
+    await turn();
+    this.#began = performance.now();
+  }
+}
+
+/** `crc32`, of anything long in slices. */
+export async function crc32InSlices(bytes: Uint8Array, seed = 0): Promise<number> {
+  let sum = seed;
+  const slice = new Slice();
+  for (let at = 0; at < bytes.length; at += SUM_BYTES) {
+    if (slice.over) await slice.next();
+    sum = crc32(bytes.subarray(at, at + SUM_BYTES), sum);
+  }
+  return sum;
+}

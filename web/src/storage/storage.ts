@@ -1,0 +1,101 @@
+/** From the `storage` option to a store with its contents. */
+import { LOCK_WAIT_MS, openIndexedDb } from "#js/storage/indexeddb/backend.js";
+import { followIndexedDb } from "#js/storage/indexeddb/follower.js";
+import { followStore, openStore } from "#js/storage/open_store.js";
+import { TableStore } from "#js/storage/table_store.js";
+import type { Backend, Follower } from "#js/storage/write_behind.js";
+import { LuaStorageError, storageError } from "../errors.js";
+import type { LuaOptions } from "../options.js";
+
+/** How a storage is opened. */
+export interface OpenOptions {
+  /** What a commit has to survive: a crash of the browser (relaxed), or of the machine (strict). */
+  durability: "relaxed" | "strict";
+  /** How long to wait for the one who writes, in milliseconds; `Infinity`: as long as it takes. */
+  lockTimeout: number;
+}
+
+/** Storage in files, where the platform has any. */
+export interface FileStorage {
+  open(path: string, options: OpenOptions): Promise<Backend>;
+  follow(path: string): Promise<Follower>;
+}
+
+/** What of the options of `Lua.create` is for the storage. */
+export type StorageOptions = Pick<
+  LuaOptions,
+  "storage" | "storageLimit" | "durability" | "readOnly" | "lockTimeout" | "onProgress"
+>;
+
+let fileStorage: FileStorage | undefined;
+
+/** Says how files are opened: for the entries of platforms that have them. */
+export function setFileStorage(storage: FileStorage): void {
+  fileStorage = storage;
+}
+
+/** Opens the storage; rejects with a `LuaStorageError`. */
+export async function openStorage(options: StorageOptions): Promise<TableStore> {
+  const { storage = "memory://", storageLimit: limit, readOnly = false, onProgress } = options;
+  try {
+    if (storage === "memory://") {
+      if (readOnly) throw new LuaStorageError("name", 'there is nobody else\'s "memory://" to read');
+      return new TableStore(null, { limit });
+    }
+    const progress = onProgress && ((loaded: number, total: number) => onProgress({ loaded, total }));
+    if (readOnly) return await followStore(await openFollower(storage), progress);
+    const store = await openStore(await openBackend(storage, options), { limit }, progress);
+    flushWhenHidden(store);
+    return store;
+  } catch (error) {
+    throw storageError(error);
+  }
+}
+
+/** A page in the background may never run again: what is still waiting (a commit that failed) is tried once more. */
+function flushWhenHidden(store: TableStore): void {
+  const page = globalThis.document as Document | undefined;
+  if (page === undefined) return;
+  const flush = () => {
+    // Its failure is told by the event.
+    if (page.visibilityState === "hidden") store.flush().catch(() => {});
+  };
+  page.addEventListener("visibilitychange", flush);
+  globalThis.addEventListener("pagehide", flush);
+  store.closing = () => {
+    page.removeEventListener("visibilitychange", flush);
+    globalThis.removeEventListener("pagehide", flush);
+  };
+}
+
+function openBackend(storage: string | Backend, options: StorageOptions): Promise<Backend> | Backend {
+  if (typeof storage !== "string") return storage;
+  const { durability = "relaxed", lockTimeout = LOCK_WAIT_MS } = options;
+  const [scheme, name] = split(storage);
+  if (scheme === "idb") return openIndexedDb(name, { durability, lockTimeout });
+  return files(storage, scheme).open(name, { durability, lockTimeout });
+}
+
+function openFollower(storage: string | Backend): Promise<Follower> {
+  if (typeof storage !== "string") {
+    throw new LuaStorageError("name", "a storage object cannot be opened with readOnly");
+  }
+  const [scheme, name] = split(storage);
+  return scheme === "idb" ? followIndexedDb(name) : files(storage, scheme).follow(name);
+}
+
+function files(address: string, scheme: string): FileStorage {
+  if (scheme !== "file") {
+    const known = '"memory://", "idb://NAME", "file:PATH" or a storage object';
+    throw new LuaStorageError("name", `"${address}" is no storage; use ${known}`);
+  }
+  if (fileStorage === undefined) throw new LuaStorageError("unavailable", "there are no files here; use idb://NAME");
+  return fileStorage;
+}
+
+/** `scheme://name` or `scheme:name`. */
+function split(address: string): [string, string] {
+  const colon = address.indexOf(":");
+  const name = address.slice(colon + 1);
+  return [address.slice(0, Math.max(colon, 0)), name.startsWith("//") ? name.slice(2) : name];
+}

@@ -1,0 +1,124 @@
+/** Functions that run side by side for one that waits: what is behind `async.all` and `async.race` (docs/codec.md section 5: run). */
+import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
+import { handleOf, type LuaFunction } from "../host/handles.js";
+import type { Plan } from "../snapshot/meta.js";
+import { Operation } from "../codec/tags.js";
+import { Task, hooked, type TaskOwner } from "./tasks.js";
+import type { LuaValue, Realm } from "../codec/values.js";
+
+/** A group of functions. It is over when all have ended, or one has returned true. */
+export class Group {
+  /** The place of the one that returned true, from 1 on; or undefined. What they still do is cancelled by then. */
+  readonly promise: Promise<number | undefined>;
+  readonly #vm: Realm & TaskOwner;
+  readonly #caller: Task | undefined;
+  #resolve!: (place: number | undefined) => void;
+  #reject!: (error: unknown) => void;
+  #stopped = false;
+  #count = 0;
+  /** The place of the one that has ended it, from 1 on; the caller may not have heard of it yet. */
+  #first: number | undefined;
+  /** Those that have not begun. */
+  #functions: readonly object[] | undefined;
+  /** By their places, those that have begun and not ended. */
+  readonly #tasks = new Map<number, Task>();
+
+  /** A group for `caller`, which waits for it. */
+  constructor(vm: Realm & TaskOwner, caller: Task | undefined) {
+    this.#vm = vm;
+    this.#caller = caller;
+    const over = new Promise<number | undefined>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.promise = hooked(
+      over.finally(() => this.#stop()),
+      { cancel: () => this.#stop(), plan: () => this.#plan() },
+    );
+  }
+
+  /** Runs the functions, and disposes of them at the end. `soon`: when the job that runs now is over. */
+  start(functions: readonly object[], soon: (work: () => void) => void = queueMicrotask): this {
+    this.#functions = functions;
+    const dispose = () => {
+      try {
+        for (const fn of functions) (fn as Partial<LuaFunction>).dispose?.();
+      } catch {
+        // It has died of this: the next call says so.
+      }
+    };
+    this.promise.then(dispose, dispose);
+    // Not before the one who calls is suspended: each function runs from the top, as any task.
+    soon(() => this.#begin(functions));
+    return this;
+  }
+
+  /** Takes over those of `count` functions that wait in a memory that was woken up. */
+  wake(
+    { count, first }: { readonly count: number; readonly first?: number | undefined },
+    members: Iterable<readonly [place: number, task: Task]>,
+  ): this {
+    this.#count = count;
+    if (first !== undefined) this.#end(first);
+    for (const [place, task] of members) this.#tasks.set(place, task);
+    for (const [place, task] of [...this.#tasks]) this.#follow(place, task);
+    this.#check();
+    return this;
+  }
+
+  #begin(functions: readonly object[]): void {
+    this.#functions = undefined;
+    if (this.#stopped) return this.#resolve(undefined);
+    this.#count = functions.length;
+    const tasks = functions.map(() => new Task(this.#vm, this.#caller?.budget));
+    tasks.forEach((task, place) => this.#tasks.set(place, task));
+    tasks.forEach((task, place) => {
+      this.#follow(place, task.start(Operation.startHandle, [handleOf(functions[place] as object, this.#vm).handle]));
+    });
+    this.#check();
+  }
+
+  #follow(place: number, task: Task): void {
+    const ended = ([first]: LuaValue[]) => {
+      this.#tasks.delete(place);
+      if (first === true) this.#end(place + 1);
+      else this.#check();
+    };
+    task.results.then(ended, (error: unknown) => {
+      // An end that nothing catches is one for the caller, too.
+      const final = error instanceof LuaTimeoutError || error instanceof LuaInterruptError;
+      if (final && !this.#stopped) this.#caller?.cancel(() => error);
+      this.#reject(error);
+    });
+  }
+
+  #end(first: number): void {
+    this.#first ??= first;
+    this.#resolve(first);
+  }
+
+  #check(): void {
+    if (this.#tasks.size === 0) this.#resolve(undefined);
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    for (const task of this.#tasks.values()) {
+      task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }));
+    }
+  }
+
+  #plan(): Plan {
+    if (this.#functions !== undefined) {
+      return { start: this.#functions.map((fn) => handleOf(fn, this.#vm).handle) };
+    }
+    const run: [place: number, task: number][] = [];
+    let first = this.#first;
+    for (const [place, { number, ended }] of this.#tasks) {
+      if (number !== undefined) run.push([place, number]);
+      // It has ended just now, and we have not been told yet.
+      if (ended?.[0] === true) first ??= place + 1;
+    }
+    return { run, count: this.#count, first };
+  }
+}

@@ -240,9 +240,9 @@ fn every_allocation_fails(refused: usize) {
         let before = used(&mut lua);
         for passed in 0.. {
             let place = format!("{name}, allocation {passed}");
-            lua.context().memory.starve(passed, refused);
+            lua.context().memory.fail_allocations(passed, refused);
             let ended = run(&mut lua);
-            let refused_any = lua.context().memory.feed();
+            let refused_any = lua.context().memory.reset_failures();
             match ended {
                 Ok(values) => assert!(values == expected || name.ends_with("{}"), "{place}: {values:?}"),
                 Err(error) => {
@@ -298,9 +298,9 @@ fn transactions_are_all_or_nothing() {
                      assert(keep, 'not kept') end) end";
                 eval(&mut lua, source).expect("runs");
                 let before = contents(&mut lua);
-                lua.context().memory.starve(passed, refused);
+                lua.context().memory.fail_allocations(passed, refused);
                 let ended = lua.call::<()>("run", keeps);
-                let refused_any = lua.context().memory.feed();
+                let refused_any = lua.context().memory.reset_failures();
                 let place = format!("{refused} refused after {passed}, {keeps}: {ended:?}");
                 let after = contents(&mut lua);
                 if ended.is_err() {

@@ -29,7 +29,7 @@ pub(crate) struct Memory {
     ceiling: Cell<usize>,
     /// Growing allocations that tests let pass, and how many after those are refused.
     #[cfg(test)]
-    starved: Cell<Option<(usize, usize)>>,
+    failing: Cell<Option<(usize, usize)>>,
     #[cfg(test)]
     refused: Cell<bool>,
 }
@@ -53,7 +53,7 @@ impl Memory {
             capacity: Cell::new(capacity),
             ceiling: Cell::new(capacity),
             #[cfg(test)]
-            starved: Cell::new(None),
+            failing: Cell::new(None),
             #[cfg(test)]
             refused: Cell::new(false),
         }
@@ -80,28 +80,28 @@ impl Memory {
         self.for_host();
     }
 
-    /// Lets so many growing allocations pass, and refuses the next `refused` ones.
+    /// Lets `passed` growing allocations succeed, and refuses the `refused` ones after them.
     #[cfg(test)]
-    pub(crate) fn starve(&self, passed: usize, refused: usize) {
-        self.starved.set(Some((passed, refused)));
+    pub(crate) fn fail_allocations(&self, passed: usize, refused: usize) {
+        self.failing.set(Some((passed, refused)));
     }
 
-    /// Ends that. Was any refused?
+    /// Ends `fail_allocations`, and says whether it refused any.
     #[cfg(test)]
-    pub(crate) fn feed(&self) -> bool {
-        self.starved.set(None);
+    pub(crate) fn reset_failures(&self) -> bool {
+        self.failing.set(None);
         self.refused.replace(false)
     }
 
     #[cfg(test)]
     fn refuses(&self) -> bool {
-        let (refuses, next) = match self.starved.get() {
+        let (refuses, next) = match self.failing.get() {
             Some((0, 1)) => (true, None),
             Some((0, refused)) => (true, Some((0, refused - 1))),
             Some((passed, refused)) => (false, Some((passed - 1, refused))),
             None => (false, None),
         };
-        self.starved.set(next);
+        self.failing.set(next);
         self.refused.set(self.refused.get() || refuses);
         refuses
     }

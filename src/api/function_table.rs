@@ -8,7 +8,7 @@ use crate::error::{Error, LuaError};
 use crate::host_call::{Ended, HostFunctions, Service};
 use crate::limits::HOST_SERVICES_MAX;
 use crate::lua::Stack;
-use crate::value::{FromLua, Reader, Token, Value, decode_list, encode_list};
+use crate::value::{Decoder, FromLua, Token, Value, decode_list, encode_list};
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -233,9 +233,9 @@ impl Registry {
         if inner.values == 0 {
             return;
         }
-        let mut reader = Reader::new(list);
-        let _ = reader.count();
-        while let Ok(token) = reader.token() {
+        let mut decoder = Decoder::new(list);
+        let _ = decoder.count();
+        while let Ok(token) = decoder.token() {
             if let Token::HostFunction { id, .. } = token
                 && let Some(Entry { uses: Some(uses), .. }) = inner.functions.get_mut(&id)
             {

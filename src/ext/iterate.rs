@@ -8,7 +8,7 @@ use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::marshal::push_value;
 use crate::state::context::context;
 use crate::store::{Cursor, TableId};
-use crate::value::{Reader, Token};
+use crate::value::{Decoder, Token};
 use std::ffi::c_int;
 
 /// Bytes read ahead at most.
@@ -192,13 +192,13 @@ fn push_entry(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
 
 /// Bytes of the value at the front.
 fn value_len(bytes: &[u8]) -> Option<usize> {
-    let mut reader = Reader::new(bytes);
+    let mut decoder = Decoder::new(bytes);
     let mut left = 1_u64;
     while left > 0 {
         left -= 1;
-        if let Token::Table { array, pairs } = reader.token().ok()? {
+        if let Token::Table { array, pairs } = decoder.token().ok()? {
             left += u64::from(array) + 2 * u64::from(pairs);
         }
     }
-    Some(bytes.len() - reader.remaining())
+    Some(bytes.len() - decoder.remaining())
 }

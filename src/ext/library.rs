@@ -6,7 +6,7 @@ use crate::limits::NAME_BYTES_MAX;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::state::context::context;
 use crate::store::{TableId, Transaction};
-use crate::value::{Reader, Token};
+use crate::value::{Decoder, Token};
 use std::ffi::c_int;
 
 lua_function!(table = table_inner);
@@ -49,11 +49,11 @@ fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
     let names = &raw const context(stack).value;
     let status = stack.protect_held(1, |inner| {
         // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
-        let mut reader = Reader::new(unsafe { &*names });
-        let count = reader.count().unwrap_or(0);
+        let mut decoder = Decoder::new(unsafe { &*names });
+        let count = decoder.count().unwrap_or(0);
         inner.push_table(count as usize, 0);
         for index in 1..=i64::from(count) {
-            let Ok(Token::String(name)) = reader.token() else { break };
+            let Ok(Token::String(name)) = decoder.token() else { break };
             inner.push_bytes(name);
             inner.raw_set_index(-2, index);
         }

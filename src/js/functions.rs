@@ -3,7 +3,7 @@
 use super::{exports, imports};
 use crate::host_call::{Ended, HostFunctions, Service};
 use crate::lua::Stack;
-use crate::value::{Reader, Token};
+use crate::value::{Decoder, Token};
 use std::any::Any;
 
 /// Room offered at first for results; more only when the answer says so.
@@ -55,8 +55,8 @@ fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> Ended {
 pub(super) fn input() -> Result<Option<Vec<u8>>, String> {
     let mut results = Vec::new();
     let ended = ask(Service::Input as u32, &[0; 4], false, &mut results);
-    let mut reader = Reader::new(&results);
-    let value = if reader.count().is_ok_and(|count| count > 0) { reader.token().ok() } else { None };
+    let mut decoder = Decoder::new(&results);
+    let value = if decoder.count().is_ok_and(|count| count > 0) { decoder.token().ok() } else { None };
     match (ended, value) {
         (Ended::Results, Some(Token::String(bytes))) => Ok(Some(bytes.to_vec())),
         (Ended::Results, _) => Ok(None),

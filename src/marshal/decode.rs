@@ -3,7 +3,7 @@
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{Held, Stack, Status, Thrown, raw};
 use crate::state::context::context;
-use crate::value::{FormatError, Reader, Tag, Token};
+use crate::value::{Decoder, FormatError, Tag, Token};
 use crate::{ext, host_call};
 use std::ffi::c_int;
 
@@ -12,16 +12,16 @@ use std::ffi::c_int;
 /// A scalar is copied before anything else can run. A table is made bit by bit, and each allocation could run a finalizer
 /// that uses the same buffer: so none runs until it is whole.
 pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
-    let mut reader = Reader::new(bytes);
-    let token = reader.token().map_err(|error| refuse(stack, error))?;
+    let mut decoder = Decoder::new(bytes);
+    let token = decoder.token().map_err(|error| refuse(stack, error))?;
     if let Token::Nil | Token::Boolean(_) | Token::Integer(_) | Token::Float(_) | Token::String(_) = token {
-        reader.finish().map_err(|error| refuse(stack, error))?;
+        decoder.finish().map_err(|error| refuse(stack, error))?;
         return push_scalar(stack, token).map(drop);
     }
     let status = stack.protect_held(1, |inner| {
         inner.push_nil();
-        let reader = Reader::new(bytes);
-        let mut decoder = Decoder { stack: inner, reader, tables: inner.top(), count: 0, host: None };
+        let input = Decoder::new(bytes);
+        let mut decoder = StackDecoder { stack: inner, input, tables: inner.top(), count: 0, host: None };
         decoder.value(0)?;
         decoder.finish()
     });
@@ -37,14 +37,14 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
     let before = stack.top();
     let mut given = 0;
     let status = stack.protect_held(raw::LUA_MULTRET, |inner| {
-        let mut reader = Reader::new(bytes);
-        let count = reader.count().map_err(|error| refuse(inner, error))?;
+        let mut input = Decoder::new(bytes);
+        let count = input.count().map_err(|error| refuse(inner, error))?;
         if !inner.has_room((count as c_int).saturating_add(8)) {
             return Err(refuse(inner, FormatError::OutOfMemory));
         }
         inner.push_nil();
         let tables = inner.top();
-        let mut decoder = Decoder { stack: inner, reader, tables, count: 0, host: Some(&mut given) };
+        let mut decoder = StackDecoder { stack: inner, input, tables, count: 0, host: Some(&mut given) };
         for _ in 0..count {
             decoder.value(0)?;
         }
@@ -60,9 +60,9 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
 /// The host has counted every value of its own in a list; those after the first `given` have not become values of Lua.
 #[cold]
 fn give_back(stack: Stack, bytes: &[u8], given: usize) {
-    let mut reader = Reader::new(bytes);
-    let _ = reader.count();
-    let ids = std::iter::from_fn(|| reader.token().ok()).filter_map(|token| match token {
+    let mut decoder = Decoder::new(bytes);
+    let _ = decoder.count();
+    let ids = std::iter::from_fn(|| decoder.token().ok()).filter_map(|token| match token {
         Token::HostFunction { id, .. } | Token::HostObject { id, .. } => Some(id),
         _ => None,
     });
@@ -77,10 +77,10 @@ const NUMBERS_MAX: u32 = 8;
 /// Pushes a short list of numbers, booleans and nils; None (and nothing) for any other. `[-0, +(count|0), -]`
 #[inline]
 fn push_numbers(stack: Stack, bytes: &[u8]) -> Option<c_int> {
-    let mut reader = Reader::new(bytes);
-    let count = reader.count().ok().filter(|&count| count <= NUMBERS_MAX)? as c_int;
+    let mut decoder = Decoder::new(bytes);
+    let count = decoder.count().ok().filter(|&count| count <= NUMBERS_MAX)? as c_int;
     for pushed in 0..count {
-        match reader.token() {
+        match decoder.token() {
             Ok(Token::Integer(value)) => stack.push_integer(value),
             Ok(Token::Float(value)) => stack.push_number(value),
             Ok(Token::Boolean(value)) => stack.push_boolean(value),
@@ -91,16 +91,16 @@ fn push_numbers(stack: Stack, bytes: &[u8]) -> Option<c_int> {
             }
         }
     }
-    if reader.remaining() > 0 {
+    if decoder.remaining() > 0 {
         stack.pop(count);
         return None;
     }
     Some(count)
 }
 
-struct Decoder<'a> {
+struct StackDecoder<'a> {
     stack: Stack,
-    reader: Reader<'a>,
+    input: Decoder<'a>,
     /// Index of the message's one table, or of a Lua table that holds its tables by number.
     tables: c_int,
     count: u32,
@@ -108,7 +108,7 @@ struct Decoder<'a> {
     host: Option<&'a mut usize>,
 }
 
-impl Decoder<'_> {
+impl StackDecoder<'_> {
     /// One more of the host's own values, if they may be here.
     fn is_of_host(&mut self) -> bool {
         self.host.as_mut().map(|given| **given += 1).is_some()
@@ -116,12 +116,12 @@ impl Decoder<'_> {
 
     fn finish(self) -> Result<(), Thrown> {
         self.stack.remove(self.tables);
-        self.reader.finish().map_err(|error| refuse(self.stack, error))
+        self.input.finish().map_err(|error| refuse(self.stack, error))
     }
 
     fn value(&mut self, depth: usize) -> Result<(), Thrown> {
         let stack = self.stack;
-        let token = self.reader.token().map_err(|error| refuse(stack, error))?;
+        let token = self.input.token().map_err(|error| refuse(stack, error))?;
         if push_scalar(stack, token)? {
             return Ok(());
         }
@@ -173,8 +173,8 @@ impl Decoder<'_> {
         let mut filled = 0;
         while filled < array {
             // As many as need no memory at once, then the one that does.
-            let (more, taken) = stack.fill(table, filled + 1, array - filled, self.reader.rest());
-            self.reader.skip(taken);
+            let (more, taken) = stack.fill(table, filled + 1, array - filled, self.input.rest());
+            self.input.skip(taken);
             filled += more;
             if filled < array {
                 self.entry(depth)?;
@@ -184,8 +184,8 @@ impl Decoder<'_> {
         }
         let mut filled = 0;
         while filled < pairs {
-            let (more, taken) = stack.fill_pairs(table, pairs - filled, self.reader.rest());
-            self.reader.skip(taken);
+            let (more, taken) = stack.fill_pairs(table, pairs - filled, self.input.rest());
+            self.input.skip(taken);
             filled += more;
             if filled < pairs {
                 self.pair(table, depth)?;

@@ -5,7 +5,7 @@ use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{Held, Stack, Status, Step, Walk, raw};
 use crate::state::context::context;
 use crate::value::number_map::NumberMap;
-use crate::value::{FormatError, Writer};
+use crate::value::{Encoder, FormatError};
 use crate::{ext, host_call};
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -60,34 +60,34 @@ impl Unfit {
 /// Appends the list of the top `count` values. `[-0, +0, -]`
 pub(crate) fn encode_list(stack: Stack, count: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
     let first = stack.top() - count + 1;
-    let mut encoder = Encoder::new(stack, out, true);
-    encoder.writer.u32(count as u32)?;
+    let mut encoder = StackEncoder::new(stack, out, true);
+    encoder.out.u32(count as u32)?;
     (first..first + count).try_for_each(|index| encoder.value(index, 0))
 }
 
 /// Appends one value for a store: without handles. `[-0, +0, -]`
 pub(crate) fn encode_value(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
-    Encoder::new(stack, out, false).value(stack.absolute(index), 0)
+    StackEncoder::new(stack, out, false).value(stack.absolute(index), 0)
 }
 
 /// Appends a key in its one form: a float that equals an integer is that integer. `[-0, +0, -]`
 #[inline]
 pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
-    let mut writer = Writer::new(out);
+    let mut encoder = Encoder::new(out);
     match stack.type_of(index) {
         raw::LUA_TSTRING => {
             // SAFETY: the string stays at `index` while it is copied.
             let bytes = unsafe { stack.bytes(index) }.unwrap_or_default();
-            writer.string(bytes)?;
+            encoder.string(bytes)?;
         }
         raw::LUA_TNUMBER => match stack.integer(index) {
-            Some(integer) => writer.integer(integer)?,
+            Some(integer) => encoder.integer(integer)?,
             None => match stack.number(index) {
-                Some(number) if !number.is_nan() => writer.float(number)?,
+                Some(number) if !number.is_nan() => encoder.float(number)?,
                 _ => return Err(Unfit::NanKey),
             },
         },
-        raw::LUA_TBOOLEAN => writer.boolean(stack.boolean(index))?,
+        raw::LUA_TBOOLEAN => encoder.boolean(stack.boolean(index))?,
         raw::LUA_TNIL | raw::LUA_TNONE => return Err(Unfit::NilKey),
         _ => return Err(Unfit::Type(stack.type_name(index))),
     }
@@ -109,33 +109,33 @@ fn is_json_marker(stack: Stack) -> bool {
     !more && matches!(entry, (Some(b"__jsontype"), Some(b"array" | b"object")))
 }
 
-struct Encoder<'a> {
+struct StackEncoder<'a> {
     stack: Stack,
-    writer: Writer<'a>,
+    out: Encoder<'a>,
     /// May values that only this VM can resolve travel?
     handles: bool,
     /// Address of a table to its number in this message.
     seen: NumberMap<usize, u32>,
 }
 
-impl<'a> Encoder<'a> {
+impl<'a> StackEncoder<'a> {
     fn new(stack: Stack, out: &'a mut Vec<u8>, handles: bool) -> Self {
-        Encoder { stack, writer: Writer::new(out), handles, seen: NumberMap::default() }
+        StackEncoder { stack, out: Encoder::new(out), handles, seen: NumberMap::default() }
     }
 
     fn value(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
         let stack = self.stack;
         match stack.type_of(index) {
-            raw::LUA_TNIL | raw::LUA_TNONE => self.writer.nil()?,
-            raw::LUA_TBOOLEAN => self.writer.boolean(stack.boolean(index))?,
+            raw::LUA_TNIL | raw::LUA_TNONE => self.out.nil()?,
+            raw::LUA_TBOOLEAN => self.out.boolean(stack.boolean(index))?,
             raw::LUA_TNUMBER if stack.is_integer(index) => {
-                self.writer.integer(stack.integer(index).unwrap_or_default())?;
+                self.out.integer(stack.integer(index).unwrap_or_default())?;
             }
-            raw::LUA_TNUMBER => self.writer.float(stack.number(index).unwrap_or_default())?,
+            raw::LUA_TNUMBER => self.out.float(stack.number(index).unwrap_or_default())?,
             raw::LUA_TSTRING => {
                 // SAFETY: the string stays at `index` while it is copied.
                 let bytes = unsafe { stack.bytes(index) }.unwrap_or_default();
-                self.writer.string(bytes)?;
+                self.out.string(bytes)?;
             }
             raw::LUA_TTABLE => self.table(index, depth)?,
             raw::LUA_TLIGHTUSERDATA if !self.handles && stack.userdata(index).is_null() => {
@@ -144,18 +144,18 @@ impl<'a> Encoder<'a> {
             _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
             raw::LUA_TFUNCTION => {
                 if let Some(id) = host_call::function_id(stack, index) {
-                    return Ok(self.writer.host_function(id, b"")?);
+                    return Ok(self.out.host_function(id, b"")?);
                 }
                 let handle = self.handle(index)?;
-                self.writer.function(handle)?;
+                self.out.function(handle)?;
             }
-            raw::LUA_TLIGHTUSERDATA if stack.userdata(index).is_null() => self.writer.null()?,
+            raw::LUA_TLIGHTUSERDATA if stack.userdata(index).is_null() => self.out.null()?,
             lua_type => {
                 if let Some(id) = host_call::object_id(stack, index) {
-                    return Ok(self.writer.host_object(id, b"")?);
+                    return Ok(self.out.host_object(id, b"")?);
                 }
                 let handle = self.handle(index)?;
-                self.writer.reference(lua_type as u8, handle)?;
+                self.out.reference(lua_type as u8, handle)?;
             }
         }
         Ok(())
@@ -173,7 +173,7 @@ impl<'a> Encoder<'a> {
             if ext::push_name_of(stack, index) {
                 // SAFETY: the name lies on top until it is popped.
                 let name = unsafe { stack.bytes(-1) }.unwrap_or_default();
-                let written = self.writer.external_table(name);
+                let written = self.out.external_table(name);
                 stack.pop(1);
                 return Ok(written?);
             }
@@ -183,18 +183,18 @@ impl<'a> Encoder<'a> {
         }
         let address = stack.address(index);
         if let Some(&number) = self.seen.get(&address) {
-            return Ok(self.writer.back_reference(number)?);
+            return Ok(self.out.back_reference(number)?);
         }
         if depth >= VALUE_DEPTH_MAX {
             return Err(Unfit::Depth);
         }
         self.seen.try_reserve(1).map_err(|_| Unfit::Memory)?;
         self.seen.insert(address, self.seen.len() as u32);
-        let counts = self.writer.table(0, 0)?;
+        let counts = self.out.table(0, 0)?;
         let array = self.array_part(index, depth)?;
         let pairs = self.pairs(index, array, depth)?;
-        self.writer.patch_u32(counts, array);
-        self.writer.patch_u32(counts + 4, pairs);
+        self.out.patch_u32(counts, array);
+        self.out.patch_u32(counts + 4, pairs);
         Ok(())
     }
 
@@ -236,17 +236,17 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// One step of a walk, into the writer's room; more room, when there was none for the next entry.
+    /// One step of a walk, into the encoder's room; more room, when there was none for the next entry.
     fn step(
         &mut self,
         walk: &mut Walk,
         step: impl FnOnce(&mut Walk, &mut [MaybeUninit<u8>]) -> Step,
     ) -> Result<Step, Unfit> {
-        let ended = step(walk, self.writer.room(0)?);
+        let ended = step(walk, self.out.room(0)?);
         // SAFETY: the step says how much it wrote.
-        unsafe { self.writer.written(walk.written) };
+        unsafe { self.out.written(walk.written) };
         if ended == Step::Full {
-            self.writer.room(walk.needed.max(ROOM_BYTES))?;
+            self.out.room(walk.needed.max(ROOM_BYTES))?;
         }
         Ok(ended)
     }

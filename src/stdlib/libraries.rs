@@ -4,7 +4,7 @@
 
 use super::{package, prelude};
 use crate::lua::{Stack, raw};
-use crate::value::{FormatError, Reader, Token};
+use crate::value::{Decoder, FormatError, Token};
 
 /// Their names. What is not here is the base library, which stays: `load` belongs to it.
 const NAMES: [&[u8]; 14] = [
@@ -26,15 +26,15 @@ const NAMES: [&[u8]; 14] = [
 
 /// What is wrong with a list of names of libraries: the first that is none (not a string: empty), or its bytes.
 pub(crate) fn unknown(list: &[u8]) -> Result<Option<&[u8]>, FormatError> {
-    let mut reader = Reader::new(list);
-    for _ in 0..reader.count()? {
-        match reader.token()? {
+    let mut decoder = Decoder::new(list);
+    for _ in 0..decoder.count()? {
+        match decoder.token()? {
             Token::String(name) if NAMES.contains(&name) => {}
             Token::String(name) => return Ok(Some(name)),
             _ => return Ok(Some(b"")),
         }
     }
-    reader.finish()?;
+    decoder.finish()?;
     Ok(None)
 }
 
@@ -48,9 +48,9 @@ pub(crate) fn keep(stack: Stack, list: &[u8]) {
 }
 
 fn holds(list: &[u8], name: &[u8]) -> bool {
-    let mut reader = Reader::new(list);
-    let count = reader.count().unwrap_or(0);
-    (0..count).any(|_| matches!(reader.token(), Ok(Token::String(other)) if other == name))
+    let mut decoder = Decoder::new(list);
+    let count = decoder.count().unwrap_or(0);
+    (0..count).any(|_| matches!(decoder.token(), Ok(Token::String(other)) if other == name))
 }
 
 fn take_away(stack: Stack, name: &[u8]) {

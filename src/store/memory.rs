@@ -2,7 +2,7 @@
 
 use super::{Cursor, StoreError, TableId, TableStore, Transaction};
 use crate::limits::NAME_BYTES_MAX;
-use crate::value::Writer;
+use crate::value::Encoder;
 use std::collections::{BTreeMap, HashMap};
 
 /// Keeps external tables in memory, as long as it lives itself.
@@ -191,10 +191,10 @@ impl TableStore for MemoryStore {
     }
 
     fn names(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let mut writer = Writer::new(out);
-        writer.u32(self.tables.len() as u32).map_err(|_| StoreError::OutOfMemory)?;
+        let mut encoder = Encoder::new(out);
+        encoder.u32(self.tables.len() as u32).map_err(|_| StoreError::OutOfMemory)?;
         let mut names = self.tables.values().map(|contents| &contents.name);
-        names.try_for_each(|name| writer.string(name).map_err(|_| StoreError::OutOfMemory))
+        names.try_for_each(|name| encoder.string(name).map_err(|_| StoreError::OutOfMemory))
     }
 
     fn transaction(&mut self, what: Transaction) -> Result<(), StoreError> {

@@ -1,19 +1,19 @@
 //! `Value` to bytes and back.
 
-use super::format::{FormatError, Reader, Token, Writer};
+use super::format::{Decoder, Encoder, FormatError, Token};
 use super::tree::{Table, TableData, Value};
 use crate::limits::VALUE_DEPTH_MAX;
 use std::collections::HashMap;
 
 /// Appends one value, as a message of its own.
 pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<(), FormatError> {
-    Encoder { writer: Writer::new(out), seen: HashMap::new() }.value(value, 0)
+    TreeEncoder { out: Encoder::new(out), seen: HashMap::new() }.value(value, 0)
 }
 
 /// Appends a list: a count, then the values; shared tables stay shared across it.
 pub fn encode_list(values: &[Value], out: &mut Vec<u8>) -> Result<(), FormatError> {
-    let mut encoder = Encoder { writer: Writer::new(out), seen: HashMap::new() };
-    encoder.writer.u32(u32::try_from(values.len()).map_err(|_| FormatError::OutOfMemory)?)?;
+    let mut encoder = TreeEncoder { out: Encoder::new(out), seen: HashMap::new() };
+    encoder.out.u32(u32::try_from(values.len()).map_err(|_| FormatError::OutOfMemory)?)?;
     values.iter().try_for_each(|value| encoder.value(value, 0))
 }
 
@@ -25,17 +25,17 @@ pub fn decode_value(bytes: &[u8]) -> Result<Value, FormatError> {
 /// Reads a list; nothing may be left over.
 pub fn decode_list(bytes: &[u8]) -> Result<Vec<Value>, FormatError> {
     decode(bytes, |decoder| {
-        let count = decoder.reader.count()?;
+        let count = decoder.input.count()?;
         (0..count).map(|_| decoder.value(0)).collect()
     })
 }
 
 fn decode<'a, T>(
     bytes: &'a [u8],
-    read: impl FnOnce(&mut Decoder<'a>) -> Result<T, FormatError>,
+    read: impl FnOnce(&mut TreeDecoder<'a>) -> Result<T, FormatError>,
 ) -> Result<T, FormatError> {
-    let mut decoder = Decoder { reader: Reader::new(bytes), tables: Vec::new() };
-    let result = read(&mut decoder).and_then(|value| decoder.reader.clone().finish().map(|()| value));
+    let mut decoder = TreeDecoder { input: Decoder::new(bytes), tables: Vec::new() };
+    let result = read(&mut decoder).and_then(|value| decoder.input.clone().finish().map(|()| value));
     if result.is_err() {
         // Nobody gets these, so nobody could take their cycles apart.
         decoder.tables.iter().for_each(Table::dismantle);
@@ -43,33 +43,33 @@ fn decode<'a, T>(
     result
 }
 
-struct Encoder<'a> {
-    writer: Writer<'a>,
+struct TreeEncoder<'a> {
+    out: Encoder<'a>,
     /// Address of a table to its number in this message.
     seen: HashMap<usize, u32>,
 }
 
-impl Encoder<'_> {
+impl TreeEncoder<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), FormatError> {
         match value {
-            Value::Nil => self.writer.nil(),
-            Value::Boolean(b) => self.writer.boolean(*b),
-            Value::Integer(i) => self.writer.integer(*i),
-            Value::Float(n) => self.writer.float(*n),
-            Value::String(bytes) => self.writer.string(bytes),
+            Value::Nil => self.out.nil(),
+            Value::Boolean(b) => self.out.boolean(*b),
+            Value::Integer(i) => self.out.integer(*i),
+            Value::Float(n) => self.out.float(*n),
+            Value::String(bytes) => self.out.string(bytes),
             Value::Table(table) => self.table(table, depth),
-            Value::ExternalTable(name) => self.writer.external_table(name),
-            Value::Function(handle) => self.writer.function(*handle),
-            Value::Reference { lua_type, handle } => self.writer.reference(*lua_type, *handle),
-            Value::HostFunction { id, name } => self.writer.host_function(*id, name),
-            Value::HostObject { id, label } => self.writer.host_object(*id, label),
-            Value::Null => self.writer.null(),
+            Value::ExternalTable(name) => self.out.external_table(name),
+            Value::Function(handle) => self.out.function(*handle),
+            Value::Reference { lua_type, handle } => self.out.reference(*lua_type, *handle),
+            Value::HostFunction { id, name } => self.out.host_function(*id, name),
+            Value::HostObject { id, label } => self.out.host_object(*id, label),
+            Value::Null => self.out.null(),
         }
     }
 
     fn table(&mut self, table: &Table, depth: usize) -> Result<(), FormatError> {
         if let Some(&number) = self.seen.get(&table.address()) {
-            return self.writer.back_reference(number);
+            return self.out.back_reference(number);
         }
         if depth >= VALUE_DEPTH_MAX {
             return Err(FormatError::TooDeep);
@@ -77,7 +77,7 @@ impl Encoder<'_> {
         self.seen.insert(table.address(), self.seen.len() as u32);
         table.with(|data| {
             let count = |n: usize| u32::try_from(n).map_err(|_| FormatError::OutOfMemory);
-            self.writer.table(count(data.array.len())?, count(data.pairs.len())?)?;
+            self.out.table(count(data.array.len())?, count(data.pairs.len())?)?;
             for value in &data.array {
                 self.entry(value, depth)?;
             }
@@ -97,15 +97,15 @@ impl Encoder<'_> {
     }
 }
 
-struct Decoder<'a> {
-    reader: Reader<'a>,
+struct TreeDecoder<'a> {
+    input: Decoder<'a>,
     /// Tables by number.
     tables: Vec<Table>,
 }
 
-impl Decoder<'_> {
+impl TreeDecoder<'_> {
     fn value(&mut self, depth: usize) -> Result<Value, FormatError> {
-        Ok(match self.reader.token()? {
+        Ok(match self.input.token()? {
             Token::Nil => Value::Nil,
             Token::Boolean(b) => Value::Boolean(b),
             Token::Integer(i) => Value::Integer(i),

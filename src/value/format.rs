@@ -1,4 +1,4 @@
-//! The bytes of values: one writer and one reader, which everything else is built on.
+//! The bytes of values: one encoder and one decoder, which everything else is built on.
 //!
 //! | tag  | value          | body                                                    |
 //! |------|----------------|---------------------------------------------------------|
@@ -16,8 +16,8 @@
 //! | 0x0B | host object    | u32 id, u32 length, its label                           |
 //! | 0x0C | null           | -                                                       |
 //!
-//! The reader treats every byte as hostile: it never reads past the end, never believes a length that the remaining
-//! bytes cannot hold, and never panics. The writer allocates fallibly: a script decides how much it writes.
+//! The decoder treats every byte as hostile: it never reads past the end, never believes a length that the remaining
+//! bytes cannot hold, and never panics. The encoder allocates fallibly: a script decides how much it writes.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -119,14 +119,14 @@ impl From<TryReserveError> for FormatError {
 
 /// Reads tokens off the front of a byte slice.
 #[derive(Debug, Clone)]
-pub struct Reader<'a> {
+pub struct Decoder<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Decoder<'a> {
     /// Starts at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { rest: bytes }
+        Decoder { rest: bytes }
     }
 
     /// Bytes not read yet.
@@ -217,17 +217,17 @@ impl<'a> Reader<'a> {
 
 /// Appends values to a buffer that it borrows, so that the buffer can be reused.
 #[derive(Debug)]
-pub struct Writer<'a> {
+pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> Encoder<'a> {
     /// Appends to `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Writer { out }
+        Encoder { out }
     }
 
-    /// Bytes in the buffer, those before this writer included.
+    /// Bytes in the buffer, those before this encoder included.
     pub fn position(&self) -> usize {
         self.out.len()
     }
@@ -237,7 +237,7 @@ impl<'a> Writer<'a> {
         self.out.truncate(position);
     }
 
-    /// Room for at least `bytes` more, to be written by other means; [`Writer::written`] says how much was.
+    /// Room for at least `bytes` more, to be written by other means; [`Encoder::written`] says how much was.
     pub(crate) fn room(&mut self, bytes: usize) -> Result<&mut [MaybeUninit<u8>], FormatError> {
         self.out.try_reserve(bytes)?;
         Ok(self.out.spare_capacity_mut())
@@ -250,7 +250,7 @@ impl<'a> Writer<'a> {
         unsafe { self.out.set_len(self.out.len() + bytes) };
     }
 
-    /// A count, to be overwritten by [`Writer::patch_u32`] when it is known.
+    /// A count, to be overwritten by [`Encoder::patch_u32`] when it is known.
     pub fn u32(&mut self, n: u32) -> Result<(), FormatError> {
         self.put(&n.to_le_bytes())
     }

@@ -3,7 +3,7 @@
 pub use self::codec::{decode_list, decode_value, encode_list, encode_value};
 pub use self::convert::{Bytes, FromLua, IntoLua};
 pub use self::convert_error::ConvertError;
-pub use self::format::{FormatError, Reader, Tag, Token, Writer};
+pub use self::format::{Decoder, Encoder, FormatError, Tag, Token};
 pub use self::multi::{FromLuaMulti, IntoLuaMulti, Variadic};
 #[cfg(feature = "serde")]
 pub use self::serde::{from_value, to_value};

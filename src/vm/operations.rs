@@ -3,7 +3,7 @@
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
 use crate::lua::{Held, Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
-use crate::value::{Reader, Token};
+use crate::value::{Decoder, Token};
 use crate::vm::task;
 use crate::{host_call, marshal, stdlib};
 use std::ffi::c_int;
@@ -202,8 +202,8 @@ pub(crate) fn global_keys(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
 }
 
 pub(crate) fn gc(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
-    let mut reader = Reader::new(input.get(4..).unwrap_or_default());
-    let Ok(Token::String(mode)) = reader.token() else { return Err(usage(stack, b"gc takes a mode")) };
+    let mut decoder = Decoder::new(input.get(4..).unwrap_or_default());
+    let Ok(Token::String(mode)) = decoder.token() else { return Err(usage(stack, b"gc takes a mode")) };
     match mode {
         b"collect" | b"step" | b"stop" | b"restart" | b"incremental" | b"generational" => {}
         _ => return Err(usage(stack, b"unknown gc mode")),

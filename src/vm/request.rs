@@ -10,7 +10,7 @@ use crate::marshal::{self, Unfit};
 use crate::state::context::{Failure, context};
 use crate::state::error_record::{describe, handle_error, set};
 use crate::state::meter::{Allowance, Ends, Trip};
-use crate::value::{Reader, Token, Writer};
+use crate::value::{Decoder, Encoder, Token};
 use crate::vm::operations::{self, Body, Operation};
 use crate::{host_call, stdlib};
 use std::ffi::{CStr, c_int};
@@ -160,9 +160,9 @@ impl Vm {
     #[inline(never)]
     #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are for ever")]
     fn request_limit(&mut self, frame: Frame, input: &[u8]) -> Outcome {
-        let mut reader = Reader::new(input);
+        let mut decoder = Decoder::new(input);
         let (Ok(3), Ok(Token::Boolean(usual)), Ok(timeout), Ok(fuel)) =
-            (reader.count(), reader.token(), reader.token(), reader.token())
+            (decoder.count(), decoder.token(), decoder.token(), decoder.token())
         else {
             return self.refuse(frame, Outcome::Usage, b"limit takes a boolean, milliseconds and ticks");
         };
@@ -454,11 +454,11 @@ impl Vm {
     fn write_record(&mut self, outcome: Outcome, message: &[u8]) -> Outcome {
         let out = &mut self.context_mut().reply;
         out.clear();
-        let mut writer = Writer::new(out);
-        let written = writer
+        let mut encoder = Encoder::new(out);
+        let written = encoder
             .u32(RECORD_FIELDS)
-            .and_then(|()| writer.string(message))
-            .and_then(|()| (1..RECORD_FIELDS).try_for_each(|_| writer.nil()));
+            .and_then(|()| encoder.string(message))
+            .and_then(|()| (1..RECORD_FIELDS).try_for_each(|_| encoder.nil()));
         // The shell reserves room for this at its start; a bare status is what is left without it.
         if written.is_err() {
             out.clear();
@@ -474,29 +474,29 @@ const RECORD_FIELDS: u32 = 6;
 fn failure_record(out: &mut Vec<u8>, stack: Stack, number: Option<u32>) -> Result<(), Unfit> {
     out.clear();
     let failure = &context(stack).failure;
-    let mut writer = Writer::new(out);
-    writer.u32(RECORD_FIELDS)?;
-    writer.string(&failure.message)?;
+    let mut encoder = Encoder::new(out);
+    encoder.u32(RECORD_FIELDS)?;
+    encoder.string(&failure.message)?;
     for text in [&failure.traceback, &failure.chunk] {
-        if text.is_empty() { writer.nil()? } else { writer.string(text)? }
+        if text.is_empty() { encoder.nil()? } else { encoder.string(text)? }
     }
     match failure.line {
-        Some(line) => writer.integer(i64::from(line))?,
-        None => writer.nil()?,
+        Some(line) => encoder.integer(i64::from(line))?,
+        None => encoder.nil()?,
     }
     // The value goes through a list of its own, because that may hold tables and handles.
     let mut value = Vec::new();
     if let Some(trip) = context(stack).meter.tripped() {
-        Writer::new(out).string(trip.word())?;
+        Encoder::new(out).string(trip.word())?;
     } else if marshal::encode_list(stack, 1, &mut value).is_ok() {
         out.try_reserve(value.len()).map_err(|_| Unfit::Memory)?;
         out.extend_from_slice(&value[4..]);
     } else {
-        Writer::new(out).nil()?;
+        Encoder::new(out).nil()?;
     }
     match number {
-        Some(number) => Ok(Writer::new(out).integer(i64::from(number))?),
-        None => Ok(Writer::new(out).nil()?),
+        Some(number) => Ok(Encoder::new(out).integer(i64::from(number))?),
+        None => Ok(Encoder::new(out).nil()?),
     }
 }
 
@@ -508,13 +508,13 @@ fn is_chunk_name(name: &[u8]) -> bool {
 
 /// A list of exactly two strings.
 fn two_strings(input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut reader = Reader::new(input);
+    let mut decoder = Decoder::new(input);
     let (2, Token::String(first), Token::String(second)) =
-        (reader.count().ok()?, reader.token().ok()?, reader.token().ok()?)
+        (decoder.count().ok()?, decoder.token().ok()?, decoder.token().ok()?)
     else {
         return None;
     };
-    reader.finish().ok()?;
+    decoder.finish().ok()?;
     Some((first, second))
 }
 

@@ -7,7 +7,7 @@
 use crate::api::vm::Vm;
 use crate::lua::{Held, Resumed, Role, Stack, Status, Thrown};
 use crate::state::error_record::describe_thread;
-use crate::value::{Reader, Token, Writer};
+use crate::value::{Decoder, Encoder, Token};
 use crate::vm::request::{Frame, Outcome};
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -68,9 +68,9 @@ impl Vm {
             Resumed::Waits => {
                 let reply = &mut self.context_mut().reply;
                 reply.clear();
-                let mut writer = Writer::new(reply);
+                let mut encoder = Encoder::new(reply);
                 // The buffer had room for more than this when the operation began.
-                let written = writer.u32(1).and_then(|()| writer.integer(i64::from(task)));
+                let written = encoder.u32(1).and_then(|()| encoder.integer(i64::from(task)));
                 debug_assert!(written.is_ok());
                 self.end(frame, Outcome::Waiting)
             }
@@ -128,8 +128,8 @@ fn end_task(stack: Stack, task: c_int, thread: Stack) {
 
 /// The task that a list begins with, if it waits; its thread is on the stack then. `[-0, +(1|0), -]`
 fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack)> {
-    let mut reader = Reader::new(input);
-    let (Ok(1..), Ok(Token::Integer(task))) = (reader.count(), reader.token()) else { return None };
+    let mut decoder = Decoder::new(input);
+    let (Ok(1..), Ok(Token::Integer(task))) = (decoder.count(), decoder.token()) else { return None };
     let task = c_int::try_from(task).ok()?;
     if !stack.push_reference(Held::AsTask, i64::from(task)) {
         return None;

@@ -30,11 +30,11 @@ pub const STACK_SLOTS_MAX: usize = 1_000_000;
 /// Of Lua's memory, what a script cannot fill: for compiling the next chunk and bringing in its arguments.
 pub const HOST_RESERVE_BYTES: usize = 24 * 1024;
 
-/// Of the module's memory on wasm32, what Lua cannot have: Rust's own buffers, the parachute among them.
+/// Of the module's memory on wasm32, what Lua cannot have: Rust's own buffers, the emergency reserve among them.
 pub const RUST_RESERVE_BYTES: usize = 48 * 1024;
 
 /// Held back from Lua, so that a failure for want of memory can be described.
-pub const PARACHUTE_BYTES: usize = 16 * 1024;
+pub const EMERGENCY_RESERVE_BYTES: usize = 16 * 1024;
 
 /// What must be free when mlua is set up in a VM (`src/api/mlua.rs`): several times what it takes.
 #[cfg(feature = "mlua")]
@@ -52,7 +52,7 @@ pub const HOST_SERVICES_MAX: u32 = 16;
 const _: () = assert!(REPLY_HEADER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(OUTPUT_BUFFER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(IO_BUFFER_BYTES < MEMORY_MIN_BYTES);
-const _: () = assert!(PARACHUTE_BYTES < RUST_RESERVE_BYTES);
+const _: () = assert!(EMERGENCY_RESERVE_BYTES < RUST_RESERVE_BYTES);
 #[cfg(feature = "mlua")]
 const _: () = assert!(MLUA_START_BYTES < HOST_RESERVE_BYTES);
 const _: () = assert!(HOST_RESERVE_BYTES + RUST_RESERVE_BYTES < MEMORY_MIN_BYTES / 2);

@@ -63,7 +63,7 @@ pub(crate) struct Context {
     pub(crate) generational: bool,
     pub(crate) warnings: Warnings,
     /// Memory held back for describing failures.
-    pub(crate) parachute: Vec<u8>,
+    pub(crate) emergency_reserve: Vec<u8>,
     /// That mlua knows this VM.
     #[cfg(feature = "mlua")]
     pub(crate) lent: Option<crate::api::mlua::Lent>,
@@ -167,7 +167,7 @@ impl Context {
             failure: Failure::default(),
             handles: 0,
             generational: false,
-            parachute: Vec::new(),
+            emergency_reserve: Vec::new(),
             warnings: Warnings::default(),
             #[cfg(feature = "mlua")]
             lent: None,

@@ -47,7 +47,7 @@ pub(crate) fn note_trip(stack: Stack, trip: Trip) {
     let c = context(stack);
     let script = c.memory.is_for_script();
     c.memory.for_host();
-    c.parachute = Vec::new();
+    c.emergency_reserve = Vec::new();
     c.failure.clear();
     c.failure.seen = true;
     if stack.has_room(LUA_MINSTACK) {

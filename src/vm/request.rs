@@ -4,7 +4,7 @@
 //! a host function begins inside of another is a part of that.
 
 use crate::api::vm::Vm;
-use crate::limits::{HOST_DEPTH_MAX, NAME_BYTES_MAX, PARACHUTE_BYTES};
+use crate::limits::{EMERGENCY_RESERVE_BYTES, HOST_DEPTH_MAX, NAME_BYTES_MAX};
 use crate::lua::{Stack, Status, fuel, raw};
 use crate::marshal::{self, Unfit};
 use crate::state::context::{Failure, context};
@@ -332,9 +332,9 @@ impl Vm {
         c.depth += 1;
         c.writes += 1;
         let task = mem::take(&mut c.task);
-        if c.parachute.capacity() == 0 {
+        if c.emergency_reserve.capacity() == 0 {
             // If it cannot be had now, the VM is full; the operation will say so itself.
-            let _ = c.parachute.try_reserve_exact(PARACHUTE_BYTES);
+            let _ = c.emergency_reserve.try_reserve_exact(EMERGENCY_RESERVE_BYTES);
         }
         let left = fuel::left();
         let fuel = if c.depth == 1 {
@@ -415,7 +415,7 @@ impl Vm {
     /// The error value on top becomes the error record.
     pub(crate) fn fail(&mut self, frame: Frame, status: Status) -> Outcome {
         // Room to tell of it, also when memory is what failed.
-        self.context_mut().parachute = Vec::new();
+        self.context_mut().emergency_reserve = Vec::new();
         if !self.context().failure.seen {
             describe(frame.stack, status);
         }

@@ -12,7 +12,11 @@
 //! # Ok::<(), perilune::Error>(())
 //! ```
 
-pub use crate::api::{Builder, GcMode, Limits, Reply, Runtime, Stats, Task, Vm};
+#[cfg(feature = "mlua")]
+pub use crate::api::MluaHandle;
+pub use crate::api::{
+    Base64, Builder, GcMode, Json, Library, Limits, Raise, Reply, Results, Runtime, Stats, Task, Vm,
+};
 pub use crate::error::{Error, ErrorKind, LuaError, Result};
 pub use crate::host::{Host, NativeHost, Stream};
 pub use crate::store::{MemoryStore, StoreError, TableId, TableStore};
@@ -21,6 +25,7 @@ pub use crate::value::{
 };
 #[cfg(feature = "serde")]
 pub use crate::value::{from_value, to_value};
+pub use crate::vm::protocol;
 
 mod api;
 mod error;
@@ -34,7 +39,7 @@ mod state;
 mod stdlib;
 pub mod store;
 pub mod value;
-pub mod vm;
+mod vm;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub mod js;
@@ -43,3 +48,6 @@ pub mod js;
 #[cfg(any(test, all(target_arch = "wasm32", target_os = "unknown")))]
 #[path = "../lua-5.4/port/libc/mod.rs"]
 mod libc;
+
+#[cfg(all(feature = "module", target_arch = "wasm32", target_os = "unknown"))]
+exports!(libraries = [Json, Base64]);

@@ -27,6 +27,9 @@ pub const MEMORY_BYTES_PER_STACK_SLOT: usize = 128;
 /// Lua's own ceiling, whatever the memory.
 pub const STACK_SLOTS_MAX: usize = 1_000_000;
 
+/// Fewest slots of a Lua stack: what the libraries and one call of a host function take, several times over.
+pub const STACK_SLOTS_MIN: usize = 1_000;
+
 /// Of Lua's memory, what a script cannot fill: for compiling the next chunk and bringing in its arguments.
 pub const HOST_RESERVE_BYTES: usize = 24 * 1024;
 
@@ -49,6 +52,12 @@ pub const HOST_DEPTH_MAX: u32 = 128;
 /// Ids of host functions below this are services (docs/codec.md, section 5).
 pub const HOST_SERVICES_MAX: u32 = 16;
 
+/// First id of functions and objects of Rust; the host's own are below it (docs/codec.md, section 5).
+pub const RUST_ID_FIRST: u32 = 0x4000_0000;
+
+/// Number of the first operation that a module with more libraries may add (docs/codec.md, section 3).
+pub const EXTENSION_OPERATION_FIRST: u32 = 256;
+
 const _: () = assert!(REPLY_HEADER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(OUTPUT_BUFFER_BYTES < IO_BUFFER_BYTES);
 const _: () = assert!(IO_BUFFER_BYTES < MEMORY_MIN_BYTES);
@@ -57,3 +66,5 @@ const _: () = assert!(EMERGENCY_RESERVE_BYTES < RUST_RESERVE_BYTES);
 const _: () = assert!(MLUA_START_BYTES < HOST_RESERVE_BYTES);
 const _: () = assert!(HOST_RESERVE_BYTES + RUST_RESERVE_BYTES < MEMORY_MIN_BYTES / 2);
 const _: () = assert!(MEMORY_MIN_BYTES <= MEMORY_DEFAULT_BYTES);
+const _: () = assert!(STACK_SLOTS_MIN <= MEMORY_MIN_BYTES / MEMORY_BYTES_PER_STACK_SLOT);
+const _: () = assert!(HOST_SERVICES_MAX < RUST_ID_FIRST);

@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::value::{decode_list, decode_value, encode_list, encode_value};
-use perilune::{Runtime, Table, TableData, Value, vm::request};
+use perilune::{Runtime, Table, TableData, Value, protocol};
 use proptest::prelude::*;
 
 struct Vector {
@@ -71,7 +71,7 @@ fn invalid_vectors_are_refused_by_every_decoder() {
         encode_list(&["x".into(), Value::Nil], &mut list).expect("encodes");
         list.pop();
         list.extend_from_slice(&vector.bytes);
-        assert_eq!(lua.request_raw(request::GLOBAL_SET, &list), request::Outcome::Value, "{}", vector.name);
+        assert_eq!(lua.request_raw(protocol::operation::GLOBAL_SET, &list), protocol::Outcome::Value, "{}", vector.name);
         assert_eq!(lua.eval("return x").expect("usable").values, [Value::Nil], "{}", vector.name);
     }
 }

@@ -3,7 +3,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::limits::MEMORY_MIN_BYTES;
-use perilune::{GcMode, Limits, Runtime, Value, vm::request};
+use perilune::{GcMode, Limits, Runtime, Value, protocol};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -175,6 +175,6 @@ proptest! {
             }
         }
         survives(&mut lua);
-        prop_assert!(lua.request_raw(request::STATS, &[0; 4]) == request::Outcome::Ok);
+        prop_assert!(lua.request_raw(protocol::operation::STATS, &[0; 4]) == protocol::Outcome::Ok);
     }
 }

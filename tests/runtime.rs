@@ -1,6 +1,7 @@
 //! The runtime as a Rust program sees it: state, errors, limits, tables.
 #![cfg(not(target_arch = "wasm32"))]
 
+use perilune::protocol::{Outcome, operation};
 use perilune::{Error, ErrorKind, GcMode, Limits, MemoryStore, Runtime, Table, TableData, Value};
 
 fn lua() -> Runtime {
@@ -191,8 +192,8 @@ fn another_host_owns_nothing_but_what_it_names() {
     assert!(lua.release(handles[4]), "a hole");
     let kept = [Value::from(i64::from(handles[2])), Value::from(i64::from(handles[7]))];
     assert_eq!(
-        lua.request_raw(perilune::vm::request::DISOWN, &list(&kept)),
-        perilune::vm::request::Outcome::Ok
+        lua.request_raw(operation::DISOWN, &list(&kept)),
+        Outcome::Ok
     );
     assert_eq!(lua.stats().handles, 2);
     for (at, &handle) in handles.iter().enumerate() {
@@ -208,8 +209,8 @@ fn another_host_owns_nothing_but_what_it_names() {
     }
     assert_eq!(lua.stats().handles, 12);
     assert_eq!(
-        lua.request_raw(perilune::vm::request::DISOWN, &list(&[])),
-        perilune::vm::request::Outcome::Ok
+        lua.request_raw(operation::DISOWN, &list(&[])),
+        Outcome::Ok
     );
     assert_eq!(lua.stats().handles, 0);
 }
@@ -220,8 +221,8 @@ fn chance_starts_anew_when_the_host_says_so() {
     lua.eval("math.randomseed(1) first = math.random(0)").expect("runs");
     lua.eval("math.randomseed(1) math.randomseed = nil").expect("runs");
     assert_eq!(
-        lua.request_raw(perilune::vm::request::RESEED, &list(&[])),
-        perilune::vm::request::Outcome::Ok
+        lua.request_raw(operation::RESEED, &list(&[])),
+        Outcome::Ok
     );
     assert_eq!(values(&mut lua, "return math.random(0) == first")[0], Value::from(false));
 }

@@ -1,6 +1,7 @@
 //! What a program can be kept from: libraries that are taken away, and environments, from which nobody changes what others see.
 #![cfg(not(target_arch = "wasm32"))]
 
+use perilune::protocol::{Outcome, operation};
 use perilune::{Error, Host, Runtime, Stream, Table, Value, Vm};
 
 /// Nobody reads what the scripts write.
@@ -467,15 +468,15 @@ fn an_external_table_is_no_environment() {
     let arguments = ["return 1".into(), "env".into(), Value::ExternalTable(b"t".to_vec())];
     perilune::value::encode_list(&arguments, &mut input).expect("encodes");
     assert_eq!(
-        lua.request_raw(perilune::vm::request::EVAL_ENV, &input),
-        perilune::vm::request::Outcome::Value
+        lua.request_raw(operation::EVAL_ENV, &input),
+        Outcome::Value
     );
     for arguments in [vec![], vec!["return 1".into()], vec!["return 1".into(), "env".into(), 1.into()]] {
         input.clear();
         perilune::value::encode_list(&arguments, &mut input).expect("encodes");
         assert_eq!(
-            lua.request_raw(perilune::vm::request::EVAL_ENV, &input),
-            perilune::vm::request::Outcome::Value
+            lua.request_raw(operation::EVAL_ENV, &input),
+            Outcome::Value
         );
     }
     assert_eq!(run(&mut lua, "return 1"), [1.into()]);

@@ -50,7 +50,7 @@ static int resume(lua_State *co, lua_State *L, int arguments, int *results) {
     lua_pushliteral(co, "cannot resume a coroutine that waits for the host");
     return LUA_ERRRUN;
   }
-  perilune_role_of(co) = perilune_role_of(L) != PERILUNE_PLAIN && lua_isyieldable(L) ? PERILUNE_BELOW : PERILUNE_PLAIN;
+  perilune_role_of(co) = perilune_role_of(L) != PERILUNE_PLAIN && lua_isyieldable(L) ? PERILUNE_IN_TASK : PERILUNE_PLAIN;
   status = lua_resume(co, L, arguments, results);
   /* What ends the eval is no failure of the coroutine alone. */
   perilune_check(L);

@@ -5,7 +5,7 @@
 /* The first word before every thread (LUA_EXTRASPACE, config.h). */
 enum perilune_role {
   PERILUNE_PLAIN = 0,   /* nothing below it can be suspended for the host */
-  PERILUNE_BELOW = 1,   /* a coroutine that a task resumed, directly or not */
+  PERILUNE_IN_TASK = 1,   /* a coroutine that a task resumed, directly or not */
   PERILUNE_TASK = 2     /* the coroutine of a task itself, which scripts take for the main one */
 };
 

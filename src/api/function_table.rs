@@ -1,23 +1,24 @@
-//! The host functions of a Rust program: closures by id, and what Lua holds of the program's errors.
+//! The Rust functions of one VM: closures by id, and what Lua holds of the program's errors.
 //!
-//! Keeps true: no borrow of the registry spans a call of a closure, because that may register, call and evaluate. A panic of a
+//! Keeps true: no borrow of the table spans a call of a closure, because that may register, call and evaluate. A panic of a
 //! closure becomes an error of Lua. Not here: who polls what waits (`future`).
 
-use crate::api::vm::Vm;
-use crate::error::{Error, LuaError};
-use crate::host_call::{Ended, HostFunctions, Service};
-use crate::limits::HOST_SERVICES_MAX;
+use crate::api::raise::{Raise, Raised};
+use crate::api::vm::{Vm, VmParts};
+use crate::error::{Error, ErrorKind, LuaError};
+use crate::limits::{HOST_SERVICES_MAX, RUST_ID_FIRST};
 use crate::lua::Stack;
-use crate::value::{Decoder, FromLua, Token, Value, decode_list, encode_list};
-use std::any::Any;
-use std::cell::RefCell;
+use crate::state::guarded::{caught, panic_text};
+use crate::state::host_functions::{HostFunctions, HostResult, Service, Side};
+use crate::value::{Decoder, FormatError, FromLua, Token, Value, decode_list, encode_list};
+use crate::vm::RawVm;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// An error of a Rust function on its way through Lua.
 pub(crate) type HostError = Rc<dyn StdError>;
@@ -33,13 +34,16 @@ pub(crate) enum Pending {
     Group(Vec<u32>),
 }
 
-/// What a call gave at once.
-pub(crate) enum Called {
-    Ended(Answer),
+/// Outcome of a call of a Rust function.
+pub(crate) enum CallOutcome {
+    /// It has written its list of results.
+    Returned,
+    Failed(HostError),
     Waits(Pending),
 }
 
-pub(crate) type Function = dyn Fn(&mut Vm, Vec<Value>) -> Called;
+/// A Rust function: it reads its arguments from a list, and writes its results as a list into the buffer, which comes empty.
+pub(crate) type Function = dyn Fn(&mut Vm, &[u8], &mut Vec<u8>) -> CallOutcome;
 
 #[derive(Clone)]
 struct Entry {
@@ -49,10 +53,11 @@ struct Entry {
     uses: Option<u32>,
 }
 
-/// What Rust code has registered, and what Lua holds of it.
-#[derive(Default)]
-pub(crate) struct Registry {
+/// The Rust functions of one VM by id, and what Lua holds of them and of the program's errors.
+pub(crate) struct FunctionTable {
     inner: RefCell<Inner>,
+    /// The table itself: each call gives it to the `Vm` of the function.
+    this: Weak<FunctionTable>,
 }
 
 #[derive(Default)]
@@ -72,24 +77,28 @@ struct Inner {
     abandoned: Rc<RefCell<Vec<i64>>>,
 }
 
-impl fmt::Debug for Registry {
+impl fmt::Debug for FunctionTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.inner.borrow();
-        f.debug_struct("Registry").field("names", &inner.names).finish_non_exhaustive()
+        f.debug_struct("FunctionTable").field("names", &inner.names).finish_non_exhaustive()
     }
 }
 
 impl Inner {
     fn next_id(&mut self) -> u32 {
-        self.last = self.last.max(HOST_SERVICES_MAX - 1) + 1;
+        self.last = self.last.max(RUST_ID_FIRST - 1) + 1;
         self.last
     }
 }
 
-impl Registry {
-    pub(crate) fn with_modules(modules: Vec<(String, Vec<u8>)>) -> Self {
+impl FunctionTable {
+    /// A table without functions, and with modules that `require` finds.
+    pub(crate) fn new(modules: Vec<(String, Vec<u8>)>) -> Rc<Self> {
         let modules = modules.into_iter().collect();
-        Registry { inner: RefCell::new(Inner { modules, ..Inner::default() }) }
+        Rc::new_cyclic(|this| FunctionTable {
+            inner: RefCell::new(Inner { modules, ..Inner::default() }),
+            this: Weak::clone(this),
+        })
     }
 
     /// Keeps a function under a name, for good; the one that had it before is replaced. Returns its id.
@@ -134,7 +143,7 @@ impl Registry {
     }
 
     /// The value that Lua gets for an error.
-    pub(crate) fn error_value(&self, error: HostError) -> Value {
+    fn error_value(&self, error: HostError) -> Value {
         let label = error.to_string().into_bytes();
         let mut inner = self.inner.borrow_mut();
         let id = inner.next_id();
@@ -142,22 +151,30 @@ impl Registry {
         Value::HostObject { id, label }
     }
 
-    fn service(&self, vm: &mut Vm, id: u32, args: Vec<Value>) -> Called {
-        let ended = |values| Called::Ended(Ok(values));
+    /// Answers a service; `results` comes empty.
+    fn service(&self, vm: &mut Vm, id: u32, args: &[u8], results: &mut Vec<u8>) -> CallOutcome {
+        let args = match decode_list(args) {
+            Ok(args) => args,
+            Err(error) => return failed(&error.to_string()),
+        };
+        let mut returns = |values: &[Value]| match encode_list(values, results) {
+            Ok(()) => CallOutcome::Returned,
+            Err(error) => failed(&error.to_string()),
+        };
         match id {
             _ if id == Service::Module as u32 => match args.first() {
-                Some(Value::String(name)) => ended(self.module(vm, name)),
-                _ => ended(Vec::new()),
+                Some(Value::String(name)) => returns(&self.module(vm, name)),
+                _ => returns(&[]),
             },
             _ if id == Service::Run as u32 => {
                 let handle = |value| if let Value::Function(handle) = value { Some(handle) } else { None };
-                Called::Waits(Pending::Group(args.into_iter().filter_map(handle).collect()))
+                CallOutcome::Waits(Pending::Group(args.into_iter().filter_map(handle).collect()))
             }
             _ if id == Service::Sleep as u32 => {
                 let ms = args.into_iter().next().map(f64::from_lua).and_then(Result::ok);
                 let ms = ms.unwrap_or_default();
                 match vm.context_mut().host.sleep(ms) {
-                    Some(slept) => Called::Waits(Pending::Host(Box::pin(async move {
+                    Some(slept) => CallOutcome::Waits(Pending::Host(Box::pin(async move {
                         slept.await;
                         Ok(Vec::new())
                     }))),
@@ -167,10 +184,10 @@ impl Registry {
             // Members: of errors, which have a message and nothing else.
             _ if id == Service::Get as u32 => match (args.first(), args.get(1)) {
                 (Some(Value::HostObject { id, .. }), Some(Value::String(key))) if key == b"message" => {
-                    let error = self.error(*id);
-                    ended(error.map(|error| Value::from(error.to_string().as_str())).into_iter().collect())
+                    let message = self.error(*id).map(|error| error.to_string());
+                    returns(&message.map(|text| Value::from(text.as_str())).into_iter().collect::<Vec<_>>())
                 }
-                _ => ended(Vec::new()),
+                _ => returns(&[]),
             },
             _ => failed("a host object cannot be changed"),
         }
@@ -184,46 +201,54 @@ impl Registry {
         source.map_or_else(Vec::new, |source| vec![Value::String(source), Value::String(name.to_vec())])
     }
 
-    fn call_entry(&self, vm: &mut Vm, id: u32, args: &[u8]) -> (Rc<str>, Called) {
-        let entry = self.inner.borrow().functions.get(&id).cloned();
-        let args = match decode_list(args) {
-            Ok(args) => args,
-            Err(error) => return ("".into(), failed(&error.to_string())),
-        };
+    /// The name of a function, for messages, and what became of its call.
+    fn call_entry(&self, vm: &mut Vm, id: u32, args: &[u8], results: &mut Vec<u8>) -> (Rc<str>, CallOutcome) {
         if id < HOST_SERVICES_MAX {
             let name = if id == Service::Sleep as u32 { "async.sleep" } else { "async" };
-            return (name.into(), self.service(vm, id, args));
+            return (name.into(), self.service(vm, id, args, results));
         }
+        let entry = self.inner.borrow().functions.get(&id).cloned();
         let Some(Entry { name, function, .. }) = entry else {
             return ("".into(), failed("this function of the host is gone"));
         };
-        let called = catch_unwind(AssertUnwindSafe(|| function(vm, args))).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            failed(&format!("host function '{name}' panicked: {text}"))
-        });
-        (name, called)
+        let outcome = function(vm, args, results);
+        (name, outcome)
     }
 
-    /// Writes what a call gave.
-    fn answer(&self, answer: Answer, results: &mut Vec<u8>) -> Ended {
-        let (values, ended) = match answer {
-            Ok(values) => (values, Ended::Results),
-            Err(error) => match lua_value(&error) {
-                Some(value) => (vec![value], Ended::Raises),
-                None => (vec![self.error_value(error)], Ended::Raises),
-            },
-        };
+    /// The name under which a function was made, for messages.
+    fn name_of(&self, id: u32) -> Rc<str> {
+        let inner = self.inner.borrow();
+        inner.functions.get(&id).map_or_else(|| "".into(), |entry| Rc::clone(&entry.name))
+    }
+
+    /// The list for an error that is raised, and how it is raised.
+    pub(crate) fn raised(&self, error: HostError) -> (Vec<Value>, HostResult) {
+        match error.downcast_ref::<Raise>() {
+            Some(Raise(Raised::Value(value))) => (vec![value.clone()], HostResult::Raises),
+            Some(Raise(Raised::Result { function, args })) => {
+                let mut call = vec![Value::Function(*function)];
+                call.extend_from_slice(args);
+                (call, HostResult::RaisesResult)
+            }
+            None => {
+                let value = lua_value(&error).unwrap_or_else(|| self.error_value(error));
+                (vec![value], HostResult::Raises)
+            }
+        }
+    }
+
+    /// Writes the list for an error that is raised.
+    fn raise(&self, error: HostError, results: &mut Vec<u8>) -> HostResult {
+        results.clear();
+        let (values, how) = self.raised(error);
         match encode_list(&values, results) {
             Ok(()) => {
                 self.count_uses(results);
-                ended
+                how
             }
-            Err(_) if ended == Ended::Raises => Ended::OutOfMemory,
-            Err(error) => {
-                results.clear();
-                self.answer(Err(Error::from(crate::ErrorKind::Value(error.to_string())).into_rc()), results)
-            }
+            Err(FormatError::OutOfMemory) => HostResult::OutOfMemory,
+            // What was to be raised does not travel, and the program hears that.
+            Err(problem) => self.raise(value_error(problem), results),
         }
     }
 
@@ -245,25 +270,40 @@ impl Registry {
     }
 }
 
-impl HostFunctions for Registry {
-    fn call(&self, stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> Ended {
-        let mut vm = Vm::new(stack);
-        let (name, called) = self.call_entry(&mut vm, id, args);
-        match called {
-            Called::Ended(Err(error)) if raises_again(&vm, &error) => Ended::RaisesAgain,
-            Called::Ended(answer) => self.answer(answer, results),
-            Called::Waits(pending) if may_wait => {
-                self.inner.borrow_mut().pending = Some(pending);
-                Ended::Waits
+impl HostFunctions for FunctionTable {
+    fn call(&self, stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult {
+        let functions = self.this.upgrade().map_or_else(OnceCell::new, OnceCell::from);
+        let mut parts = VmParts { raw: RawVm::of(stack, Side::Rust), functions };
+        let vm = parts.as_vm_mut();
+        // Neither the function nor what its values and errors do may unwind into C.
+        let ended = caught(|| {
+            let (name, outcome) = self.call_entry(vm, id, args, results);
+            match outcome {
+                CallOutcome::Returned => {
+                    self.count_uses(results);
+                    HostResult::Returns
+                }
+                CallOutcome::Failed(error) if raises_again(vm, &error) => HostResult::RaisesAgain,
+                CallOutcome::Failed(error) => self.raise(error, results),
+                CallOutcome::Waits(pending) if may_wait => {
+                    self.inner.borrow_mut().pending = Some(pending);
+                    HostResult::Waits
+                }
+                CallOutcome::Waits(_) => {
+                    let text = format!(
+                        "'{name}' waits, and nothing here can: run it with eval_async or call_async, and not inside a \
+                         function that cannot be suspended (table.sort, string.gsub ...)"
+                    );
+                    self.raise(Error::usage(text).into_rc(), results)
+                }
             }
-            Called::Waits(_) => {
-                let text = format!(
-                    "'{name}' waits, and nothing here can: run it with eval_async or call_async, and not inside a \
-                     function that cannot be suspended (table.sort, string.gsub ...)"
-                );
-                self.answer(Err(Error::usage(text).into_rc()), results)
-            }
-        }
+        });
+        ended.unwrap_or_else(|panic| {
+            let text = format!("host function '{}' panicked: {}", self.name_of(id), panic_text(&*panic));
+            // What was thrown may panic again when it goes.
+            std::mem::forget(panic);
+            self.raise(Error::usage(text).into_rc(), results)
+        })
     }
 
     fn release(&self, id: u32, uses: u32) {
@@ -276,24 +316,27 @@ impl HostFunctions for Registry {
                 function = inner.functions.remove(&id);
             }
         }
-        // What they own may use the registry when it goes.
         drop(inner);
-        drop((error, function));
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
+        // What they own may use the table when it goes; and the collector, which may be why it does, cannot unwind.
+        if let Err(panic) = caught(|| drop((error, function))) {
+            std::mem::forget(panic);
+        }
     }
 }
 
-fn failed(text: &str) -> Called {
-    Called::Ended(Err(Error::usage(text).into_rc()))
+fn failed(text: &str) -> CallOutcome {
+    CallOutcome::Failed(Error::usage(text).into_rc())
+}
+
+/// The error of a value that does not travel.
+pub(crate) fn value_error(problem: FormatError) -> HostError {
+    Error::from(ErrorKind::Value(problem.to_string())).into_rc()
 }
 
 /// Does the error carry the Lua value that was told of last? Then Lua still has it.
 fn raises_again(vm: &Vm, error: &HostError) -> bool {
     let number = lua_error(error).and_then(|error| error.number);
-    number.is_some() && number == Some(vm.context().failure_number)
+    number.is_some() && number == Some(vm.context().error_number)
 }
 
 /// The Lua error that went through Rust code.

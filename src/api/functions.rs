@@ -1,11 +1,12 @@
 //! Rust functions in Lua, with Rust's own types: registering them, and calls with typed arguments and results.
 
-use crate::api::function_table::{Called, Function, HostError, Pending};
+use crate::api::function_table::{CallOutcome, Function, HostError, Pending, value_error};
+use crate::api::results::Results;
 use crate::api::vm::Vm;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::NAME_BYTES_MAX;
-use crate::value::{FromLuaMulti, IntoLuaMulti, Value};
-use crate::vm::request;
+use crate::value::{Decoder, FromLuaMulti, IntoLuaMulti, Value, decode_list, encode_list};
+use crate::vm::protocol::operation;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::rc::Rc;
@@ -57,12 +58,42 @@ impl Vm {
     {
         self.register_function(
             name,
-            Rc::new(move |_, args| match A::from_lua_multi(args) {
+            Rc::new(move |_, args, _| match arguments(args) {
                 Ok(args) => {
                     let future = function(args);
-                    Called::Waits(Pending::Host(Box::pin(async move { answer(future.await) })))
+                    CallOutcome::Waits(Pending::Host(Box::pin(async move { answer(future.await) })))
                 }
-                Err(error) => Called::Ended(Err(Rc::new(error))),
+                Err(error) => CallOutcome::Failed(error),
+            }),
+        )
+    }
+
+    /// As [`Vm::register`], for a function that reads its arguments from bytes and writes its results as bytes, without a tree of
+    /// values on the way (docs/codec.md, section 1). Its decoder stands behind the count of a list; what the function leaves
+    /// unread is skipped.
+    ///
+    /// # Errors
+    /// As [`Vm::register`].
+    pub fn register_raw<E>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&mut Vm, &mut Decoder<'_>, &mut Results<'_>) -> std::result::Result<(), E> + 'static,
+    ) -> Result<()>
+    where
+        E: Into<Box<dyn StdError>>,
+    {
+        let run = move |vm: &mut Vm, args: &[u8], out: &mut Vec<u8>| -> std::result::Result<(), HostError> {
+            let mut args = Decoder::new(args);
+            args.count().map_err(value_error)?;
+            let mut results = Results::new(out).map_err(value_error)?;
+            function(vm, &mut args, &mut results).map_err(|error| Rc::from(error.into()))?;
+            results.finish().map_err(value_error)
+        };
+        self.register_function(
+            name,
+            Rc::new(move |vm, args, out| match run(vm, args, out) {
+                Ok(()) => CallOutcome::Returned,
+                Err(error) => CallOutcome::Failed(error),
             }),
         )
     }
@@ -71,7 +102,7 @@ impl Vm {
     /// messages.
     ///
     /// # Errors
-    /// `usage`: the functions of this VM are JavaScript's.
+    /// None today; a later version may limit how many there are.
     pub fn create_function<A, R, E>(
         &mut self,
         name: &str,
@@ -82,8 +113,7 @@ impl Vm {
         R: IntoLuaMulti,
         E: Into<Box<dyn StdError>>,
     {
-        let registry = self.registry().ok_or_else(not_ours)?;
-        Ok(registry.create(name, now(function)))
+        Ok(self.functions().create(name, now(function)))
     }
 
     /// Calls a global or dotted function (`"math.max"`), with typed arguments and results:
@@ -93,7 +123,7 @@ impl Vm {
     /// As [`Vm::eval`]; `value` when an argument is no value of Lua's or a result is not of the type.
     pub fn call<R: FromLuaMulti>(&mut self, name: &str, args: impl IntoLuaMulti) -> Result<R> {
         let args = args.into_lua_multi()?;
-        Ok(R::from_lua_multi(self.operation(request::CALL, name.into(), args)?)?)
+        Ok(R::from_lua_multi(self.operation(operation::CALL, name.into(), args)?)?)
     }
 
     /// Calls a function that a value of this VM holds.
@@ -102,20 +132,16 @@ impl Vm {
     /// As [`Vm::call`].
     pub fn call_handle<R: FromLuaMulti>(&mut self, handle: u32, args: impl IntoLuaMulti) -> Result<R> {
         let args = args.into_lua_multi()?;
-        Ok(R::from_lua_multi(self.operation(request::CALL_HANDLE, i64::from(handle).into(), args)?)?)
+        Ok(R::from_lua_multi(self.operation(operation::CALL_HANDLE, i64::from(handle).into(), args)?)?)
     }
 
     fn register_function(&mut self, name: &str, function: Rc<Function>) -> Result<()> {
         if name.len() > NAME_BYTES_MAX || name.contains('\0') || name.split('.').any(str::is_empty) {
             return Err(Error::usage(format!("{name:?} cannot be the name of a function")));
         }
-        let id = self.registry().ok_or_else(not_ours)?.register(name, function);
-        self.operation(request::REGISTER, i64::from(id).into(), vec![name.into()]).map(drop)
+        let id = self.functions().register(name, function);
+        self.operation(operation::REGISTER, i64::from(id).into(), vec![name.into()]).map(drop)
     }
-}
-
-fn not_ours() -> Error {
-    Error::usage("the host functions of this VM are JavaScript's")
 }
 
 /// A function of Rust types as one of values.
@@ -125,12 +151,19 @@ where
     R: IntoLuaMulti,
     E: Into<Box<dyn StdError>>,
 {
-    Rc::new(move |vm, args| {
-        Called::Ended(match A::from_lua_multi(args) {
-            Ok(args) => answer(function(vm, args)),
-            Err(error) => Err(Rc::new(error)),
-        })
+    Rc::new(move |vm, args, out| {
+        let results = arguments(args).and_then(|args| answer(function(vm, args)));
+        match results.and_then(|values| encode_list(&values, out).map_err(value_error)) {
+            Ok(()) => CallOutcome::Returned,
+            Err(error) => CallOutcome::Failed(error),
+        }
     })
+}
+
+/// The arguments of a call as a type.
+fn arguments<A: FromLuaMulti>(list: &[u8]) -> std::result::Result<A, HostError> {
+    let values = decode_list(list).map_err(value_error)?;
+    A::from_lua_multi(values).map_err(|error| Rc::new(error) as HostError)
 }
 
 fn answer<R, E>(result: std::result::Result<R, E>) -> std::result::Result<Vec<Value>, HostError>

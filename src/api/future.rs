@@ -3,11 +3,12 @@
 //! A [`Task`] is what Lua is doing, without the VM; polling it takes the VM for that moment. So several can be under way in one
 //! VM, and one executor thread runs them all.
 
-use crate::api::function_table::{Answer, Pending, Registry};
+use crate::api::function_table::{Answer, Pending};
 use crate::api::vm::{Reply, Vm};
 use crate::error::{Error, ErrorKind, Result};
+use crate::state::host_functions::HostResult;
 use crate::value::{Value, encode_list};
-use crate::vm::request::{self, Outcome};
+use crate::vm::protocol::{Outcome, operation};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -18,7 +19,7 @@ use std::task::{Context as Waker, Poll};
 /// A call of Lua that was started and may wait for host functions. Dropping it cancels it.
 pub struct Task {
     state: State,
-    /// Where the VM, which is not at hand when a task is dropped, will find that out.
+    /// Where the VM, which is not at hand when a task is dropped, will find that out; and which VM it is.
     abandoned: Rc<RefCell<Vec<i64>>>,
 }
 
@@ -67,14 +68,14 @@ impl Vm {
     pub async fn call_async(&mut self, name: &str, args: &[Value]) -> Result<Vec<Value>> {
         let mut all = vec![Value::from(name)];
         all.extend_from_slice(args);
-        let mut task = self.start(request::START_CALL, &all);
+        let mut task = self.start(operation::START_CALL, &all);
         poll_fn(|waker| task.poll(self, waker)).await.map(|reply| reply.values)
     }
 
     /// Starts Lua source as a task, for a program that has several in one VM at the same time.
     pub fn start_eval(&mut self, source: impl AsRef<[u8]>, name: &str) -> Task {
         let args = [Value::String(source.as_ref().to_vec()), Value::from(name)];
-        self.start(request::START_EVAL, &args)
+        self.start(operation::START_EVAL, &args)
     }
 
     fn start(&mut self, op: u32, args: &[Value]) -> Task {
@@ -82,7 +83,7 @@ impl Vm {
             Step::Ended(reply) => State::Ended(reply),
             Step::Waits(node) => State::Waits(node),
         };
-        let abandoned = self.registry().map_or_else(Rc::default, Registry::abandoned);
+        let abandoned = self.functions().abandoned();
         Task { state, abandoned }
     }
 
@@ -104,7 +105,7 @@ impl Vm {
 
     /// The task of the last reply, and what it waits for.
     fn waits(&mut self) -> Step {
-        let pending = self.registry().and_then(Registry::take_pending);
+        let pending = self.functions_given().and_then(|functions| functions.take_pending());
         let task = match self.typed(Outcome::Ok).map(|reply| reply.values) {
             Ok(values) => match values.first() {
                 Some(Value::Integer(task)) => *task,
@@ -123,7 +124,7 @@ impl Vm {
     fn run_group(&mut self, task: i64, functions: &[u32]) -> Step {
         let mut nodes = Vec::new();
         for (index, &function) in functions.iter().enumerate() {
-            let step = self.advance(request::START_HANDLE, &[Value::Integer(i64::from(function))]);
+            let step = self.advance(operation::START_HANDLE, &[Value::Integer(i64::from(function))]);
             match step {
                 Step::Waits(node) => nodes.push((index, node)),
                 Step::Ended(reply) => {
@@ -157,11 +158,15 @@ impl Vm {
 
     fn resume(&mut self, task: i64, answer: Answer) -> Step {
         let args = |answer: Answer, vm: &mut Vm| {
-            let mut args = vec![Value::Integer(task), Value::Boolean(answer.is_ok())];
-            match answer {
-                Ok(values) => args.extend(values),
-                Err(error) => args.push(vm.error_value(error)),
-            }
+            let (how, values) = match answer {
+                Ok(values) => (Value::Boolean(true), values),
+                Err(error) => match vm.functions().raised(error) {
+                    (values, HostResult::RaisesResult) => (Value::Nil, values),
+                    (values, _) => (Value::Boolean(false), values),
+                },
+            };
+            let mut args = vec![Value::Integer(task), how];
+            args.extend(values);
             args
         };
         let given = args(answer, self);
@@ -169,9 +174,9 @@ impl Vm {
         if let Err(error) = encode_list(&given, &mut input) {
             // What the function gave is no value of Lua's; whoever called it is told.
             let told = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self);
-            return self.advance(request::RESUME, &told);
+            return self.advance(operation::RESUME, &told);
         }
-        self.advance_with(request::RESUME, &input)
+        self.advance_with(operation::RESUME, &input)
     }
 
     /// Polls what a node waits for, and lets Lua go on as far as it can.
@@ -251,9 +256,17 @@ enum Step {
 impl Task {
     /// Lets it go on as far as it can; `vm` is the one that started it.
     ///
+    /// # Errors
+    /// As [`Vm::eval`]; `usage` when another VM started it, and then it can be polled again with that one.
+    ///
     /// # Panics
     /// When it is polled again after it was ready, as futures do.
     pub fn poll(&mut self, vm: &mut Vm, waker: &mut Waker<'_>) -> Poll<Result<Reply>> {
+        let ours =
+            vm.functions_given().is_some_and(|functions| Rc::ptr_eq(&self.abandoned, &functions.abandoned()));
+        if !ours {
+            return Poll::Ready(Err(Error::usage("a task was polled with a VM that did not start it")));
+        }
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Ended(reply) => Poll::Ready(reply),
             State::Waits(node) => match vm.poll_node(node, waker) {

@@ -1,92 +1,76 @@
 //! The same VM through the crate mlua, for Rust programs that have or want its interface: [`Runtime::mlua`].
 //!
-//! Keeps true: a VM is not closed while an `mlua::Lua` of it is alive, so dropping the two in the wrong order leaks instead
-//! of leaving it with freed memory. mlua is pinned to one version, because that rests on how it counts.
+//! Keeps true: a VM is not closed while a handle of it is alive, in whatever order runtime and handles are dropped.
 //!
 //! Not here: another Lua. mlua links to the Lua that is built here, and `mlua::Lua::new` says so when it is tried.
 
 use crate::api::runtime::Runtime;
-use crate::error::{Error, ErrorKind, LuaError, Result};
+use crate::error::{Error, Result};
 use crate::limits::MLUA_START_BYTES;
 use crate::lua::{Stack, raw};
-use mlua::{Lua, WeakLua};
+use crate::vm::{OwnedVm, out_of_memory};
+use mlua::Lua;
 use std::ffi::c_int;
-use std::rc::Weak;
+use std::ops::Deref;
+use std::rc::Rc;
+
+/// The [`mlua::Lua`](Lua) of a VM, which lives at least as long as this handle. [`Runtime::mlua`] gives one; a clone counts.
+#[derive(Debug, Clone)]
+pub struct MluaHandle {
+    lua: Lua,
+    /// Dropped after `lua`.
+    _owner: Rc<OwnedVm>,
+}
+
+impl Deref for MluaHandle {
+    type Target = Lua;
+
+    fn deref(&self) -> &Lua {
+        &self.lua
+    }
+}
 
 impl Runtime {
     /// This VM as an [`mlua::Lua`](Lua): globals, functions and external tables are the same, and so is the memory
     /// limit. Functions and userdata made with it stay when it is dropped.
     ///
-    /// What code that runs through it prints reaches the host with the next call of the runtime (or past 16 KiB), and
-    /// what it writes to external tables belongs to the batch of that call. While it runs, calls of the runtime are `usage`
-    /// errors. A VM whose runtime is dropped while an `mlua::Lua` of it is alive (also one that a callback has captured) is
-    /// never closed, and goes on working. Otherwise it is closed then, and tables or functions of mlua's that are left panic
-    /// when they are used.
+    /// Output of code that runs through it reaches the host with the next call of the runtime (or past 16 KiB), and its
+    /// writes to external tables belong to the batch of that call. While it runs, calls of the runtime are `usage`
+    /// errors. The VM is closed when the runtime and all handles are gone; tables and functions of mlua's that are left then
+    /// panic when they are used. A callback that has captured a handle keeps the VM for good.
     ///
     /// # Safety
     /// Code runs through the `Lua`, or through anything made with it, at no other time than between calls of the runtime
     /// and inside of functions that Lua calls; so neither from within a method of the [`Host`](crate::Host) or the
-    /// [`TableStore`](crate::TableStore), nor while a reference of `host()` or `store()` is in use. While the runtime is being dropped,
-    /// destructors of userdata and callbacks make no `Lua` (by `WeakLua::upgrade`) that outlives them.
+    /// [`TableStore`](crate::TableStore), nor while a reference of `host()` or `store()` is in use. A clone of the `Lua`
+    /// itself, which mlua hands to callbacks and [`Lua::clone`] makes, is not used after the VM is closed; neither is what
+    /// `WeakLua::upgrade` gives while it is being closed.
     ///
     /// # Errors
     /// `memory` when less than 16 KiB are left for the first call, which sets mlua up; `usage` while Lua runs.
-    pub unsafe fn mlua(&mut self) -> Result<Lua> {
-        let stack = self.entry();
-        if !is_idle(stack) {
+    pub unsafe fn mlua(&mut self) -> Result<MluaHandle> {
+        let stack = self.raw().entry();
+        if stack.is_running() || stack.top() != 0 {
             return Err(Error::usage("the runtime was called from inside of mlua"));
         }
         // From here on a script allocates between operations, too: the host's reserve stays the host's.
         self.context().memory.for_host();
-        let lua = self.context().lent.is_some() || has_room(self);
+        let lua = self.context().has_mlua || has_room(self);
         let lua = lua.then(|| {
-            // SAFETY: a live thread of the state. The reference is used now only; a clone counts, see `Lent`.
+            // SAFETY: a live thread of the state. The reference is used now only, and the clone is kept beside an owner.
             unsafe { Lua::get_or_init_from_ptr(stack.as_ptr()) }.clone()
         });
         self.context().memory.for_script();
-        let Some(lua) = lua else {
-            let message = "not enough memory".into();
-            return Err(ErrorKind::Memory(LuaError { message, ..LuaError::default() }).into());
-        };
-        self.context_mut().lent = Some(Lent(lua.weak()));
-        Ok(lua)
+        let lua = lua.ok_or_else(out_of_memory)?;
+        self.context_mut().has_mlua = true;
+        Ok(MluaHandle { lua, _owner: Rc::clone(self.owned()) })
     }
-}
-
-/// Does nothing run, and has mlua nothing on the stack of the thread? An operation would sweep it away.
-pub(crate) fn is_idle(stack: Stack) -> bool {
-    // SAFETY: lua_Debug is plain data, and lua_getstack writes to it.
-    let mut info: raw::lua_Debug = unsafe { std::mem::zeroed() };
-    // SAFETY: the state is live; asking for the innermost call changes nothing else.
-    let running = unsafe { raw::lua_getstack(stack.as_ptr(), 0, &raw mut info) } != 0;
-    !running && stack.top() == 0
 }
 
 /// Setting mlua up must not run out of memory: it panics then.
 fn has_room(runtime: &Runtime) -> bool {
     let stats = runtime.stats();
     stats.limit_bytes - stats.used_bytes >= MLUA_START_BYTES
-}
-
-/// That mlua knows this VM.
-pub(crate) struct Lent(WeakLua);
-
-impl Lent {
-    /// Is there an `mlua::Lua` beyond the one that mlua keeps inside of the VM?
-    pub(crate) fn is_held(&self) -> bool {
-        const { assert!(size_of::<WeakLua>() == size_of::<Weak<()>>()) };
-        const { assert!(align_of::<WeakLua>() == align_of::<Weak<()>>()) };
-        // SAFETY: in mlua 0.12.2 (pinned) a WeakLua has one field, a `Weak` (of `std::rc`: see `never_sent`), which by the
-        // sizes above fills it. What it points to begins with the two counters whatever it holds, and only those are read.
-        let weak = unsafe { &*(&raw const self.0).cast::<Weak<()>>() };
-        weak.strong_count() > 1
-    }
-}
-
-impl std::fmt::Debug for Lent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Lent")
-    }
 }
 
 /// Compiles only without mlua's feature `send`: a runtime stays on its thread, and so must everything that reaches into it.

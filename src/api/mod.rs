@@ -1,15 +1,23 @@
 //! The interface for Rust programs: VMs, calls and functions with Rust's own types.
 
 pub use self::future::Task;
+pub use self::library::{Base64, Json, Library};
+#[cfg(feature = "mlua")]
+pub use self::mlua::MluaHandle;
+pub use self::raise::Raise;
+pub use self::results::Results;
 pub use self::runtime::{Builder, Limits, Runtime};
 pub use self::vm::{GcMode, Reply, Stats, Vm};
 
 #[cfg(test)]
 mod alloc_failure;
-pub(crate) mod function_table;
+mod function_table;
 mod functions;
 mod future;
+mod library;
 #[cfg(feature = "mlua")]
-pub(crate) mod mlua;
-pub(crate) mod runtime;
-pub(crate) mod vm;
+mod mlua;
+mod raise;
+mod results;
+mod runtime;
+mod vm;

@@ -1,66 +1,91 @@
-//! `Runtime`: one Lua state and everything around it, as an ordinary value. What a Rust program holds; the wasm shell
-//! holds one in a static.
-//!
-//! Keeps true: between calls the Lua stack is empty, and after any failure the next call works. Not here: what an
-//! operation of a shell looks like in bytes (`request`), what can be done with a VM (`vm`), what Lua sees (`stdlib`, `ext`).
+//! `Runtime`: a VM as an ordinary value, and the `Builder` that makes it.
 
-use crate::api::function_table::Registry;
-use crate::api::vm::Vm;
-use crate::error::{Error, ErrorKind, LuaError, Result};
+use crate::api::function_table::FunctionTable;
+use crate::api::library::{Base64, Json, Library};
+use crate::api::vm::{Vm, VmParts};
+use crate::error::Result;
 use crate::host::{Host, NativeHost};
-use crate::host_call::{self, HostFunctions};
-use crate::limits::{MEMORY_BYTES_PER_STACK_SLOT, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, STACK_SLOTS_MAX};
-use crate::lua::{Memory, Stack, Status, raw, set_hash_seed};
-use crate::state::context::Context;
+use crate::limits::MEMORY_DEFAULT_BYTES;
+use crate::state::host_functions::{Functions, HostFunctions, Side};
 use crate::store::{MemoryStore, TableStore};
 use crate::value::Value;
-use crate::{ext, stdlib};
+use crate::vm::{OwnedVm, Sizes};
+use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
+use std::rc::Rc;
 
-/// What a VM may use.
+/// Sizes that a VM may not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes that Lua may hold: strings, tables, functions, stacks. Default 2 MiB, at least 512 KiB.
+    /// Bytes of memory, 2 MiB unless said otherwise, at least 512 KiB: natively those of Lua (strings, tables, functions, stacks),
+    /// in the wasm module those of the whole linear memory.
     pub memory_bytes: usize,
+    /// Bytes that Lua may have of them; None (the default) is all. For a module in which other guests share the memory.
+    pub lua_bytes: Option<usize>,
+    /// Slots of a Lua stack, of 16 bytes each: how deep calls may nest. None (the default) derives them from the memory, one for
+    /// 128 bytes; values are taken into the range from 1,000 to 1,000,000.
+    pub stack_slots: Option<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_bytes: MEMORY_DEFAULT_BYTES }
+        Limits { memory_bytes: MEMORY_DEFAULT_BYTES, lua_bytes: None, stack_slots: None }
+    }
+}
+
+impl Limits {
+    fn sizes(self) -> Sizes {
+        let lua_bytes = self.lua_bytes.map_or(self.memory_bytes, |bytes| bytes.min(self.memory_bytes));
+        Sizes { limit_bytes: self.memory_bytes, lua_bytes, stack_slots: self.stack_slots }
     }
 }
 
 /// Sets up a [`Runtime`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Builder {
     host: Option<Box<dyn Host>>,
     store: Option<Box<dyn TableStore>>,
     limits: Limits,
     modules: Vec<(String, Vec<u8>)>,
-    libraries: Option<Vec<Value>>,
+    /// Opened in this order.
+    libraries: Vec<Box<dyn Library>>,
+    /// Names of those that the VM has; None: all.
+    names: Option<Vec<String>>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            host: None,
+            store: None,
+            limits: Limits::default(),
+            modules: Vec::new(),
+            libraries: vec![Box::new(Json), Box::new(Base64)],
+            names: None,
+        }
+    }
 }
 
 /// A Lua VM with its libraries, its host and its store: owns what a [`Vm`] works with, and can be used as one.
 #[derive(Debug)]
 pub struct Runtime {
-    vm: Vm,
-    state: NonNull<raw::lua_State>,
-    context: NonNull<Context>,
+    vm: VmParts,
+    /// Shared with what mlua was given, which may live longer.
+    owned: Rc<OwnedVm>,
 }
 
 impl Deref for Runtime {
     type Target = Vm;
 
     fn deref(&self) -> &Vm {
-        &self.vm
+        self.vm.as_vm()
     }
 }
 
 impl DerefMut for Runtime {
     fn deref_mut(&mut self) -> &mut Vm {
-        &mut self.vm
+        self.vm.as_vm_mut()
     }
 }
 
@@ -93,11 +118,19 @@ impl Builder {
         self
     }
 
-    /// The libraries that Lua has, beside the base library: of `string`, `table`, `math`, `utf8`, `coroutine`, `os`, `io`, `debug`, `package`
-    /// (with `require`), `ext`, `async`, `host`, `json`, `base64`. Default: all. Without `string`, strings have no methods.
+    /// Adds a library, opened after those that are there already ([`Json`] and [`Base64`] first).
+    #[must_use]
+    pub fn library(mut self, library: impl Library + 'static) -> Self {
+        self.libraries.push(Box::new(library));
+        self
+    }
+
+    /// The libraries that Lua has, beside the base library: of `string`, `table`, `math`, `utf8`, `coroutine`, `os`, `io`, `debug`,
+    /// `package` (with `require`), `ext`, `async`, `host`, `json`, `base64` and those added by [`Builder::library`]. Default: all.
+    /// Without `string`, strings have no methods.
     #[must_use]
     pub fn libraries(mut self, names: &[&str]) -> Self {
-        self.libraries = Some(names.iter().map(|&name| name.into()).collect());
+        self.names = Some(names.iter().map(|&name| name.to_owned()).collect());
         self
     }
 
@@ -108,9 +141,17 @@ impl Builder {
     pub fn build(self) -> Result<Runtime> {
         let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));
-        let functions = Box::new(Registry::with_modules(self.modules));
-        let mut runtime = Runtime::assemble(host, store, functions, self.limits, self.limits.memory_bytes)?;
-        if let Some(names) = self.libraries {
+        let table = FunctionTable::new(self.modules);
+        let functions = Functions { host: Rc::clone(&table) as Rc<dyn HostFunctions>, rust: None };
+        let mut runtime = Runtime::assemble(host, store, functions, self.limits.sizes())?;
+        runtime.vm.functions = OnceCell::from(table);
+        let wanted =
+            |name: &str| self.names.as_ref().is_none_or(|names| names.iter().any(|wanted| wanted == name));
+        for library in self.libraries.iter().filter(|library| wanted(library.name())) {
+            runtime.open_library(&**library)?;
+        }
+        if let Some(names) = &self.names {
+            let names: Vec<Value> = names.iter().map(|name| name.as_str().into()).collect();
             runtime.keep_libraries(&names)?;
         }
         Ok(runtime)
@@ -118,75 +159,25 @@ impl Builder {
 }
 
 impl Runtime {
-    /// What `Builder::build` does, for a caller that has all parts (the wasm shell need not carry the default ones).
-    /// `lua_capacity` is what of the memory limit is left for Lua, in bytes.
+    /// Makes a VM of parts, for a caller that has all of them (the wasm module need not carry the default ones).
     pub(crate) fn assemble(
-        mut host: Box<dyn Host>,
+        host: Box<dyn Host>,
         store: Box<dyn TableStore>,
-        functions: Box<dyn HostFunctions>,
-        limits: Limits,
-        lua_capacity: usize,
+        functions: Functions,
+        sizes: Sizes,
     ) -> Result<Runtime> {
-        let limit = limits.memory_bytes;
-        if limit < MEMORY_MIN_BYTES {
-            return Err(Error::usage(format!("memory limit of {limit} bytes is below {MEMORY_MIN_BYTES}")));
-        }
-        let stack_slots = stack_slots(limit);
-        let seed = host.random_u64();
-        let memory = Box::new(Memory::new(limit, lua_capacity, stack_slots));
-        set_hash_seed(seed as u32);
-        // SAFETY: `allocate` is a lua_Alloc whose userdata is this `Memory`, which the context owns on the heap.
-        let state = unsafe { raw::lua_newstate(Memory::allocate, (&raw const *memory).cast_mut().cast()) };
-        let Some(state) = NonNull::new(state) else { return Err(out_of_memory()) };
-        // SAFETY: the state is live for as long as the runtime is.
-        let main = unsafe { Stack::new(state.as_ptr()) };
-        let context = Box::new(Context::new(host, store, functions, memory, main)).attach();
-        // From here on, dropping it frees both.
-        let runtime = Runtime { vm: Vm::new(main), state, context };
-        let opened = main.protect(0, |inner| {
-            inner.open_references();
-            host_call::open(inner);
-            ext::open(inner);
-            stdlib::open(inner, seed)
-        });
-        if opened != Status::Ok {
-            return Err(out_of_memory());
-        }
-        main.set_top(0);
-        Ok(runtime)
+        let owned = OwnedVm::open(host, store, functions, sizes)?;
+        let vm = VmParts { raw: owned.raw(Side::Rust), functions: OnceCell::new() };
+        Ok(Runtime { vm, owned: Rc::new(owned) })
     }
 
-    /// Other limits from now on, between two calls.
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
-    pub(crate) fn limit_memory(&mut self, limit: usize, lua_capacity: usize) {
-        self.context().memory.set_limit(limit, lua_capacity, stack_slots(limit));
+    /// The owner of the state, for what must keep it alive.
+    pub(crate) fn owned(&self) -> &Rc<OwnedVm> {
+        &self.owned
     }
 
     /// Starts with defaults: see [`Builder`].
     pub fn builder() -> Builder {
         Builder::default()
     }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        // Closing would leave mlua with freed memory: see `mlua`.
-        #[cfg(feature = "mlua")]
-        if self.context().lent.as_ref().is_some_and(crate::api::mlua::Lent::is_held) {
-            return;
-        }
-        // SAFETY: the state is live and nothing of it is used afterwards. Finalizers run now and may use the context.
-        unsafe { raw::lua_close(self.state.as_ptr()) };
-        // SAFETY: the context came from `Box::leak`, and the state that pointed to it is gone.
-        drop(unsafe { Box::from_raw(self.context.as_ptr()) });
-    }
-}
-
-/// Of Lua's stack, for so much memory.
-fn stack_slots(memory_bytes: usize) -> usize {
-    (memory_bytes / MEMORY_BYTES_PER_STACK_SLOT).min(STACK_SLOTS_MAX)
-}
-
-fn out_of_memory() -> Error {
-    ErrorKind::Memory(LuaError { message: "not enough memory".into(), ..LuaError::default() }).into()
 }

@@ -1,15 +1,18 @@
 //! `Vm`: what can be done with a Lua state, from outside and from inside a host function.
 
-use crate::api::function_table::{HostError, Registry};
+use crate::api::function_table::FunctionTable;
 use crate::error::{Error, ErrorKind, LuaError, Result};
 use crate::host::Host;
-use crate::lua::Stack;
-use crate::state::context::{Context, context};
-use crate::state::meter::Allowance;
+use crate::state::context::Context;
+use crate::state::host_functions::HostFunctions;
+use crate::state::meter::CallLimits;
 use crate::store::TableStore;
 use crate::value::{Table, Value, decode_list, encode_list};
-use crate::vm::request::{self, Outcome};
-use std::ffi::CString;
+use crate::vm::RawVm;
+use crate::vm::protocol::{Outcome, operation};
+use std::cell::OnceCell;
+use std::ffi::{CStr, CString};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -23,10 +26,36 @@ pub struct Reply {
 }
 
 /// A Lua VM, as its owner ([`Runtime`](crate::Runtime)) and the host functions it calls have it.
+///
+/// It is always behind a reference: like `str` it has no size of its own, so a host function can neither keep the `&mut Vm` that
+/// it is given, nor swap it with that of another VM.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct Vm {
-    /// Any thread of a live state.
-    stack: Stack,
+    /// One element.
+    parts: [VmParts],
+}
+
+/// The contents of a [`Vm`].
+#[derive(Debug)]
+pub(crate) struct VmParts {
+    pub(crate) raw: RawVm,
+    /// The Rust functions of this VM; made for the first of them in a VM that has another host.
+    pub(crate) functions: OnceCell<Rc<FunctionTable>>,
+}
+
+impl VmParts {
+    pub(crate) fn as_vm(&self) -> &Vm {
+        let parts: *const [VmParts] = std::slice::from_ref(self);
+        // SAFETY: `Vm` is a transparent wrapper of a slice; the reference lives as long as that of `self`.
+        unsafe { &*(parts as *const Vm) }
+    }
+
+    pub(crate) fn as_vm_mut(&mut self) -> &mut Vm {
+        let parts: *mut [VmParts] = std::slice::from_mut(self);
+        // SAFETY: as in `as_vm`.
+        unsafe { &mut *(parts as *mut Vm) }
+    }
 }
 
 /// What the VM uses now.
@@ -61,14 +90,71 @@ pub enum GcMode {
 }
 
 impl Vm {
-    pub(crate) fn new(stack: Stack) -> Self {
-        Vm { stack }
+    pub(crate) fn raw(&self) -> RawVm {
+        self.parts[0].raw
     }
 
-    /// Another one on the same state, for a call from inside a host function.
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
-    pub(crate) fn again(&self) -> Self {
-        Vm { stack: self.stack }
+    pub(crate) fn context(&self) -> &Context {
+        self.parts[0].raw.context()
+    }
+
+    pub(crate) fn context_mut(&mut self) -> &mut Context {
+        self.parts[0].raw.context_mut()
+    }
+
+    /// The Rust functions of this VM.
+    pub(crate) fn functions(&mut self) -> &Rc<FunctionTable> {
+        let VmParts { raw, functions } = &mut self.parts[0];
+        functions.get_or_init(|| {
+            let table = FunctionTable::new(Vec::new());
+            raw.context_mut().functions.rust = Some(Rc::clone(&table) as Rc<dyn HostFunctions>);
+            table
+        })
+    }
+
+    /// The Rust functions, if this VM has had any.
+    pub(crate) fn functions_given(&self) -> Option<&Rc<FunctionTable>> {
+        self.parts[0].functions.get()
+    }
+
+    /// Runs source under a chunk name (with Lua's `=` or `@` prefix), and leaves its results as bytes: see [`Vm::reply_list`].
+    ///
+    /// # Panics
+    /// When a method of the host has panicked during the call.
+    pub fn eval_raw(&mut self, source: &[u8], name: &CStr) -> Outcome {
+        let outcome = self.raw().eval_raw(source, name);
+        self.pass_panic_on();
+        outcome
+    }
+
+    /// Runs an operation (docs/codec.md, section 3) on the list `input`, and leaves its results as bytes: see [`Vm::reply_list`].
+    ///
+    /// # Panics
+    /// When a method of the host has panicked during the call.
+    pub fn request_raw(&mut self, operation: u32, input: &[u8]) -> Outcome {
+        let outcome = self.raw().request_raw(operation, input);
+        self.pass_panic_on();
+        outcome
+    }
+
+    /// Goes on with a panic of the host, once no frame of C is below.
+    fn pass_panic_on(&mut self) {
+        let c = self.context_mut();
+        if c.depth == 0
+            && let Some(panic) = c.host.take_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// The list of results of the last operation, or its error record (docs/codec.md, section 2).
+    pub fn reply_list(&self) -> &[u8] {
+        &self.context().reply
+    }
+
+    /// Output that the host has not been given yet: segments as in docs/codec.md, section 2.
+    pub fn pending_output(&self) -> &[u8] {
+        self.context().output.segments()
     }
 
     /// Runs Lua source (any bytes; binary code is refused) as the chunk `eval`, and gives what it returned. Globals and
@@ -94,7 +180,7 @@ impl Vm {
     pub fn eval_env(&mut self, source: impl AsRef<[u8]>, name: &str, variables: &Table) -> Result<Reply> {
         let source = Value::String(source.as_ref().to_vec());
         let values =
-            self.operation(request::EVAL_ENV, source, vec![name.into(), variables.clone().into()])?;
+            self.operation(operation::EVAL_ENV, source, vec![name.into(), variables.clone().into()])?;
         Ok(Reply { values })
     }
 
@@ -102,24 +188,24 @@ impl Vm {
     pub(crate) fn keep_libraries(&mut self, names: &[Value]) -> Result<()> {
         let mut input = Vec::new();
         encode_list(names, &mut input).map_err(|error| ErrorKind::Value(error.to_string()))?;
-        let outcome = self.request_typed(request::LIBRARIES, &input);
+        let outcome = self.request_typed(operation::LIBRARIES, &input);
         self.typed(outcome).map(drop)
     }
 
     /// Lets go of a function or reference that a value holds; false when it was not held.
     pub fn release(&mut self, handle: u32) -> bool {
-        self.operation(request::RELEASE, i64::from(handle).into(), Vec::new()).is_ok()
+        self.operation(operation::RELEASE, i64::from(handle).into(), Vec::new()).is_ok()
     }
 
     /// The value of a global variable, without metamethods.
     pub fn global(&mut self, name: &str) -> Result<Value> {
-        let values = self.operation(request::GLOBAL_GET, name.into(), Vec::new())?;
+        let values = self.operation(operation::GLOBAL_GET, name.into(), Vec::new())?;
         Ok(values.into_iter().next().unwrap_or_default())
     }
 
     /// Sets a global variable, without metamethods; nil deletes it.
     pub fn set_global(&mut self, name: &str, value: Value) -> Result<()> {
-        self.operation(request::GLOBAL_SET, name.into(), vec![value]).map(drop)
+        self.operation(operation::GLOBAL_SET, name.into(), vec![value]).map(drop)
     }
 
     /// Works the garbage collector.
@@ -132,7 +218,7 @@ impl Vm {
             GcMode::Incremental => "incremental",
             GcMode::Generational => "generational",
         };
-        self.operation(request::GC, word.into(), Vec::new()).map(drop)
+        self.operation(operation::GC, word.into(), Vec::new()).map(drop)
     }
 
     /// What the VM uses now.
@@ -150,13 +236,13 @@ impl Vm {
     /// step of a C loop that a script can stretch; the same script uses the same fuel everywhere). None is no limit, the default. A call
     /// past either ends as `timeout`, and nothing in the script can catch that.
     pub fn set_limits(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
-        self.context_mut().meter.usual = allowance(timeout, fuel);
+        self.context_mut().meter.usual = call_limits(timeout, fuel);
     }
 
     /// As [`Vm::set_limits`], for the next call only. Inside a host function, a call may have less than the one around it, never
     /// more.
     pub fn limit_next(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
-        self.context_mut().meter.next = Some(allowance(timeout, fuel));
+        self.context_mut().meter.next = Some(call_limits(timeout, fuel));
     }
 
     /// Ticks that the last outermost call of Lua used.
@@ -170,16 +256,23 @@ impl Vm {
         Arc::clone(&self.context().interrupt)
     }
 
+    /// Counts work that a Rust function does for a script, in ticks, as a loop of Lua counts its own; for loops that run long
+    /// without calling Lua. Returns false when the call is over its limits and must end: the function then returns as soon as it
+    /// can, with whatever, and the script ends as `timeout` or `interrupt`. Outside of a call it is always true.
+    pub fn charge(&mut self, ticks: u64) -> bool {
+        self.raw().charge(ticks)
+    }
+
     /// The host, to ask it what it has seen.
     pub fn host(&mut self) -> &mut dyn Host {
-        &mut *self.context_mut().host
+        self.context_mut().host.inner()
     }
 
     /// The store, from the host's side.
     pub fn store(&mut self) -> &mut dyn TableStore {
         let context = self.context_mut();
         context.writes += 1;
-        &mut *context.store
+        context.store.inner()
     }
 
     pub(crate) fn operation(&mut self, op: u32, first: Value, rest: Vec<Value>) -> Result<Vec<Value>> {
@@ -192,11 +285,11 @@ impl Vm {
 
     /// As `request_raw`, for a list that was made of Rust's values.
     pub(crate) fn request_typed(&mut self, op: u32, input: &[u8]) -> Outcome {
-        while let Some(task) = self.registry().and_then(Registry::take_abandoned) {
+        while let Some(task) = self.functions_given().and_then(|functions| functions.take_abandoned()) {
             self.cancel(task);
         }
-        if let Some(registry) = self.registry() {
-            registry.count_uses(input);
+        if let Some(functions) = self.functions_given() {
+            functions.count_uses(input);
         }
         self.request_raw(op, input)
     }
@@ -205,23 +298,14 @@ impl Vm {
     pub(crate) fn cancel(&mut self, task: i64) {
         let mut input = Vec::new();
         if encode_list(&[Value::Integer(task)], &mut input).is_ok() {
-            self.request_raw(request::CANCEL, &input);
+            self.request_raw(operation::CANCEL, &input);
         }
-    }
-
-    /// What Rust code has registered; None where the functions are JavaScript's.
-    pub(crate) fn registry(&self) -> Option<&Registry> {
-        self.context().functions.as_any().downcast_ref()
-    }
-
-    /// What Lua gets for an error of a Rust function.
-    pub(crate) fn error_value(&self, error: HostError) -> Value {
-        self.registry().map_or(Value::Nil, |registry| registry.error_value(error))
     }
 
     /// The encoded reply as values or as an error; hands the output to the host.
     pub(crate) fn typed(&mut self, outcome: Outcome) -> Result<Reply> {
         self.context_mut().flush_output();
+        self.pass_panic_on();
         let values =
             decode_list(&self.context().reply).map_err(|error| Error::bug(format!("reply: {error}")))?;
         if outcome == Outcome::Ok {
@@ -242,8 +326,8 @@ impl Vm {
             Some(Value::Integer(number)) => u32::try_from(number).ok(),
             _ => None,
         };
-        let cause = match (&value, self.registry()) {
-            (Value::HostObject { id, .. }, Some(registry)) => registry.error(*id),
+        let cause = match (&value, self.functions_given()) {
+            (Value::HostObject { id, .. }, Some(functions)) => functions.error(*id),
             _ => None,
         };
         let error = LuaError { message, traceback, chunk, line, value, cause, number };
@@ -262,62 +346,7 @@ impl Vm {
     }
 }
 
-fn allowance(timeout: Option<Duration>, fuel: Option<u64>) -> Allowance {
+fn call_limits(timeout: Option<Duration>, fuel: Option<u64>) -> CallLimits {
     let timeout_ms = timeout.map_or(f64::INFINITY, |timeout| timeout.as_secs_f64() * 1000.0);
-    Allowance { timeout_ms, fuel }
-}
-
-/// What shells use: everything in bytes.
-impl Vm {
-    /// The list or error record of the last operation.
-    pub fn reply_list(&self) -> &[u8] {
-        &self.context().reply
-    }
-
-    /// What was written and not yet handed to the host: segments as in docs/codec.md.
-    pub fn pending_output(&self) -> &[u8] {
-        self.context().output.segments()
-    }
-
-    /// Moves the pending output behind the reply's list; false when there is no memory for it.
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
-    pub(crate) fn append_output_to_reply(&mut self) -> bool {
-        let Context { reply, output, .. } = self.context_mut();
-        let fits = reply.try_reserve(output.segments().len()).is_ok();
-        if fits {
-            reply.extend_from_slice(output.segments());
-            output.clear();
-        }
-        fits
-    }
-
-    /// Hands the pending output to the host.
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
-    pub(crate) fn flush_output(&mut self) {
-        self.context_mut().flush_output();
-    }
-
-    /// Forgets the pending output, and gives back the memory of a large reply.
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
-    pub(crate) fn clear_reply(&mut self) {
-        let Context { reply, output, .. } = self.context_mut();
-        output.clear();
-        if reply.capacity() > crate::limits::IO_BUFFER_BYTES {
-            *reply = Vec::new();
-        }
-        reply.clear();
-    }
-
-    /// Where an operation may begin now: the main thread, or the one that calls a host function.
-    pub(crate) fn entry(&self) -> Stack {
-        self.context().entry
-    }
-
-    pub(crate) fn context(&self) -> &Context {
-        context(self.stack)
-    }
-
-    pub(crate) fn context_mut(&mut self) -> &mut Context {
-        context(self.stack)
-    }
+    CallLimits { timeout_ms, fuel }
 }

@@ -16,7 +16,7 @@ const AHEAD_BYTES: usize = 1024;
 /// Bytes asked for at first, and again after each interference by a write: about one small entry.
 const AHEAD_BYTES_MIN: usize = 32;
 
-/// Entries up to this are copied before they are pushed; larger ones are pushed while finalizers are held.
+/// Entries up to this are copied before they are pushed; larger ones are pushed while the collector is paused.
 const ENTRY_COPIED_BYTES: usize = 256;
 
 /// State of one traversal.
@@ -71,7 +71,7 @@ fn step_inner(stack: Stack) -> Result<c_int, Thrown> {
         }
         // A copy of its own: pushing may run a finalizer, and that may call this very iterator.
         Entry::Small(len) => push_entry(stack, &copy[..len]),
-        Entry::Large => push_held_entry(stack),
+        Entry::Large => push_large_entry(stack),
     }
 }
 
@@ -101,14 +101,14 @@ fn first_inner(stack: Stack) -> Result<c_int, Thrown> {
     }
     let Some((_, len)) = measure_entry(&context(stack).value) else { return Err(malformed(stack)) };
     context(stack).value.truncate(len);
-    push_held_entry(stack)
+    push_large_entry(stack)
 }
 
 /// Pushes the entry in the context's value buffer. `[-0, +2, m]`
-fn push_held_entry(stack: Stack) -> Result<c_int, Thrown> {
+fn push_large_entry(stack: Stack) -> Result<c_int, Thrown> {
     let bytes = &raw const context(stack).value;
-    let status = stack.protect_held(2, |inner| {
-        // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
+    let status = stack.protect_without_collector(2, |inner| {
+        // SAFETY: the buffer lives in the context, and nothing writes to it while the collector is paused.
         push_entry(inner, unsafe { &*bytes }).map(drop)
     });
     context(stack).trim();

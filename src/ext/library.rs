@@ -47,8 +47,8 @@ fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).value.clear();
     store(stack, |c| c.store.names(&mut c.value))?;
     let names = &raw const context(stack).value;
-    let status = stack.protect_held(1, |inner| {
-        // SAFETY: the buffer lives in the context, and nothing writes to it while finalizers are held.
+    let status = stack.protect_without_collector(1, |inner| {
+        // SAFETY: the buffer lives in the context, and nothing writes to it while the collector is paused.
         let mut decoder = Decoder::new(unsafe { &*names });
         let count = decoder.count().unwrap_or(0);
         inner.push_table(count as usize, 0);
@@ -98,7 +98,7 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never outlives its eval.
     let status = stack.call_under_handler(stack.top() - 1);
     // An end of the call that `fn` has caught in its last steps has kept it from its own.
-    let trip = context(stack).meter.tripped();
+    let trip = context(stack).meter.exceeded();
     if status == Status::Ok && trip.is_none() {
         let Err(error) = commit(context(stack)) else { return Ok(stack.top()) };
         // The results may leave no room for a message.

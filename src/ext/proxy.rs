@@ -3,7 +3,7 @@
 use super::iterate;
 use super::store_call::store;
 use crate::lua::{Stack, Thrown, lua_function, raw};
-use crate::marshal::{Unfit, encode_key, encode_value, push_value};
+use crate::marshal::{EncodeError, encode_key, encode_value, push_value};
 use crate::state::context::context;
 use crate::store::TableId;
 use std::ffi::{c_int, c_void};
@@ -160,7 +160,7 @@ fn index_inner(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).key.clear();
     match encode_key(stack, 2, &mut context(stack).key) {
         Ok(()) => {}
-        Err(Unfit::Memory) => return Err(stack.throw_out_of_memory()),
+        Err(EncodeError::Memory) => return Err(stack.throw_out_of_memory()),
         // A key that cannot be in the table is not in the table, as in Lua.
         Err(_) => {
             stack.push_nil();
@@ -183,12 +183,12 @@ fn index_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn new_index_inner(stack: Stack) -> Result<c_int, Thrown> {
     let id = id(stack);
     context(stack).key.clear();
-    encode_key(stack, 2, &mut context(stack).key).map_err(|unfit| refuse_key(stack, unfit))?;
+    encode_key(stack, 2, &mut context(stack).key).map_err(|error| refuse_key(stack, error))?;
     if stack.type_of(3) == raw::LUA_TNIL {
         store(stack, |c| c.store.remove(id, &c.key))?;
     } else {
         context(stack).value.clear();
-        encode_value(stack, 3, &mut context(stack).value).map_err(|unfit| refuse_value(stack, unfit))?;
+        encode_value(stack, 3, &mut context(stack).value).map_err(|error| refuse_value(stack, error))?;
         store(stack, |c| c.store.set(id, &c.key, &c.value))?;
     }
     let context = context(stack);
@@ -253,9 +253,9 @@ fn pairs_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// Lua's own words for a key that no table can have.
-fn refuse_key(stack: Stack, unfit: Unfit) -> Thrown {
-    match unfit {
-        Unfit::Type(name) => {
+fn refuse_key(stack: Stack, error: EncodeError) -> Thrown {
+    match error {
+        EncodeError::Type(name) => {
             stack.push_bytes(b"an external table cannot have a ");
             stack.push_bytes(name.as_bytes());
             stack.push_bytes(b" as key");
@@ -265,11 +265,15 @@ fn refuse_key(stack: Stack, unfit: Unfit) -> Thrown {
             let message = unsafe { stack.bytes(-1) }.unwrap_or_default();
             stack.throw(message)
         }
-        Unfit::Memory => stack.throw_out_of_memory(),
+        EncodeError::Memory => stack.throw_out_of_memory(),
         other => stack.throw(other.message().as_bytes()),
     }
 }
 
-pub(super) fn refuse_value(stack: Stack, unfit: Unfit) -> Thrown {
-    if unfit == Unfit::Memory { stack.throw_out_of_memory() } else { stack.throw(unfit.message().as_bytes()) }
+pub(super) fn refuse_value(stack: Stack, error: EncodeError) -> Thrown {
+    if error == EncodeError::Memory {
+        stack.throw_out_of_memory()
+    } else {
+        stack.throw(error.message().as_bytes())
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn refuse(stack: Stack, error: StoreError) -> Thrown {
     if out_of_memory {
         return stack.throw_out_of_memory();
     }
-    let text = &raw const context(stack).failure.store;
+    let text = &raw const context(stack).error_record.store;
     // SAFETY: the buffer lives in the context and nothing writes to it while the string is pushed.
     stack.throw(unsafe { &*text })
 }
@@ -73,7 +73,7 @@ fn note(stack: Stack, error: &StoreError) {
             Ok(())
         }
     }
-    let place = &mut context(stack).failure.store;
+    let place = &mut context(stack).error_record.store;
     place.clear();
     if write!(Text(place), "{error}").is_err() || place.is_empty() {
         // Even the message did not fit in memory; the kind must not be lost.

@@ -1,53 +1,60 @@
 //! One call of a host function: arguments out as a list, results in as a list.
 //!
-//! Keeps true: what the host wrote is read before any Lua code can run again (finalizers are held), so that a call inside
+//! Keeps true: what the host wrote is read before any Lua code can run again (the collector is paused), so that a call inside
 //! a call may use the same buffers.
 
-use super::Ended;
-use super::object::prefix_position;
+use super::object::{object_id, prefix_position};
 use crate::lua::{Stack, Thrown, raw};
 use crate::marshal;
 use crate::state::context::context;
+use crate::state::host_functions::{HostResult, Service, Side};
 use std::ffi::{c_int, c_void};
+use std::rc::Rc;
 use std::{mem, ptr};
 
 /// The registry's place for the value of the last error that the host was told of inside this call, or false.
-static LAST_FAILURE: u8 = 0;
+static LAST_ERROR: u8 = 0;
 
-fn last_failure() -> *const c_void {
-    ptr::from_ref(&LAST_FAILURE).cast()
+fn last_error() -> *const c_void {
+    ptr::from_ref(&LAST_ERROR).cast()
 }
 
 /// Makes the place. `[-0, +0, m]`
 pub(super) fn open(stack: Stack) {
     stack.push_boolean(false);
-    stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_failure());
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_error());
 }
 
 /// Calls a host function with the values of the running C function, as that function. `[-0, +results, e]`
 pub(super) fn call(stack: Stack, id: u32) -> Result<c_int, Thrown> {
     match exchange(stack, id)? {
-        Ended::Results => push_list(stack),
-        Ended::Raises => {
+        HostResult::Returns => push_list(stack),
+        HostResult::Raises => {
             push_list(stack)?;
             Err(raise(stack))
         }
-        Ended::RaisesAgain => {
-            stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_failure());
+        HostResult::RaisesResult => {
+            let values = push_list(stack)?;
+            stack.call(values - 1, 1);
+            Err(raise(stack))
+        }
+        HostResult::RaisesAgain => {
+            stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_error());
             Err(Thrown)
         }
-        Ended::Waits => stack.wait(settled),
-        Ended::OutOfMemory => Err(stack.throw_out_of_memory()),
+        HostResult::Waits => stack.wait(settled),
+        HostResult::OutOfMemory => Err(stack.throw_out_of_memory()),
     }
 }
 
 /// The host's side of `call`. `[-0, +0, m]`
-fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
+fn exchange(stack: Stack, id: u32) -> Result<HostResult, Thrown> {
+    let side = side_of_call(stack, id);
     // Both buffers are this frame's while nothing can raise; a call inside this one finds others.
     let mut args = mem::take(&mut context(stack).args);
     args.clear();
-    let written = marshal::encode_list(stack, stack.top(), &mut args);
-    let mut ended = Ended::OutOfMemory;
+    let written = marshal::encode_list(stack, stack.top(), side, &mut args);
+    let mut ended = HostResult::OutOfMemory;
     if written.is_ok() {
         let c = context(stack);
         // What was printed before the call is seen before what the call does.
@@ -59,9 +66,8 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
         c.depth = depth.max(1);
         let mut results = mem::take(&mut c.results);
         results.clear();
-        let functions = &raw const *c.functions;
-        // SAFETY: the box is never replaced while the state lives, and its methods take `&self`.
-        ended = unsafe { &*functions }.call(stack, id, &args, stack.may_wait(), &mut results);
+        let functions = Rc::clone(c.functions.on(side));
+        ended = functions.call(stack, id, &args, stack.may_wait(), &mut results);
         let c = context(stack);
         c.entry = entry;
         c.depth = depth;
@@ -73,15 +79,22 @@ fn exchange(stack: Stack, id: u32) -> Result<Ended, Thrown> {
     context(stack).args = args;
     match written {
         Ok(()) => Ok(ended),
-        Err(marshal::Unfit::Memory) => Ok(Ended::OutOfMemory),
-        Err(unfit) => Err(stack.throw(unfit.message().as_bytes())),
+        Err(marshal::EncodeError::Memory) => Ok(HostResult::OutOfMemory),
+        Err(error) => Err(stack.throw(error.message().as_bytes())),
     }
+}
+
+/// The side that answers a call: the owner of the function, or of the object whose member is wanted.
+fn side_of_call(stack: Stack, id: u32) -> Side {
+    let of_object = id == Service::Get as u32 || id == Service::Set as u32;
+    let owned = if of_object { object_id(stack, 1) } else { None };
+    Side::of(owned.unwrap_or(id))
 }
 
 /// Pushes the list that the host has left. `[-0, +count, m]`
 fn push_list(stack: Stack) -> Result<c_int, Thrown> {
     let results = &raw const context(stack).results;
-    // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: finalizers are held.
+    // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: the collector is paused.
     let count = marshal::push_list(stack, unsafe { &*results });
     context(stack).trim();
     count
@@ -115,19 +128,22 @@ fn settled_inner(stack: Stack) -> Result<c_int, Thrown> {
     let first = stack.top() + 1;
     // SAFETY: the operation that resumes keeps its input until it ends, and nothing of Lua has run since it began.
     let count = marshal::push_list(stack, unsafe { input.as_ref() })?;
-    let fulfilled = stack.boolean(first + 1);
-    if fulfilled {
+    if stack.boolean(first + 1) {
         return Ok(count - 2);
+    }
+    if stack.type_of(first + 1) == raw::LUA_TNIL && count > 2 {
+        // A function and its arguments: what that returns is raised.
+        stack.call(count - 3, 1);
     }
     Err(raise(stack))
 }
 
 /// The number under which the host knows the error value on top: that of an earlier record, if it is the same value; a new one
 /// if there is a call of Lua around this one, to which it may come back. `[-0, +0, -]`
-pub(crate) fn number_failure(stack: Stack) -> Option<u32> {
-    let (number, nested) = (context(stack).failure_number, context(stack).depth > 1);
+pub(crate) fn number_error(stack: Stack) -> Option<u32> {
+    let (number, nested) = (context(stack).error_number, context(stack).depth > 1);
     if number != 0 {
-        stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_failure());
+        stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_error());
         let same = stack.raw_equal(-1, -2);
         stack.pop(1);
         if same {
@@ -139,17 +155,17 @@ pub(crate) fn number_failure(stack: Stack) -> Option<u32> {
     }
     stack.push_copy(-1);
     // The key is there since `open`: nothing is allocated.
-    stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_failure());
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_error());
     let c = context(stack);
-    c.failures = c.failures.wrapping_add(1).max(1);
-    c.failure_number = c.failures;
-    Some(c.failures)
+    c.errors_numbered = c.errors_numbered.wrapping_add(1).max(1);
+    c.error_number = c.errors_numbered;
+    Some(c.errors_numbered)
 }
 
 /// The outermost call is over: no error value is kept for it any more. `[-0, +0, -]`
-pub(crate) fn forget_failure(stack: Stack) {
-    if mem::take(&mut context(stack).failure_number) != 0 {
+pub(crate) fn forget_error(stack: Stack) {
+    if mem::take(&mut context(stack).error_number) != 0 {
         stack.push_boolean(false);
-        stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_failure());
+        stack.raw_set_address(raw::LUA_REGISTRYINDEX, last_error());
     }
 }

@@ -1,7 +1,8 @@
 //! Host functions as Lua functions: C closures that know an id and a name.
 
-use super::{Service, exchange, host_refs, object};
+use super::{exchange, host_refs, object};
 use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::state::host_functions::Service;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
@@ -66,10 +67,15 @@ pub(crate) fn push_registered(stack: Stack, id: u32, name: &[u8]) -> Result<(), 
     let function = stack.top();
     stack.push_globals();
     set_dotted(stack, function, name)?;
-    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&HOST));
+    push_registered_table(stack);
     set_dotted(stack, function, name)?;
     stack.set_top(function - 1);
     Ok(())
+}
+
+/// Pushes the table `host`, of the functions that are registered. `[-0, +1, -]`
+pub(crate) fn push_registered_table(stack: Stack) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&HOST));
 }
 
 /// Sets the field that a dotted name leads to from the table on top. `[-1, +0, m]`

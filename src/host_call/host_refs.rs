@@ -6,7 +6,9 @@
 
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use crate::state::context::context;
+use crate::state::host_functions::Side;
 use std::ffi::{c_int, c_void};
+use std::rc::Rc;
 use std::{mem, ptr};
 
 /// The registry's table from id to value, with weak values.
@@ -45,8 +47,8 @@ pub(super) fn keep(stack: Stack, id: u32) {
     keep_uncounted(stack, id);
     let c = context(stack);
     // Without memory for it the host keeps the value for longer than it must; what else could be told?
-    if c.held.try_reserve(1).is_ok() {
-        *c.held.entry(id).or_insert(0) += 1;
+    if c.host_refs.try_reserve(1).is_ok() {
+        *c.host_refs.entry(id).or_insert(0) += 1;
     }
     if !c.watches_cycles {
         watch_cycle(stack);
@@ -63,7 +65,7 @@ pub(super) fn keep_uncounted(stack: Stack, id: u32) {
 
 /// The host has given it once more. `[-0, +0, -]`
 pub(super) fn count(stack: Stack, id: u32) {
-    if let Some(uses) = context(stack).held.get_mut(&id) {
+    if let Some(uses) = context(stack).host_refs.get_mut(&id) {
         *uses = uses.saturating_add(1);
     }
 }
@@ -82,21 +84,28 @@ fn end_of_cycle_inner(stack: Stack) -> Result<c_int, Thrown> {
     let c = context(stack);
     c.watches_cycles = false;
     // Taken out meanwhile; nothing here runs Lua or calls in.
-    let mut held = mem::take(&mut c.held);
+    let mut refs = mem::take(&mut c.host_refs);
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&VALUES));
-    held.retain(|&id, &mut uses| {
+    refs.retain(|&id, &mut uses| {
         let alive = stack.raw_get_index(-1, i64::from(id)) != raw::LUA_TNIL;
         stack.pop(1);
         if !alive {
-            context(stack).functions.release(id, uses);
+            release_host_value(stack, id, uses);
         }
         alive
     });
-    let any = !held.is_empty();
-    held.shrink_to(2 * held.len());
-    context(stack).held = held;
+    let any = !refs.is_empty();
+    refs.shrink_to(2 * refs.len());
+    context(stack).host_refs = refs;
     if any {
         watch_cycle(stack);
     }
     Ok(0)
+}
+
+/// Gives uses of an id back to its owner. `[-0, +0, -]`
+pub(crate) fn release_host_value(stack: Stack, id: u32, uses: u32) {
+    // A clone: what the owner drops may call in, where the context is used again.
+    let owner = Rc::clone(context(stack).functions.on(Side::of(id)));
+    owner.release(id, uses);
 }

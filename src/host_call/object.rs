@@ -1,8 +1,9 @@
 //! Host objects as userdata: what `lua.ref` lends, and the errors that host functions throw. All that Lua can do with one is
 //! to hold it, give it back, show its label, and ask the host for the members that the host allows.
 
-use super::{Service, exchange, host_refs};
+use super::{exchange, host_refs};
 use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::state::host_functions::Service;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 

@@ -1,165 +1,247 @@
-//! The module's exports: one global VM behind the IO buffer (docs/codec.md, section 3).
+//! The exports of a wasm module: one VM behind the IO buffer (docs/codec.md, section 3).
 //!
-//! Plain C functions of numbers: wasm-bindgen passes them through as they are, under their own names.
+//! Plain C functions of numbers: wasm-bindgen passes them through as they are, under their own names. [`exports!`](crate::exports)
+//! makes them in the crate of the module, which says there which libraries its VM has; what they do is here.
 
 use super::io_buffer::{IoBuffer, Owner};
 use super::{JsFunctions, JsHost, JsStore, heap, panic};
-use crate::api::runtime::{Limits, Runtime};
-use crate::api::vm::Vm;
+use crate::api::{Library, Runtime};
 use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, RUST_RESERVE_BYTES};
-use crate::vm::request::Outcome;
+use crate::state::host_functions::{Functions, Side};
+use crate::vm::protocol::Outcome;
+use crate::vm::{RawVm, Sizes};
 use std::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+
+/// Makes the exports of a wasm module whose VM has these libraries, opened in this order. Each is an expression, evaluated when the
+/// VM is made. Used once in a `cdylib`, which is built for `wasm32-unknown-unknown` with the feature `exports`.
+///
+/// ```ignore
+/// perilune::exports!(libraries = [perilune::Json, perilune::Base64, Geometry]);
+/// ```
+#[macro_export]
+macro_rules! exports {
+    (libraries = [$($library:expr),* $(,)?]) => {
+        const _: () = {
+            use $crate::js::{exports, snapshot};
+
+            /// Sets the bytes of linear memory, before `init`; 0 means 2 MiB. Returns 0, or 8 when it is too little or too late.
+            #[unsafe(no_mangle)]
+            extern "C" fn configure(memory_limit: u32) -> i32 {
+                exports::configure(memory_limit)
+            }
+
+            /// Makes the VM. Returns 0, 3 when memory is too small, 8 when it was made before, 9 when a library could not be opened.
+            #[unsafe(no_mangle)]
+            extern "C" fn init() -> i32 {
+                exports::init(&[$(&$library),*])
+            }
+
+            /// Takes over the memory of another instance, in place of `init`: see docs/codec.md, section 3.
+            #[unsafe(no_mangle)]
+            extern "C" fn wake(memory_limit: u32) -> i32 {
+                exports::wake(memory_limit)
+            }
+
+            /// Address of the IO buffer.
+            #[unsafe(no_mangle)]
+            extern "C" fn io_ptr() -> u32 {
+                exports::io_ptr()
+            }
+
+            /// Length of the IO buffer: 65536.
+            #[unsafe(no_mangle)]
+            extern "C" fn io_len() -> u32 {
+                exports::io_len()
+            }
+
+            /// Address for the next input of `len` bytes; 0 when there is no memory for it or a call runs.
+            #[unsafe(no_mangle)]
+            extern "C" fn io_reserve(len: u32) -> u32 {
+                exports::io_reserve(len)
+            }
+
+            /// Runs the source in the IO buffer; returns the length of the reply, 0 when a call runs already.
+            #[unsafe(no_mangle)]
+            extern "C" fn eval(len: u32) -> u32 {
+                exports::eval(len)
+            }
+
+            /// Runs an operation on the list in the IO buffer; returns as `eval` does.
+            #[unsafe(no_mangle)]
+            extern "C" fn request(operation: u32, len: u32) -> u32 {
+                exports::request(operation, len)
+            }
+
+            /// Fills memory that is free with zeros, between two calls.
+            #[unsafe(no_mangle)]
+            extern "C" fn clear_free() {
+                snapshot::clear_free();
+            }
+
+            /// Compresses memory into the second half of the IO buffer: see docs/codec.md, section 6.
+            #[unsafe(no_mangle)]
+            extern "C" fn pack(at: u32, len: u32) -> u32 {
+                snapshot::pack(at, len)
+            }
+
+            /// Decompresses the start of the IO buffer into its second half: see docs/codec.md, section 6.
+            #[unsafe(no_mangle)]
+            extern "C" fn unpack(len: u32) -> u32 {
+                snapshot::unpack(len)
+            }
+        };
+    };
+}
 
 /// The store that the host attaches for this VM.
 const STORE: u32 = 0;
 
-struct Shell {
+/// The one VM of the module, and its buffer.
+struct Module {
     io: IoBuffer,
-    runtime: Option<Runtime>,
+    /// Never dropped: a module ends with its instance.
+    runtime: Option<ManuallyDrop<Runtime>>,
     /// 0 until `configure` says otherwise: all zeros, so that the static takes no room in the module.
     memory_limit: usize,
 }
 
-struct Global(UnsafeCell<Shell>);
+struct Global(UnsafeCell<Module>);
 
 // SAFETY: wasm32-unknown-unknown without atomics has one thread.
 unsafe impl Sync for Global {}
 
-static SHELL: Global = Global(UnsafeCell::new(Shell { io: IoBuffer::new(), runtime: None, memory_limit: 0 }));
+static MODULE: Global =
+    Global(UnsafeCell::new(Module { io: IoBuffer::new(), runtime: None, memory_limit: 0 }));
 
 /// The reference must end before Lua runs: a host function may call in, which makes another one.
 #[allow(clippy::mut_from_ref, reason = "each use is one statement, as with `context`")]
-fn shell() -> &'static mut Shell {
+fn module() -> &'static mut Module {
     // SAFETY: one thread, and no two of these references live at the same time (see above).
-    unsafe { &mut *SHELL.0.get() }
+    unsafe { &mut *MODULE.0.get() }
 }
 
-/// While `call` runs, JavaScript may use the IO buffer and call in.
-pub(super) fn lend<R>(call: impl FnOnce() -> R) -> R {
-    let owner = std::mem::replace(&mut shell().io.owner, Owner::Js);
+/// Lets JavaScript use the IO buffer and call in while `call` runs.
+pub(super) fn with_js_owner<R>(call: impl FnOnce() -> R) -> R {
+    let owner = std::mem::replace(&mut module().io.owner, Owner::Js);
     let result = call();
-    shell().io.owner = owner;
+    module().io.owner = owner;
     result
 }
 
-/// Sets the bytes of linear memory, before `init`; 0 means 2 MiB. Returns 0, or 8 when it is too little or too late.
-#[unsafe(no_mangle)]
-pub extern "C" fn configure(memory_limit: u32) -> i32 {
-    let shell = shell();
+fn vm() -> Option<RawVm> {
+    module().runtime.as_ref().map(|runtime| runtime.owned().raw(Side::Host))
+}
+
+#[doc(hidden)]
+pub fn configure(memory_limit: u32) -> i32 {
+    let module = module();
     let limit = if memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { memory_limit as usize };
-    if shell.runtime.is_some() || limit < MEMORY_MIN_BYTES {
+    if module.runtime.is_some() || limit < MEMORY_MIN_BYTES {
         return Outcome::Usage as i32;
     }
-    shell.memory_limit = limit;
+    module.memory_limit = limit;
     0
 }
 
-/// Makes the VM. Returns 0, 3 when memory is too small, 8 when it was made before.
-#[unsafe(no_mangle)]
-pub extern "C" fn init() -> i32 {
-    let shell = shell();
-    if shell.runtime.is_some() {
+#[doc(hidden)]
+pub fn init(libraries: &[&dyn Library]) -> i32 {
+    let module = module();
+    if module.runtime.is_some() {
         return Outcome::Usage as i32;
     }
     panic::set_hook();
-    let memory_bytes = if shell.memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { shell.memory_limit };
+    let memory_bytes = if module.memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { module.memory_limit };
     if !heap::set_limit(memory_bytes) {
         return Outcome::Memory as i32;
     }
     let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
-    let lua_capacity = lua_capacity(memory_bytes);
-    match Runtime::assemble(
-        host,
-        store,
-        Box::new(JsFunctions::default()),
-        Limits { memory_bytes },
-        lua_capacity,
-    ) {
-        Ok(runtime) => {
-            shell.runtime = Some(runtime);
-            0
+    let functions = Functions { host: Rc::new(JsFunctions::default()), rust: None };
+    let Ok(runtime) = Runtime::assemble(host, store, functions, sizes(memory_bytes)) else {
+        return Outcome::Memory as i32;
+    };
+    let mut runtime = ManuallyDrop::new(runtime);
+    for library in libraries {
+        if runtime.open_library(*library).is_err() {
+            return Outcome::Bug as i32;
         }
-        Err(_) => Outcome::Memory as i32,
     }
+    module.runtime = Some(runtime);
+    0
 }
 
 /// What is left for Lua: stack, static data and IO buffer come first, and Rust's buffers must have room.
-fn lua_capacity(memory_bytes: usize) -> usize {
-    memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES)
+fn sizes(memory_bytes: usize) -> Sizes {
+    let lua_bytes = memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES);
+    Sizes { limit_bytes: memory_bytes, lua_bytes, stack_slots: None }
 }
 
 /// Instead of `init`, when the memory is that of another instance of this module, which was between two calls: sets the bytes
 /// of linear memory, 0 for what they were there. Returns 0, 3 when it is larger already, 8 when there is no VM in it.
-#[unsafe(no_mangle)]
-pub extern "C" fn wake(memory_limit: u32) -> i32 {
-    let shell = shell();
-    shell.io.owner = Owner::Js;
+#[doc(hidden)]
+pub fn wake(memory_limit: u32) -> i32 {
+    let module = module();
+    module.io.owner = Owner::Js;
     let limit = match memory_limit {
-        0 if shell.memory_limit == 0 => MEMORY_DEFAULT_BYTES,
-        0 => shell.memory_limit,
+        0 if module.memory_limit == 0 => MEMORY_DEFAULT_BYTES,
+        0 => module.memory_limit,
         limit => limit as usize,
     };
-    let Some(runtime) = &mut shell.runtime else { return Outcome::Usage as i32 };
+    let Some(runtime) = &mut module.runtime else { return Outcome::Usage as i32 };
     if limit < MEMORY_MIN_BYTES || !heap::set_limit(limit) {
         return Outcome::Memory as i32;
     }
-    shell.memory_limit = limit;
-    runtime.limit_memory(limit, lua_capacity(limit));
+    module.memory_limit = limit;
+    runtime.owned().resize(sizes(limit));
     0
 }
 
-/// Address of the IO buffer.
-#[unsafe(no_mangle)]
-pub extern "C" fn io_ptr() -> u32 {
-    shell().io.address().addr() as u32
+#[doc(hidden)]
+pub fn io_ptr() -> u32 {
+    module().io.address().addr() as u32
 }
 
-/// Its length: 65536.
-#[unsafe(no_mangle)]
-pub extern "C" fn io_len() -> u32 {
+#[doc(hidden)]
+pub fn io_len() -> u32 {
     IO_BUFFER_BYTES as u32
 }
 
-/// Where the next input of `len` bytes goes: the IO buffer, or a spill; 0 when there is no memory for it or a call runs.
-#[unsafe(no_mangle)]
-pub extern "C" fn io_reserve(len: u32) -> u32 {
-    let shell = shell();
-    if shell.io.owner == Owner::Running {
+#[doc(hidden)]
+pub fn io_reserve(len: u32) -> u32 {
+    if module().io.owner == Owner::Running {
         return 0;
     }
-    if let Some(runtime) = &mut shell.runtime {
+    if let Some(mut vm) = vm() {
         // The last reply has been read; its memory may be what the input needs.
-        runtime.clear_reply();
+        vm.clear_reply();
     }
-    shell.io.owner = Owner::Js;
-    shell.io.reserve(len as usize).addr() as u32
+    module().io.owner = Owner::Js;
+    module().io.reserve(len as usize).addr() as u32
 }
 
-/// Runs the source in the IO buffer (or reserved spill); returns the length of the reply, 0 when a call runs already.
-#[unsafe(no_mangle)]
-pub extern "C" fn eval(len: u32) -> u32 {
-    operate(len, |vm, input| vm.eval_raw(input, c"=eval"))
+#[doc(hidden)]
+pub fn eval(len: u32) -> u32 {
+    run(len, |vm, input| vm.eval_raw(input, c"=eval"))
 }
 
-/// Runs an operation on the list in the IO buffer (or reserved spill); returns as `eval` does.
-#[unsafe(no_mangle)]
-pub extern "C" fn request(op: u32, len: u32) -> u32 {
-    operate(len, |vm, input| vm.request_raw(op, input))
+#[doc(hidden)]
+pub fn request(operation: u32, len: u32) -> u32 {
+    run(len, |vm, input| vm.request_raw(operation, input))
 }
 
-fn operate(len: u32, run: impl FnOnce(&mut Vm, &[u8]) -> Outcome) -> u32 {
-    if shell().io.owner == Owner::Running {
+fn run(len: u32, run: impl FnOnce(&mut RawVm, &[u8]) -> Outcome) -> u32 {
+    if module().io.owner == Owner::Running {
         return 0;
     }
-    // A `Vm` of its own: the one of a call around this one is in use.
-    let Some(mut vm) = shell().runtime.as_ref().map(|runtime| runtime.again()) else { return 0 };
-    let outcome = match shell().io.take_input(len as usize) {
+    let Some(mut vm) = vm() else { return 0 };
+    let outcome = match module().io.take_input(len as usize) {
         Some(input) => {
-            shell().io.owner = Owner::Running;
+            module().io.owner = Owner::Running;
             vm.clear_reply();
             run(&mut vm, input.bytes())
         }
         None => vm.refuse_usage("input is longer than what was reserved"),
     };
-    shell().io.put_reply(outcome, &mut vm) as u32
+    module().io.put_reply(outcome, &mut vm) as u32
 }

@@ -1,10 +1,9 @@
 //! Host functions behind the border: JavaScript has them, by id.
 
 use super::{exports, imports};
-use crate::host_call::{Ended, HostFunctions, Service};
 use crate::lua::Stack;
+use crate::state::host_functions::{HostFunctions, HostResult, Service};
 use crate::value::{Decoder, Token};
-use std::any::Any;
 
 /// Room offered at first for results; more only when the answer says so.
 const ROOM_BYTES: usize = 256;
@@ -14,40 +13,36 @@ const ROOM_BYTES: usize = 256;
 pub(crate) struct JsFunctions {}
 
 impl HostFunctions for JsFunctions {
-    fn call(&self, _stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> Ended {
-        exports::lend(|| ask(id, args, may_wait, results))
+    fn call(&self, _stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult {
+        exports::with_js_owner(|| ask(id, args, may_wait, results))
     }
 
     fn release(&self, id: u32, uses: u32) {
         imports::host_release(id, uses);
     }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
 }
 
 /// One call over the border; `results` comes empty.
-fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> Ended {
+fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult {
     if results.try_reserve(ROOM_BYTES).is_err() {
-        return Ended::OutOfMemory;
+        return HostResult::OutOfMemory;
     }
     let (out, room) = (results.as_mut_ptr(), results.capacity());
     let answer = imports::host_call(id, args.as_ptr(), args.len(), u32::from(may_wait), out, room);
     let len = (answer >> 2) as usize;
     if len > room {
         if results.try_reserve_exact(len).is_err() {
-            return Ended::OutOfMemory;
+            return HostResult::OutOfMemory;
         }
         imports::host_take(results.as_mut_ptr(), len);
     }
     // SAFETY: the border wrote `len` bytes at the start of the buffer, which has room for them.
     unsafe { results.set_len(len) };
     match answer & 3 {
-        0 => Ended::Results,
-        1 => Ended::Raises,
-        2 => Ended::Waits,
-        _ => Ended::RaisesAgain,
+        0 => HostResult::Returns,
+        1 => HostResult::Raises,
+        2 => HostResult::Waits,
+        _ => HostResult::RaisesAgain,
     }
 }
 
@@ -58,9 +53,9 @@ pub(super) fn input() -> Result<Option<Vec<u8>>, String> {
     let mut decoder = Decoder::new(&results);
     let value = if decoder.count().is_ok_and(|count| count > 0) { decoder.token().ok() } else { None };
     match (ended, value) {
-        (Ended::Results, Some(Token::String(bytes))) => Ok(Some(bytes.to_vec())),
-        (Ended::Results, _) => Ok(None),
-        (Ended::Raises, Some(Token::HostObject { label, .. })) => {
+        (HostResult::Returns, Some(Token::String(bytes))) => Ok(Some(bytes.to_vec())),
+        (HostResult::Returns, _) => Ok(None),
+        (HostResult::Raises, Some(Token::HostObject { label, .. })) => {
             Err(String::from_utf8_lossy(label).into_owned())
         }
         _ => Err("standard input failed".to_owned()),

@@ -32,7 +32,7 @@ impl Host for JsHost {
         imports::interrupted() != 0
     }
 
-    #[cfg(feature = "shell")]
+    #[cfg(feature = "exports")]
     fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         super::functions::input()
     }

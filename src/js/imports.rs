@@ -34,7 +34,7 @@ extern "C" {
     pub(super) fn report_panic(at: *const u8, len: usize);
 }
 
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 #[wasm_bindgen(module = "/src/js/imports.js")]
 extern "C" {
     pub(super) fn host_call(

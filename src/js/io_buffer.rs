@@ -5,9 +5,9 @@
 //! anything of Lua runs, and lays down its reply after. Not here: what the bytes mean (`value`, `request`); calls of the
 //! store have their own scratch.
 
-use crate::api::vm::Vm;
 use crate::limits::{IO_BUFFER_BYTES, REPLY_HEADER_BYTES};
-use crate::vm::request::Outcome;
+use crate::vm::RawVm;
+use crate::vm::protocol::Outcome;
 use std::slice;
 
 /// Whose the bytes are.
@@ -62,7 +62,7 @@ impl IoBuffer {
     }
 
     /// Lays the reply down; returns its length.
-    pub(super) fn put_reply(&mut self, outcome: Outcome, vm: &mut Vm) -> usize {
+    pub(super) fn put_reply(&mut self, outcome: Outcome, vm: &mut RawVm) -> usize {
         let room = IO_BUFFER_BYTES - REPLY_HEADER_BYTES;
         let mut output_len = vm.pending_output().len();
         let list_len = vm.reply_list().len();

@@ -5,24 +5,25 @@
 //! the tables is `table_store.js` with `write_behind.js` and `indexeddb/backend.js` - the same files in the npm package, in the
 //! tests, and in a Rust program that embeds this crate.
 
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 pub(crate) use self::functions::JsFunctions;
 pub use self::host::JsHost;
 pub use self::open::{OpenStore, open_store};
 pub use self::store::JsStore;
 
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 pub mod exports;
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 mod functions;
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 mod heap;
 mod host;
 mod imports;
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 mod io_buffer;
 mod open;
+#[cfg(feature = "exports")]
 mod panic;
-#[cfg(feature = "shell")]
+#[cfg(feature = "exports")]
 pub mod snapshot;
 mod store;

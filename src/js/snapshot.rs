@@ -14,15 +14,15 @@ use std::slice;
 const HALF: usize = IO_BUFFER_BYTES / 2;
 
 /// Makes memory that is free say nothing. Between calls only.
-#[unsafe(no_mangle)]
-pub extern "C" fn clear_free() {
+#[doc(hidden)]
+pub fn clear_free() {
     heap::clear_free();
 }
 
 /// Compresses `len` bytes of memory at `at` (an LZ4 block) into the second half of the IO buffer. Returns the length there;
 /// 0 when they take as much room as before, or there is no such memory.
-#[unsafe(no_mangle)]
-pub extern "C" fn pack(at: u32, len: u32) -> u32 {
+#[doc(hidden)]
+pub fn pack(at: u32, len: u32) -> u32 {
     let (at, len) = (at as usize, len as usize);
     let output = second_half();
     let (start, memory) = (output.as_ptr().addr(), core::arch::wasm32::memory_size(0) * 65536);
@@ -39,8 +39,8 @@ pub extern "C" fn pack(at: u32, len: u32) -> u32 {
 
 /// Decompresses the `len` bytes at the start of the IO buffer into its second half. Returns the length there; 0 when they are
 /// not what `pack` makes.
-#[unsafe(no_mangle)]
-pub extern "C" fn unpack(len: u32) -> u32 {
+#[doc(hidden)]
+pub fn unpack(len: u32) -> u32 {
     if len as usize > HALF {
         return 0;
     }

@@ -72,7 +72,7 @@ impl Memory {
     }
 
     /// Other limits from now on, while the host allocates: those of `new`.
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
+    #[cfg(all(feature = "exports", target_arch = "wasm32"))]
     pub(crate) fn set_limit(&self, limit: usize, capacity: usize, stack_slots_max: usize) {
         self.limit.set(limit);
         self.capacity.set(capacity);
@@ -185,13 +185,13 @@ fn taken(block: *mut c_void, size: usize) -> usize {
     if size == 0 {
         return 0;
     }
-    #[cfg(all(feature = "shell", target_arch = "wasm32"))]
+    #[cfg(all(feature = "exports", target_arch = "wasm32"))]
     {
         const FLAGS: usize = 7;
         // SAFETY: a live block of the module's one allocator (js::heap), in front of which its chunk's head lies.
         (unsafe { block.cast::<usize>().sub(1).read() }) & !FLAGS
     }
-    #[cfg(not(all(feature = "shell", target_arch = "wasm32")))]
+    #[cfg(not(all(feature = "exports", target_arch = "wasm32")))]
     {
         let _ = block;
         padded(size)

@@ -9,16 +9,16 @@
 pub(crate) use self::alloc::Memory;
 pub(crate) use self::bulk::{Step, Walk};
 pub(crate) use self::functions::{Thrown, lua_function};
-pub(crate) use self::references::Held;
+pub(crate) use self::references::RefKind;
 pub(crate) use self::stack::{Resumed, Role, Stack, Status};
+pub(crate) use self::state::{State, set_hash_seed};
 pub(crate) use mlua_sys::lua54 as raw;
 
 mod alloc;
 mod bulk;
+mod debug;
 pub(crate) mod fuel;
 mod functions;
 mod references;
-mod seed;
 mod stack;
-
-pub(crate) use self::seed::set_hash_seed;
+mod state;

@@ -6,24 +6,24 @@ use super::stack::Stack;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-/// Who holds them.
+/// A kind of reference: by whom the value is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum RefKind {
     /// The host: functions, threads and userdata that were given to it.
-    ByHost,
+    Host,
     /// The runtime: the threads of tasks.
-    AsTask,
+    Task,
 }
 
 static BY_HOST: u8 = 0;
 static AS_TASK: u8 = 0;
 
-impl Held {
+impl RefKind {
     /// The key of the table in the registry.
     fn key(self) -> *const c_void {
         let place = match self {
-            Held::ByHost => &BY_HOST,
-            Held::AsTask => &AS_TASK,
+            RefKind::Host => &BY_HOST,
+            RefKind::Task => &AS_TASK,
         };
         ptr::from_ref(place).cast()
     }
@@ -32,15 +32,15 @@ impl Held {
 impl Stack {
     /// Makes the tables. `[-0, +0, m]`
     pub(crate) fn open_references(self) {
-        for held in [Held::ByHost, Held::AsTask] {
+        for kind in [RefKind::Host, RefKind::Task] {
             self.push_table(0, 0);
-            self.raw_set_address(raw::LUA_REGISTRYINDEX, held.key());
+            self.raw_set_address(raw::LUA_REGISTRYINDEX, kind.key());
         }
     }
 
     /// Keeps the top value under a number of its own. `[-1, +0, m]`
-    pub(crate) fn make_reference(self, held: Held) -> c_int {
-        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+    pub(crate) fn make_reference(self, kind: RefKind) -> c_int {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
         self.insert(-2);
         // SAFETY: the state is valid, a table lies below the value, and no frame up to Lua holds a destructor if this raises.
         let number = unsafe { raw::luaL_ref(self.as_ptr(), -2) };
@@ -49,16 +49,16 @@ impl Stack {
     }
 
     /// Lets it go. `[-0, +0, -]`
-    pub(crate) fn release_reference(self, held: Held, number: c_int) {
-        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+    pub(crate) fn release_reference(self, kind: RefKind, number: c_int) {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
         // SAFETY: the state is valid, and a table is on top; the number is in use, so its key is there and nothing is allocated.
         unsafe { raw::luaL_unref(self.as_ptr(), -1, number) };
         self.pop(1);
     }
 
     /// Lets all of them go but those that `keeps` says. `[-0, +0, -]`
-    pub(crate) fn release_references(self, held: Held, mut keeps: impl FnMut(c_int) -> bool) {
-        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+    pub(crate) fn release_references(self, kind: RefKind, mut keeps: impl FnMut(c_int) -> bool) {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
         // SAFETY: the state is valid, and a table is on top.
         let last = unsafe { raw::lua_rawlen(self.as_ptr(), -1) } as c_int;
         for number in 1..=last {
@@ -75,8 +75,8 @@ impl Stack {
     }
 
     /// Pushes what is held under a number; false (and nothing) when that is nothing. `[-0, +(0|1), -]`
-    pub(crate) fn push_reference(self, held: Held, number: i64) -> bool {
-        self.raw_get_address(raw::LUA_REGISTRYINDEX, held.key());
+    pub(crate) fn push_reference(self, kind: RefKind, number: i64) -> bool {
+        self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
         // luaL_ref keeps its list of free numbers in the table, as numbers.
         let found = self.raw_get_index(-1, number);
         self.remove(-2);

@@ -34,8 +34,8 @@ impl Status {
 
 unsafe extern "C-unwind" {
     // lua-5.4/port/gc_pause.c
-    fn perilune_hold(l: *mut lua_State, held: *mut Held);
-    fn perilune_release(l: *mut lua_State, held: *const Held);
+    fn perilune_gc_pause(l: *mut lua_State, debt: *mut GcDebt);
+    fn perilune_gc_resume(l: *mut lua_State, debt: *const GcDebt);
     // lua-5.4/port/ldo_port.c
     fn perilune_call_under_handler(l: *mut lua_State, arguments: c_int) -> c_int;
     // lua-5.4/port/strip.c
@@ -56,7 +56,7 @@ pub(crate) enum Role {
     Plain = 0,
     /// A coroutine that a task resumed, directly or not. Set by `lcorolib_port.c`.
     #[allow(dead_code, reason = "C sets it")]
-    Below = 1,
+    InTask = 1,
     /// The coroutine of a task itself.
     Task = 2,
 }
@@ -74,9 +74,9 @@ pub(crate) enum Resumed {
     Failed(Status),
 }
 
-/// What the collector was owed before a hold: `struct perilune_held`.
+/// Debt of the collector when it was paused: `struct perilune_gc_debt`.
 #[repr(C)]
-struct Held {
+struct GcDebt {
     debt: isize,
     total: usize,
 }
@@ -435,7 +435,7 @@ impl Stack {
     /// the function, or the error message. `[-0, +1, -]`
     pub(crate) fn load_text(self, source: &[u8], name: &CStr) -> Status {
         let (text, len, name) = (source.as_ptr().cast(), source.len(), name.as_ptr());
-        self.hold(|stack| {
+        self.without_collector(|stack| {
             // SAFETY: the pointers are valid for the call; the state is valid (see `Stack::new`). Loading is protected.
             Status::from_raw(unsafe { raw::luaL_loadbufferx(stack.0, text, len, name, c"t".as_ptr()) })
         })
@@ -544,22 +544,22 @@ impl Stack {
 
     /// As `protect_with`, while no finalizer can run: for a body that reads a buffer which Lua code could change. The
     /// value of the body's choice is its one result. `[-0, +results, -]`, or pushes the error value.
-    pub(crate) fn protect_held<F: FnMut(Stack) -> Result<(), Thrown>>(
+    pub(crate) fn protect_without_collector<F: FnMut(Stack) -> Result<(), Thrown>>(
         self,
         results: c_int,
         body: F,
     ) -> Status {
-        self.hold(|stack| stack.protect(results, body))
+        self.without_collector(|stack| stack.protect(results, body))
     }
 
     /// Runs `body`, which must not raise, while no finalizer can run.
-    fn hold<R>(self, body: impl FnOnce(Stack) -> R) -> R {
-        let mut held = Held { debt: 0, total: 0 };
-        // SAFETY: the state is valid; holding changes what the collector is owed, and nothing else.
-        unsafe { perilune_hold(self.0, &raw mut held) };
+    fn without_collector<R>(self, body: impl FnOnce(Stack) -> R) -> R {
+        let mut debt = GcDebt { debt: 0, total: 0 };
+        // SAFETY: the state is valid; pausing changes the debt of the collector, and nothing else.
+        unsafe { perilune_gc_pause(self.0, &raw mut debt) };
         let result = body(self);
-        // SAFETY: as above, and `held` is what the matching hold wrote. Finalizers run here are caught by Lua.
-        unsafe { perilune_release(self.0, &raw const held) };
+        // SAFETY: as above, and `debt` is what the matching pause wrote. Finalizers run here are caught by Lua.
+        unsafe { perilune_gc_resume(self.0, &raw const debt) };
         result
     }
 

@@ -1,7 +1,8 @@
 //! From bytes to the Lua stack. Raises memory errors, so it runs below a protected call; what it reads is hostile.
 
+use crate::host_call::release_host_value;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::lua::{Held, Stack, Status, Thrown, raw};
+use crate::lua::{RefKind, Stack, Status, Thrown, raw};
 use crate::state::context::context;
 use crate::value::{Decoder, FormatError, Tag, Token};
 use crate::{ext, host_call};
@@ -18,7 +19,7 @@ pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
         decoder.finish().map_err(|error| refuse(stack, error))?;
         return push_scalar(stack, token).map(drop);
     }
-    let status = stack.protect_held(1, |inner| {
+    let status = stack.protect_without_collector(1, |inner| {
         inner.push_nil();
         let input = Decoder::new(bytes);
         let mut decoder = StackDecoder { stack: inner, input, tables: inner.top(), count: 0, host: None };
@@ -36,7 +37,7 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
     }
     let before = stack.top();
     let mut given = 0;
-    let status = stack.protect_held(raw::LUA_MULTRET, |inner| {
+    let status = stack.protect_without_collector(raw::LUA_MULTRET, |inner| {
         let mut input = Decoder::new(bytes);
         let count = input.count().map_err(|error| refuse(inner, error))?;
         if !inner.has_room((count as c_int).saturating_add(8)) {
@@ -67,7 +68,7 @@ fn give_back(stack: Stack, bytes: &[u8], given: usize) {
         _ => None,
     });
     for id in ids.skip(given) {
-        context(stack).functions.release(id, 1);
+        release_host_value(stack, id, 1);
     }
 }
 
@@ -265,7 +266,7 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
 
 /// Pushes what was kept under a handle, if it is of the type it says.
 fn push_handle(stack: Stack, handle: u32, lua_type: c_int) -> Result<(), Thrown> {
-    if stack.push_reference(Held::ByHost, i64::from(handle)) {
+    if stack.push_reference(RefKind::Host, i64::from(handle)) {
         if stack.type_of(-1) == lua_type {
             return Ok(());
         }
@@ -289,7 +290,7 @@ fn refuse(stack: Stack, error: FormatError) -> Thrown {
         FormatError::BadLength(_) => b"malformed value: length past the end",
         FormatError::BadReference(_) => b"malformed value: reference to a table that has not begun",
     };
-    context(stack).failure.malformed = error != FormatError::OutOfMemory;
+    context(stack).error_record.malformed = error != FormatError::OutOfMemory;
     stack.push_bytes(text);
     Thrown
 }

@@ -2,8 +2,9 @@
 //! converted, and the one step that may allocate in Lua (a handle) is protected by itself.
 
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::lua::{Held, Stack, Status, Step, Walk, raw};
+use crate::lua::{RefKind, Stack, Status, Step, Walk, raw};
 use crate::state::context::context;
+use crate::state::host_functions::Side;
 use crate::value::number_map::NumberMap;
 use crate::value::{Encoder, FormatError};
 use crate::{ext, host_call};
@@ -15,7 +16,7 @@ const ROOM_BYTES: usize = 256;
 
 /// Why a value cannot travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum EncodeError {
     /// Its type has no bytes here (a function in a store, ...).
     Type(&'static str),
     /// A table with a metatable, which a store would lose.
@@ -30,49 +31,55 @@ pub(crate) enum Unfit {
     Memory,
 }
 
-impl From<FormatError> for Unfit {
+impl From<FormatError> for EncodeError {
     fn from(error: FormatError) -> Self {
         match error {
-            FormatError::TooDeep => Unfit::Depth,
-            _ => Unfit::Memory,
+            FormatError::TooDeep => EncodeError::Depth,
+            _ => EncodeError::Memory,
         }
     }
 }
 
-impl Unfit {
+impl EncodeError {
     /// The message for a Lua error or an error record.
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Unfit::Type("function") => "a function cannot be stored",
-            Unfit::Type("thread") => "a thread cannot be stored",
-            Unfit::Type("null") => "json.null cannot be stored",
-            Unfit::Type(_) => "a userdata cannot be stored",
-            Unfit::Metatable => "a table with a metatable cannot be stored",
-            Unfit::Depth => "value is nested more than 200 tables deep",
+            EncodeError::Type("function") => "a function cannot be stored",
+            EncodeError::Type("thread") => "a thread cannot be stored",
+            EncodeError::Type("null") => "json.null cannot be stored",
+            EncodeError::Type(_) => "a userdata cannot be stored",
+            EncodeError::Metatable => "a table with a metatable cannot be stored",
+            EncodeError::Depth => "value is nested more than 200 tables deep",
             // Lua's own words.
-            Unfit::NilKey => "table index is nil",
-            Unfit::NanKey => "table index is NaN",
-            Unfit::Memory => "not enough memory",
+            EncodeError::NilKey => "table index is nil",
+            EncodeError::NanKey => "table index is NaN",
+            EncodeError::Memory => "not enough memory",
         }
     }
 }
 
-/// Appends the list of the top `count` values. `[-0, +0, -]`
-pub(crate) fn encode_list(stack: Stack, count: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+/// Appends the list of the top `count` values for `reader`: functions and objects of its own by id, those of the other side by
+/// handle. `[-0, +0, -]`
+pub(crate) fn encode_list(
+    stack: Stack,
+    count: c_int,
+    reader: Side,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     let first = stack.top() - count + 1;
-    let mut encoder = StackEncoder::new(stack, out, true);
+    let mut encoder = StackEncoder::new(stack, out, Some(reader));
     encoder.out.u32(count as u32)?;
     (first..first + count).try_for_each(|index| encoder.value(index, 0))
 }
 
 /// Appends one value for a store: without handles. `[-0, +0, -]`
-pub(crate) fn encode_value(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
-    StackEncoder::new(stack, out, false).value(stack.absolute(index), 0)
+pub(crate) fn encode_value(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    StackEncoder::new(stack, out, None).value(stack.absolute(index), 0)
 }
 
 /// Appends a key in its one form: a float that equals an integer is that integer. `[-0, +0, -]`
 #[inline]
-pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), Unfit> {
+pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let mut encoder = Encoder::new(out);
     match stack.type_of(index) {
         raw::LUA_TSTRING => {
@@ -84,12 +91,12 @@ pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Resul
             Some(integer) => encoder.integer(integer)?,
             None => match stack.number(index) {
                 Some(number) if !number.is_nan() => encoder.float(number)?,
-                _ => return Err(Unfit::NanKey),
+                _ => return Err(EncodeError::NanKey),
             },
         },
         raw::LUA_TBOOLEAN => encoder.boolean(stack.boolean(index))?,
-        raw::LUA_TNIL | raw::LUA_TNONE => return Err(Unfit::NilKey),
-        _ => return Err(Unfit::Type(stack.type_name(index))),
+        raw::LUA_TNIL | raw::LUA_TNONE => return Err(EncodeError::NilKey),
+        _ => return Err(EncodeError::Type(stack.type_name(index))),
     }
     Ok(())
 }
@@ -112,18 +119,18 @@ fn is_json_marker(stack: Stack) -> bool {
 struct StackEncoder<'a> {
     stack: Stack,
     out: Encoder<'a>,
-    /// May values that only this VM can resolve travel?
-    handles: bool,
+    /// Who reads handles and ids; None: a store, which can have neither.
+    reader: Option<Side>,
     /// Address of a table to its number in this message.
     seen: NumberMap<usize, u32>,
 }
 
 impl<'a> StackEncoder<'a> {
-    fn new(stack: Stack, out: &'a mut Vec<u8>, handles: bool) -> Self {
-        StackEncoder { stack, out: Encoder::new(out), handles, seen: NumberMap::default() }
+    fn new(stack: Stack, out: &'a mut Vec<u8>, reader: Option<Side>) -> Self {
+        StackEncoder { stack, out: Encoder::new(out), reader, seen: NumberMap::default() }
     }
 
-    fn value(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
+    fn value(&mut self, index: c_int, depth: usize) -> Result<(), EncodeError> {
         let stack = self.stack;
         match stack.type_of(index) {
             raw::LUA_TNIL | raw::LUA_TNONE => self.out.nil()?,
@@ -138,12 +145,12 @@ impl<'a> StackEncoder<'a> {
                 self.out.string(bytes)?;
             }
             raw::LUA_TTABLE => self.table(index, depth)?,
-            raw::LUA_TLIGHTUSERDATA if !self.handles && stack.userdata(index).is_null() => {
-                return Err(Unfit::Type("null"));
+            raw::LUA_TLIGHTUSERDATA if self.reader.is_none() && stack.userdata(index).is_null() => {
+                return Err(EncodeError::Type("null"));
             }
-            _ if !self.handles => return Err(Unfit::Type(stack.type_name(index))),
+            _ if self.reader.is_none() => return Err(EncodeError::Type(stack.type_name(index))),
             raw::LUA_TFUNCTION => {
-                if let Some(id) = host_call::function_id(stack, index) {
+                if let Some(id) = host_call::function_id(stack, index).filter(|&id| self.reader_owns(id)) {
                     return Ok(self.out.host_function(id, b"")?);
                 }
                 let handle = self.handle(index)?;
@@ -151,7 +158,7 @@ impl<'a> StackEncoder<'a> {
             }
             raw::LUA_TLIGHTUSERDATA if stack.userdata(index).is_null() => self.out.null()?,
             lua_type => {
-                if let Some(id) = host_call::object_id(stack, index) {
+                if let Some(id) = host_call::object_id(stack, index).filter(|&id| self.reader_owns(id)) {
                     return Ok(self.out.host_object(id, b"")?);
                 }
                 let handle = self.handle(index)?;
@@ -161,14 +168,18 @@ impl<'a> StackEncoder<'a> {
         Ok(())
     }
 
+    fn reader_owns(&self, id: u32) -> bool {
+        self.reader == Some(Side::of(id))
+    }
+
     /// An external table by its name, any other by its contents.
-    fn table(&mut self, index: c_int, depth: usize) -> Result<(), Unfit> {
+    fn table(&mut self, index: c_int, depth: usize) -> Result<(), EncodeError> {
         let stack = self.stack;
         if !stack.has_room(4) {
-            return Err(Unfit::Memory);
+            return Err(EncodeError::Memory);
         }
         if stack.push_metatable(index) {
-            let only_marks = self.handles || is_json_marker(stack);
+            let only_marks = self.reader.is_some() || is_json_marker(stack);
             stack.pop(1);
             if ext::push_name_of(stack, index) {
                 // SAFETY: the name lies on top until it is popped.
@@ -178,7 +189,7 @@ impl<'a> StackEncoder<'a> {
                 return Ok(written?);
             }
             if !only_marks {
-                return Err(Unfit::Metatable);
+                return Err(EncodeError::Metatable);
             }
         }
         let address = stack.address(index);
@@ -186,9 +197,9 @@ impl<'a> StackEncoder<'a> {
             return Ok(self.out.back_reference(number)?);
         }
         if depth >= VALUE_DEPTH_MAX {
-            return Err(Unfit::Depth);
+            return Err(EncodeError::Depth);
         }
-        self.seen.try_reserve(1).map_err(|_| Unfit::Memory)?;
+        self.seen.try_reserve(1).map_err(|_| EncodeError::Memory)?;
         self.seen.insert(address, self.seen.len() as u32);
         let counts = self.out.table(0, 0)?;
         let array = self.array_part(index, depth)?;
@@ -199,7 +210,7 @@ impl<'a> StackEncoder<'a> {
     }
 
     /// The values at 1, 2, ... up to the first nil.
-    fn array_part(&mut self, index: c_int, depth: usize) -> Result<u32, Unfit> {
+    fn array_part(&mut self, index: c_int, depth: usize) -> Result<u32, EncodeError> {
         let stack = self.stack;
         let mut walk = Walk::default();
         loop {
@@ -222,7 +233,7 @@ impl<'a> StackEncoder<'a> {
     }
 
     /// Everything whose key is not an integer in 1..=array.
-    fn pairs(&mut self, index: c_int, array: u32, depth: usize) -> Result<u32, Unfit> {
+    fn pairs(&mut self, index: c_int, array: u32, depth: usize) -> Result<u32, EncodeError> {
         let stack = self.stack;
         let mut walk = Walk::default();
         loop {
@@ -241,7 +252,7 @@ impl<'a> StackEncoder<'a> {
         &mut self,
         walk: &mut Walk,
         step: impl FnOnce(&mut Walk, &mut [MaybeUninit<u8>]) -> Step,
-    ) -> Result<Step, Unfit> {
+    ) -> Result<Step, EncodeError> {
         let ended = step(walk, self.out.room(0)?);
         // SAFETY: the step says how much it wrote.
         unsafe { self.out.written(walk.written) };
@@ -252,7 +263,7 @@ impl<'a> StackEncoder<'a> {
     }
 
     /// Writes the top `n` values, and takes them off the stack.
-    fn top_values(&mut self, n: c_int, depth: usize) -> Result<(), Unfit> {
+    fn top_values(&mut self, n: c_int, depth: usize) -> Result<(), EncodeError> {
         let first = self.stack.top() - n + 1;
         let written = (first..first + n).try_for_each(|index| self.value(index, depth + 1));
         self.stack.pop(n);
@@ -260,20 +271,20 @@ impl<'a> StackEncoder<'a> {
     }
 
     /// Keeps the value alive under a number.
-    fn handle(&mut self, index: c_int) -> Result<u32, Unfit> {
+    fn handle(&mut self, index: c_int) -> Result<u32, EncodeError> {
         let stack = self.stack;
         if !stack.has_room(6) {
-            return Err(Unfit::Memory);
+            return Err(EncodeError::Memory);
         }
         let mut reference = 0;
         stack.push_copy(index);
         let status = stack.protect_with(|inner| {
-            reference = inner.make_reference(Held::ByHost);
+            reference = inner.make_reference(RefKind::Host);
             Ok(())
         });
         if status != Status::Ok {
             stack.pop(1);
-            return Err(Unfit::Memory);
+            return Err(EncodeError::Memory);
         }
         context(stack).handles += 1;
         Ok(reference as u32)

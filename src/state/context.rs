@@ -4,23 +4,32 @@
 //! come back here. So every use is `context(stack).field...` for one statement, or copies out what it needs.
 
 use crate::host::{Host, Stream};
-use crate::host_call::HostFunctions;
 use crate::limits::OUTPUT_BUFFER_BYTES;
-use crate::lua::{Memory, Role, Stack, fuel, raw};
-use crate::state::meter::{Allowance, Meter};
+use crate::lua::{Memory, Role, Stack, fuel};
+use crate::state::error_record::ErrorRecord;
+use crate::state::extension::Extension;
+use crate::state::guarded::{GuardedHost, GuardedStore};
+use crate::state::host_functions::Functions;
+use crate::state::meter::{CallLimits, Meter};
+use crate::state::output::{Output, SEGMENT_HEAD_BYTES};
 use crate::store::TableStore;
 use crate::value::number_map::NumberMap;
 use std::ffi::c_int;
 use std::fmt;
 use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Owned by the runtime; its address stands in the extra space of every thread of the state.
 pub(crate) struct Context {
-    pub(crate) host: Box<dyn Host>,
-    pub(crate) store: Box<dyn TableStore>,
-    pub(crate) functions: Box<dyn HostFunctions>,
+    pub(crate) host: GuardedHost,
+    pub(crate) store: GuardedStore,
+    pub(crate) functions: Functions,
+    /// Operations that a library has added.
+    pub(crate) extension: Option<Rc<dyn Extension>>,
+    /// Names of the libraries that were opened by a list. None goes while the VM lives.
+    pub(crate) libraries: Vec<Box<str>>,
     /// How long a call may run.
     pub(crate) meter: Meter,
     /// Set by whoever wants the running call to end; perhaps from another thread.
@@ -35,16 +44,16 @@ pub(crate) struct Context {
     pub(crate) task: c_int,
     /// The input of the operation that resumes a task, until the function that waited has read it.
     pub(crate) settled: Option<NonNull<[u8]>>,
-    /// What Lua holds of the host: how often each id was given. Not those that the host keeps for good.
-    pub(crate) held: NumberMap<u32, u32>,
+    /// Uses of each id that Lua holds, but of those that the host keeps for good.
+    pub(crate) host_refs: NumberMap<u32, u32>,
     /// Will the collector tell when its cycle is over?
     pub(crate) watches_cycles: bool,
     /// Arguments of a host function on their way out, and results on their way in.
     pub(crate) args: Vec<u8>,
     pub(crate) results: Vec<u8>,
     /// The number of the error value that is kept for the host, 0 for none; and the last number that was given.
-    pub(crate) failure_number: u32,
-    pub(crate) failures: u32,
+    pub(crate) error_number: u32,
+    pub(crate) errors_numbered: u32,
     pub(crate) memory: Box<Memory>,
     /// An encoded key, between making and using it.
     pub(crate) key: Vec<u8>,
@@ -56,7 +65,7 @@ pub(crate) struct Context {
     /// Roll backs that the store has refused: nothing else is asked of it before they are done.
     pub(crate) rollbacks_owed: u32,
     pub(crate) output: Output,
-    pub(crate) failure: Failure,
+    pub(crate) error_record: ErrorRecord,
     /// Handles given out and not released.
     pub(crate) handles: usize,
     /// Is the collector in generational mode?
@@ -64,9 +73,9 @@ pub(crate) struct Context {
     pub(crate) warnings: Warnings,
     /// Memory held back for describing failures.
     pub(crate) emergency_reserve: Vec<u8>,
-    /// That mlua knows this VM.
+    /// True once mlua has been set up in this VM.
     #[cfg(feature = "mlua")]
-    pub(crate) lent: Option<crate::api::mlua::Lent>,
+    pub(crate) has_mlua: bool,
     /// Standard input as the host gave it; how much of it the program has read is known to `stdin` (`stdlib::io`).
     pub(crate) input: Vec<u8>,
 }
@@ -78,29 +87,6 @@ pub(crate) struct Warnings {
     pub(crate) on: bool,
     /// Is one in several pieces under way?
     pub(crate) unfinished: bool,
-}
-
-/// What the message handler saw, where the error was raised.
-#[derive(Debug, Default)]
-pub(crate) struct Failure {
-    /// Was there a handler run since `clear`?
-    pub(crate) seen: bool,
-    pub(crate) message: Vec<u8>,
-    pub(crate) traceback: Vec<u8>,
-    pub(crate) chunk: Vec<u8>,
-    pub(crate) line: Option<u32>,
-    /// Did the input of this operation break the value format?
-    pub(crate) malformed: bool,
-    /// The message of the store's last refusal in this eval; empty when there was none.
-    pub(crate) store: Vec<u8>,
-}
-
-/// Captured output: segments of u8 stream, u32 length, bytes.
-#[derive(Debug, Default)]
-pub(crate) struct Output {
-    segments: Vec<u8>,
-    /// Where the last segment begins, and its stream.
-    last: Option<(usize, Stream)>,
 }
 
 /// What came of asking the host for input.
@@ -116,8 +102,6 @@ pub(crate) enum More {
 /// Buffers up to this are kept between calls.
 const BUFFER_KEPT_BYTES: usize = 4096;
 
-const SEGMENT_HEAD_BYTES: usize = 5;
-
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("memory", &self.memory).finish_non_exhaustive()
@@ -127,9 +111,9 @@ impl fmt::Debug for Context {
 /// The context of a state. The reference must end before the next use of `stack`.
 #[inline]
 pub(crate) fn context<'a>(stack: Stack) -> &'a mut Context {
-    // SAFETY: the runtime wrote the address of its boxed context into the main thread's extra space, which Lua copies
-    // to every new thread; it outlives the state. Borrows do not overlap (see the head of this file).
-    unsafe { &mut **raw::lua_getextraspace(stack.as_ptr()).cast::<*mut Context>() }
+    // SAFETY: `attach` wrote the address of the context into the main thread's extra space, which Lua copies to every new
+    // thread; it outlives the state. Borrows do not overlap (see the head of this file).
+    unsafe { &mut *stack.extra::<Context>() }
 }
 
 impl Context {
@@ -137,40 +121,42 @@ impl Context {
     pub(crate) fn new(
         host: Box<dyn Host>,
         store: Box<dyn TableStore>,
-        functions: Box<dyn HostFunctions>,
+        functions: Functions,
         memory: Box<Memory>,
         entry: Stack,
     ) -> Self {
         Context {
-            host,
-            store,
+            host: GuardedHost::new(host),
+            store: GuardedStore::new(store),
             functions,
-            meter: Meter::new(Allowance::UNLIMITED),
+            extension: None,
+            libraries: Vec::new(),
+            meter: Meter::new(CallLimits::UNLIMITED),
             interrupt: Arc::default(),
             entry,
             depth: 0,
             reply: Vec::new(),
             task: 0,
             settled: None,
-            held: NumberMap::default(),
+            host_refs: NumberMap::default(),
             watches_cycles: false,
             args: Vec::new(),
             results: Vec::new(),
-            failure_number: 0,
-            failures: 0,
+            error_number: 0,
+            errors_numbered: 0,
             memory,
             key: Vec::new(),
             value: Vec::new(),
             writes: 0,
             rollbacks_owed: 0,
             output: Output::default(),
-            failure: Failure::default(),
+            error_record: ErrorRecord::default(),
             handles: 0,
             generational: false,
             emergency_reserve: Vec::new(),
             warnings: Warnings::default(),
             #[cfg(feature = "mlua")]
-            lent: None,
+            has_mlua: false,
             input: Vec::new(),
         }
     }
@@ -180,8 +166,7 @@ impl Context {
         let main = self.entry;
         let context = NonNull::from(Box::leak(self));
         main.set_role(Role::Plain);
-        // SAFETY: the extra space is a pointer wide (LUA_EXTRASPACE), and no thread has been made yet.
-        unsafe { raw::lua_getextraspace(main.as_ptr()).cast::<*mut Context>().write(context.as_ptr()) };
+        main.set_extra(context.as_ptr());
         context
     }
 
@@ -196,19 +181,19 @@ impl Context {
     /// It was called: the clock is asked at the next tick.
     pub(crate) fn after_host(&mut self) {
         if self.depth > 0 {
-            fuel::set(self.meter.cut(fuel::left()));
+            fuel::set(self.meter.end_slice(fuel::left()));
         }
     }
 
     /// Does anybody want the running call to end?
     pub(crate) fn is_interrupted(&mut self) -> bool {
-        self.interrupt.load(Ordering::Relaxed) || self.host.interrupted()
+        self.interrupt.load(Ordering::Relaxed) || self.host.has_panicked() || self.host.interrupted()
     }
 
     /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then it goes to
     /// the host at once.
     pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        let room = self.output.segments.len() + SEGMENT_HEAD_BYTES + bytes.len();
+        let room = self.output.segments().len() + SEGMENT_HEAD_BYTES + bytes.len();
         if room > OUTPUT_BUFFER_BYTES {
             self.flush_output();
         }
@@ -258,11 +243,11 @@ impl Context {
 
     /// Hands all captured output to the host.
     pub(crate) fn flush_output(&mut self) {
-        if self.output.segments.is_empty() {
+        if self.output.segments().is_empty() {
             return;
         }
         self.before_host();
-        let mut rest = &self.output.segments[..];
+        let mut rest = self.output.segments();
         while let Some((head, after)) = rest.split_first_chunk::<SEGMENT_HEAD_BYTES>() {
             let stream = if head[0] == Stream::Stdout as u8 { Stream::Stdout } else { Stream::Stderr };
             let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
@@ -272,49 +257,5 @@ impl Context {
         }
         self.output.clear();
         self.after_host();
-    }
-}
-
-impl Output {
-    /// The segments, in order.
-    pub(crate) fn segments(&self) -> &[u8] {
-        &self.segments
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.segments.clear();
-        self.last = None;
-    }
-
-    fn append(&mut self, stream: Stream, bytes: &[u8]) -> bool {
-        if self.segments.try_reserve(SEGMENT_HEAD_BYTES + bytes.len()).is_err() {
-            return false;
-        }
-        let start = match self.last {
-            Some((start, of)) if of == stream => start,
-            _ => {
-                let start = self.segments.len();
-                self.segments.push(stream as u8);
-                self.segments.extend_from_slice(&[0; 4]);
-                self.last = Some((start, stream));
-                start
-            }
-        };
-        self.segments.extend_from_slice(bytes);
-        let len = (self.segments.len() - start - SEGMENT_HEAD_BYTES) as u32;
-        self.segments[start + 1..start + SEGMENT_HEAD_BYTES].copy_from_slice(&len.to_le_bytes());
-        true
-    }
-}
-
-impl Failure {
-    pub(crate) fn clear(&mut self) {
-        self.seen = false;
-        self.malformed = false;
-        self.message.clear();
-        self.traceback.clear();
-        self.chunk.clear();
-        self.line = None;
-        self.store.clear();
     }
 }

@@ -1,29 +1,56 @@
-//! An error of Lua where it is raised: message, traceback and place go into the context's `Failure`, the error value stays
+//! An error of Lua where it is raised: message, traceback and place go into the context's `ErrorRecord`, the error value stays
 //! as it is. Not here: what becomes of them (`request`).
 
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::state::context::context;
-use crate::state::meter::Trip;
-use std::ffi::{CStr, c_int};
+use crate::state::meter::LimitExceeded;
+use std::ffi::c_int;
 use std::io::Write as _;
+
+/// What the message handler saw, where the error was raised.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorRecord {
+    /// Was there a handler run since `clear`?
+    pub(crate) seen: bool,
+    pub(crate) message: Vec<u8>,
+    pub(crate) traceback: Vec<u8>,
+    pub(crate) chunk: Vec<u8>,
+    pub(crate) line: Option<u32>,
+    /// Did the input of this operation break the value format?
+    pub(crate) malformed: bool,
+    /// The message of the store's last refusal in this eval; empty when there was none.
+    pub(crate) store: Vec<u8>,
+}
+
+impl ErrorRecord {
+    pub(crate) fn clear(&mut self) {
+        self.seen = false;
+        self.malformed = false;
+        self.message.clear();
+        self.traceback.clear();
+        self.chunk.clear();
+        self.line = None;
+        self.store.clear();
+    }
+}
 
 lua_function!(handle_error = handle_error_inner);
 
 /// The message handler: notes message, traceback and place, and leaves the error value as it is.
 fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.set_top(1);
-    if context(stack).meter.tripped().is_some() {
+    if context(stack).meter.exceeded().is_some() {
         // Noted where it happened.
         return Ok(1);
     }
     note_message(stack, 1);
-    if context(stack).meter.tripped().is_some() {
+    if context(stack).meter.exceeded().is_some() {
         return Ok(1);
     }
     // The handler's own frame is of no interest.
     note_traceback(stack, stack, 1);
     note_place(stack, stack);
-    context(stack).failure.seen = true;
+    context(stack).error_record.seen = true;
     Ok(1)
 }
 
@@ -39,17 +66,17 @@ pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
         stack.pop(1);
     }
     note_place(stack, thread);
-    context(stack).failure.seen = true;
+    context(stack).error_record.seen = true;
 }
 
 /// Notes why and where a call is ended from outside. `[-0, +0, -]`
-pub(crate) fn note_trip(stack: Stack, trip: Trip) {
+pub(crate) fn note_limit_exceeded(stack: Stack, trip: LimitExceeded) {
     let c = context(stack);
     let script = c.memory.is_for_script();
     c.memory.for_host();
     c.emergency_reserve = Vec::new();
-    c.failure.clear();
-    c.failure.seen = true;
+    c.error_record.clear();
+    c.error_record.seen = true;
     if stack.has_room(LUA_MINSTACK) {
         let status = stack.protect(0, |inner| {
             note_traceback(inner, stack, 0);
@@ -65,25 +92,28 @@ pub(crate) fn note_trip(stack: Stack, trip: Trip) {
         c.memory.for_script();
     }
     let (timeout_ms, fuel) = c.meter.allowed();
-    let place = &mut c.failure;
+    let place = &mut c.error_record;
     let mut text = std::mem::take(&mut place.message);
     if let (Some(line), Ok(chunk)) = (place.line, std::str::from_utf8(&place.chunk)) {
         let _ = write!(text, "{chunk}:{line}: ");
     }
     let _ = match trip {
         // In whole numbers: text of floats would be a tenth of the module.
-        Trip::Timeout => {
+        LimitExceeded::Timeout => {
             let micros = (timeout_ms * 1000.0) as u64;
             let (ms, rest) = (micros / 1000, micros % 1000);
             let written = write!(text, "timed out after {ms}");
             let written = if rest > 0 { written.and_then(|()| write!(text, ".{rest:03}")) } else { written };
             written.and_then(|()| write!(text, " ms"))
         }
-        Trip::Fuel => write!(text, "out of fuel after {fuel} ticks"),
-        Trip::Interrupt => write!(text, "interrupted"),
+        LimitExceeded::Fuel => write!(text, "out of fuel after {fuel} ticks"),
+        LimitExceeded::Interrupt => write!(text, "interrupted"),
     };
     place.message = text;
 }
+
+/// Functions on the call stack that are asked for the place of an error.
+const PLACE_LEVELS_MAX: c_int = 201;
 
 /// Slots that a traceback takes.
 const LUA_MINSTACK: c_int = 20;
@@ -93,7 +123,7 @@ fn note_traceback(stack: Stack, of: Stack, level: c_int) {
     stack.push_traceback(of, None, level);
     // SAFETY: the string stays on the stack while it is copied.
     let traceback = unsafe { stack.bytes(-1) }.unwrap_or_default();
-    set(&mut context(stack).failure.traceback, traceback);
+    set(&mut context(stack).error_record.traceback, traceback);
     stack.pop(1);
 }
 
@@ -102,11 +132,11 @@ pub(crate) fn describe(stack: Stack, status: Status) {
     let index = stack.top();
     note_message(stack, index);
     if status == Status::Syntax {
-        let failure = &mut context(stack).failure;
+        let record = &mut context(stack).error_record;
 
-        if let Some((end, line)) = place_in(&failure.message) {
-            failure.line = Some(line);
-            set(&mut failure.chunk, &failure.message[..end]);
+        if let Some((end, line)) = place_in(&record.message) {
+            record.line = Some(line);
+            set(&mut record.chunk, &record.message[..end]);
         }
     }
 }
@@ -116,7 +146,7 @@ pub(crate) fn describe(stack: Stack, status: Status) {
 fn note_message(stack: Stack, index: c_int) {
     // SAFETY: the string stays at `index` while it is copied.
     if let Some(message) = unsafe { stack.bytes(index) } {
-        set(&mut context(stack).failure.message, message);
+        set(&mut context(stack).error_record.message, message);
         return;
     }
     stack.push_copy(index);
@@ -127,7 +157,7 @@ fn note_message(stack: Stack, index: c_int) {
             inner.push_text(-1);
             // SAFETY: the string stays on the stack while it is copied.
             let text = unsafe { inner.bytes(-1) }.unwrap_or_default();
-            set(&mut context(inner).failure.message, text);
+            set(&mut context(inner).error_record.message, text);
             inner.pop(1);
         }
         Ok(())
@@ -136,8 +166,8 @@ fn note_message(stack: Stack, index: c_int) {
         stack.pop(1);
     }
     // A `__tostring` may be what ended the call, which is then what is told.
-    if (status != Status::Ok || !described) && context(stack).meter.tripped().is_none() {
-        let message = &mut context(stack).failure.message;
+    if (status != Status::Ok || !described) && context(stack).meter.exceeded().is_none() {
+        let message = &mut context(stack).error_record.message;
         message.clear();
         let parts = ["(error object is a ", stack.type_name(index), " value)"];
         if message.try_reserve(parts.iter().map(|part| part.len()).sum()).is_ok() {
@@ -152,36 +182,17 @@ fn note_message(stack: Stack, index: c_int) {
 /// the innermost Lua function of `of`.
 fn note_place(stack: Stack, of: Stack) {
     let mut innermost = None;
-    let mut level = 0;
-    // SAFETY: a zeroed lua_Debug is what lua_getstack fills in.
-    let mut info: raw::lua_Debug = unsafe { std::mem::zeroed() };
-    loop {
-        // SAFETY: `info` is a lua_Debug, and the state is valid.
-        if unsafe { raw::lua_getstack(of.as_ptr(), level, &raw mut info) } == 0 {
-            break;
+    of.visit_places(PLACE_LEVELS_MAX, |chunk, line| {
+        let record = &mut context(stack).error_record;
+        let named =
+            place_in(&record.message).is_some_and(|(end, at)| at == line && record.message[..end] == *chunk);
+        if named || innermost.is_none() {
+            set(&mut record.chunk, chunk);
+            innermost = Some(line);
         }
-        // SAFETY: lua_getstack filled `info` in for a live level.
-        unsafe { raw::lua_getinfo(of.as_ptr(), c"Sl".as_ptr(), &raw mut info) };
-        if let (Ok(line), true) = (u32::try_from(info.currentline), info.currentline > 0) {
-            // SAFETY: short_src is a NUL-terminated array inside `info`.
-            let chunk = unsafe { CStr::from_ptr(info.short_src.as_ptr()) }.to_bytes();
-            let failure = &mut context(stack).failure;
-            let named = place_in(&failure.message)
-                .is_some_and(|(end, at)| at == line && failure.message[..end] == *chunk);
-            if named || innermost.is_none() {
-                set(&mut failure.chunk, chunk);
-                innermost = Some(line);
-            }
-            if named {
-                break;
-            }
-        }
-        level += 1;
-        if level > 200 {
-            break;
-        }
-    }
-    context(stack).failure.line = innermost;
+        !named
+    });
+    context(stack).error_record.line = innermost;
 }
 
 /// "chunk:line: ..." at the start of a message: where the chunk's name ends, and the line.

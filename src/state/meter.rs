@@ -1,24 +1,24 @@
 //! How long a call may run: fuel, in ticks of the interpreter (the same everywhere for the same script), and time, by the host's
 //! clock, which is asked only now and then. Pure: no Lua state, no host.
 //!
-//! Keeps true: what was used is exact, whatever the slices; once tripped, it stays so until the outermost call ends.
+//! Keeps true: what was used is exact, whatever the slices; once exceeded, it stays so until the outermost call ends.
 
 /// What one call may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Allowance {
+pub(crate) struct CallLimits {
     /// Milliseconds; infinite for no limit.
     pub(crate) timeout_ms: f64,
     /// Ticks; None for no limit.
     pub(crate) fuel: Option<u64>,
 }
 
-impl Allowance {
-    pub(crate) const UNLIMITED: Allowance = Allowance { timeout_ms: f64::INFINITY, fuel: None };
+impl CallLimits {
+    pub(crate) const UNLIMITED: CallLimits = CallLimits { timeout_ms: f64::INFINITY, fuel: None };
 }
 
 /// Why a call was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trip {
+pub(crate) enum LimitExceeded {
     Timeout,
     Fuel,
     Interrupt,
@@ -26,7 +26,7 @@ pub(crate) enum Trip {
 
 /// Where the call under way must end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ends {
+pub(crate) struct CallEnd {
     /// Of all ticks since the outermost call began.
     fuel: u64,
     /// By the host's clock. NaN: counted from the first time it is asked.
@@ -45,10 +45,10 @@ const SLICE_SHORT_MS: f64 = 0.25;
 #[derive(Debug)]
 pub(crate) struct Meter {
     /// For calls that say nothing else.
-    pub(crate) usual: Allowance,
+    pub(crate) usual: CallLimits,
     /// For the next call only.
-    pub(crate) next: Option<Allowance>,
-    ends: Ends,
+    pub(crate) next: Option<CallLimits>,
+    ends: CallEnd,
     /// Ticks used since the outermost call began, without the slice under way.
     used: u64,
     /// Ticks of the slice under way.
@@ -56,14 +56,14 @@ pub(crate) struct Meter {
     slice: i32,
     /// When the clock was asked last in this call; NaN: not yet.
     asked_ms: f64,
-    tripped: Option<Trip>,
+    exceeded: Option<LimitExceeded>,
     /// Of the last outermost call that ran Lua.
     last_used: u64,
 }
 
 impl Meter {
-    pub(crate) fn new(usual: Allowance) -> Self {
-        let ends = Ends { fuel: u64::MAX, deadline_ms: f64::INFINITY, timeout_ms: f64::INFINITY };
+    pub(crate) fn new(usual: CallLimits) -> Self {
+        let ends = CallEnd { fuel: u64::MAX, deadline_ms: f64::INFINITY, timeout_ms: f64::INFINITY };
         Meter {
             usual,
             next: None,
@@ -72,30 +72,30 @@ impl Meter {
             given: 0,
             slice: SLICE_FIRST,
             asked_ms: f64::NAN,
-            tripped: None,
+            exceeded: None,
             last_used: 0,
         }
     }
 
     /// The outermost call begins. Returns the first slice.
     pub(crate) fn begin(&mut self) -> i32 {
-        let Allowance { timeout_ms, fuel } = self.next.take().unwrap_or(self.usual);
+        let CallLimits { timeout_ms, fuel } = self.next.take().unwrap_or(self.usual);
         self.used = 0;
-        self.tripped = None;
+        self.exceeded = None;
         self.asked_ms = f64::NAN;
-        self.ends = Ends { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms };
+        self.ends = CallEnd { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms };
         self.next_slice()
     }
 
     /// A call inside of another begins, which may have less, never more. Returns its slice (`left`: of the one under way), and
     /// what `end_inner` wants.
-    pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, Ends)> {
-        let Allowance { timeout_ms, fuel } = self.next.take()?;
+    pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, CallEnd)> {
+        let CallLimits { timeout_ms, fuel } = self.next.take()?;
         self.account(left);
         self.start_clock(now_ms);
         let outer = self.ends;
         let fuel_end = fuel.map_or(u64::MAX, |fuel| self.used.saturating_add(fuel));
-        self.ends = Ends {
+        self.ends = CallEnd {
             fuel: outer.fuel.min(fuel_end),
             deadline_ms: outer.deadline_ms.min(now_ms + timeout_ms),
             timeout_ms: outer.timeout_ms.min(timeout_ms),
@@ -104,30 +104,30 @@ impl Meter {
     }
 
     /// It ends: the outer call goes on, unless it is over its own limits. Returns its slice.
-    pub(crate) fn end_inner(&mut self, left: i32, outer: Ends) -> i32 {
+    pub(crate) fn end_inner(&mut self, left: i32, outer: CallEnd) -> i32 {
         self.account(left);
         self.ends = outer;
-        if self.tripped != Some(Trip::Interrupt) {
-            self.tripped = None;
+        if self.exceeded != Some(LimitExceeded::Interrupt) {
+            self.exceeded = None;
         }
-        if self.tripped.is_some() { -1 } else { self.next_slice() }
+        if self.exceeded.is_some() { -1 } else { self.next_slice() }
     }
 
     /// The outermost call ends.
     pub(crate) fn end(&mut self, left: i32) {
         self.account(left);
-        self.tripped = None;
+        self.exceeded = None;
         if self.used > 0 {
             self.last_used = self.used;
         }
     }
 
     /// No ticks are left: how many more there are, or why none.
-    pub(crate) fn refuel(&mut self, left: i32, now_ms: f64, interrupted: bool) -> Result<i32, Trip> {
+    pub(crate) fn refuel(&mut self, left: i32, now_ms: f64, interrupted: bool) -> Result<i32, LimitExceeded> {
         self.account(left);
-        let tripped = self.tripped.or_else(|| self.trip(now_ms, interrupted));
-        if let Some(trip) = tripped {
-            self.tripped = Some(trip);
+        let exceeded = self.exceeded.or_else(|| self.check(now_ms, interrupted));
+        if let Some(trip) = exceeded {
+            self.exceeded = Some(trip);
             return Err(trip);
         }
         let took_ms = now_ms - self.asked_ms;
@@ -138,6 +138,22 @@ impl Meter {
         }
         self.asked_ms = now_ms;
         Ok(self.next_slice())
+    }
+
+    /// Counts ticks of work beside Lua's own (`left`: of the slice under way). Returns what is left of the slice, negative when the
+    /// meter must be asked.
+    pub(crate) fn charge(&mut self, left: i32, ticks: u64) -> i32 {
+        if self.exceeded.is_some() {
+            return -1;
+        }
+        if let Some(rest) = i32::try_from(ticks).ok().and_then(|ticks| left.checked_sub(ticks)) {
+            return rest;
+        }
+        self.account(left);
+        self.used = self.used.saturating_add(ticks);
+        // Nothing is given, and one tick is taken beyond that: the one that asks, which is not counted.
+        self.given = -1;
+        -1
     }
 
     /// Must time still be counted from now on? Not asked at the start: most calls end before they would look at the clock.
@@ -153,28 +169,28 @@ impl Meter {
     }
 
     /// Something else ran, nobody knows how long: the clock is asked at the next tick. Returns the slice up to there.
-    pub(crate) fn cut(&mut self, left: i32) -> i32 {
-        if self.tripped.is_some() {
+    pub(crate) fn end_slice(&mut self, left: i32) -> i32 {
+        if self.exceeded.is_some() {
             return -1;
         }
         self.account(left);
         0
     }
 
-    fn trip(&mut self, now_ms: f64, interrupted: bool) -> Option<Trip> {
+    fn check(&mut self, now_ms: f64, interrupted: bool) -> Option<LimitExceeded> {
         if interrupted {
-            return Some(Trip::Interrupt);
+            return Some(LimitExceeded::Interrupt);
         }
         // One tick past the last one that is allowed is the one that trips.
         if self.used > self.ends.fuel {
-            return Some(Trip::Fuel);
+            return Some(LimitExceeded::Fuel);
         }
         self.start_clock(now_ms);
-        (now_ms >= self.ends.deadline_ms).then_some(Trip::Timeout)
+        (now_ms >= self.ends.deadline_ms).then_some(LimitExceeded::Timeout)
     }
 
     fn account(&mut self, left: i32) {
-        if self.tripped.is_some() {
+        if self.exceeded.is_some() {
             return;
         }
         self.used += (i64::from(self.given) - i64::from(left)).max(0) as u64;
@@ -187,8 +203,8 @@ impl Meter {
         self.given
     }
 
-    pub(crate) fn tripped(&self) -> Option<Trip> {
-        self.tripped
+    pub(crate) fn exceeded(&self) -> Option<LimitExceeded> {
+        self.exceeded
     }
 
     /// Ticks that the last outermost call used.
@@ -199,7 +215,7 @@ impl Meter {
     /// Ticks that the call under way has used (`left`: of the slice under way).
     pub(crate) fn used(&self, left: i32) -> u64 {
         let slice = i64::from(self.given) - i64::from(left);
-        self.used + if self.tripped.is_some() { 0 } else { slice.max(0).unsigned_abs() }
+        self.used + if self.exceeded.is_some() { 0 } else { slice.max(0).unsigned_abs() }
     }
 
     /// What the call under way was allowed: for messages.
@@ -213,11 +229,11 @@ mod tests {
     use super::*;
 
     fn meter(timeout_ms: f64, fuel: Option<u64>) -> Meter {
-        Meter::new(Allowance { timeout_ms, fuel })
+        Meter::new(CallLimits { timeout_ms, fuel })
     }
 
-    /// Uses ticks one slice after the other; how many until it tripped, and why.
-    fn run(meter: &mut Meter, mut slice: i32, ms_per_slice: f64) -> (u64, Trip) {
+    /// Uses ticks one slice after the other; how many until it exceeded, and why.
+    fn run(meter: &mut Meter, mut slice: i32, ms_per_slice: f64) -> (u64, LimitExceeded) {
         let (mut used, mut now) = (0, 0.0);
         loop {
             used += slice as u64 + 1;
@@ -236,14 +252,14 @@ mod tests {
                 let mut meter = meter(f64::INFINITY, Some(fuel));
                 let slice = meter.begin();
                 let (used, trip) = run(&mut meter, slice, ms);
-                assert_eq!(trip, Trip::Fuel);
+                assert_eq!(trip, LimitExceeded::Fuel);
                 assert!((fuel..=fuel + 1 + fuel / 16).contains(&used), "{fuel} {ms}: {used}");
             }
         }
     }
 
     #[test]
-    fn a_cut_changes_no_count() {
+    fn an_ended_slice_changes_no_count() {
         let mut meter = meter(f64::INFINITY, Some(1000));
         let mut left = meter.begin();
         let mut used = 0;
@@ -256,10 +272,10 @@ mod tests {
                     Err(trip) => break trip,
                 }
             } else if used % 7 == 0 {
-                left = meter.cut(left);
+                left = meter.end_slice(left);
             }
         };
-        assert_eq!((used, trip), (1001, Trip::Fuel));
+        assert_eq!((used, trip), (1001, LimitExceeded::Fuel));
     }
 
     #[test]
@@ -271,7 +287,7 @@ mod tests {
         while meter.refuel(-1, now, false).is_ok() {
             now += 7.0;
         }
-        assert_eq!((meter.tripped(), now), (Some(Trip::Timeout), 1056.0));
+        assert_eq!((meter.exceeded(), now), (Some(LimitExceeded::Timeout), 1056.0));
     }
 
     #[test]
@@ -296,12 +312,12 @@ mod tests {
     fn an_inner_call_may_have_less_and_never_more() {
         let mut meter = meter(100.0, Some(10_000));
         meter.begin();
-        meter.next = Some(Allowance { timeout_ms: 1e9, fuel: Some(1_000_000) });
+        meter.next = Some(CallLimits { timeout_ms: 1e9, fuel: Some(1_000_000) });
         let (_, outer) = meter.begin_inner(500, 0.0).expect("has its own");
         assert_eq!(meter.ends.fuel, 10_000);
         assert!(meter.refuel(-1, 200.0, false).is_err(), "the outer deadline holds");
         assert!(meter.end_inner(-1, outer) > 0, "the outer call finds that out by itself");
-        assert_eq!(meter.refuel(-1, 200.0, false), Err(Trip::Timeout));
-        assert_eq!(meter.refuel(-1, 0.0, false), Err(Trip::Timeout), "once tripped, it stays so");
+        assert_eq!(meter.refuel(-1, 200.0, false), Err(LimitExceeded::Timeout));
+        assert_eq!(meter.refuel(-1, 0.0, false), Err(LimitExceeded::Timeout), "once exceeded, it stays so");
     }
 }

@@ -2,5 +2,9 @@
 
 pub(crate) mod context;
 pub(crate) mod error_record;
+pub(crate) mod extension;
+pub(crate) mod guarded;
+pub(crate) mod host_functions;
 pub(crate) mod limit_exceeded;
 pub(crate) mod meter;
+pub(crate) mod output;

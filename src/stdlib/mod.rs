@@ -7,8 +7,10 @@
 pub(crate) use self::base::{push_collect_garbage, push_random_seed};
 use crate::lua::{Stack, Thrown, raw};
 
+pub(crate) use self::base64::open_base64;
+pub(crate) use self::json::open_json;
 pub(crate) use self::libraries::{keep as keep_libraries, unknown as unknown_library};
-pub(crate) use self::prelude::make_environment;
+pub(crate) use self::prelude::{add_module, make_environment};
 
 mod base;
 mod base64;

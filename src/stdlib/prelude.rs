@@ -1,8 +1,9 @@
 //! Runs prelude.lua, with what it cannot make itself.
 
-use crate::host_call::{Service, push_service};
+use crate::host_call::push_service;
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::state::context::context;
+use crate::state::host_functions::Service;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -22,10 +23,6 @@ lua_function!(
     make_environment = make_environment_inner
 );
 
-/// Modules that `require` finds when nobody else has them.
-const BUILTIN: [(&CStr, raw::lua_CFunction); 2] =
-    [(c"base64", super::base64::open_base64), (c"json", super::json::open_json)];
-
 /// `[-0, +0, m]`
 pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
     if stack.load_text(include_bytes!("prelude.lua"), c"=[Perilune]") != Status::Ok {
@@ -36,8 +33,7 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
     stack.push_globals();
     stack.get_field(-1, c"package");
     stack.remove(-2);
-    stack.push_table(0, BUILTIN.len());
-    stack.set_functions(-1, &BUILTIN);
+    stack.push_table(0, 2);
     stack.push_copy(-1);
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&BUILTIN_MODULES));
     for service in [Service::Module, Service::Run, Service::Sleep] {
@@ -52,7 +48,14 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
     Ok(())
 }
 
-/// `require` does not find this one any more. `[-0, +0, m]`
+/// Adds a module that `require` opens when nobody else has it. `[-0, +0, m]`
+pub(crate) fn add_module(stack: Stack, name: &CStr, open: raw::lua_CFunction) {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&BUILTIN_MODULES));
+    stack.set_functions(-1, &[(name, open)]);
+    stack.pop(1);
+}
+
+/// Takes such a module away. `[-0, +0, m]`
 pub(super) fn forget_module(stack: Stack, name: &[u8]) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&BUILTIN_MODULES));
     stack.push_bytes(name);

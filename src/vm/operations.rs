@@ -1,10 +1,10 @@
 //! The operations of `request`, one function each (docs/codec.md, section 3). Each runs protected, as an `Operation`.
 
+use super::task;
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
-use crate::lua::{Held, Stack, Thrown, fuel, lua_function, raw};
+use crate::lua::{RefKind, Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
 use crate::value::{Decoder, Token};
-use crate::vm::task;
 use crate::{host_call, marshal, stdlib};
 use std::ffi::c_int;
 
@@ -67,11 +67,11 @@ fn no_such_function(stack: Stack, name: &[u8]) -> Thrown {
 
 pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     marshal::push_list(stack, input)?;
-    if !push_held(stack, 1) {
+    if !push_reference(stack, 1) {
         return Err(usage(stack, RELEASED));
     }
     let handle = stack.integer(1).unwrap_or_default();
-    stack.release_reference(Held::ByHost, handle as c_int);
+    stack.release_reference(RefKind::Host, handle as c_int);
     let context = context(stack);
     context.handles = context.handles.saturating_sub(1);
     stack.set_top(0);
@@ -81,13 +81,13 @@ pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 /// Lets go of all that the host holds, but for the handles that the list names: it is another host.
 pub(crate) fn disown(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let kept = marshal::push_list(stack, input)?;
-    let mut held = 0;
-    stack.release_references(Held::ByHost, |handle| {
+    let mut handles = 0;
+    stack.release_references(RefKind::Host, |handle| {
         let keeps = (1..=kept).any(|index| stack.integer(index) == Some(i64::from(handle)));
-        held += usize::from(keeps);
+        handles += usize::from(keeps);
         keeps
     });
-    context(stack).handles = held;
+    context(stack).handles = handles;
     stack.set_top(0);
     Ok(())
 }
@@ -103,8 +103,8 @@ pub(crate) fn reseed(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
 pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, or belongs to another VM";
 
 /// Pushes what the handle at `index` holds; false (and nothing) when it holds nothing. `[-0, +(0|1), -]`
-pub(crate) fn push_held(stack: Stack, index: c_int) -> bool {
-    stack.push_reference(Held::ByHost, stack.integer(index).unwrap_or_default())
+pub(crate) fn push_reference(stack: Stack, index: c_int) -> bool {
+    stack.push_reference(RefKind::Host, stack.integer(index).unwrap_or_default())
 }
 
 /// Makes a function of the host known under its name.

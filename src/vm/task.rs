@@ -4,18 +4,19 @@
 //! Not here: how a host function suspends one (`host_call`), and what of the script's own coroutines that concerns
 //! (lua-5.4/port/lcorolib_port.c).
 
-use crate::api::vm::Vm;
-use crate::lua::{Held, Resumed, Role, Stack, Status, Thrown};
+use super::call::Frame;
+use super::protocol::Outcome;
+use super::raw_vm::RawVm;
+use crate::lua::{RefKind, Resumed, Role, Stack, Status, Thrown};
 use crate::state::error_record::describe_thread;
 use crate::value::{Decoder, Encoder, Token};
-use crate::vm::request::{Frame, Outcome};
 use std::ffi::c_int;
 use std::ptr::NonNull;
 
 /// Why a number is no task that can go on.
 const NOT_WAITING: &[u8] = b"no such task, or it does not wait";
 
-impl Vm {
+impl RawVm {
     /// Runs the function below the top `args` values as a new task.
     pub(crate) fn start_task(&mut self, frame: Frame, args: c_int) -> Outcome {
         let stack = frame.stack;
@@ -23,7 +24,7 @@ impl Vm {
         let status = stack.protect(1, |inner| {
             inner.push_thread().set_role(Role::Task);
             inner.push_copy(-1);
-            task = inner.make_reference(Held::AsTask);
+            task = inner.make_reference(RefKind::Task);
             Ok(())
         });
         if status != Status::Ok {
@@ -37,7 +38,7 @@ impl Vm {
                 self.run_task(frame, task, thread, args)
             }
             _ => {
-                stack.release_reference(Held::AsTask, task);
+                stack.release_reference(RefKind::Task, task);
                 self.refuse(frame, Outcome::Memory, b"not enough memory")
             }
         }
@@ -75,7 +76,7 @@ impl Vm {
                 self.end(frame, Outcome::Waiting)
             }
             Resumed::Returned(results) => {
-                stack.release_reference(Held::AsTask, task);
+                stack.release_reference(RefKind::Task, task);
                 if !stack.has_room(results) {
                     return self.refuse(frame, Outcome::Memory, b"not enough memory");
                 }
@@ -91,7 +92,7 @@ impl Vm {
             Resumed::Failed(status) => {
                 thread.move_to(stack, 1);
                 // A trip was described where it happened.
-                if status != Status::Memory && self.context().meter.tripped().is_none() {
+                if status != Status::Memory && self.context().meter.exceeded().is_none() {
                     describe_thread(stack, thread);
                 }
                 end_task(stack, task, thread);
@@ -123,7 +124,7 @@ pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 
 fn end_task(stack: Stack, task: c_int, thread: Stack) {
     thread.close(stack);
-    stack.release_reference(Held::AsTask, task);
+    stack.release_reference(RefKind::Task, task);
 }
 
 /// The task that a list begins with, if it waits; its thread is on the stack then. `[-0, +(1|0), -]`
@@ -131,7 +132,7 @@ fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack)> {
     let mut decoder = Decoder::new(input);
     let (Ok(1..), Ok(Token::Integer(task))) = (decoder.count(), decoder.token()) else { return None };
     let task = c_int::try_from(task).ok()?;
-    if !stack.push_reference(Held::AsTask, i64::from(task)) {
+    if !stack.push_reference(RefKind::Task, i64::from(task)) {
         return None;
     }
     let thread = stack.thread(-1).filter(|thread| thread.is_waiting());

@@ -1,0 +1,109 @@
+//! `OwnedVm`: one Lua state and everything around it, from its making to its end.
+//!
+//! Not here: what can be done with it (`RawVm`, `api`), what Lua sees (`stdlib`, `ext`).
+
+use super::raw_vm::RawVm;
+use crate::error::{Error, ErrorKind, LuaError, Result};
+use crate::host::Host;
+use crate::limits::{MEMORY_BYTES_PER_STACK_SLOT, MEMORY_MIN_BYTES, STACK_SLOTS_MAX, STACK_SLOTS_MIN};
+use crate::lua::{Memory, State, Status, fuel, set_hash_seed};
+use crate::state::context::Context;
+use crate::state::host_functions::{Functions, Side};
+use crate::store::TableStore;
+use crate::{ext, host_call, stdlib};
+use std::ptr::NonNull;
+
+/// Sizes of a new VM.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// The limit that is told: of the whole linear memory in the module, else of Lua's bytes.
+    pub(crate) limit_bytes: usize,
+    /// Bytes of it that Lua may use.
+    pub(crate) lua_bytes: usize,
+    /// Slots of a Lua stack; None: as many as fit the memory.
+    pub(crate) stack_slots: Option<usize>,
+}
+
+impl Sizes {
+    fn stack_slots(self) -> usize {
+        let fitting = (self.limit_bytes / MEMORY_BYTES_PER_STACK_SLOT).min(STACK_SLOTS_MAX);
+        self.stack_slots.map_or(fitting, |slots| slots.clamp(STACK_SLOTS_MIN, STACK_SLOTS_MAX))
+    }
+}
+
+/// The owner of a VM: dropping it closes the Lua state, which runs the finalizers that are left.
+#[derive(Debug)]
+pub(crate) struct OwnedVm {
+    state: State,
+    context: NonNull<Context>,
+}
+
+impl OwnedVm {
+    /// Makes the state and opens C Lua's libraries and ours.
+    ///
+    /// # Errors
+    /// `usage` when the memory limit is below 512 KiB, `memory` when there is no memory for the libraries.
+    pub(crate) fn open(
+        mut host: Box<dyn Host>,
+        store: Box<dyn TableStore>,
+        functions: Functions,
+        sizes: Sizes,
+    ) -> Result<OwnedVm> {
+        let limit = sizes.limit_bytes;
+        if limit < MEMORY_MIN_BYTES {
+            return Err(Error::usage(format!("memory limit of {limit} bytes is below {MEMORY_MIN_BYTES}")));
+        }
+        let seed = host.random_u64();
+        let memory = Box::new(Memory::new(limit, sizes.lua_bytes, sizes.stack_slots()));
+        set_hash_seed(seed as u32);
+        let Some(state) = State::new(&memory) else { return Err(out_of_memory()) };
+        let main = state.main();
+        let context = Box::new(Context::new(host, store, functions, memory, main)).attach();
+        // From here on, dropping it frees both.
+        let owned = OwnedVm { state, context };
+        let opened = main.protect(0, |inner| {
+            inner.open_references();
+            host_call::open(inner);
+            ext::open(inner);
+            stdlib::open(inner, seed)
+        });
+        if opened != Status::Ok {
+            return Err(out_of_memory());
+        }
+        main.set_top(0);
+        Ok(owned)
+    }
+
+    /// The VM, for a caller on `side`. The handle must not be used after the owner is gone.
+    pub(crate) fn raw(&self, side: Side) -> RawVm {
+        // SAFETY: the context lives as long as this owner. Who keeps a handle keeps the owner, too: `Runtime` beside its
+        // `Vm`, a host function by its caller, the module's exports in the same static.
+        unsafe { RawVm::new(self.context, side) }
+    }
+
+    /// Sets other sizes from now on, between two calls.
+    #[cfg(all(feature = "exports", target_arch = "wasm32"))]
+    pub(crate) fn resize(&self, sizes: Sizes) {
+        let mut vm = self.raw(Side::Host);
+        let memory = &vm.context_mut().memory;
+        memory.set_limit(sizes.limit_bytes, sizes.lua_bytes, sizes.stack_slots());
+    }
+}
+
+impl Drop for OwnedVm {
+    fn drop(&mut self) {
+        // Another VM of this thread may be in the middle of a call.
+        let left = fuel::left();
+        fuel::set(fuel::UNLIMITED);
+        // SAFETY: nothing of the state is used afterwards. Finalizers run now and may use the context.
+        unsafe { self.state.close() };
+        fuel::set(left);
+        // SAFETY: the context came from `Box::leak`, and the state that pointed to it is gone.
+        drop(unsafe { Box::from_raw(self.context.as_ptr()) });
+    }
+}
+
+/// The error of a VM that cannot be made, or grow, for want of memory.
+pub(crate) fn out_of_memory() -> Error {
+    ErrorKind::Memory(LuaError { message: "not enough memory".into(), ..LuaError::default() }).into()
+}

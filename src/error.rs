@@ -1,18 +1,18 @@
-//! One public error type. Its kind says who must act; `code` is the same word on the Rust and the JavaScript side.
+//! The public error type. Its kind says who must act; `code` is the same word in Rust and in JavaScript.
 
 use crate::store::StoreError;
 use crate::value::Value;
 use std::fmt;
 use std::rc::Rc;
 
-/// The result of everything that can fail here.
+/// A `Result` with [`Error`] as its default error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. One word in size; the details are behind it.
+/// Any failure of the runtime. One word in size; the details are boxed.
 #[derive(Debug)]
 pub struct Error(Box<ErrorKind>);
 
-/// Who must act.
+/// The kinds of [`Error`], by who must act.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -22,42 +22,44 @@ pub enum ErrorKind {
     Syntax(LuaError),
     /// Lua ran out of the memory it may use. The embedder may raise the limit; the VM stays usable.
     Memory(LuaError),
-    /// The program ran longer than it may: `value` says whether time or fuel ended it. Its author must act, or the embedder
-    /// allow more.
+    /// The program used up its time or its fuel; `value` is `"timeout"` or `"fuel"`. Its author must act, or
+    /// the embedder raise the limit.
     Timeout(LuaError),
     /// The program was interrupted from outside.
     Interrupt(LuaError),
-    /// The store refused. The embedder must act; the runtime stays usable.
+    /// The store of external tables refused an operation. The embedder must act; the runtime stays usable.
     Storage(LuaError),
-    /// A value cannot cross the border: too deep, malformed, or of a kind that does not travel. The caller must act.
+    /// A value cannot be converted between Lua and the host: too deep, malformed, or of a type that has no
+    /// equivalent. The caller must act.
     Value(String),
-    /// The call came at a wrong moment, or with arguments that name nothing. The caller must act.
+    /// The call is not allowed now, or an argument names something that does not exist. The caller must act.
     Usage(String),
-    /// We broke our own rule. Please report it.
+    /// An internal error of Perilune. Please report it.
     Bug(String),
 }
 
-/// A failure of a Lua program, as Lua told it.
+/// The failure of a Lua program.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LuaError {
-    /// The error value as text (through `__tostring`); bytes that are not UTF-8 are shown as U+FFFD, `value` has them all.
+    /// The error value as text (through `__tostring`); bytes that are not UTF-8 are shown as U+FFFD, `value`
+    /// has them all.
     pub message: String,
-    /// Where the program was: the outermost call last.
+    /// The stack of calls where the error was raised, the outermost call last.
     pub traceback: Option<String>,
     /// The chunk the error belongs to, as in the message.
     pub chunk: Option<String>,
     /// The line in that chunk, from 1.
     pub line: Option<u32>,
-    /// The error value itself; nil when it cannot travel.
+    /// The error value itself; nil if it cannot be converted.
     pub value: Value,
-    /// The error of a Rust function that Lua passed on: the very one.
+    /// The error that a Rust function returned, if it is the origin: the same object, not a copy.
     pub cause: Option<Rc<dyn std::error::Error>>,
-    /// Under which the VM may still have the value.
+    /// The number under which the VM may still hold the error value.
     pub(crate) number: Option<u32>,
 }
 
-/// The cause is the same when it is the very one.
+/// Compares causes by identity, and everything else by value.
 impl PartialEq for LuaError {
     fn eq(&self, other: &Self) -> bool {
         let cause = match (&self.cause, &other.cause) {
@@ -70,12 +72,13 @@ impl PartialEq for LuaError {
 }
 
 impl Error {
-    /// Who must act, with the details.
+    /// The kind of the error, with the details.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
 
-    /// The word for programs: `"runtime"`, `"syntax"`, `"memory"`, `"timeout"`, `"interrupt"`, `"storage"`, `"value"`, `"usage"` or `"bug"`.
+    /// The kind as a word for programs: `"runtime"`, `"syntax"`, `"memory"`, `"timeout"`, `"interrupt"`,
+    /// `"storage"`, `"value"`, `"usage"` or `"bug"`.
     pub fn code(&self) -> &'static str {
         match &*self.0 {
             ErrorKind::Runtime(_) => "runtime",
@@ -90,7 +93,7 @@ impl Error {
         }
     }
 
-    /// What Lua told, where Lua told it.
+    /// The details of a failure of a Lua program; `None` for the other kinds.
     pub fn lua(&self) -> Option<&LuaError> {
         match &*self.0 {
             ErrorKind::Runtime(e)

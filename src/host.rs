@@ -1,10 +1,11 @@
-//! The world as the core sees it: streams, clocks, the environment, seeds. A host that answers nothing is a valid host.
+//! The interface to the host: streams, clocks, timers, environment variables, modules, seeds. A host that
+//! provides none of these is a valid host.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-/// Where output goes.
+/// An output stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stream {
@@ -14,60 +15,62 @@ pub enum Stream {
     Stderr = 2,
 }
 
-/// What a runtime asks of the world around it. Every method is called synchronously, on the runtime's thread, and must
-/// neither unwind nor call back into the runtime.
+/// The services that a runtime asks its host for. Every method is called synchronously, on the runtime's
+/// thread, and must neither unwind nor call back into the runtime.
 pub trait Host {
-    /// Output of the program: any bytes, in the order in which they were written, whole segments.
+    /// Takes output of the program: any bytes, in the order in which they were written.
     fn write(&mut self, stream: Stream, bytes: &[u8]);
 
-    /// Wall clock: milliseconds since 1970-01-01 UTC (`os.time`, `os.date`).
+    /// The wall clock: milliseconds since 1970-01-01 UTC (`os.time`, `os.date`).
     fn clock_ms(&mut self) -> f64;
 
-    /// A clock that never steps back, in milliseconds from any start (`os.clock`).
+    /// A clock that never steps back, in milliseconds from an arbitrary start (`os.clock`).
     fn monotonic_ms(&mut self) -> f64;
 
-    /// The clock of timeouts, in milliseconds from any start: a real one also where a host gives the program a clock of its own.
+    /// The clock of timeouts, in milliseconds from an arbitrary start. A host whose `monotonic_ms` is not
+    /// real time must override this with a clock that is.
     fn timer_ms(&mut self) -> f64 {
         self.monotonic_ms()
     }
 
-    /// Offset of local time east of UTC, in minutes, at a moment of the wall clock.
+    /// The offset of local time from UTC, in minutes, positive to the east, at a moment of the wall clock.
     fn time_zone_minutes(&mut self, clock_ms: f64) -> i32 {
         let _ = clock_ms;
         0
     }
 
-    /// Seed material for hashes and `math.random`.
+    /// Random bits for the seeds of hashes and of `math.random`.
     fn random_u64(&mut self) -> u64;
 
-    /// Should the running call end now? Asked about every half millisecond while Lua runs.
+    /// True if the running call should end now. Called about every half millisecond while Lua runs.
     fn interrupted(&mut self) -> bool {
         false
     }
 
-    /// An environment variable (`os.getenv`). Nothing of the real environment is visible unless the host gives it.
+    /// The value of an environment variable (`os.getenv`), or `None`. The real environment is not visible
+    /// unless the host provides it.
     fn environment(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let _ = name;
         None
     }
 
-    /// The source of a module, for `require`. Modules given to the builder are asked first.
+    /// The source of a module, for `require`, or `None`. Modules given to the builder take precedence.
     fn module(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let _ = name;
         None
     }
 
-    /// A future that is ready after so many milliseconds (`async.sleep`), of whatever executor runs the program. None when the
-    /// host has no timer: then `async.sleep` is an error.
+    /// A future that is ready after `ms` milliseconds (`async.sleep`), for the executor that runs the
+    /// program. `None` if the host has no timer: then `async.sleep` raises an error.
     fn sleep(&mut self, ms: f64) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
         let _ = ms;
         None
     }
 
-    /// More of standard input, or nothing at its end (`io.read`).
+    /// Reads more of standard input (`io.read`): any number of bytes, or `None` at the end.
     ///
     /// # Errors
-    /// What Lua code that reads is told, as an error.
+    /// Reading failed. The text is raised as an error in the Lua code that reads.
     fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         Ok(None)
     }
@@ -79,8 +82,8 @@ impl fmt::Debug for dyn Host {
     }
 }
 
-/// The host of a native program: the process's standard streams and clocks, UTC, no environment. What is sent to a stream
-/// that is closed is lost, as with `print!`'s quiet cousins; use your own host where that matters.
+/// The host of a native program: the process's standard streams and clocks, UTC, no environment variables.
+/// Output to a closed stream is dropped without an error; where that matters, use your own host.
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
 #[derive(Debug)]
 pub struct NativeHost {
@@ -98,7 +101,7 @@ impl Default for NativeHost {
 impl Host for NativeHost {
     fn write(&mut self, stream: Stream, bytes: &[u8]) {
         use std::io::Write;
-        // A closed pipe is no reason to fail a Lua program that only printed to it.
+        // A closed pipe must not fail a Lua program that only printed to it.
         let _ = match stream {
             Stream::Stdout => std::io::stdout().lock().write_all(bytes),
             Stream::Stderr => std::io::stderr().lock().write_all(bytes),
@@ -121,7 +124,7 @@ impl Host for NativeHost {
     }
 }
 
-/// The host of a wasm module that has not been given another: no streams, a clock that stands still.
+/// The default host of a wasm module: no streams, and clocks that always read 0.
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 #[derive(Debug, Default)]
 pub struct NativeHost {}

@@ -1,55 +1,65 @@
-//! Every limit of the core: its name, its unit, and what must hold between them. Not here: what a host may configure
-//! (`Limits`, in `runtime.rs`), whose defaults are these.
+//! The limits of the core, each with its unit, and the relations that must hold between them. Not here: the
+//! limits that a host may configure (`Limits`, in `src/api/runtime.rs`), whose defaults are these.
 
-/// The IO buffer of the wasm shell: one wasm page, large enough for nearly every program sent by hand.
+/// Size of the IO buffer of the wasm module, in bytes: one page of wasm memory, which holds nearly every
+/// program and reply. Larger ones get a block of their own.
 pub const IO_BUFFER_BYTES: usize = 64 * 1024;
 
-/// The fixed head of a reply (docs/codec.md, section 2).
+/// Size of the fixed header of a reply, in bytes (docs/codec.md, section 2).
 pub const REPLY_HEADER_BYTES: usize = 16;
 
-/// Captured output is handed to the host when it reaches this, so that printing never fills the VM's memory.
+/// Size of captured output, in bytes, at which it is handed to the host, so that printing never fills the
+/// VM's memory.
 pub const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
 
-/// Tables inside tables, in a value that travels. Lua's own limit for nested C calls is the same.
+/// Greatest nesting of tables in a value that is encoded or decoded. Equal to Lua's own limit of nested C
+/// calls (`LUAI_MAXCCALLS`).
 pub const VALUE_DEPTH_MAX: usize = 200;
 
-/// Memory of a VM unless its builder says otherwise. On wasm32 this is the whole linear memory.
+/// Default memory limit of a VM, in bytes. On wasm32 it bounds the whole linear memory, natively Lua's own
+/// allocations.
 pub const MEMORY_DEFAULT_BYTES: usize = 2 * 1024 * 1024;
 
-/// Less than this cannot hold the libraries and the IO buffer.
+/// Smallest memory limit of a VM, in bytes. Less cannot hold the libraries and the IO buffer.
 pub const MEMORY_MIN_BYTES: usize = 512 * 1024;
 
-/// Memory limit per slot of Lua's stack: runaway recursion is a "stack overflow", with a traceback, before memory runs
-/// out. The smallest frame takes one slot (16 bytes, twice while the stack grows) and one call record (40 bytes on wasm32,
-/// 72 natively).
+/// Bytes of the memory limit per slot of a Lua stack: the limit divided by this is the most slots that a
+/// stack may have. It is large enough that runaway recursion ends in a "stack overflow", with a traceback,
+/// before memory runs out. The smallest frame takes one slot (16 bytes, twice while the stack grows) and one
+/// call record (40 bytes on wasm32, 72 natively).
 pub const MEMORY_BYTES_PER_STACK_SLOT: usize = 128;
 
-/// Lua's own ceiling, whatever the memory.
+/// Most slots of a Lua stack, whatever the memory: Lua's own limit (`LUAI_MAXSTACK`).
 pub const STACK_SLOTS_MAX: usize = 1_000_000;
 
-/// Fewest slots of a Lua stack: what the libraries and one call of a host function take, several times over.
+/// Fewest slots of a Lua stack: several times what the libraries and one call of a host function take.
 pub const STACK_SLOTS_MIN: usize = 1_000;
 
-/// Of Lua's memory, what a script cannot fill: for compiling the next chunk and bringing in its arguments.
+/// Bytes of Lua's memory that scripts cannot use. They are reserved for the host, which needs them to compile
+/// the next chunk and to pass in its arguments even when a script has filled the rest.
 pub const HOST_RESERVE_BYTES: usize = 24 * 1024;
 
-/// Of the module's memory on wasm32, what Lua cannot have: Rust's own buffers, the emergency reserve among them.
+/// Bytes of the module's memory that Lua cannot use, on wasm32. They are for Rust's buffers, which include
+/// the emergency reserve.
 pub const RUST_RESERVE_BYTES: usize = 48 * 1024;
 
-/// Held back from Lua, so that a failure for want of memory can be described.
+/// Size of the emergency reserve, in bytes: memory that is freed when a call fails, so that even a failure
+/// for lack of memory can be described.
 pub const EMERGENCY_RESERVE_BYTES: usize = 16 * 1024;
 
-/// What must be free when mlua is set up in a VM (`src/api/mlua.rs`): several times what it takes.
+/// Bytes that must be free when mlua is set up in a VM (`src/api/mlua.rs`): several times what it takes,
+/// because mlua panics if memory runs out then.
 #[cfg(feature = "mlua")]
 pub const MLUA_START_BYTES: usize = 16 * 1024;
 
-/// Bytes of a name: a chunk's, a table's, a function's.
+/// Greatest length of a name of a chunk, an external table or a function, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
 
-/// Calls of the host inside calls of Lua inside calls of the host. Each level takes C stack on both sides.
+/// Most calls of the host inside calls of Lua inside calls of the host. Each level takes stack of C and of
+/// the host's language.
 pub const HOST_DEPTH_MAX: u32 = 128;
 
-/// Ids of host functions below this are services (docs/codec.md, section 5).
+/// Number of ids of host functions, from 0, that are reserved for services (docs/codec.md, section 5).
 pub const HOST_SERVICES_MAX: u32 = 16;
 
 /// First id of functions and objects of Rust; the host's own are below it (docs/codec.md, section 5).

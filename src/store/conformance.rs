@@ -1,14 +1,14 @@
-//! The contract of [`TableStore`], as a suite that every implementation runs:
+//! The contract of [`TableStore`], as a test suite that every implementation runs:
 //! `check_table_store(|| Box::new(MyStore::new()))`. Each check gets a fresh, empty store.
 
 use super::{Cursor, StoreError, TableId, TableStore, Transaction};
 use crate::limits::NAME_BYTES_MAX;
 use crate::value::{Value, decode_list, decode_value, encode_value};
 
-/// Runs the whole contract; panics with the name of what was broken.
+/// Runs all checks on stores that `new` makes.
 ///
 /// # Panics
-/// When the store breaks the contract: that is its purpose.
+/// Panics in the check that fails if a store breaks the contract.
 pub fn check_table_store(new: impl Fn() -> Box<dyn TableStore>) {
     for check in [
         a_set_is_seen_by_the_next_get,
@@ -66,7 +66,7 @@ fn get(store: Store<'_>, table: TableId, key: &[u8]) -> Option<Vec<u8>> {
     found.then(|| out[1..].to_vec())
 }
 
-/// All entries, read with little room.
+/// All entries of a table, read in small steps.
 fn entries(store: Store<'_>, table: TableId) -> Entries {
     let mut all = Vec::new();
     let mut after = 0;
@@ -200,7 +200,7 @@ fn iteration_goes_on_after_removals(store: Store<'_>) {
     for i in 0..1000 {
         store.set(t, &number(i), &number(i)).expect("set");
     }
-    // As a Lua loop that removes what it visits, and something ahead of it.
+    // Like a Lua loop that removes each entry that it visits, and one ahead of it.
     let (mut after, mut visited) = (0, Vec::new());
     while let Some((_, found)) = next(store, t, after, 0) {
         let (k, _) = &found[0];
@@ -345,7 +345,7 @@ fn a_drop_in_a_transaction_can_be_taken_back(store: Store<'_>) {
         store.set(t, &key(k), &number(1)).expect("set");
     }
     let before = entries(store, t);
-    // Dropped and made anew twice, the second time inside of another transaction.
+    // Dropped and created again twice, the second time inside of another transaction.
     transaction(store, Transaction::Begin);
     store.set(t, &key("c"), &number(1)).expect("set");
     assert_eq!(store.drop_table(b"t"), Ok(true));
@@ -366,7 +366,7 @@ fn a_drop_in_a_transaction_can_be_taken_back(store: Store<'_>) {
     for gone in [second, third] {
         assert_eq!(store.count(gone), Err(StoreError::Closed));
     }
-    // And kept, when the transaction is.
+    // The drop is permanent if the transaction commits.
     transaction(store, Transaction::Begin);
     assert_eq!(store.drop_table(b"t"), Ok(true));
     transaction(store, Transaction::Commit);
@@ -384,9 +384,9 @@ fn ids_are_never_given_out_twice(store: Store<'_>) {
         assert!(!given.contains(&id), "round {round}: {id:?} again");
         given.push(id);
         match round % 4 {
-            // Opened, and taken back.
+            // Opened, and rolled back.
             1 => transaction(store, Transaction::RollBack),
-            // Opened and dropped, and both taken back.
+            // Opened and dropped, and both rolled back.
             2 => {
                 store.drop_table(b"t").expect("drop");
                 transaction(store, Transaction::RollBack);
@@ -443,7 +443,7 @@ fn order_comes_back_with_a_clear(store: Store<'_>) {
     transaction(store, Transaction::Begin);
     store.remove(t, &key("b")).expect("remove");
     store.clear(t).expect("clear");
-    // The same keys, the other way round, and cleared once more.
+    // The same keys in reverse order, and cleared once more.
     for k in ["c", "b", "a", "d"] {
         store.set(t, &key(k), &number(1)).expect("set");
     }
@@ -453,14 +453,15 @@ fn order_comes_back_with_a_clear(store: Store<'_>) {
     transaction(store, Transaction::RollBack);
     assert_eq!(entries(store, t), before);
     assert_eq!(get(store, t, &key("d")), None);
-    // What follows is as if nothing had been.
+    // Later changes go on from the state before the transaction.
     store.set(t, &key("b"), &number(3)).expect("overwriting keeps the place");
     store.set(t, &key("d"), &number(4)).expect("set");
     let order: Vec<_> = entries(store, t).into_iter().map(|(k, _)| k).collect();
     assert_eq!(order, ["a", "b", "c", "d"].map(key));
 }
 
-/// Whatever happens to the entry at a cursor: what comes after it is what was inserted later.
+/// Checks that a cursor stays valid whatever happens to its entry: the entries after it are those inserted
+/// later.
 fn cursors_outlive_their_entries(store: Store<'_>) {
     let t = store.open(b"t").expect("open");
     for k in ["a", "b", "c", "d"] {
@@ -468,15 +469,15 @@ fn cursors_outlive_their_entries(store: Store<'_>) {
     }
     let places = cursors(store, t);
     assert_eq!(keys_after(store, t, places[0]), ["b", "c", "d"].map(key));
-    // Removed: the entry, then the one after it.
+    // The entry is removed, then the one after it.
     store.remove(t, &key("a")).expect("remove");
     store.remove(t, &key("b")).expect("remove");
     assert_eq!(keys_after(store, t, places[0]), ["c", "d"].map(key));
     assert_eq!(keys_after(store, t, places[1]), ["c", "d"].map(key));
-    // Set again: at the end.
+    // The entry is set again, which puts it at the end.
     store.set(t, &key("a"), &number(2)).expect("set");
     assert_eq!(keys_after(store, t, places[2]), ["d", "a"].map(key));
-    // Taken back: where it was.
+    // A roll back puts an entry where it was.
     transaction(store, Transaction::Begin);
     store.remove(t, &key("c")).expect("remove");
     assert_eq!(keys_after(store, t, places[0]), ["d", "a"].map(key));
@@ -494,7 +495,8 @@ fn cursors_outlive_their_entries(store: Store<'_>) {
     assert_eq!(next(store, other, last, 64), None);
 }
 
-/// Not in a transaction that is rolled back, either: one who stands there still sees what is added later.
+/// Checks that cursors are not reused after a roll back either: an iterator that holds one still sees what is
+/// added later.
 fn places_are_never_given_out_twice(store: Store<'_>) {
     let t = store.open(b"t").expect("open");
     store.set(t, &key("a"), &number(1)).expect("set");
@@ -541,7 +543,7 @@ fn the_end_of_a_batch_rolls_back_what_is_open(store: Store<'_>) {
     assert_eq!(store.open(b"t"), Ok(t));
     assert_eq!(entries(store, t), [(key("a"), number(1))]);
     assert!(store.transaction(Transaction::Commit).is_err(), "none is open");
-    // What a later one does is its own.
+    // The next batch is not affected.
     store.set(t, &key("b"), &number(1)).expect("set");
     store.end_batch().expect("end");
     assert_eq!(store.count(t), Ok(2));
@@ -644,10 +646,11 @@ fn random_operations_agree_with_a_plain_model(store: Store<'_>) {
     }
 }
 
-/// The model: tables in order of creation, each with id, name and entries in order.
+/// A model of a store: tables in order of creation, each with id, name and entries in order.
 type Tables = Vec<(TableId, &'static [u8], Entries)>;
 
-/// Several tables that come and go, in transactions that nest, and batches that end in the middle.
+/// Compares the store with a model while tables come and go, in nested transactions, and batches that end in
+/// the middle.
 fn random_tables_agree_with_a_plain_model(store: Store<'_>) {
     const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
     let (mut model, mut saved): (Tables, Vec<Tables>) = (Vec::new(), Vec::new());

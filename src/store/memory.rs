@@ -1,17 +1,18 @@
-//! A store in Rust's memory: for tests, for native programs that persist by other means, and as the model of the others.
+//! A store in Rust's memory: for tests, for native programs that persist by other means, and as the reference
+//! for other implementations.
 
 use super::{Cursor, StoreError, TableId, TableStore, Transaction};
 use crate::limits::NAME_BYTES_MAX;
 use crate::value::Encoder;
 use std::collections::{BTreeMap, HashMap};
 
-/// Keeps external tables in memory, as long as it lives itself.
+/// A store that keeps external tables in memory, as long as it lives itself.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     tables: BTreeMap<TableId, Contents>,
     ids: HashMap<Vec<u8>, TableId>,
     last_id: u32,
-    /// One list of undo steps per open transaction, the innermost last.
+    /// A list of undo steps for each open transaction, the innermost last.
     journals: Vec<Vec<Undo>>,
 }
 
@@ -23,7 +24,7 @@ struct Contents {
     last_place: Cursor,
 }
 
-/// How to take one step back.
+/// The step that undoes one change.
 #[derive(Debug)]
 enum Undo {
     Added(TableId, Cursor),
@@ -35,7 +36,7 @@ enum Undo {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Makes an empty store.
     pub fn new() -> Self {
         MemoryStore::default()
     }
@@ -71,7 +72,7 @@ impl MemoryStore {
                 }
             }
             Undo::Cleared(table, mut old) => {
-                // A place that was given out stays given: somebody may stand there.
+                // A cursor is never given to two entries: an iterator may still hold one from before.
                 if let Some(contents) = self.tables.get(&table) {
                     old.last_place = contents.last_place;
                 }

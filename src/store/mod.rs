@@ -1,5 +1,6 @@
-//! Where external tables live: outside the VM, behind [`TableStore`]. Keys and values are encoded values
-//! (docs/codec.md); a store compares keys as bytes and does not look inside either.
+//! The storage of external tables, outside of the VM: the trait [`TableStore`] and an implementation in
+//! memory. Keys and values are encoded values (docs/codec.md); a store compares keys as bytes and does not
+//! interpret either.
 
 pub use self::memory::MemoryStore;
 use std::fmt;
@@ -7,43 +8,51 @@ use std::fmt;
 pub mod conformance;
 mod memory;
 
-/// Names an open table of one store; never reused by it, not even when the opening is rolled back.
+/// The id of an open table of one store. A store never reuses an id, not even if opening the table was rolled
+/// back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId(pub u32);
 
-/// A place before, between or after the entries of a table; grows in iteration order. 0 is before the first. It is never given
-/// out twice, so it stays a place whatever happens to its entry: new entries come after it, also when some were rolled back.
+/// A position before, between or after the entries of a table; greater further on in iteration order, and
+/// less than 2^53. 0 is before the first entry. A store never gives a cursor to two entries, so a cursor
+/// stays valid when its entry is removed, and new entries come after it, also when others were rolled back.
 pub type Cursor = u64;
 
-/// A transaction's fate.
+/// An operation on transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transaction {
-    /// Opens one, inside the current one if there is one.
+    /// Opens a transaction, nested in the current one if there is one.
     Begin,
-    /// Keeps what was written since the matching `Begin`.
+    /// Closes the innermost transaction, and keeps what was written since its `Begin`.
     Commit,
-    /// Takes back what was written since the matching `Begin`, order included.
+    /// Closes the innermost transaction, and undoes what was written since its `Begin`, including the order
+    /// of entries.
     RollBack,
 }
 
-/// Contents of external tables. The contract is [`conformance`]; every implementation runs it.
+/// A store of external tables. The suite [`conformance`] is its contract, which every implementation must
+/// pass.
 ///
-/// Iteration is in order of insertion: an overwritten entry keeps its place, one removed and set again goes to the end.
-/// A store does not wait: what it cannot answer at once it must have loaded before.
+/// Iteration is in order of insertion: an overwritten entry keeps its place, one that is removed and set again
+/// goes to the end. A store answers at once; it cannot wait for data to be loaded.
+///
+/// # Errors
+/// Every method may return a [`StoreError`], and has changed nothing then.
 pub trait TableStore {
-    /// The table of that name, made if missing. The same name gives the same id, until it is dropped. A name is 1 to 1024
-    /// bytes of UTF-8.
+    /// Opens the table of that name, and creates it if it is missing. The same name gives the same id until
+    /// the table is dropped. A name is 1 to 1024 bytes of UTF-8.
     fn open(&mut self, name: &[u8]) -> Result<TableId, StoreError>;
-    /// Appends the value to `out`; false when there is no such key.
+    /// Appends the value of `key` to `out`. Returns false if there is no such key.
     fn get(&mut self, table: TableId, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError>;
-    /// Is there such a key?
+    /// True if the table has an entry with this key.
     fn contains(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError>;
     /// Adds or overwrites an entry.
     fn set(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
-    /// Removes an entry; false when there was none.
+    /// Removes an entry. Returns false if there was none.
     fn remove(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError>;
-    /// Appends the entries after `after`, each as cursor (f64, little endian), key, value: at least one unless the table
-    /// is at its end, and then as many as stay within `room` bytes. False at the end.
+    /// Appends the entries after the cursor `after`, each as cursor (f64, little endian), key, value: at
+    /// least one, and then as many as stay within `room` bytes in total. Returns false, and appends nothing,
+    /// if no entry follows.
     fn next(
         &mut self,
         table: TableId,
@@ -55,14 +64,16 @@ pub trait TableStore {
     fn count(&mut self, table: TableId) -> Result<u64, StoreError>;
     /// Removes all entries.
     fn clear(&mut self, table: TableId) -> Result<(), StoreError>;
-    /// Removes the table; its id is dead from then on, unless a roll back brings the table back. False when there is none.
+    /// Removes the table of that name. Its id gives [`StoreError::Closed`] from then on, unless the table
+    /// comes back by a roll back. Returns false if there is no such table.
     fn drop_table(&mut self, name: &[u8]) -> Result<bool, StoreError>;
     /// Appends the names of all tables, in order of their creation, as an encoded list of strings.
     fn names(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError>;
-    /// Begins, commits or rolls back; they nest. A call that fails has changed nothing: the transaction is still open.
+    /// Begins, commits or rolls back a transaction; transactions nest. If a commit or roll back fails, the
+    /// transaction is still open.
     fn transaction(&mut self, what: Transaction) -> Result<(), StoreError>;
-    /// An eval is over: what was written since the last call is one batch, to be committed as a whole. Transactions that are
-    /// still open are rolled back.
+    /// Ends the batch: everything written since the last call is to be committed as a whole. Called at the
+    /// end of each eval. Transactions that are still open are rolled back.
     fn end_batch(&mut self) -> Result<(), StoreError>;
 }
 
@@ -72,7 +83,7 @@ impl fmt::Debug for dyn TableStore {
     }
 }
 
-/// A store refused.
+/// The reason why a store refused an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -80,15 +91,15 @@ pub enum StoreError {
     Closed,
     /// The store was opened for reading.
     ReadOnly,
-    /// Too large for it.
+    /// The key, value or table is too large for the store.
     TooLarge,
-    /// There is no memory in the VM for what it holds.
+    /// There is not enough memory in the VM for the answer.
     OutOfMemory,
-    /// No table can have this name.
+    /// The name is not 1 to 1024 bytes of UTF-8.
     Name,
-    /// A commit or roll back without a begin.
+    /// A commit or roll back without an open transaction.
     NoTransaction,
-    /// What the host behind it says.
+    /// The host behind the store failed, with its message.
     Host(String),
 }
 

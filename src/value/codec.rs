@@ -1,28 +1,41 @@
-//! `Value` to bytes and back.
+//! Encoding and decoding of [`Value`] trees.
 
 use super::format::{Decoder, Encoder, FormatError, Token};
 use super::tree::{Table, TableData, Value};
 use crate::limits::VALUE_DEPTH_MAX;
 use std::collections::HashMap;
 
-/// Appends one value, as a message of its own.
+/// Appends one value to `out`, as a message of its own (docs/codec.md, section 1).
+///
+/// # Errors
+/// Nesting past `VALUE_DEPTH_MAX` tables, a nil or NaN key or a nil inside a table, or no memory. `out` may
+/// then hold a part of the value.
 pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<(), FormatError> {
     TreeEncoder { out: Encoder::new(out), seen: HashMap::new() }.value(value, 0)
 }
 
-/// Appends a list: a count, then the values; shared tables stay shared across it.
+/// Appends a list to `out`: a count, then the values. Tables that several values share stay shared.
+///
+/// # Errors
+/// The same as [`encode_value`].
 pub fn encode_list(values: &[Value], out: &mut Vec<u8>) -> Result<(), FormatError> {
     let mut encoder = TreeEncoder { out: Encoder::new(out), seen: HashMap::new() };
     encoder.out.u32(u32::try_from(values.len()).map_err(|_| FormatError::OutOfMemory)?)?;
     values.iter().try_for_each(|value| encoder.value(value, 0))
 }
 
-/// Reads one value; nothing may be left over.
+/// Decodes the one value that `bytes` hold.
+///
+/// # Errors
+/// Malformed bytes, or bytes left over after the value.
 pub fn decode_value(bytes: &[u8]) -> Result<Value, FormatError> {
     decode(bytes, |decoder| decoder.value(0))
 }
 
-/// Reads a list; nothing may be left over.
+/// Decodes the one list that `bytes` hold.
+///
+/// # Errors
+/// Malformed bytes, or bytes left over after the list.
 pub fn decode_list(bytes: &[u8]) -> Result<Vec<Value>, FormatError> {
     decode(bytes, |decoder| {
         let count = decoder.input.count()?;
@@ -37,7 +50,7 @@ fn decode<'a, T>(
     let mut decoder = TreeDecoder { input: Decoder::new(bytes), tables: Vec::new() };
     let result = read(&mut decoder).and_then(|value| decoder.input.clone().finish().map(|()| value));
     if result.is_err() {
-        // Nobody gets these, so nobody could take their cycles apart.
+        // The caller never gets these tables, so it could not break their cycles.
         decoder.tables.iter().for_each(Table::dismantle);
     }
     result
@@ -45,7 +58,7 @@ fn decode<'a, T>(
 
 struct TreeEncoder<'a> {
     out: Encoder<'a>,
-    /// Address of a table to its number in this message.
+    /// Numbers of the tables written so far, by address.
     seen: HashMap<usize, u32>,
 }
 
@@ -99,7 +112,7 @@ impl TreeEncoder<'_> {
 
 struct TreeDecoder<'a> {
     input: Decoder<'a>,
-    /// Tables by number.
+    /// The tables begun so far; the index is the number that back-references use.
     tables: Vec<Table>,
 }
 

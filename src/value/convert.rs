@@ -1,4 +1,4 @@
-//! Rust types as Lua values, and back.
+//! Conversions between Rust types and Lua values.
 //!
 //! | Rust                             | into Lua                                    | from Lua                                   |
 //! |----------------------------------|---------------------------------------------|--------------------------------------------|
@@ -12,10 +12,11 @@
 //! | `HashMap`, `BTreeMap`            | table                                       | table                                      |
 //! | [`Table`], [`Value`]             | itself                                      | itself                                     |
 //!
-//! A nil inside a list or as a value of a map becomes `json.null`, so that nothing moves or is lost. Strings and numbers
-//! are not converted into each other, and a `Vec<u8>` is a list of numbers: [`Bytes`] is the string.
+//! A nil inside a list or as a value of a map becomes `json.null`, so that nothing moves or is lost. Strings
+//! and numbers are not converted into each other. A `Vec<u8>` is a list of numbers; a string of any bytes is
+//! [`Bytes`].
 //!
-//! Not here: several values at a time (`multi`), types that only serde knows (`serde`).
+//! Not here: several values at a time (`multi`); types that implement only serde's traits (`serde`).
 
 use super::convert_error::ConvertError;
 use super::tree::{Table, TableData, Value};
@@ -25,19 +26,19 @@ use std::hash::{BuildHasher, Hash};
 
 /// A type that becomes a Lua value.
 pub trait IntoLua: Sized {
-    /// The value.
+    /// Converts `self` into one value.
     ///
     /// # Errors
-    /// When Lua has no such value: an integer past 64 bits, nil or NaN as a key.
+    /// Lua has no such value: an integer past 64 bits, nil or NaN as a key.
     fn into_lua(self) -> Result<Value, ConvertError>;
 
-    /// The values that this is where several are taken: itself, but for lists of [`Value`].
+    /// Converts `self` into the values of an argument or result list: one, except for lists of [`Value`].
     #[doc(hidden)]
     fn into_values(self) -> Result<Vec<Value>, ConvertError> {
         Ok(vec![self.into_lua()?])
     }
 
-    /// What `into_values` is for a list of these.
+    /// Implements `into_values` for lists of this type.
     #[doc(hidden)]
     fn list_into_values(list: Vec<Self>) -> Result<Vec<Value>, ConvertError> {
         Ok(vec![list_into_lua(list)?])
@@ -46,19 +47,19 @@ pub trait IntoLua: Sized {
 
 /// A type that a Lua value becomes.
 pub trait FromLua: Sized {
-    /// The value as this type.
+    /// Converts a value into this type.
     ///
     /// # Errors
-    /// When it is of another type, or does not fit.
+    /// The value is of another type, or does not fit.
     fn from_lua(value: Value) -> Result<Self, ConvertError>;
 
-    /// This type where several values are given: the first, but for lists of [`Value`].
+    /// Converts an argument or result list into this type: its first value, except for lists of [`Value`].
     #[doc(hidden)]
     fn from_values(values: Vec<Value>) -> Result<Self, ConvertError> {
         Self::from_lua(values.into_iter().next().unwrap_or_default())
     }
 
-    /// What `from_values` is for a list of these.
+    /// Implements `from_values` for lists of this type.
     #[doc(hidden)]
     fn list_from_values(values: Vec<Value>) -> Result<Vec<Self>, ConvertError> {
         list_from_lua(&values.into_iter().next().unwrap_or_default())
@@ -128,7 +129,7 @@ impl IntoLua for f64 {
 }
 
 impl FromLua for f64 {
-    /// As `lua_tonumber`: an integer past 2^53 is rounded.
+    /// Converts like `lua_tonumber`: an integer past 2^53 is rounded.
     fn from_lua(value: Value) -> Result<Self, ConvertError> {
         match value {
             Value::Float(n) => Ok(n),
@@ -146,7 +147,7 @@ impl IntoLua for f32 {
 }
 
 impl FromLua for f32 {
-    /// The nearest `f32`.
+    /// Converts like `f64`, and rounds to the nearest `f32`.
     fn from_lua(value: Value) -> Result<Self, ConvertError> {
         f64::from_lua(value).map(|n| n as f32)
     }
@@ -289,7 +290,7 @@ impl<K: FromLua + Ord, V: FromLua> FromLua for BTreeMap<K, V> {
     }
 }
 
-/// An integer of any type, where it fits.
+/// Converts an integer of any type, if it fits in 64 bits with a sign.
 pub(super) fn integer_into_lua<T: TryInto<i64> + fmt::Display + Copy>(n: T) -> Result<Value, ConvertError> {
     n.try_into()
         .map(Value::Integer)
@@ -307,7 +308,7 @@ fn integer_from_lua<T: TryFrom<i64>>(value: &Value, name: &str) -> Result<T, Con
     T::try_from(integer).map_err(|_| ConvertError::new(format!("{integer} is out of range for {name}")))
 }
 
-/// The integer that a float is, as Lua converts: only when nothing is lost.
+/// Converts a float to the integer that it equals, or `None` (manual, section 3.4.3).
 pub(super) fn integral(n: f64) -> Option<i64> {
     // Both bounds are exact: -2^63 is the first that fits, 2^63 the first that does not.
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
@@ -324,7 +325,7 @@ fn list_into_lua<T: IntoLua>(list: Vec<T>) -> Result<Value, ConvertError> {
 
 fn list_from_lua<T: FromLua>(value: &Value) -> Result<Vec<T>, ConvertError> {
     let Value::Table(table) = value else { return Err(ConvertError::expected("list", value)) };
-    // A copy: `T::from_lua` may be anybody's, and could change the table.
+    // A copy: `T::from_lua` may be foreign code, and could change the table.
     let TableData { array, pairs } = table.with(TableData::clone);
     if let Some((key, _)) = pairs.first() {
         return Err(ConvertError::not_a_list(key));
@@ -364,17 +365,17 @@ fn map_from_lua<K: FromLua, V: FromLua, M: FromIterator<(K, V)>>(value: &Value) 
         .collect()
 }
 
-/// A table can hold `json.null`, but not nil.
+/// Replaces nil, which a table cannot hold, by `json.null`.
 pub(super) fn present(value: Value) -> Value {
     if value == Value::Nil { Value::Null } else { value }
 }
 
-/// The key of an element, counted from 0 in Rust and from 1 in Lua.
+/// The Lua key, counted from 1, of the element with this Rust index, counted from 0.
 pub(super) fn index_key(index: usize) -> Value {
     Value::Integer(index as i64 + 1)
 }
 
-/// Entries on their way into a table, which keeps 1..n apart from all other keys.
+/// A table under construction: collects entries in any order, and separates the keys 1..n from all others.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     numbered: BTreeMap<i64, Value>,
@@ -382,7 +383,8 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Takes the key in the one form that Lua keeps it in.
+    /// Adds an entry. A float key with an integer value becomes that integer, as in Lua (manual, section
+    /// 2.1).
     pub(super) fn insert(&mut self, key: Value, value: Value) -> Result<(), ConvertError> {
         let key = match key {
             Value::Nil => return Err(ConvertError::new("nil cannot be a key")),

@@ -1,9 +1,10 @@
-//! Why a value is not of a type: what was expected, what came, and where.
+//! The error of a conversion between Rust types and Lua values.
 
 use super::tree::Value;
 use std::fmt;
 
-/// Why a value is not of a type: `bad value #2 at [3].name: expected integer, got string`.
+/// A failed conversion: what was expected, what was found, and where. Displayed like
+/// `bad value #2 at [3].name: expected integer, got string`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConvertError(Box<Details>);
 
@@ -15,17 +16,17 @@ struct Details {
 }
 
 impl ConvertError {
-    /// An error in one's own words.
+    /// Makes an error with this text as its problem.
     pub fn new(problem: impl Into<String>) -> Self {
         ConvertError(Box::new(Details { position: None, path: String::new(), problem: problem.into() }))
     }
 
-    /// `expected integer, got string`
+    /// Makes the error "expected `what`, got TYPE", with the type of `got`.
     pub fn expected(what: &str, got: &Value) -> Self {
         ConvertError::new(format!("expected {what}, got {}", type_name(got)))
     }
 
-    /// A list was expected, and this key is none of a list's.
+    /// Makes the error of a table with this key where a list was expected.
     pub(super) fn not_a_list(key: &Value) -> Self {
         let key = match key {
             Value::Integer(index) => index.to_string(),
@@ -35,7 +36,7 @@ impl ConvertError {
         ConvertError::new(format!("expected list, got table with the key {key}"))
     }
 
-    /// The same error, about what a table holds at `key`.
+    /// Puts `key` in front of the path: the error is about what a table holds there.
     #[must_use]
     pub fn at(mut self, key: &Value) -> Self {
         let mut step = match key {
@@ -49,23 +50,24 @@ impl ConvertError {
         self
     }
 
-    /// Which of several values it is about, from 1.
+    /// The position of the value, from 1, if it is one of several.
     pub fn position(&self) -> Option<usize> {
         self.0.position
     }
 
-    /// Where inside that value, as Lua would write it: `[3].name`. Empty when it is the value itself.
+    /// The path inside the value, as Lua would write it: `[3].name`. Empty if the error is about the value
+    /// itself.
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// Says which of several values it is about, where that is not known yet.
+    /// Sets the position, unless it is known already.
     pub(super) fn numbered(mut self, position: usize) -> Self {
         self.0.position.get_or_insert(position);
         self
     }
 
-    /// The same, with `before` more values in front.
+    /// Moves the position by `before` values that stand in front.
     pub(super) fn after(mut self, before: usize) -> Self {
         self.0.position = self.0.position.map(|position| position + before);
         self
@@ -112,7 +114,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Can it stand behind a dot in Lua?
+/// True if `name` can follow a dot in Lua.
 fn is_name(name: &[u8]) -> bool {
     name.first().is_some_and(|first| !first.is_ascii_digit())
         && name.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())

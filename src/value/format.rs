@@ -1,4 +1,5 @@
-//! The bytes of values: one encoder and one decoder, which everything else is built on.
+//! The byte format of values (docs/codec.md, section 1): one encoder and one decoder, which everything else
+//! is built on.
 //!
 //! | tag  | value          | body                                                    |
 //! |------|----------------|---------------------------------------------------------|
@@ -16,8 +17,9 @@
 //! | 0x0B | host object    | u32 id, u32 length, its label                           |
 //! | 0x0C | null           | -                                                       |
 //!
-//! The decoder treats every byte as hostile: it never reads past the end, never believes a length that the remaining
-//! bytes cannot hold, and never panics. The encoder allocates fallibly: a script decides how much it writes.
+//! The decoder treats every byte as untrusted: it never reads past the end, never accepts a length that the
+//! remaining bytes cannot hold, and never panics. The encoder allocates fallibly, because a script decides
+//! how much it writes.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -26,7 +28,7 @@ use std::mem::MaybeUninit;
 /// The first byte of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "the table above says what each is")]
+#[allow(missing_docs, reason = "see the table above")]
 pub enum Tag {
     Nil = 0,
     Boolean = 1,
@@ -43,9 +45,9 @@ pub enum Tag {
     Null = 12,
 }
 
-/// One step of reading: a whole scalar, or the head of a table (whose values and pairs follow as tokens).
+/// One decoded item: a whole scalar, or the head of a table (whose values and pairs follow as tokens).
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(missing_docs, reason = "the table above says what each is")]
+#[allow(missing_docs, reason = "see the table above")]
 pub enum Token<'a> {
     Nil,
     Boolean(bool),
@@ -62,13 +64,13 @@ pub enum Token<'a> {
     Null,
 }
 
-/// Why bytes are not a value.
+/// The reason why bytes are not a value, or a value cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {
     /// The bytes end before the value does.
     Truncated,
-    /// No value begins with this byte.
+    /// A first byte that is no tag.
     UnknownTag(u8),
     /// A boolean that is neither 0 nor 1.
     BadBoolean(u8),
@@ -76,15 +78,15 @@ pub enum FormatError {
     BadLength(u32),
     /// A back-reference to a table that has not begun.
     BadReference(u32),
-    /// A reference to a Lua type that is not referred to.
+    /// A reference with this byte, which is not the number of a Lua type that references have.
     BadType(u8),
     /// A key that is nil or NaN, or a nil where a table holds a value.
     BadTableEntry,
-    /// Nested deeper than `VALUE_DEPTH_MAX`.
+    /// Nesting past `VALUE_DEPTH_MAX` tables.
     TooDeep,
-    /// Bytes left over after the value.
+    /// This many bytes left over after the value.
     TrailingBytes(usize),
-    /// No memory for it.
+    /// Failed allocation, or a length past 32 bits.
     OutOfMemory,
 }
 
@@ -124,38 +126,47 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Starts at the first byte.
+    /// Makes a decoder at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Decoder { rest: bytes }
     }
 
-    /// Bytes not read yet.
+    /// Number of bytes not read yet.
     pub fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    /// What was not read yet.
+    /// The bytes not read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Steps over bytes that were read by other means.
+    /// Skips bytes that were read by other means.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    /// Fails unless everything was read.
+    /// Checks that everything was read.
+    ///
+    /// # Errors
+    /// [`FormatError::TrailingBytes`] if not.
     pub fn finish(self) -> Result<(), FormatError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FormatError::TrailingBytes(self.rest.len())) }
     }
 
-    /// The count that heads a list. A count that the remaining bytes cannot hold is refused.
+    /// Reads the count that heads a list.
+    ///
+    /// # Errors
+    /// The bytes end, or the count is more than the remaining bytes can hold.
     pub fn count(&mut self) -> Result<u32, FormatError> {
         let count = self.u32()?;
         if count as usize > self.rest.len() { Err(FormatError::BadLength(count)) } else { Ok(count) }
     }
 
-    /// The next scalar or table head.
+    /// Reads the next scalar or table head.
+    ///
+    /// # Errors
+    /// Malformed bytes.
     #[inline]
     pub fn token(&mut self) -> Result<Token<'a>, FormatError> {
         Ok(match self.u8()? {
@@ -222,80 +233,84 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Appends to `out`.
+    /// Makes an encoder that appends to `out`.
     pub fn new(out: &'a mut Vec<u8>) -> Self {
         Encoder { out }
     }
 
-    /// Bytes in the buffer, those before this encoder included.
+    /// Number of bytes in the buffer, including those from before this encoder.
     pub fn position(&self) -> usize {
         self.out.len()
     }
 
-    /// Takes back everything from `position` on.
+    /// Removes everything from `position` on.
     pub fn truncate(&mut self, position: usize) {
         self.out.truncate(position);
     }
 
-    /// Room for at least `bytes` more, to be written by other means; [`Encoder::written`] says how much was.
+    /// Returns room for at least `bytes` more, to be written by other means and then claimed with
+    /// [`Encoder::written`].
     pub(crate) fn room(&mut self, bytes: usize) -> Result<&mut [MaybeUninit<u8>], FormatError> {
         self.out.try_reserve(bytes)?;
         Ok(self.out.spare_capacity_mut())
     }
 
+    /// Claims the first `bytes` of the room as written.
+    ///
     /// # Safety
-    /// The first `bytes` of the room were written.
+    /// The first `bytes` of the slice that [`Encoder::room`] returned last were written.
     pub(crate) unsafe fn written(&mut self, bytes: usize) {
-        // SAFETY: they were, says the caller, and they are within the capacity.
+        // SAFETY: the caller has written these bytes of the spare capacity, so they are initialised.
         unsafe { self.out.set_len(self.out.len() + bytes) };
     }
 
-    /// A count, to be overwritten by [`Encoder::patch_u32`] when it is known.
+    /// Appends a count, which [`Encoder::patch_u32`] may overwrite when it is known.
     pub fn u32(&mut self, n: u32) -> Result<(), FormatError> {
         self.put(&n.to_le_bytes())
     }
 
-    /// Overwrites four bytes written earlier.
+    /// Overwrites the four bytes at `position`, which were written earlier.
     pub fn patch_u32(&mut self, position: usize, n: u32) {
         if let Some(place) = self.out.get_mut(position..position + 4) {
             place.copy_from_slice(&n.to_le_bytes());
         }
     }
 
-    /// nil
+    /// Appends nil.
     pub fn nil(&mut self) -> Result<(), FormatError> {
         self.put(&[Tag::Nil as u8])
     }
 
-    /// boolean
+    /// Appends a boolean.
     pub fn boolean(&mut self, value: bool) -> Result<(), FormatError> {
         self.put(&[Tag::Boolean as u8, u8::from(value)])
     }
 
-    /// integer
+    /// Appends an integer.
     #[inline]
     pub fn integer(&mut self, value: i64) -> Result<(), FormatError> {
         self.tagged(Tag::Integer, value.to_le_bytes())
     }
 
-    /// float
+    /// Appends a float.
     #[inline]
     pub fn float(&mut self, value: f64) -> Result<(), FormatError> {
         self.tagged(Tag::Float, value.to_bits().to_le_bytes())
     }
 
-    /// string
+    /// Appends a string.
     #[inline]
     pub fn string(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
         self.sized(Tag::String, bytes)
     }
 
-    /// external table
+    /// Appends an external table, by name.
     pub fn external_table(&mut self, name: &[u8]) -> Result<(), FormatError> {
         self.sized(Tag::ExternalTable, name)
     }
 
-    /// The head of a table; `array` values and `pairs` pairs must follow. Returns where the two counts stand.
+    /// Appends the head of a table, which `array` values and `pairs` pairs must follow. Returns the position
+    /// of the two counts.
     pub fn table(&mut self, array: u32, pairs: u32) -> Result<usize, FormatError> {
         self.put(&[Tag::Table as u8])?;
         let counts = self.position();
@@ -304,35 +319,35 @@ impl<'a> Encoder<'a> {
         Ok(counts)
     }
 
-    /// back-reference
+    /// Appends a back-reference to a table by its number.
     pub fn back_reference(&mut self, table: u32) -> Result<(), FormatError> {
         self.put(&[Tag::BackReference as u8])?;
         self.u32(table)
     }
 
-    /// function
+    /// Appends a function handle.
     pub fn function(&mut self, handle: u32) -> Result<(), FormatError> {
         self.put(&[Tag::Function as u8])?;
         self.u32(handle)
     }
 
-    /// reference to a userdata or thread
+    /// Appends a reference to a userdata or thread.
     pub fn reference(&mut self, lua_type: u8, handle: u32) -> Result<(), FormatError> {
         self.put(&[Tag::Reference as u8, lua_type])?;
         self.u32(handle)
     }
 
-    /// host function
+    /// Appends a host function.
     pub fn host_function(&mut self, id: u32, name: &[u8]) -> Result<(), FormatError> {
         self.named(Tag::HostFunction, id, name)
     }
 
-    /// host object
+    /// Appends a host object.
     pub fn host_object(&mut self, id: u32, label: &[u8]) -> Result<(), FormatError> {
         self.named(Tag::HostObject, id, label)
     }
 
-    /// null
+    /// Appends null.
     pub fn null(&mut self) -> Result<(), FormatError> {
         self.put(&[Tag::Null as u8])
     }

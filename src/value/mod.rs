@@ -1,4 +1,5 @@
-//! Values outside a VM, and their bytes. Pure: no Lua state, no host. The format is docs/codec.md.
+//! Lua values outside a VM, their conversions to Rust types, and their byte format (docs/codec.md). Pure: no
+//! Lua state, no host.
 
 pub use self::codec::{decode_list, decode_value, encode_list, encode_value};
 pub use self::convert::{Bytes, FromLua, IntoLua};

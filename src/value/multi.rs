@@ -1,36 +1,39 @@
-//! Several values at a time: the arguments and the results of a call.
+//! Conversions of several values at a time: the arguments and the results of a call.
 //!
 //! | Rust                                       | as arguments              | as results                         |
 //! |--------------------------------------------|---------------------------|------------------------------------|
-//! | `()`                                       | none                      | whatever there is, dropped         |
+//! | `()`                                       | none                      | none; all are dropped              |
 //! | `(a,)` ... `(a, b, c, d, e, f, g, h)`      | one each                  | one each; what is missing is nil   |
 //! | any one type of `convert`                  | that one                  | the first; nil when there is none  |
 //! | `Vec<Value>`, `[Value; N]`, `&[Value]`     | all of them               | (the first two) all of them        |
 //! | [`Variadic<T>`]                            | all of them               | all of them, each as `T`           |
 //!
-//! The last of a tuple may itself be several: `(String, Variadic<i64>)` is a string and any number of integers. So a list
-//! of values is the one list that is not a table here; wrap it, `(Table::from(..),)`, where it should be.
+//! The last of a tuple may itself be several: `(String, Variadic<i64>)` is a string and any number of
+//! integers. A list of [`Value`] stands for several values here, not for a table; to pass a table, wrap it:
+//! `(Table::from(..),)`.
 
 use super::convert::{FromLua, IntoLua};
 use super::convert_error::ConvertError;
 use super::tree::Value;
 
-/// What can be the arguments of a call. See [`FromLuaMulti`] for the table of types.
+/// A type that becomes the arguments of a call: `()`, a type that is [`IntoLua`], a tuple of up to eight,
+/// [`Variadic`], or a list of [`Value`].
 pub trait IntoLuaMulti {
-    /// The values.
+    /// Converts `self` into the list of values.
     ///
     /// # Errors
-    /// As [`IntoLua::into_lua`]; the error says which of the values it is.
+    /// The errors of [`IntoLua::into_lua`], with the position of the value.
     fn into_lua_multi(self) -> Result<Vec<Value>, ConvertError>;
 }
 
-/// What can be the results of a call: `()`, a type that is [`FromLua`], a tuple of up to eight, [`Variadic`], or
-/// `Vec<Value>` for all results as they are. As in Lua, what is missing is nil, and what is too much is dropped.
+/// A type that the results of a call become: `()`, a type that is [`FromLua`], a tuple of up to eight,
+/// [`Variadic`], or `Vec<Value>` for all results as they are. As in Lua, missing results are nil, and extra
+/// ones are dropped.
 pub trait FromLuaMulti: Sized {
-    /// The values as this type.
+    /// Converts the list of values into this type.
     ///
     /// # Errors
-    /// As [`FromLua::from_lua`]; the error says which of the values it is.
+    /// The errors of [`FromLua::from_lua`], with the position of the value.
     fn from_lua_multi(values: Vec<Value>) -> Result<Self, ConvertError>;
 }
 
@@ -92,13 +95,13 @@ impl FromLuaMulti for () {
     }
 }
 
-/// All of them, or the first error with its position.
+/// Collects all results, or the first error with its position.
 fn numbered<T>(all: impl IntoIterator<Item = Result<T, ConvertError>>) -> Result<Vec<T>, ConvertError> {
     let one = |(index, one): (usize, Result<T, ConvertError>)| one.map_err(|error| error.numbered(index + 1));
     all.into_iter().enumerate().map(one).collect()
 }
 
-/// Each line: the types and names of all but the last, then of the last.
+/// Implements both traits for tuples. Each line: the types and names of all but the last, then of the last.
 macro_rules! tuples {
     ($(($($Type:ident $name:ident,)* ; $Last:ident $last:ident),)*) => {$(
         impl<$($Type: IntoLua,)* $Last: IntoLuaMulti> IntoLuaMulti for ($($Type,)* $Last,) {

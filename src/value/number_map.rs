@@ -1,4 +1,5 @@
-//! Maps by addresses and ids: distinct numbers, so multiplying is enough of a hash, and a tenth of the size of the standard one.
+//! Hash maps keyed by addresses and ids. The keys are distinct numbers, so a multiplication is enough of a
+//! hash; it takes a tenth of the code of the standard hasher.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -1,4 +1,4 @@
-//! A Lua value that stands on its own, for Rust programs. Tables are shared and may be cyclic, as in Lua.
+//! The tree form of Lua values, for Rust programs. Tables are shared and may be cyclic, as in Lua.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,13 +11,13 @@ pub enum Value {
     /// nil
     #[default]
     Nil,
-    /// true or false
+    /// A boolean.
     Boolean(bool),
-    /// A 64-bit integer; never equal to a [`Value::Float`] here, although `1 == 1.0` in Lua: the subtype is kept.
+    /// A 64-bit integer. Never equal to a [`Value::Float`] in Rust, although `1 == 1.0` in Lua.
     Integer(i64),
     /// A 64-bit float.
     Float(f64),
-    /// Any bytes; Lua strings need not be text.
+    /// A string of any bytes, which need not be text.
     String(Vec<u8>),
     /// A table, by reference: clones share it.
     Table(Table),
@@ -29,21 +29,21 @@ pub enum Value {
     Reference {
         /// `LUA_TUSERDATA` (7), `LUA_TTHREAD` (8) or `LUA_TLIGHTUSERDATA` (2).
         lua_type: u8,
-        /// For `Vm::release`.
+        /// The handle, to be released with `Vm::release`.
         handle: u32,
     },
-    /// A function of the host, as Lua knows it.
+    /// A function of the host, by id.
     HostFunction {
-        /// The host's number for it.
+        /// The id that the host gave it.
         id: u32,
-        /// Its name; empty where Lua gives it back.
+        /// The name; empty in values that come from Lua.
         name: Vec<u8>,
     },
-    /// An object of the host that Lua holds: an error, or something lent.
+    /// An object of the host, by id: an error, or an object that the host has shared.
     HostObject {
-        /// The host's number for it.
+        /// The id that the host gave it.
         id: u32,
-        /// What `tostring` shows; empty where Lua gives it back.
+        /// The text that `tostring` shows; empty in values that come from Lua.
         label: Vec<u8>,
     },
     /// `json.null`: an explicit nothing, which a table can hold.
@@ -52,42 +52,43 @@ pub enum Value {
 
 /// A table outside any VM. Equality compares contents, in order; a table is always equal to itself.
 ///
-/// Tables are counted references: one that contains itself, directly or not, is freed only after [`Table::dismantle`].
+/// Tables are counted references: one that contains itself, directly or not, is freed only after
+/// [`Table::dismantle`].
 #[derive(Clone, Default)]
 pub struct Table(Rc<RefCell<TableData>>);
 
-/// What a table holds.
+/// The contents of a table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TableData {
-    /// Keys 1..n.
+    /// Values of the keys 1..n.
     pub array: Vec<Value>,
-    /// All other keys, in the order in which they were met.
+    /// Entries with all other keys, in the order in which they were added.
     pub pairs: Vec<(Value, Value)>,
 }
 
 impl Table {
-    /// An empty table.
+    /// Makes an empty table.
     pub fn new() -> Self {
         Table::default()
     }
 
-    /// Reads the contents.
+    /// Calls `read` with the contents.
     ///
     /// # Panics
-    /// When called inside [`Table::with_mut`] of the same table.
+    /// Panics inside [`Table::with_mut`] of the same table.
     pub fn with<R>(&self, read: impl FnOnce(&TableData) -> R) -> R {
         read(&self.0.borrow())
     }
 
-    /// Changes the contents.
+    /// Calls `change` with the contents.
     ///
     /// # Panics
-    /// When called inside [`Table::with`] or [`Table::with_mut`] of the same table.
+    /// Panics inside [`Table::with`] or [`Table::with_mut`] of the same table.
     pub fn with_mut<R>(&self, change: impl FnOnce(&mut TableData) -> R) -> R {
         change(&mut self.0.borrow_mut())
     }
 
-    /// The value at `key`, nil when there is none.
+    /// The value at `key`, or nil.
     pub fn get(&self, key: &Value) -> Value {
         self.with(|data| {
             if let Value::Integer(index) = key
@@ -100,16 +101,16 @@ impl Table {
         })
     }
 
-    /// Is it the same table, not only an equal one?
+    /// True if both are one table, not only equal ones.
     pub fn is_same(&self, other: &Table) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Empties this table and every table that can be reached from it, so that cycles among them come apart.
+    /// Empties this table and every table that can be reached from it, which breaks the cycles among them.
     pub fn dismantle(&self) {
         let mut found = vec![self.clone()];
         while let Some(table) = found.pop() {
-            // Emptied before its contents are looked at: a table that is met again is empty then.
+            // Emptied before its contents are visited: a table that is met again is empty then.
             let data = table.with_mut(std::mem::take);
             let parts = data.pairs.into_iter().flat_map(|(key, value)| [key, value]).chain(data.array);
             found.extend(parts.filter_map(|part| match part {
@@ -131,7 +132,7 @@ impl PartialEq for Table {
 }
 
 impl fmt::Debug for Table {
-    /// Shows the contents, or only that it is a table where it is being shown already (cycles).
+    /// Formats the contents, or `Table(..)` where the table is being formatted already (cycles).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.try_borrow_mut() {
             Ok(data) => data.fmt(f),

@@ -1,4 +1,4 @@
-//! Into Rust: `from_value`, and `Deserialize` for `Value`.
+//! Deserialization: `from_value`, and `Deserialize` for `Value`.
 
 use super::{deeper, too_deep};
 use crate::limits::VALUE_DEPTH_MAX;
@@ -12,10 +12,11 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use std::fmt::{self, Display};
 
-/// A value as any type that serde can deserialize.
+/// Converts a value into any type that serde can deserialize.
 ///
 /// # Errors
-/// The value is of another shape, or is no data (a function, an external table ...), or nested past 200 tables.
+/// The value is of another shape, holds a function, reference, external table or host object, or is nested
+/// past 200 tables.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ConvertError> {
     T::deserialize(FromValue { value, depth: 0 })
 }
@@ -26,14 +27,14 @@ impl serde::de::Error for ConvertError {
     }
 }
 
-/// A value that stands inside `depth` tables.
+/// Deserializer of a value that is inside `depth` tables.
 struct FromValue {
     value: Value,
     depth: usize,
 }
 
 impl FromValue {
-    /// For visitors that take integers: an integral float is one.
+    /// Gives the value to a visitor of integers: a float that equals an integer is given as one.
     fn integer<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConvertError> {
         // The first float that is no u64; the cast below is exact beneath it.
         const BOUND: f64 = 18_446_744_073_709_551_616.0;
@@ -211,7 +212,7 @@ impl<'de> Deserializer<'de> for FromValue {
         }
     }
 
-    /// A field's name. A struct has no field `1`, so an integer is merely a name that is not known.
+    /// Reads a field's name. A struct has no field `1`, so an integer is read as an unknown name.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConvertError> {
         match self.value {
             Value::Integer(index) => visitor.visit_string(index.to_string()),
@@ -226,7 +227,8 @@ impl<'de> Deserializer<'de> for FromValue {
     forward_to_deserialize_any! { bool f32 f64 char str string unit unit_struct }
 }
 
-/// The elements of a list, one after the other. Nothing is borrowed while a `Deserialize` runs, which is anybody's code.
+/// The elements of a list, one after the other. The table is not borrowed while a `Deserialize` runs: that
+/// may be foreign code.
 struct Elements {
     table: Table,
     next: usize,
@@ -263,7 +265,7 @@ struct Pairs {
     table: Table,
     next: usize,
     depth: usize,
-    /// The pair whose key was given and whose value was not.
+    /// The pair whose key has been given and whose value has not.
     last: Option<(Value, Value)>,
 }
 
@@ -293,7 +295,7 @@ impl<'de> MapAccess<'de> for Pairs {
     }
 }
 
-/// A variant and what it holds; nil for none.
+/// An enum variant and its contents, nil for none.
 struct Variant {
     name: Value,
     value: Value,
@@ -343,13 +345,13 @@ impl<'de> VariantAccess<'de> for FromVariant {
 }
 
 impl<'de> Deserialize<'de> for Value {
-    /// nil and null are nil by themselves, and `json.null` inside a table.
+    /// Reads any value. Unit and none are nil at the top, and `json.null` inside a table.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         ReadValue { depth: 0 }.deserialize(deserializer)
     }
 }
 
-/// Reads a value that stands inside `depth` tables.
+/// Visitor that makes a value which is inside `depth` tables.
 #[derive(Clone, Copy)]
 struct ReadValue {
     depth: usize,

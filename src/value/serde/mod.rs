@@ -1,4 +1,5 @@
-//! serde: any type that derives `Serialize` or `Deserialize` as a Lua value, and values in the formats of others.
+//! serde support: conversions of types that derive `Serialize` or `Deserialize`, and these traits for
+//! [`Value`](crate::value::Value) itself.
 //!
 //! | serde                         | value                                                                                |
 //! |-------------------------------|--------------------------------------------------------------------------------------|
@@ -13,10 +14,11 @@
 //! | unit variant                  | its name                                                                             |
 //! | any other variant             | table with one key, the name                                                         |
 //!
-//! The other way an integral float is an integer where one is wanted, and both nil and `json.null` are `None` and `()`. A
-//! table is what is asked for; where nobody asks (`serde_json::Value`, untagged enums) it is a sequence if it has the keys
-//! 1..n, at least one, and no others, and a map otherwise: an empty table is an empty map. Functions, external tables and
-//! what belongs to a VM or a host are errors. So is what is nested more than `VALUE_DEPTH_MAX` tables deep, cycles with it.
+//! From a value to a Rust type, a float that equals an integer is accepted as one, and both nil and
+//! `json.null` are `None` and `()`. A table is read as the type that is asked for; where the type leaves it
+//! open (`serde_json::Value`, untagged enums) it is a sequence if it has the keys 1..n, at least one, and no
+//! others, and a map otherwise: an empty table is an empty map. Functions, references, external tables and
+//! host objects are errors. So is nesting past `VALUE_DEPTH_MAX` tables, which includes cycles.
 
 pub use self::de::from_value;
 pub use self::ser::to_value;
@@ -27,7 +29,7 @@ mod ser;
 use super::convert_error::ConvertError;
 use crate::limits::VALUE_DEPTH_MAX;
 
-/// The depth inside a table that is itself `depth` tables deep.
+/// The depth of the entries of a table at `depth`, or an error past `VALUE_DEPTH_MAX`.
 fn deeper(depth: usize) -> Result<usize, ConvertError> {
     if depth < VALUE_DEPTH_MAX { Ok(depth + 1) } else { Err(ConvertError::new(too_deep())) }
 }

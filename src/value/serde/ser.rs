@@ -1,4 +1,4 @@
-//! From Rust: `to_value`, and `Serialize` for `Value`.
+//! Serialization: `to_value`, and `Serialize` for `Value`.
 
 use super::{deeper, too_deep};
 use crate::limits::VALUE_DEPTH_MAX;
@@ -11,10 +11,10 @@ use serde::ser::{
 };
 use std::fmt::Display;
 
-/// The value of anything that serde can serialize.
+/// Converts anything that serde can serialize into a value.
 ///
 /// # Errors
-/// An integer past 64 bits, nil or NaN as a key, nesting past 200 tables, or what the type itself refuses.
+/// An integer past 64 bits, nil or NaN as a key, nesting past 200 tables, or an error of the type's own.
 pub fn to_value<T: Serialize + ?Sized>(of: &T) -> Result<Value, ConvertError> {
     of.serialize(ToValue { depth: 0 }).map(|value| if value == Value::Null { Value::Nil } else { value })
 }
@@ -25,7 +25,7 @@ impl serde::ser::Error for ConvertError {
     }
 }
 
-/// Makes one value, which stands inside `depth` tables.
+/// Serializer that makes one value, which is inside `depth` tables.
 #[derive(Clone, Copy)]
 struct ToValue {
     depth: usize,
@@ -42,7 +42,7 @@ impl ToValue {
 
     fn list(self, variant: Option<&'static str>, len: usize) -> Result<List, ConvertError> {
         let outside = if variant.is_some() { self.inside()? } else { self };
-        // `len` is a promise of somebody else's: not believed beyond a little.
+        // `len` is only a hint of foreign code: large ones are not allocated ahead.
         Ok(List { element: outside.inside()?, array: Vec::with_capacity(len.min(1024)), variant })
     }
 
@@ -135,7 +135,7 @@ impl Serializer for ToValue {
         some.serialize(self)
     }
 
-    /// A `()` is there, unlike a `None`: a struct keeps it.
+    /// Makes `json.null`, not nil: a field that is `()` stays in its struct, unlike a `None`.
     fn serialize_unit(self) -> Result<Value, ConvertError> {
         Ok(Value::Null)
     }
@@ -213,7 +213,7 @@ impl Serializer for ToValue {
     }
 }
 
-/// `{ variant = value }`, or the value where there is no variant.
+/// Makes `{ variant = value }`, or just the value if there is no variant.
 fn tagged(variant: Option<&'static str>, value: Value) -> Value {
     match variant {
         None => value,
@@ -223,7 +223,7 @@ fn tagged(variant: Option<&'static str>, value: Value) -> Value {
     }
 }
 
-/// Elements on their way into a table.
+/// A list under construction.
 struct List {
     element: ToValue,
     array: Vec<Value>,
@@ -242,7 +242,7 @@ impl List {
     }
 }
 
-/// serde has a trait for each kind of list; here they are one.
+/// Implements serde's traits for the kinds of lists, which are all one here.
 macro_rules! lists {
     ($($trait:ident $method:ident),*) => {$(
         impl $trait for List {
@@ -266,11 +266,11 @@ lists!(
     SerializeTupleVariant serialize_field
 );
 
-/// Entries on their way into a table.
+/// A map or struct under construction.
 struct Map {
     entry: ToValue,
     entries: Entries,
-    /// A key whose value has not come yet.
+    /// The key whose value has not been serialized yet.
     key: Option<Value>,
     variant: Option<&'static str>,
 }
@@ -337,7 +337,7 @@ impl Serialize for Value {
     }
 }
 
-/// A value inside `depth` tables: a cycle ends as an error.
+/// A value inside `depth` tables. The depth makes a cycle end as an error.
 struct At<'a> {
     value: &'a Value,
     depth: usize,

@@ -1,4 +1,5 @@
-//! `pairs` over an external table: reads ahead as long as nobody writes, and finds its place again when somebody did.
+//! `pairs` and `next` over an external table. The iterator reads entries ahead, and discards them when a
+//! table was written to.
 //!
 //! The iterator is a userdata without pointers: it lives in the VM's memory and can be copied with it.
 
@@ -11,26 +12,28 @@ use crate::store::{Cursor, TableId};
 use crate::value::{Decoder, Token};
 use std::ffi::c_int;
 
-/// Bytes read ahead at most.
+/// Most bytes that are read ahead.
 const AHEAD_BYTES: usize = 1024;
-/// Bytes asked for at first, and again after each interference by a write: about one small entry.
+/// Bytes asked for at first, and again after each write: about one small entry.
 const AHEAD_BYTES_MIN: usize = 32;
 
-/// Entries up to this are copied before they are pushed; larger ones are pushed while the collector is paused.
+/// Greatest size of an entry, in bytes, that is copied before it is pushed. Larger ones are pushed from the
+/// context's buffer, while the collector is paused.
 const ENTRY_COPIED_BYTES: usize = 256;
 
 /// State of one traversal.
 #[repr(C)]
 struct Iterator {
     table: TableId,
-    /// The entry visited last.
+    /// The cursor of the entry visited last.
     cursor: Cursor,
-    /// `Context::writes` when the bytes were read.
+    /// The value of `Context::writes` when the bytes were read: another value means that they may be
+    /// outdated.
     writes: u64,
-    /// What was read ahead and not visited yet: `bytes[start..end]`.
+    /// The entries read ahead and not visited yet are `bytes[start..end]`.
     start: usize,
     end: usize,
-    /// How much to ask for next time.
+    /// Number of bytes to ask the store for next time.
     room: usize,
     bytes: [u8; AHEAD_BYTES],
 }
@@ -61,30 +64,32 @@ fn step_inner(stack: Stack) -> Result<c_int, Thrown> {
         return Err(stack.throw_out_of_memory());
     }
     let mut copy = [0; ENTRY_COPIED_BYTES];
-    // SAFETY: the upvalue is the userdata of `push_iterator`, which this closure keeps alive; `advance` runs no Lua code,
-    // so no other reference to it exists meanwhile.
+    // SAFETY: the upvalue is the userdata of `push_iterator`, which this closure keeps alive; `advance` runs
+    // no Lua code, so no other reference to it exists meanwhile.
     let entry = unsafe { (*iterator).advance(stack, &mut copy) }?;
     match entry {
         Entry::None => {
             stack.push_nil();
             Ok(1)
         }
-        // A copy of its own: pushing may run a finalizer, and that may call this very iterator.
+        // A copy, because pushing may run a finalizer, which may call this same iterator.
         Entry::Small(len) => push_entry(stack, &copy[..len]),
         Entry::Large => push_large_entry(stack),
     }
 }
 
-/// `next`, for a table that has a metatable and nothing in it (lua-5.4/port/lbaselib_port.c): pushes the first entry, if it is an
-/// external table and has one, and returns how many values that are; -1 for any other table.
-// SAFETY: nothing else has this name.
+/// Implements `next` for tables that have a metatable and no contents (lua-5.4/port/lbaselib_port.c). For an
+/// external table it pushes the first entry, if there is one, and returns the number of values pushed; for
+/// any other table it returns -1.
+// SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn perilune_next(l: *mut raw::lua_State) -> c_int {
     // SAFETY: C gives the state that runs `next`, with its two arguments.
     let stack = unsafe { Stack::new(l) };
     match first_inner(stack) {
         Ok(pushed) => pushed,
-        // The error value already lies on the Lua stack: no destructor is alive in this frame when Lua jumps.
+        // The error value is on the Lua stack already, so no destructor is alive in this frame when Lua
+        // jumps.
         Err(Thrown) => stack.raise(),
     }
 }
@@ -92,7 +97,7 @@ unsafe extern "C-unwind" fn perilune_next(l: *mut raw::lua_State) -> c_int {
 fn first_inner(stack: Stack) -> Result<c_int, Thrown> {
     let Some(table) = id_of(stack, 1) else { return Ok(-1) };
     if stack.type_of(2) != raw::LUA_TNIL {
-        // A store knows no place of a key; an iterator of `pairs` knows where it is.
+        // A store cannot find the cursor of a key; an iterator of `pairs` keeps its own.
         return Err(stack.throw(b"next cannot go on in an external table: use pairs"));
     }
     context(stack).value.clear();
@@ -116,7 +121,7 @@ fn push_large_entry(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 impl Iterator {
-    /// Goes to the next entry, reading ahead when nothing (valid) is left.
+    /// Advances to the next entry, and reads ahead if no valid entry is left.
     fn advance(&mut self, stack: Stack, copy: &mut [u8; ENTRY_COPIED_BYTES]) -> Result<Entry, Thrown> {
         let writes = context(stack).writes;
         if self.start == self.end || self.writes != writes {
@@ -142,7 +147,7 @@ impl Iterator {
         let rest = &self.bytes[self.start..self.end];
         let Some((cursor, len)) = measure_entry(rest) else { return Err(malformed(stack)) };
         if len > ENTRY_COPIED_BYTES {
-            // Rare: a larger entry behind small ones. It is read again, alone.
+            // Rare: a larger entry behind small ones. It is moved to the context's buffer, alone.
             let value = &mut context(stack).value;
             value.clear();
             if value.try_reserve(len).is_err() {
@@ -160,16 +165,16 @@ impl Iterator {
     }
 }
 
-/// Where the next entry is.
+/// The location of the next entry.
 enum Entry {
     None,
-    /// In the copy, of this length.
+    /// The entry is in the copy, with this length in bytes.
     Small(usize),
-    /// Alone in the context's value buffer.
+    /// The entry is alone in the context's value buffer.
     Large,
 }
 
-/// Cursor and length of the entry at the front.
+/// The cursor and the length in bytes of the entry at the front, or `None` if it is malformed.
 fn measure_entry(bytes: &[u8]) -> Option<(Cursor, usize)> {
     let (cursor, rest) = bytes.split_first_chunk::<8>()?;
     let key = value_len(rest)?;
@@ -190,7 +195,7 @@ fn push_entry(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
     Ok(2)
 }
 
-/// Bytes of the value at the front.
+/// The length in bytes of the value at the front, or `None` if it is malformed.
 fn value_len(bytes: &[u8]) -> Option<usize> {
     let mut decoder = Decoder::new(bytes);
     let mut left = 1_u64;

@@ -36,13 +36,13 @@ pub(crate) fn open(stack: Stack) {
     stack.pop(1);
 }
 
-/// `ext.table(name)`: the table, made if missing.
+/// `ext.table(name)`: returns the table of that name, created if it is missing.
 fn table_inner(stack: Stack) -> Result<c_int, Thrown> {
     push_table(stack, name(stack))?;
     Ok(1)
 }
 
-/// `ext.tables()`: the names, in order of creation.
+/// `ext.tables()`: returns the list of names, in order of creation.
 fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).value.clear();
     store(stack, |c| c.store.names(&mut c.value))?;
@@ -63,7 +63,7 @@ fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
     if status == Status::Ok { Ok(1) } else { Err(Thrown) }
 }
 
-/// `ext.drop(name)`: true when there was one.
+/// `ext.drop(name)`: removes a table, and returns true if there was one.
 fn drop_inner(stack: Stack) -> Result<c_int, Thrown> {
     let name = name(stack);
     let dropped = store(stack, |c| c.store.drop_table(name))?;
@@ -81,7 +81,7 @@ fn clear_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(0)
 }
 
-/// `ext.count(t)`: number of entries, whatever their keys.
+/// `ext.count(t)`: returns the number of entries, whatever their keys.
 fn count_inner(stack: Stack) -> Result<c_int, Thrown> {
     let id = table_argument(stack);
     let count = store(stack, |c| c.store.count(id))?;
@@ -89,21 +89,24 @@ fn count_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// `ext.transaction(fn, ...)`: calls `fn(...)` and returns its results; an error takes back what it wrote and goes on.
+/// `ext.transaction(fn, ...)`: calls `fn(...)` and returns its results. An error rolls back what it wrote,
+/// and is raised again.
 fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     if stack.type_of(1) != raw::LUA_TFUNCTION {
         stack.type_error(1, c"function");
     }
     store(stack, |c| c.store.transaction(Transaction::Begin))?;
-    // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never outlives its eval.
+    // No yield can cross this call ("attempt to yield across a C-call boundary"): a transaction never
+    // outlives its eval.
     let status = stack.call_under_handler(stack.top() - 1);
-    // An end of the call that `fn` has caught in its last steps has kept it from its own.
+    // A limit that `fn` has caught in its last steps still ends the call: `fn` did not complete.
     let trip = context(stack).meter.exceeded();
     if status == Status::Ok && trip.is_none() {
         let Err(error) = commit(context(stack)) else { return Ok(stack.top()) };
         // The results may leave no room for a message.
         stack.set_top(0);
-        // Refused again, it is owed; what is told is why.
+        // If this is refused as well, it is tried again before the next operation. The error to report is the
+        // first.
         let _ = roll_back(context(stack));
         return Err(refuse(stack, error));
     }
@@ -116,7 +119,7 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     if let (Status::Ok, Some(trip)) = (status, trip) {
         stack.push_bytes(trip.word());
     }
-    // Message handlers have seen it where it was raised.
+    // Message handlers have seen the error where it was raised first.
     stack.raise_past_handlers()
 }
 

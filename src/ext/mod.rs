@@ -1,8 +1,8 @@
-//! `ext`: tables that outlive the VM. What Lua sees of a [`TableStore`](crate::store::TableStore).
+//! The global `ext`: tables that outlive the VM. The Lua side of a [`TableStore`](crate::store::TableStore).
 //!
-//! A proxy is an empty Lua table with a closed metatable; the id of its table is an upvalue of the metamethods, out of
-//! reach of scripts. Two registry tables, keyed by the addresses of the statics below, lead from name to proxy and from
-//! proxy to name.
+//! A proxy is an empty Lua table with a closed metatable; the id of its table is an upvalue of the
+//! metamethods, out of reach of scripts. Two registry tables, keyed by the addresses of the statics below,
+//! lead from name to proxy and from proxy to name.
 
 pub(crate) use self::library::open;
 pub(crate) use self::proxy::{push_name_of, push_table};

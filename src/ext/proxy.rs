@@ -9,19 +9,20 @@ use crate::store::TableId;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-/// The registry's table from name to proxy.
+/// Registry key of the table from name to proxy.
 static PROXIES: u8 = 0;
-/// The registry's table from proxy to name.
+/// Registry key of the table from proxy to name.
 static NAMES: u8 = 0;
-/// The registry's table from id to proxy, also of dropped tables: a roll back may bring them back.
+/// Registry key of the table from id to proxy. It has dropped tables, too: a roll back may bring them back.
 static BY_ID: u8 = 0;
 
-/// Where the id stands among the upvalues of every metamethod.
+/// Index of the upvalue with the id, in every metamethod.
 const ID: c_int = raw::lua_upvalueindex(1);
-/// `__len` keeps the border it found last.
+/// Index of the upvalue in which `__len` keeps the border that it found last.
 const BORDER_HINT: c_int = raw::lua_upvalueindex(2);
 
-/// Stack slots that pushing a table takes at most: it may be the innermost value of many.
+/// Most stack slots that pushing a table takes. They are checked each time, because the table may be deep
+/// inside of a value.
 const SLOTS: c_int = 10;
 
 fn key_of(place: &'static u8) -> *const c_void {
@@ -33,11 +34,11 @@ lua_function!(new_index = new_index_inner);
 lua_function!(len = len_inner);
 lua_function!(pairs = pairs_inner);
 
-/// Makes the registry's tables, empty. `[-0, +0, m]`
+/// Creates the tables in the registry. `[-0, +0, m]`
 pub(super) fn make_registry(stack: Stack) {
     stack.push_table(0, 0);
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
-    // Weak keys: a proxy that nobody holds, of a table that was dropped, can go.
+    // Weak keys: the proxy of a dropped table can be collected when no script holds it.
     stack.push_weak_table(b"k");
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
     stack.push_weak_table(b"v");
@@ -53,7 +54,7 @@ pub(crate) fn push_table(stack: Stack, name: &[u8]) -> Result<(), Thrown> {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
     stack.push_bytes(name);
     stack.raw_get(-2);
-    // The proxy of a table that was dropped keeps its dead id; the name has a new table then.
+    // The proxy of a dropped table keeps the old id; the same name has a new table then.
     if id_of(stack, -1) != Some(id) {
         stack.pop(1);
         push_by_id(stack, id, name);
@@ -65,13 +66,14 @@ pub(crate) fn push_table(stack: Stack, name: &[u8]) -> Result<(), Thrown> {
     Ok(())
 }
 
-/// Pushes the proxy of this id: the one that somebody still holds, or a new one. `[-0, +1, m]`
+/// Pushes the proxy of this id: the one that still exists, or a new one. `[-0, +1, m]`
 fn push_by_id(stack: Stack, id: TableId, name: &[u8]) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&BY_ID));
     if stack.raw_get_index(-1, i64::from(id.0)) != raw::LUA_TTABLE {
         stack.pop(1);
         push_proxy(stack, id);
-        // First its name: without that it is no proxy, and if there is no memory for one of these steps nobody has it.
+        // First the name, which makes the table a proxy. If memory runs out in one of these steps, no script
+        // has the table.
         stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&NAMES));
         stack.push_copy(-2);
         stack.push_bytes(name);
@@ -83,7 +85,8 @@ fn push_by_id(stack: Stack, id: TableId, name: &[u8]) {
     stack.remove(-2);
 }
 
-/// The table of the name at `index` was dropped: its proxy lives as long as somebody holds it. `[-0, +0, -]`
+/// Removes the name at `index`, whose table was dropped, from the registry. The proxy lives as long as a
+/// script holds it. `[-0, +0, -]`
 pub(super) fn forget_name(stack: Stack, index: c_int) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&PROXIES));
     stack.push_copy(index);
@@ -92,7 +95,8 @@ pub(super) fn forget_name(stack: Stack, index: c_int) {
     stack.pop(1);
 }
 
-/// Pushes the name of an external table; false (and nothing) for any other value. `[-0, +(0|1), -]`
+/// Pushes the name of an external table and returns true. Returns false for any other value.
+/// `[-0, +(0|1), -]`
 pub(crate) fn push_name_of(stack: Stack, index: c_int) -> bool {
     if !stack.push_metatable(index) {
         return false;
@@ -110,7 +114,7 @@ pub(crate) fn push_name_of(stack: Stack, index: c_int) -> bool {
     false
 }
 
-/// The id behind a proxy, for functions of `ext` that take one. `[-0, +0, -]`
+/// The id of the table that the value at `index` is a proxy of, or `None`. `[-0, +0, -]`
 pub(super) fn id_of(stack: Stack, index: c_int) -> Option<TableId> {
     if !push_name_of(stack, index) {
         return None;
@@ -161,7 +165,7 @@ fn index_inner(stack: Stack) -> Result<c_int, Thrown> {
     match encode_key(stack, 2, &mut context(stack).key) {
         Ok(()) => {}
         Err(EncodeError::Memory) => return Err(stack.throw_out_of_memory()),
-        // A key that cannot be in the table is not in the table, as in Lua.
+        // As in Lua, reading a key that no table can have gives nil.
         Err(_) => {
             stack.push_nil();
             return Ok(1);
@@ -197,7 +201,7 @@ fn new_index_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(0)
 }
 
-/// A border, as Lua's `#`: some n with t[n] ~= nil and t[n + 1] == nil (manual, section 3.4.7).
+/// Implements `#`: returns a border, some n with t[n] ~= nil and t[n + 1] == nil (manual, section 3.4.7).
 fn len_inner(stack: Stack) -> Result<c_int, Thrown> {
     let id = id(stack);
     let hint = stack.integer(BORDER_HINT).unwrap_or_default();
@@ -210,7 +214,8 @@ fn len_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// From the border found last: up by doubling, or down by halving. A sequence that grows at its end costs three look-ups.
+/// Finds a border, starting from `hint`, the border found last: upwards by doubling, or downwards by halving.
+/// A sequence that grows at its end costs three look-ups.
 fn border(stack: Stack, id: TableId, hint: i64) -> Result<i64, Thrown> {
     // Invariant: `low` is 0 or present, `high` is absent.
     let (mut low, mut high);
@@ -222,7 +227,7 @@ fn border(stack: Stack, id: TableId, hint: i64) -> Result<i64, Thrown> {
             if !contains(stack, id, high)? {
                 break;
             }
-            // Nothing can come after this one, so it is a border as well (manual, section 3.4.7).
+            // No integer follows, so this is a border as well (manual, section 3.4.7).
             if high == i64::MAX {
                 return Ok(high);
             }
@@ -252,7 +257,8 @@ fn pairs_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(3)
 }
 
-/// Lua's own words for a key that no table can have.
+/// Makes the error for a key that cannot be stored, in Lua's own words where Lua has the same error.
+/// `[-0, +1, m]`
 fn refuse_key(stack: Stack, error: EncodeError) -> Thrown {
     match error {
         EncodeError::Type(name) => {

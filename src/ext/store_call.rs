@@ -1,11 +1,12 @@
-//! Calls of the store from a callback: the buffers are the context's, and a refusal becomes a Lua error whose kind the
-//! runtime can tell from others.
+//! Calls of the store from callbacks of Lua. The buffers are the context's, and a refusal becomes a Lua error
+//! of the kind "storage".
 
 use crate::lua::{Stack, Thrown};
 use crate::state::context::{Context, context};
 use crate::store::{StoreError, Transaction};
 
-/// Runs one call of the store. `[-0, +0, m]`, or pushes the error value.
+/// Runs one call of the store, after the roll backs that are still owed. `[-0, +0, m]`, or pushes the error
+/// value.
 #[inline]
 pub(super) fn store<R>(
     stack: Stack,
@@ -17,7 +18,7 @@ pub(super) fn store<R>(
     call(context(stack)).map_err(|error| refuse(stack, error))
 }
 
-/// Makes the store's refusal a Lua error. `[-0, +1, m]`
+/// Makes a Lua error of the store's refusal. `[-0, +1, m]`
 #[cold]
 #[inline(never)]
 pub(super) fn refuse(stack: Stack, error: StoreError) -> Thrown {
@@ -25,7 +26,7 @@ pub(super) fn refuse(stack: Stack, error: StoreError) -> Thrown {
     if !out_of_memory {
         note(stack, &error);
     }
-    // The text is the context's, not this frame's: pushing may raise.
+    // Pushing may raise, which would leak a text of this frame; the text in the context stays.
     drop(error);
     if out_of_memory {
         return stack.throw_out_of_memory();
@@ -41,20 +42,22 @@ pub(super) fn commit(c: &mut Context) -> Result<(), StoreError> {
     c.store.transaction(Transaction::Commit)
 }
 
-/// Rolls the innermost transaction back. If the store refuses, that is the first thing it is asked again.
+/// Rolls back the innermost transaction. If the store refuses, the roll back is owed: it is tried again
+/// before any other operation.
 pub(super) fn roll_back(c: &mut Context) -> Result<(), StoreError> {
     c.writes += 1;
     c.rollbacks_owed += 1;
     settle(c)
 }
 
-/// Does the roll backs that were refused: nobody shall see, or build on, what should have been taken back.
+/// Runs the roll backs that were refused before, so that no operation sees changes that should have been
+/// undone.
 #[cold]
 #[inline(never)]
 fn settle(c: &mut Context) -> Result<(), StoreError> {
     while c.rollbacks_owed > 0 {
         match c.store.transaction(Transaction::RollBack) {
-            // Without a transaction there is nothing to take back: the end of a batch has done it.
+            // Without an open transaction there is nothing to roll back: the end of a batch has done it.
             Ok(()) | Err(StoreError::NoTransaction) => c.rollbacks_owed -= 1,
             Err(error) => return Err(error),
         }
@@ -62,7 +65,7 @@ fn settle(c: &mut Context) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Remembers the refusal, so that the error record says "storage".
+/// Notes the refusal in the context, so that the error record has the kind "storage".
 fn note(stack: Stack, error: &StoreError) {
     use std::fmt::Write;
     struct Text<'a>(&'a mut Vec<u8>);
@@ -76,7 +79,7 @@ fn note(stack: Stack, error: &StoreError) {
     let place = &mut context(stack).error_record.store;
     place.clear();
     if write!(Text(place), "{error}").is_err() || place.is_empty() {
-        // Even the message did not fit in memory; the kind must not be lost.
+        // There was no memory for the message. A non-empty text keeps the kind "storage".
         place.clear();
         if place.try_reserve(12).is_ok() {
             place.extend_from_slice(b"store failed");

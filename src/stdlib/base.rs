@@ -1,4 +1,5 @@
-//! The base library, made safe: `print` goes to the host, `load` takes text only, what touches files is gone.
+//! The sandboxed base library: `print` writes to the host, `load` takes text only, and functions that access
+//! files are removed. Also `debug.traceback`, `math.randomseed` and `warn`.
 
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -13,22 +14,23 @@ lua_function!(traceback = traceback_inner);
 lua_function!(raw_set = raw_set_inner);
 lua_function!(collect_garbage = collect_garbage_inner);
 
-/// The registry's place for `collectgarbage`.
+/// Registry key of the host's own `collectgarbage`.
 static COLLECT_GARBAGE: u8 = 0;
-/// The registry's place for `math.randomseed`.
+/// Registry key of the host's own `math.randomseed`.
 static RANDOM_SEED: u8 = 0;
 
-/// Pushes `collectgarbage`, whatever the global of that name is now. `[-0, +1, -]`
+/// Pushes the original `collectgarbage`, whatever the global of that name is now. `[-0, +1, -]`
 pub(crate) fn push_collect_garbage(stack: Stack) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&COLLECT_GARBAGE).cast());
 }
 
-/// Pushes `math.randomseed`, likewise. `[-0, +1, -]`
+/// Pushes the original `math.randomseed`, whatever the field of that name is now. `[-0, +1, -]`
 pub(crate) fn push_random_seed(stack: Stack) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&RANDOM_SEED).cast());
 }
 
-/// Takes away and replaces. `[-0, +0, m]`
+/// Removes or replaces the functions of C Lua that a sandbox must not offer, and seeds `math.random`.
+/// `[-0, +0, m]`
 pub(super) fn harden(stack: Stack, seed: u64) {
     stack.push_globals();
     for name in [c"dofile", c"loadfile"] {
@@ -44,7 +46,7 @@ pub(super) fn harden(stack: Stack, seed: u64) {
         stack.push_function(function, 1);
         stack.set_field(-2, name);
     }
-    // The host's own, which no script can replace.
+    // A reference for the host, which no script can replace.
     stack.get_field(-1, c"collectgarbage");
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&COLLECT_GARBAGE).cast());
     stack.get_field(-1, c"string");
@@ -59,7 +61,8 @@ pub(super) fn harden(stack: Stack, seed: u64) {
     unsafe { raw::lua_setwarnf(stack.as_ptr(), Some(warn), stack.as_ptr().cast()) };
 }
 
-/// All strings of a VM have one metatable: whoever could change it would change every program's. `[-0, +0, m]`
+/// Hides the metatable of strings from scripts. All strings of a VM share it, so a change would affect every
+/// program. `[-0, +0, m]`
 fn close_string_metatable(stack: Stack) {
     stack.push_bytes(b"");
     if stack.push_metatable(-1) {
@@ -70,7 +73,8 @@ fn close_string_metatable(stack: Stack) {
     stack.pop(1);
 }
 
-/// `debug` has the one function that cannot look into other people's functions. `[-0, +0, m]`, globals on top.
+/// Opens `debug` with `traceback`, its only function that gives no access to other functions. `[-0, +0, m]`,
+/// globals on top.
 fn open_debug(stack: Stack) {
     stack.push_table(0, 1);
     stack.set_functions(-1, &[(c"traceback", traceback)]);
@@ -82,15 +86,16 @@ fn open_debug(stack: Stack) {
     stack.pop(1);
 }
 
-/// `math.random` starts from the host's randomness, and `math.randomseed()` asks for more of it: C Lua would take the clock
-/// and an address. `[-0, +0, m]`, globals on top.
+/// Seeds `math.random` with `seed`, and replaces `math.randomseed` by a function that takes its default seed
+/// from the host, where C Lua would take the clock and an address. `[-0, +0, m]`, globals on top.
 fn own_random_seed(stack: Stack, seed: u64) {
     stack.get_field(-1, c"math");
     stack.get_field(-1, c"randomseed");
     stack.push_copy(-1);
     stack.push_integer(seed as i64);
     stack.call(1, 0);
-    // C Lua's function finds the generator's state in its first upvalue: ours has it there too, and then the function.
+    // C Lua's function finds the generator's state in its first upvalue. Ours has the state there, too, and C
+    // Lua's function in the second.
     // SAFETY: the function on top has that upvalue (lmathlib.c, setrandfunc).
     unsafe { raw::lua_getupvalue(stack.as_ptr(), -1, 1) };
     stack.push_copy(-2);
@@ -111,7 +116,7 @@ fn random_seed_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward_to(stack, raw::lua_upvalueindex(2))
 }
 
-/// `debug.traceback([thread,] [message [, level]])`: a message that is no string comes back as it is.
+/// `debug.traceback([thread,] [message [, level]])`: a message that is not a string is returned as it is.
 fn traceback_inner(stack: Stack) -> Result<c_int, Thrown> {
     let (of, shift) = match stack.thread(1) {
         Some(thread) => (thread, 1),
@@ -123,7 +128,7 @@ fn traceback_inner(stack: Stack) -> Result<c_int, Thrown> {
         stack.push_copy(message);
         return Ok(1);
     }
-    // The function that called `traceback`; of another thread, its innermost.
+    // By default from the function that called `traceback`; in another thread, from its innermost.
     let default = i64::from(of.as_ptr() == stack.as_ptr());
     let level = stack.optional_integer(message + 1, default);
     stack.push_traceback(of, is_text.then_some(message), level as c_int);
@@ -146,7 +151,8 @@ fn print_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(0)
 }
 
-/// `load(chunk, name, mode, env)`: whatever mode is asked for, only text is loaded. A binary chunk can crash C Lua.
+/// `load(chunk, name, mode, env)`: loads text only, whatever the mode. A malicious binary chunk can crash C
+/// Lua.
 fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     let given = stack.top();
     if given == 0 {
@@ -159,7 +165,7 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     let mode = unsafe { stack.bytes(3) };
     match mode {
         None if stack.is_none_or_nil(3) => {}
-        // "b" alone refuses text, as C Lua does; everything else is at most text.
+        // Mode "b" refuses text, as C Lua does; every other mode becomes "t".
         Some(mode) if !mode.contains(&b't') => {
             stack.push_nil();
             stack.push_bytes(b"attempt to load a text chunk (mode is '");
@@ -170,7 +176,7 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
             return Ok(2);
         }
         Some(_) => {}
-        // C Lua's own complaint about the type.
+        // C Lua raises its own error about the type.
         None => return forward(stack),
     }
     stack.push_bytes(b"t");
@@ -178,13 +184,13 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward(stack)
 }
 
-/// Runs C Lua's own function, which is the first upvalue (and uses none itself).
+/// Calls C Lua's own function, which is the first upvalue (and uses none itself).
 fn forward(stack: Stack) -> Result<c_int, Thrown> {
     forward_to(stack, raw::lua_upvalueindex(1))
 }
 
-/// Runs the C function in this upvalue, in this very frame: its error messages then have the name and the position that
-/// they have in C Lua.
+/// Calls the C function in this upvalue, in the same frame, so that its error messages have the name and the
+/// position that they have in C Lua.
 fn forward_to(stack: Stack, upvalue: c_int) -> Result<c_int, Thrown> {
     // SAFETY: `harden` made the upvalue; reading it changes nothing.
     let function = unsafe { raw::lua_tocfunction(stack.as_ptr(), upvalue) };
@@ -193,7 +199,7 @@ fn forward_to(stack: Stack, upvalue: c_int) -> Result<c_int, Thrown> {
     Ok(unsafe { function(stack.as_ptr()) })
 }
 
-/// `rawset` on an external table would put the value where nobody finds it again.
+/// `rawset(table, key, value)`: refuses external tables, in whose proxy the value would be out of reach.
 fn raw_set_inner(stack: Stack) -> Result<c_int, Thrown> {
     if crate::ext::push_name_of(stack, 1) {
         return Err(stack.throw(b"rawset on an external table"));
@@ -201,7 +207,7 @@ fn raw_set_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward(stack)
 }
 
-/// Remembers the mode for `stats`.
+/// `collectgarbage(option, ...)`: C Lua's own, which also notes the mode for `stats`.
 fn collect_garbage_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: the string stays at index 1 during the comparison.
     let generational = match unsafe { stack.bytes(1) } {
@@ -214,7 +220,8 @@ fn collect_garbage_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(results)
 }
 
-/// `warn`: to stderr, as the reference interpreter does; "@on" and "@off" switch it.
+/// Writes warnings to stderr, as the reference interpreter does; "@on" and "@off" switch them (manual,
+/// `warn`).
 unsafe extern "C-unwind" fn warn(state: *mut c_void, message: *const c_char, to_be_continued: c_int) {
     // SAFETY: the userdata is the main state (see `harden`), which is live while Lua runs.
     let stack = unsafe { Stack::new(state.cast()) };

@@ -1,7 +1,7 @@
-//! `require "base64"`: Base64 (RFC 4648) from and to strings of any bytes. Decoding is strict: what `encode` could not have
-//! made is refused, with the place.
+//! The module `base64`: Base64 (RFC 4648) from and to strings of any bytes. Decoding is strict: text that no
+//! encoder makes is refused, with the position.
 //!
-//! The crate `base64ct` does the letters; padding is done here, because the options choose it.
+//! The crate `base64ct` converts the letters; padding is done here, because options choose it.
 
 use super::options;
 use super::scratch::{SHORT_BYTES, scratch};
@@ -16,11 +16,12 @@ lua_function!(
 lua_function!(encode = encode_inner);
 lua_function!(decode = decode_inner);
 
-/// What both functions take.
+/// The options of both functions.
 struct Options {
-    /// The alphabet for URLs and names of files: `-_` in place of `+/`.
+    /// True for the alphabet for URLs and file names: `-_` in place of `+/`.
     url: bool,
-    /// Encoding pads unless this is false. Decoding takes both where it is not given.
+    /// Encoding pads unless this is false. Decoding requires padding if it is true, forbids it if it is
+    /// false, and accepts both if it is not given.
     pad: Option<bool>,
 }
 
@@ -40,7 +41,7 @@ fn encode_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: a block stays on the stack until this function returns.
     let room = unsafe { scratch(stack, &mut short, padded) };
     let encode = if options.url { Base64UrlUnpadded::encode } else { Base64Unpadded::encode };
-    // There is room for it.
+    // The room is large enough, so this cannot fail.
     let len = encode(bytes, room).map_or(0, str::len);
     room[len..].fill(b'=');
     stack.push_bytes(if options.pad == Some(false) { &room[..len] } else { room });
@@ -81,7 +82,7 @@ fn options(stack: Stack, argument: c_int) -> Options {
     Options { url: url == Some(true), pad }
 }
 
-/// Says why letters are none. Positions are Lua's: the first byte is 1.
+/// Makes the error for letters that cannot be decoded. Positions count from 1, as in Lua.
 fn refuse(stack: Stack, letters: &[u8], url: bool) -> Thrown {
     let others = if url { b"-_" } else { b"+/" };
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || others.contains(byte);

@@ -1,5 +1,5 @@
--- Fresh environments: a table of variables that reads the globals and writes only to itself. Compiled when the first one is made, with
--- what prelude.lua has put aside before any script ran; uses nothing that a script could change.
+-- Fresh environments: a table of variables that reads the globals and writes only to itself. Compiled when the first one is made, with the
+-- values that prelude.lua saved before any script ran; uses nothing that a script could change.
 --
 -- Keeps true: what the libraries share (their tables, the default streams, the generator of math.random, loaded modules, the collector's
 -- mode) cannot be changed from an environment: code there has copies, made when it first asks for them. Not here: tables that the

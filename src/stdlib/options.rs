@@ -1,11 +1,12 @@
-//! The options of our own libraries' functions: a table of named values, or nothing. A name that is none is refused: it
-//! is a typing error, and would have no effect. Read without metamethods.
+//! Option tables of the functions of `json` and `base64`: a table of named values, or nothing. An unknown
+//! name is refused, because it is a typing error that would have no effect. Tables are read without
+//! metamethods.
 
 use crate::lua::{Stack, raw};
 use std::ffi::{CStr, c_int};
 use std::ops::RangeInclusive;
 
-/// Refuses everything but a table with only these keys, nil and none. `[-0, +0, e]`
+/// Checks that an argument is nil, none, or a table with only these keys. `[-0, +0, e]`
 pub(super) fn check(stack: Stack, argument: c_int, names: &[&[u8]]) {
     if stack.is_none_or_nil(argument) {
         return;
@@ -13,7 +14,7 @@ pub(super) fn check(stack: Stack, argument: c_int, names: &[&[u8]]) {
     stack.check_type(argument, raw::LUA_TTABLE);
     stack.push_nil();
     while stack.next(argument) {
-        // SAFETY: the key stays below its value meanwhile.
+        // SAFETY: the key stays on the stack, below its value, while the name is used.
         let name = unsafe { stack.bytes(-2) };
         if !name.is_some_and(|name| names.contains(&name)) {
             refuse_unknown(stack, argument);
@@ -22,7 +23,7 @@ pub(super) fn check(stack: Stack, argument: c_int, names: &[&[u8]]) {
     }
 }
 
-/// Pushes an option's value, and returns its type: nil where it is not given. `[-0, +1, m]`
+/// Pushes an option's value, nil if it is not given, and returns its type. `[-0, +1, m]`
 pub(super) fn push(stack: Stack, argument: c_int, name: &[u8]) -> c_int {
     if stack.is_none_or_nil(argument) {
         stack.push_nil();
@@ -32,7 +33,7 @@ pub(super) fn push(stack: Stack, argument: c_int, name: &[u8]) -> c_int {
     stack.raw_get(argument)
 }
 
-/// A boolean option; `message` refuses everything else. `[-0, +0, e]`
+/// Reads a boolean option. Raises `message` for any other type. `[-0, +0, e]`
 pub(super) fn boolean(stack: Stack, argument: c_int, name: &[u8], message: &CStr) -> Option<bool> {
     let value = match push(stack, argument, name) {
         raw::LUA_TNIL => None,
@@ -43,7 +44,7 @@ pub(super) fn boolean(stack: Stack, argument: c_int, name: &[u8], message: &CStr
     value
 }
 
-/// The integer on top; `message` refuses other numbers. `[-0, +0, e]`
+/// Reads the integer on top. Raises `message` unless it is an integer in `range`. `[-0, +0, e]`
 pub(super) fn integer(stack: Stack, argument: c_int, range: RangeInclusive<i64>, message: &CStr) -> i64 {
     let value = if stack.type_of(-1) == raw::LUA_TNUMBER { stack.integer(-1) } else { None };
     match value {
@@ -52,7 +53,7 @@ pub(super) fn integer(stack: Stack, argument: c_int, range: RangeInclusive<i64>,
     }
 }
 
-/// The key, of which its value is on top, is no option's name.
+/// Raises the error for an unknown option, whose key and value are on top.
 fn refuse_unknown(stack: Stack, argument: c_int) -> ! {
     stack.push_bytes(b"unknown option '");
     stack.push_text(-3);

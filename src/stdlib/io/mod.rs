@@ -1,6 +1,8 @@
-//! `io` over the host's three streams, as C Lua's liolib.c has it: no files, no processes.
+//! The library `io` (manual, section 6.8) over the host's three streams, with the behaviour of C Lua's
+//! liolib.c: no files, no processes.
 //!
-//! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of ours.
+//! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of
+//! ours.
 
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -29,11 +31,11 @@ lua_function!(file_write = file_write_inner);
 lua_function!(leave_open = leave_open_inner);
 lua_function!(next_line = next_line_inner);
 
-/// What a file handle's block holds. Plain data: Lua frees it.
+/// The contents of a file handle's userdata. Plain data, because Lua frees it without running destructors.
 #[derive(Debug)]
 struct Handle {
     file: File,
-    /// Of stdin: how much of `Context::input` the program has read.
+    /// Bytes of `Context::input` that the program has read, in the handle of stdin.
     read: usize,
 }
 
@@ -44,14 +46,15 @@ enum File {
     Stderr,
 }
 
-/// The metatable's name in the registry, and in error messages.
+/// Name of the handles' metatable, in the registry and in error messages.
 const FILE: &CStr = c"FILE*";
 
-/// The registry's places of the default input and output.
+/// Registry keys of the default input and output.
 static INPUT: u8 = 0;
 static OUTPUT: u8 = 0;
 
-/// Formats that `lines` takes: they are upvalues of its iterator, beside the handle and their count.
+/// Most formats that `lines` takes. They are upvalues of its iterator, of which Lua allows 255, beside the
+/// handle and their count.
 const LINES_FORMATS_MAX: c_int = 250;
 
 /// Registers the library. `[-0, +0, m]`
@@ -93,7 +96,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// `[-0, +1, m]`
+/// Pushes the metatable of file handles. `[-0, +1, m]`
 fn make_metatable(stack: Stack) {
     stack.push_new_metatable(FILE);
     stack.set_functions(-1, &[(c"__tostring", file_to_string), (c"__close", leave_open)]);
@@ -129,7 +132,7 @@ fn io_read_inner(stack: Stack) -> Result<c_int, Thrown> {
     read::read(stack, handle, 1, last)
 }
 
-/// `io.lines(nil, ...)`: lines of the default input. There are no files to name.
+/// `io.lines(nil, ...)`: lines of the default input. A file name is an error, because there are no files.
 fn io_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
     if !stack.is_none_or_nil(1) {
         return Err(no_files(stack));
@@ -194,7 +197,7 @@ fn file_close_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(2)
 }
 
-/// A stream has no positions.
+/// `file:seek(whence, offset)`: always fails, because a stream has no positions.
 fn file_seek_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     stack.check_option(2, Some(c"cur"), [c"set", c"cur", c"end"]);
@@ -204,7 +207,7 @@ fn file_seek_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(push_failure(stack, b"Illegal seek", 29))
 }
 
-/// Accepted, without effect: the order of all output is kept anyway.
+/// `file:setvbuf(mode, size)`: accepted, without effect, because the order of all output is kept anyway.
 fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     stack.check_option(2, None, [c"no", c"full", c"line"]);
@@ -215,7 +218,7 @@ fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// `local f <close> = io.stdout` is allowed, as in C Lua.
+/// `__close` of a handle: does nothing, so that `local f <close> = io.stdout` is allowed, as in C Lua.
 fn leave_open_inner(stack: Stack) -> Result<c_int, Thrown> {
     handle(stack, 1);
     Ok(0)
@@ -239,14 +242,14 @@ fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 // ---- what both share ----
 
-/// Writes the arguments from `first` to `last`; the handle at the top is the result.
+/// Writes the arguments from `first` to `last`. The result is the handle, which is on top.
 fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
     let mut refused = false;
     for index in first..=last {
         let is_number = stack.type_of(index) == raw::LUA_TNUMBER;
         let is_float = is_number && !stack.is_integer(index);
         if is_number {
-            // The text of a copy: the argument itself stays a number.
+            // A copy is converted to text, so that the argument itself stays a number.
             stack.push_copy(index);
         }
         // SAFETY: the string stays on the stack until it is written.
@@ -265,14 +268,14 @@ fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result
     Ok(if refused { push_bad_descriptor(stack) } else { 1 })
 }
 
-/// Hands over what was written, now.
+/// Hands all pending output to the host.
 fn flush(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).flush_output();
     stack.push_boolean(true);
     Ok(1)
 }
 
-/// `io.input(file)` and `io.output(file)`: sets it if it is given, and returns it.
+/// `io.input(file)` and `io.output(file)`: sets the default file if one is given, and returns it.
 fn default_file(stack: Stack, place: &'static u8) -> Result<c_int, Thrown> {
     if matches!(stack.type_of(1), raw::LUA_TSTRING | raw::LUA_TNUMBER) {
         return Err(no_files(stack));
@@ -286,8 +289,8 @@ fn default_file(stack: Stack, place: &'static u8) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// The iterator of `lines`: its upvalues are the handle, the count of formats, and the formats, which are the arguments
-/// after the first. `[-?, +1, e]`
+/// Pushes the iterator of `lines`. Its upvalues are the handle, the number of formats, and the formats, which
+/// are the arguments after the first. `[-?, +1, e]`
 fn push_lines(stack: Stack) -> c_int {
     let formats = stack.top() - 1;
     if formats > LINES_FORMATS_MAX {
@@ -321,24 +324,24 @@ fn next_line_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(0)
 }
 
-/// The handle that argument `index` is. `[-0, +0, e]`
+/// Checks that argument `index` is a file handle, and returns it. `[-0, +0, e]`
 fn handle(stack: Stack, index: c_int) -> *mut Handle {
     stack.check_userdata(index, FILE).cast()
 }
 
-/// `[-0, +1, -]`
+/// Pushes the default file with this registry key, and returns its handle. `[-0, +1, -]`
 fn push_default(stack: Stack, place: &'static u8) -> *mut Handle {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(place));
     stack.userdata(-1).cast()
 }
 
 fn file_of(handle: *mut Handle) -> File {
-    // SAFETY: every handle comes from `check_userdata` or from places that hold only handles, and is anchored on the
-    // stack or in the registry.
+    // SAFETY: every handle comes from `check_userdata` or from places that hold only handles, and is anchored
+    // on the stack or in the registry.
     unsafe { (*handle).file }
 }
 
-/// `nil, message, number`: what C Lua makes of an errno.
+/// Pushes `nil, message, errno`, as C Lua does for a failed system call.
 fn push_failure(stack: Stack, message: &[u8], errno: i64) -> c_int {
     stack.push_nil();
     stack.push_bytes(message);
@@ -350,7 +353,7 @@ fn push_bad_descriptor(stack: Stack) -> c_int {
     push_failure(stack, b"Bad file descriptor", 9)
 }
 
-/// The answer to a file's name at argument 1.
+/// Makes the error for the file name that is argument 1.
 fn no_files(stack: Stack) -> Thrown {
     // SAFETY: argument 1 stays on the stack.
     let name = unsafe { stack.check_bytes(1) };

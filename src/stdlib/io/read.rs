@@ -1,7 +1,7 @@
-//! `read` and its formats.
+//! The function `read` of files, and its formats (manual, `file:read`).
 //!
-//! Keeps true: what a format takes is marked as read before its value is pushed: pushing may run a finalizer, which may
-//! read, too.
+//! Keeps true: the bytes that a format takes are marked as read before its value is pushed, because pushing
+//! may run a finalizer, which may read as well.
 
 use super::{File, Handle, file_of, push_bad_descriptor};
 use crate::lua::{Stack, Thrown, raw};
@@ -11,21 +11,23 @@ use std::ffi::{CStr, c_int};
 /// Longest numeral that the format "n" takes (C Lua's `L_MAXLENNUM`).
 const NUMERAL_BYTES_MAX: usize = 200;
 
-/// What was read and not needed any more is dropped in steps of at least this, so that no byte is moved often.
+/// Least number of consumed bytes that are dropped from the input buffer at once, so that the rest is not
+/// moved often.
 const READ_KEPT_BYTES: usize = 4096;
 
-/// Free stack slots beside the results: C Lua's `LUA_MINSTACK`.
+/// Stack slots that must be free beside the results: C Lua's `LUA_MINSTACK`.
 const SLOTS: c_int = 20;
 
 /// One call of `read`.
 struct Reader {
     stack: Stack,
     handle: *mut Handle,
-    /// The host said so, or it is not a stream to read from.
+    /// True if the host has reported the end of input, or the file is not readable.
     ended: bool,
 }
 
-/// Reads what the formats from index `first` to `last` ask for; without any, a line. Pushes the results.
+/// Reads according to the formats at the indices `first` to `last`, or a line if there is none. Pushes the
+/// results.
 pub(super) fn read(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
     let is_input = file_of(handle) == File::Stdin;
     let mut reader = Reader { stack, handle, ended: !is_input };
@@ -55,7 +57,8 @@ pub(super) fn read(stack: Stack, handle: *mut Handle, first: c_int, last: c_int)
 }
 
 impl Reader {
-    /// Pushes one value; false when there was none (the value does not count then).
+    /// Reads and pushes one value. Returns false if nothing could be read; the value pushed is meaningless
+    /// then.
     fn format(&mut self, index: c_int) -> Result<bool, Thrown> {
         if self.stack.type_of(index) == raw::LUA_TNUMBER {
             return match self.stack.check_integer(index) {
@@ -74,14 +77,14 @@ impl Reader {
         }
     }
 
-    /// Anything left? Pushes "".
+    /// Pushes "", and returns true if input is left.
     fn is_more(&mut self) -> Result<bool, Thrown> {
         let more = !self.unread().is_empty() || self.fill()?;
         self.stack.push_bytes(b"");
         Ok(more)
     }
 
-    /// At most `count` bytes.
+    /// Reads at most `count` bytes.
     fn bytes(&mut self, count: usize) -> Result<bool, Thrown> {
         while self.unread().len() < count && self.fill()? {}
         let found = self.unread().len().min(count);
@@ -113,7 +116,8 @@ impl Reader {
         }
     }
 
-    /// The longest prefix that looks like a numeral is taken, also when it turns out to be none.
+    /// Reads a numeral. The longest prefix that looks like one is consumed, even if it is not a numeral in
+    /// the end, as in C Lua.
     fn number(&mut self) -> Result<bool, Thrown> {
         while matches!(self.peek()?, Some(b' ' | b'\t'..=b'\r')) {
             self.consume(1);
@@ -183,7 +187,7 @@ impl Reader {
 
     // ---- the context's buffer ----
 
-    /// What the host gave and the program has not read. Must not be kept across a call of Lua or of `fill`.
+    /// The input that the program has not read. The slice must not be kept across a call of Lua or of `fill`.
     fn unread<'a>(&self) -> &'a [u8] {
         if file_of(self.handle) == File::Stdin {
             // SAFETY: as in `file_of`.
@@ -203,11 +207,12 @@ impl Reader {
     fn push(&mut self, len: usize, taken: usize) {
         let text = &self.unread()[..len];
         self.consume(taken);
-        // Lua copies the bytes before its collector may run a finalizer, which may read and so change the buffer.
+        // Lua copies the bytes before its collector may run a finalizer, which may read and so change the
+        // buffer.
         self.stack.push_bytes(text);
     }
 
-    /// Asks the host for more; false at the end.
+    /// Asks the host for more input. Returns false at the end.
     fn fill(&mut self) -> Result<bool, Thrown> {
         if self.ended {
             return Ok(false);
@@ -222,7 +227,7 @@ impl Reader {
         }
         // SAFETY: as in `file_of`; no reference to it is kept anywhere.
         unsafe { (*self.handle).read = context.input.len() - unread };
-        // A value larger than all of Lua's memory cannot be had; the host is not asked for it forever.
+        // No value can be larger than Lua's memory, so an endless input ends here.
         let more = if unread > context.memory.limit() { More::OutOfMemory } else { context.read_more() };
         match more {
             More::Some => Ok(true),
@@ -233,14 +238,15 @@ impl Reader {
             More::OutOfMemory => Err(self.stack.throw_out_of_memory()),
             More::Failed => {
                 let message = &raw const context.value;
-                // SAFETY: the buffer is the context's, and Lua copies the bytes before anything can write to it.
+                // SAFETY: the buffer belongs to the context, and Lua copies the bytes before anything can
+                // write to it.
                 Err(self.stack.throw(unsafe { &*message }))
             }
         }
     }
 }
 
-/// The bytes of a numeral, ended by a NUL.
+/// The text of a numeral, which ends in NUL.
 struct Numeral {
     bytes: [u8; NUMERAL_BYTES_MAX + 1],
     len: usize,

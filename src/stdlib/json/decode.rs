@@ -1,7 +1,8 @@
-//! `json.decode`: the lexer is the crate `hifijson`, which neither allocates nor recurses; here is what its tokens become.
+//! The function `json.decode`. The lexer is the crate `hifijson`, which neither allocates nor recurses; this
+//! file makes values of its tokens.
 //!
-//! On the Lua stack each open array has two slots, itself and the index of its next value; each open object likewise, itself
-//! and the key of its next value.
+//! On the Lua stack each open array has two slots, itself and the index of its next value; each open object
+//! likewise, itself and the key of its next value.
 
 use super::{depth_option, options};
 use crate::lua::{Stack, Thrown, raw};
@@ -14,22 +15,23 @@ use hifijson::{Read as _, SliceLexer};
 use std::ffi::{CStr, c_int};
 use std::mem::needs_drop;
 
-/// Where the text and the scratch block lie.
+/// Stack indices of the text and of the scratch block.
 const TEXT: c_int = 1;
 const BLOCK: c_int = 2;
 
-/// The upvalues: the metatables.
+/// Upvalues with the metatables.
 const ARRAYS: c_int = raw::lua_upvalueindex(1);
 const OBJECTS: c_int = raw::lua_upvalueindex(2);
 
-/// Slots that one step needs at most.
+/// Most stack slots that one step needs.
 const SLOTS: c_int = 10;
 
+/// State of one call of `json.decode`.
 struct Decoder<'a> {
     stack: Stack,
     text: &'a [u8],
     lexer: SliceLexer<'a>,
-    /// For what cannot be pushed as it stands in the text.
+    /// Room for strings and numerals that cannot be pushed as they stand in the text.
     room: &'a mut [u8],
     depth: i64,
     depth_max: i64,
@@ -56,13 +58,13 @@ pub(super) fn decode_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 impl Decoder<'_> {
-    /// Pushes the one value that the text is.
+    /// Pushes the value that the whole text stands for.
     fn document(&mut self) -> Result<(), Thrown> {
         loop {
             if self.value()? {
                 continue;
             }
-            // A value is complete: into what it is part of, which may complete that, too.
+            // A value is complete. It is stored in its table, which may complete that one, too.
             while self.depth > 0 && self.store()? {}
             if self.depth == 0 {
                 break;
@@ -74,7 +76,8 @@ impl Decoder<'_> {
         }
     }
 
-    /// Pushes a whole scalar or an empty table; or a table and the place of its first value, and returns true.
+    /// Pushes a whole scalar or an empty table, and returns false; or pushes a table and the key of its first
+    /// value, and returns true.
     fn value(&mut self) -> Result<bool, Thrown> {
         let stack = self.stack;
         match self.lexer.ws_peek() {
@@ -104,7 +107,7 @@ impl Decoder<'_> {
         Ok(false)
     }
 
-    /// Pushes a table for what begins here.
+    /// Pushes a table for the array or object that begins here.
     fn open(&mut self, metatable: c_int) -> Result<(), Thrown> {
         let stack = self.stack;
         if self.depth >= self.depth_max {
@@ -120,8 +123,8 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// Puts the value on top where it belongs. True when that ended the table, which is on top then; false when another
-    /// value follows, whose place is on top then.
+    /// Stores the value on top in its table. Returns true if the table is complete, which is on top then;
+    /// false if another value follows, whose key is on top then.
     fn store(&mut self) -> Result<bool, Thrown> {
         let stack = self.stack;
         let index = if stack.is_integer(-2) { stack.integer(-2) } else { None };
@@ -146,7 +149,7 @@ impl Decoder<'_> {
         Ok(false)
     }
 
-    /// Pushes a key, and passes the colon.
+    /// Pushes a key, and skips the colon.
     fn key(&mut self) -> Result<(), Thrown> {
         if self.lexer.ws_peek() != Some(b'"') {
             return Err(self.refuse_here(b"key (a string) expected"));
@@ -168,7 +171,8 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// What Lua's own `tonumber` makes of the numeral: an integer without fraction and exponent, if it fits; else a float.
+    /// Pushes the number that Lua's `tonumber` makes of the numeral: an integer if it has no fraction and no
+    /// exponent, and fits; otherwise a float.
     fn number(&mut self) -> Result<(), Thrown> {
         let left = self.left();
         let Ok((numeral, _)) = self.lexer.num_bytes().validated() else {
@@ -201,24 +205,24 @@ impl Decoder<'_> {
         }
         if len > self.room.len() {
             let room = self.room(len);
-            // It was without fault before.
+            // The first pass has found no error.
             let _ = unescape(&mut SliceLexer::new(start), room);
         }
         self.stack.push_bytes(&self.room[..len]);
         Ok(())
     }
 
-    /// Room for so many bytes, whose contents before are lost.
+    /// Returns room for `len` bytes. Its previous contents are lost.
     fn room(&mut self, len: usize) -> &mut [u8] {
         if len > self.room.len() {
-            // SAFETY: the block stays at its index until a larger one takes its place, and the room with it.
+            // SAFETY: the block stays at its index until a larger one replaces both the block and the room.
             self.room = unsafe { scratch(self.stack, &mut [], len) };
             self.stack.replace(BLOCK);
         }
         &mut self.room[..len]
     }
 
-    /// Bytes of the text that were not read yet.
+    /// Number of bytes of the text that are not read yet.
     fn left(&self) -> usize {
         self.lexer.as_slice().len()
     }
@@ -241,7 +245,8 @@ impl Decoder<'_> {
         self.refuse(what, self.left())
     }
 
-    /// "json: what at line L, column C", for the place that has so many bytes of text after it.
+    /// Makes the error "json: WHAT at line L, column C", for the place that is `left` bytes before the end of
+    /// the text.
     fn refuse(&self, what: &[u8], left: usize) -> Thrown {
         let stack = self.stack;
         let before = &self.text[..self.text.len() - left];
@@ -267,7 +272,7 @@ impl Decoder<'_> {
     }
 }
 
-/// Why a string is none, and how many bytes were left at the escape that is to blame.
+/// The error of a malformed string. For an escape, with the number of bytes of text left there.
 enum Fault {
     String(str::Error),
     Escape(escape::Error, usize),
@@ -279,7 +284,8 @@ impl From<str::Error> for Fault {
     }
 }
 
-/// Reads a string to its closing quote. Returns its length; as much of it as fits is in `room`.
+/// Reads a string up to its closing quote, and writes as much of it as fits to `room`. Returns its length in
+/// bytes.
 fn unescape(lexer: &mut SliceLexer<'_>, room: &mut [u8]) -> Result<usize, Fault> {
     struct Out<'a> {
         room: &'a mut [u8],

@@ -1,7 +1,7 @@
-//! `json.encode`: writes value after value; what a table is in JSON is told by `table`.
+//! The function `json.encode`. The file `table` says which tables are arrays and which are objects.
 //!
-//! On the Lua stack each open table has `LEVEL` slots: the table; what to read, which is the table itself or the copy that
-//! `__pairs` gave; the list of the keys, or nil for an array; the index of the entry under way.
+//! On the Lua stack each open table has `LEVEL` slots: the table; the table to read, which is the same one or
+//! the copy that `__pairs` gave; the list of keys, or nil for an array; the index of the current entry.
 
 use super::table::{Shape, push_contents, push_keys, shape};
 use super::writer::Writer;
@@ -11,17 +11,19 @@ use crate::stdlib::scratch::SHORT_BYTES;
 use std::ffi::c_int;
 use std::mem::needs_drop;
 
+/// Stack slots of each open table.
 const LEVEL: c_int = 4;
 
-/// Slots that one step needs at most, those of `table` included.
+/// Most stack slots that one step needs, including those of the file `table`.
 const SLOTS: c_int = 20;
 
-/// Bytes of indentation for each level, at most.
+/// Most bytes of indentation per level.
 const INDENT_BYTES_MAX: usize = 16;
 
 /// The function `table.sort`.
 const SORT: c_int = raw::lua_upvalueindex(1);
 
+/// State of one call of `json.encode`.
 struct Encoder<'a> {
     stack: Stack,
     out: Writer<'a>,
@@ -31,7 +33,7 @@ struct Encoder<'a> {
     depth_max: c_int,
     sort_keys: bool,
     indent: [u8; INDENT_BYTES_MAX],
-    /// Of that, how much; 0 for all in one line.
+    /// Bytes of `indent` that are used; 0 writes everything in one line.
     indent_len: usize,
 }
 
@@ -63,7 +65,8 @@ pub(super) fn encode_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// The option `indent`: a number of blanks, or the text itself. Returns its length.
+/// Reads the option `indent`, a number of blanks or the text itself, into `place`. Returns its length in
+/// bytes.
 fn indent_option(stack: Stack, argument: c_int, place: &mut [u8; INDENT_BYTES_MAX]) -> usize {
     let message = c"option 'indent' must be an integer from 0 to 16 or a string of up to 16 blanks and tabs";
     let len = match options::push(stack, argument, b"indent") {
@@ -104,7 +107,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Writes the value on top, of a table only the beginning: that becomes the innermost level. `[-1, +(0|LEVEL), e]`
+    /// Writes the value on top. Of a table it writes only the beginning: the table becomes the innermost
+    /// level. `[-1, +(0|LEVEL), e]`
     fn value(&mut self) -> Result<(), Thrown> {
         let stack = self.stack;
         match stack.type_of(-1) {
@@ -215,8 +219,8 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// Goes to the next entry of the innermost level: writes what stands before its value, and pushes that. False when
-    /// there is none. `[-0, +(0|1), e]`
+    /// Advances to the next entry of the innermost level: writes everything before its value, and pushes the
+    /// value. Returns false if there is none. `[-0, +(0|1), e]`
     fn next_entry(&mut self) -> Result<bool, Thrown> {
         let stack = self.stack;
         let (from, keys, at) = self.innermost();
@@ -254,7 +258,7 @@ impl Encoder<'_> {
         stack.pop(LEVEL);
     }
 
-    /// The slots of the innermost level: what to read, keys, index.
+    /// The stack indices of the innermost level: the table to read, its keys, the index of the current entry.
     fn innermost(&self) -> (c_int, c_int, c_int) {
         let table = self.base + (self.depth - 1) * LEVEL;
         (table + 1, table + 2, table + 3)
@@ -269,10 +273,11 @@ impl Encoder<'_> {
         }
     }
 
-    /// "json: cannot encode WHAT at PATH". The path leads to the entry under way; at the root there is none.
+    /// Makes the error "json: cannot encode WHAT at PATH". The path leads to the current entry; it is left
+    /// out at the root.
     fn refuse(&self, what: &[&[u8]]) -> Thrown {
         let stack = self.stack;
-        // What is above the levels is not needed any more, and fewer slots are taken below than it has.
+        // The slots above the levels are not needed any more, and they are enough for the message.
         stack.push_bytes(b"json: cannot encode ");
         for piece in what {
             stack.push_bytes(piece);
@@ -291,7 +296,8 @@ impl Encoder<'_> {
         stack.throw(message)
     }
 
-    /// Pushes `.name`, `["any text"]` or `[index]`: the entry under way of the level at `table`. `[-0, +1, m]`
+    /// Pushes `.name`, `["any text"]` or `[index]`: the path step to the current entry of the level at
+    /// `table`. `[-0, +1, m]`
     fn push_step(&self, table: c_int) {
         let stack = self.stack;
         let (keys, at) = (table + 2, table + 3);
@@ -302,7 +308,7 @@ impl Encoder<'_> {
             return stack.concat(3);
         }
         stack.raw_get_index(keys, stack.integer(at).unwrap_or_default());
-        // SAFETY: the key stays where it is while it is looked at.
+        // SAFETY: the key stays on the stack while the slice is used.
         let key = unsafe { stack.bytes(-1) }.unwrap_or_default();
         let is_name = key.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
             && key.first().is_some_and(|byte| !byte.is_ascii_digit());

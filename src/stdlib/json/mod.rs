@@ -1,8 +1,8 @@
-//! `require "json"`: JSON (RFC 8259) from and to Lua values, without loss in either direction.
+//! The module `json`: JSON (RFC 8259) from and to Lua values, without loss in either direction.
 //!
-//! Keeps true: nothing in this folder owns memory of Rust's. What outgrows a frame is a block or a string of Lua's, so that
-//! every step may raise, and what a script makes large counts as the script's memory. And neither direction recurses:
-//! the state of every level of nesting lies on the Lua stack.
+//! Keeps true: nothing in this folder owns memory of Rust's. Whatever outgrows a frame is a block or a string
+//! of Lua's, so every step may raise, and large data counts as the script's memory. Neither direction
+//! recurses: the state of each level of nesting is on the Lua stack.
 
 use super::options;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -22,12 +22,13 @@ lua_function!(decode = decode::decode_inner);
 lua_function!(encode = encode::encode_inner);
 lua_function!(mark = mark_inner);
 
-/// The field of a metatable that says what an (empty) table is. Its name and values are dkjson's.
+/// Metafield that marks a table, empty or not, as an array or an object. The name and the values are those of
+/// dkjson.
 const MARKER: &[u8] = b"__jsontype";
 const ARRAY: &[u8] = b"array";
 const OBJECT: &[u8] = b"object";
 
-/// Levels of nesting that are allowed unless the option says otherwise, and the most that it may say.
+/// Default and greatest value of the option `depth`, in levels of nesting.
 const DEPTH_DEFAULT: i64 = 128;
 const DEPTH_MAX: i64 = 200;
 
@@ -41,7 +42,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
         stack.raw_set(-3);
     }
     let (array, object) = (module + 1, module + 2);
-    // Each finds its metatables in its upvalues, the one that it sets first.
+    // Each function finds both metatables in its upvalues, first the one that it sets.
     for (name, function, first, second) in [
         (c"decode", decode as raw::lua_CFunction, array, object),
         (c"array", mark, array, object),
@@ -52,7 +53,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
         stack.push_function(function, 2);
         stack.set_field(module, name);
     }
-    // A library of its own, out of reach of scripts, for its `sort`.
+    // A second copy of the library `table`, out of reach of scripts, for its `sort`.
     // SAFETY: the function leaves one table on the stack.
     unsafe { raw::luaopen_table(stack.as_ptr()) };
     stack.get_field(-1, c"sort");
@@ -64,7 +65,8 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// `json.array(t)` and `json.object(t)`: gives `t`, or a new table, the first of the two metatables.
+/// `json.array(t)` and `json.object(t)`: sets the first of the two metatables on `t`, or on a new table, and
+/// returns it.
 fn mark_inner(stack: Stack) -> Result<c_int, Thrown> {
     if stack.is_none_or_nil(1) {
         stack.set_top(0);
@@ -84,7 +86,7 @@ fn mark_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// The option `depth`. `[-0, +0, e]`
+/// Reads the option `depth`. `[-0, +0, e]`
 fn depth_option(stack: Stack, argument: c_int) -> i64 {
     let mut depth = DEPTH_DEFAULT;
     if options::push(stack, argument, b"depth") != raw::LUA_TNIL {

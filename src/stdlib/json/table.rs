@@ -1,22 +1,22 @@
-//! Tables as `json.encode` sees them. They are read raw, but for two metafields: `__jsontype`, which says what an empty
-//! table is, and `__pairs`, by which external tables (and tables of scripts) show what they hold.
+//! Tables as `json.encode` reads them: raw, except for two metafields. `__jsontype` marks a table as an array
+//! or an object, and `__pairs` gives the contents of external tables (and of tables of scripts).
 
 use super::{ARRAY, MARKER, OBJECT};
 use crate::lua::{Stack, raw};
 use std::ffi::c_int;
 
-/// What a table is in JSON.
+/// The JSON type of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Array,
     Object,
 }
 
-/// What cannot be encoded, in pieces.
+/// The name of a value that cannot be encoded, in three pieces.
 type Fault = [&'static [u8]; 3];
 
-/// Pushes what to read in place of the table (itself, or the copy that `__pairs` gave), and the list of the keys in the
-/// order of `__pairs`, or nil. `[-0, +2, e]`
+/// Pushes the table to read (the same one, or the copy that `__pairs` gave), and the list of keys in the
+/// order of `__pairs`, or nil without it. `[-0, +2, e]`
 pub(super) fn push_contents(stack: Stack, table: c_int) {
     if push_metafield(stack, table, b"__pairs") == raw::LUA_TNIL {
         stack.push_copy(table);
@@ -27,7 +27,8 @@ pub(super) fn push_contents(stack: Stack, table: c_int) {
     }
 }
 
-/// Told by the keys of what is to be read, just above `table`, and by the table's marker. `[-0, +0, m]`
+/// Finds the JSON type from the keys of the table to read, which is just above `table` on the stack, and from
+/// the marker of `table`. `[-0, +0, m]`
 pub(super) fn shape(stack: Stack, table: c_int) -> Result<Shape, Fault> {
     let (mut names, mut items, mut last) = (false, 0, 0);
     stack.push_nil();
@@ -77,7 +78,7 @@ pub(super) fn push_keys(stack: Stack, table: c_int) {
     }
 }
 
-/// Pushes a field of the value's metatable, or nil, and returns its type. Raw. `[-0, +1, m]`
+/// Pushes a field of the value's metatable, read raw, or nil, and returns its type. `[-0, +1, m]`
 fn push_metafield(stack: Stack, index: c_int, name: &[u8]) -> c_int {
     if !stack.push_metatable(index) {
         stack.push_nil();
@@ -89,8 +90,8 @@ fn push_metafield(stack: Stack, index: c_int, name: &[u8]) -> c_int {
     found
 }
 
-/// Calls the metamethod `__pairs`, which is on top, and runs its iterator. Pushes a plain table with what it gave, and the
-/// list of its keys in their order. `[-1, +2, e]`
+/// Calls the metamethod `__pairs`, which is on top, and runs its iterator. Pushes a plain table with the
+/// entries that it gave, and the list of their keys in the same order. `[-1, +2, e]`
 fn copy_by_pairs(stack: Stack, table: c_int) {
     stack.push_table(0, 0);
     stack.insert(-2);
@@ -98,7 +99,7 @@ fn copy_by_pairs(stack: Stack, table: c_int) {
     stack.insert(-2);
     stack.push_copy(table);
     stack.call(1, 3);
-    // Now: copy, keys, iterator, state, control.
+    // The stack has now: copy, keys, iterator, state, control.
     let control = stack.top();
     let (copy, keys) = (control - 4, control - 3);
     let mut count = 0;
@@ -112,7 +113,7 @@ fn copy_by_pairs(stack: Stack, table: c_int) {
         }
         stack.push_copy(-2);
         if stack.raw_get(copy) == raw::LUA_TNIL {
-            // Not given before.
+            // The key was not given before.
             count += 1;
             stack.push_copy(-3);
             stack.raw_set_index(keys, count);

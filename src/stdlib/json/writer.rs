@@ -1,34 +1,37 @@
-//! The text that `json.encode` makes: first in the caller's frame, then in a block of Lua's, and each time that is full it
-//! becomes a string of Lua's; at the end these are joined at once. So nothing is copied to grow.
+//! Output buffer of `json.encode`: first in the caller's frame, then in a block of Lua's. Each time the block
+//! is full it becomes a string of Lua's, and at the end these are joined at once, so no text is copied to
+//! grow.
 
 use crate::lua::{Stack, Thrown, raw};
 use crate::stdlib::scratch::scratch;
 use std::ffi::c_int;
 
-/// Bytes of each string but the last.
+/// Size of each string but the last, in bytes.
 const PIECE_BYTES: usize = 4096;
 
+/// Text under construction.
 pub(super) struct Writer<'a> {
     stack: Stack,
     room: &'a mut [u8],
     len: usize,
-    /// How many strings there are.
+    /// Number of strings so far.
     pieces: i64,
-    /// Index of the block ...
+    /// Stack index of the block.
     block: c_int,
-    /// ... and of the table with the strings.
+    /// Stack index of the table with the strings.
     table: c_int,
 }
 
 impl<'a> Writer<'a> {
-    /// Keeps two slots of the stack, which must stay where they are. `[-0, +2, -]`
+    /// Makes an empty text, which starts in `room`. It takes two stack slots, which must stay where they are.
+    /// `[-0, +2, -]`
     pub(super) fn new(stack: Stack, room: &'a mut [u8]) -> Self {
         stack.push_nil();
         stack.push_nil();
         Writer { stack, room, len: 0, pieces: 0, block: stack.top() - 1, table: stack.top() }
     }
 
-    /// `[-0, +0, m]`
+    /// Appends bytes. `[-0, +0, m]`
     pub(super) fn put(&mut self, mut bytes: &[u8]) {
         loop {
             let free = self.room.len() - self.len;
@@ -58,11 +61,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The room is full.
+    /// Makes room for more: moves to the block, or turns the full block into a string. `[-0, +0, m]`
     fn make_room(&mut self) {
         let stack = self.stack;
         if self.room.len() < PIECE_BYTES {
-            // SAFETY: the block stays at its index from here on.
+            // SAFETY: the block stays at its stack index as long as the writer is used.
             let block = unsafe { scratch(stack, &mut [], PIECE_BYTES) };
             block[..self.len].copy_from_slice(&self.room[..self.len]);
             stack.replace(self.block);

@@ -1,29 +1,30 @@
-//! Civil dates: the Gregorian calendar without end in both directions, in whole seconds since 1970. Pure arithmetic.
+//! Civil dates: the proleptic Gregorian calendar, in whole seconds since 1970-01-01. Pure arithmetic.
 
 pub(super) const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// A moment as its calendar fields; every field is in its range.
+/// The calendar fields of a moment; every field is in its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fields {
     pub(super) year: i64,
-    /// 1 to 12.
+    /// Month, 1 to 12.
     pub(super) month: i64,
-    /// 1 to 31.
+    /// Day of the month, 1 to 31.
     pub(super) day: i64,
     pub(super) hour: i64,
     pub(super) minute: i64,
     pub(super) second: i64,
-    /// Days since Sunday.
+    /// Days since Sunday, 0 to 6.
     pub(super) week_day: i64,
-    /// Days since January 1.
+    /// Days since January 1, 0 to 365.
     pub(super) year_day: i64,
 }
 
-/// What C's `struct tm` can say: a year counted from 1900 in an int.
+/// Years that C's `struct tm` can hold: it counts from 1900 in an int.
 const YEARS: std::ops::RangeInclusive<i64> = i32::MIN as i64 + 1900..=i32::MAX as i64 + 1900;
 
 impl Fields {
-    /// None when the year is beyond what C Lua can represent.
+    /// Splits a moment, in seconds since 1970-01-01, into fields. Returns `None` if C Lua could not represent
+    /// the year.
     pub(super) fn of(seconds: i64) -> Option<Fields> {
         let days = seconds.div_euclid(DAY_SECONDS);
         let clock = seconds.rem_euclid(DAY_SECONDS);
@@ -41,10 +42,10 @@ impl Fields {
         })
     }
 
-    /// The year and the number of the week that the day is in, by ISO 8601: weeks begin on Monday, and week 1 is the one
-    /// with the year's first Thursday.
+    /// The year and the number of the week of ISO 8601 that the day is in: weeks begin on Monday, and week 1
+    /// has the year's first Thursday.
     pub(super) fn iso_week(&self) -> (i64, i64) {
-        // The Thursday of this week says which year it belongs to.
+        // A week belongs to the year that its Thursday is in.
         let thursday = self.year_day + 3 - (self.week_day + 6) % 7;
         let (year, thursday) = if thursday < 0 {
             (self.year - 1, thursday + year_days(self.year - 1))
@@ -57,9 +58,9 @@ impl Fields {
     }
 }
 
-/// Days from 1970-01-01 to a date whose month may be any number: 13 is the next January. The day likewise.
+/// Days from 1970-01-01 to a date. The month and the day may be out of range: month 13 is the next January.
 pub(super) fn days_before(year: i64, month: i64, day: i64) -> i64 {
-    // Years that begin in March end with the leap day; eras of 400 years are all alike.
+    // Years that begin in March end with the leap day, and all eras of 400 years are alike.
     let months = year * 12 + month - 3;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12));
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -67,7 +68,7 @@ pub(super) fn days_before(year: i64, month: i64, day: i64) -> i64 {
     era * ERA_DAYS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year + day - 1 - EPOCH
 }
 
-/// The date that is so many days after 1970-01-01.
+/// The year, month and day that is `days` after 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + EPOCH;
     let (era, day_of_era) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));

@@ -1,4 +1,5 @@
-//! `strftime` of the C locale: one conversion specifier at a time, into a piece of fixed size.
+//! The formats of `os.date`: C's `strftime` in the locale "C", one conversion specifier at a time, into a
+//! buffer of fixed size.
 
 use super::calendar::Fields;
 
@@ -9,14 +10,14 @@ pub(super) struct Piece {
     len: usize,
 }
 
-/// The longest is `%c` with a year of eleven characters: 31.
+/// Size of a piece, in bytes. The longest is `%c` with a year of eleven characters: 31.
 const PIECE_BYTES: usize = 48;
 
-/// How local time is away from UTC.
+/// The time zone of a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Zone {
     Utc,
-    /// Minutes east.
+    /// Local time, this many minutes ahead of UTC.
     Local(i64),
 }
 
@@ -37,7 +38,8 @@ const MONTHS: [&[u8]; 12] = [
     b"December",
 ];
 
-/// How many bytes of `text`, which follows a `%`, are a conversion specifier of C99: one letter, or E or O and a letter.
+/// The length of the conversion specifier of C99 at the start of `text`, which follows a `%`: one letter, or
+/// E or O and a letter. `None` if there is none.
 pub(super) fn specifier_len(text: &[u8]) -> Option<usize> {
     let one_of = |letters: &[u8], at: usize| text.get(at).is_some_and(|letter| letters.contains(letter));
     match text.first() {
@@ -48,7 +50,7 @@ pub(super) fn specifier_len(text: &[u8]) -> Option<usize> {
 }
 
 impl Piece {
-    /// What a specifier (by its letter: E and O change nothing in the C locale) stands for.
+    /// Formats the specifier with this letter. (E and O have no effect in the locale "C".)
     pub(super) fn of(letter: u8, time: &Fields, zone: Zone) -> Piece {
         let mut piece = Piece { bytes: [0; PIECE_BYTES], len: 0 };
         piece.add(letter, time, zone);
@@ -97,14 +99,14 @@ impl Piece {
             b'Z' => match zone {
                 Zone::Utc => self.text(b"GMT"),
                 Zone::Local(0) => self.text(b"UTC"),
-                // What the time zone database calls zones that have no name.
+                // The time zone database names zones without an abbreviation like this.
                 Zone::Local(_) => self.offset(zone),
             },
             _ => self.text(b"%"),
         }
     }
 
-    /// Letters are specifiers, everything else stands for itself.
+    /// Formats a pattern: letters are specifiers, all other bytes are literal.
     fn all(&mut self, pattern: &[u8], time: &Fields, zone: Zone) {
         for &byte in pattern {
             if byte.is_ascii_alphabetic() { self.add(byte, time, zone) } else { self.text(&[byte]) }

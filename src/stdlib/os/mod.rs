@@ -1,5 +1,5 @@
-//! `os`, as C Lua's loslib.c has it, over the host's clocks: time, date, clock, difftime, getenv, setlocale. What touches
-//! files and processes is left out.
+//! The library `os` (manual, section 6.9) over the host's clocks, with the behaviour of C Lua's loslib.c:
+//! time, date, clock, difftime, getenv, setlocale. Functions on files and processes are left out.
 
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
@@ -19,7 +19,7 @@ lua_function!(getenv = getenv_inner);
 lua_function!(setlocale = setlocale_inner);
 lua_function!(time = time_inner);
 
-/// Dates up to this long are made without memory of Lua's.
+/// Greatest length of a date, in bytes, that is formatted without memory of Lua's.
 const SHORT_BYTES: usize = 256;
 
 /// Registers the library. `[-0, +0, m]`
@@ -43,7 +43,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// Seconds of a clock that never steps back.
+/// `os.clock()`: seconds of a clock that never steps back.
 fn clock_inner(stack: Stack) -> Result<c_int, Thrown> {
     let seconds = context(stack).host.monotonic_ms() / 1000.0;
     stack.push_number(seconds);
@@ -89,7 +89,7 @@ fn date_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// Gives the format to `put`, piece by piece, with every specifier replaced. Raises at one that is none.
+/// Gives the expanded format to `put`, piece by piece. Raises an error at an invalid specifier. `[-0, +0, e]`
 fn expand(stack: Stack, format: &[u8], fields: &Fields, zone: Zone, mut put: impl FnMut(&[u8])) {
     let mut rest = format;
     while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
@@ -102,7 +102,7 @@ fn expand(stack: Stack, format: &[u8], fields: &Fields, zone: Zone, mut put: imp
     put(rest);
 }
 
-/// `os.time(table)`: also brings the table's fields into their ranges.
+/// `os.time(table)`: also normalises the fields of the table.
 fn time_inner(stack: Stack) -> Result<c_int, Thrown> {
     let seconds = if stack.is_none_or_nil(1) {
         Some(now(stack))
@@ -111,7 +111,7 @@ fn time_inner(stack: Stack) -> Result<c_int, Thrown> {
         stack.set_top(1);
         time_of_table(stack)?
     };
-    // C's mktime says -1 when it fails, so that second of 1969 cannot be told.
+    // C's mktime returns -1 when it fails, so C Lua cannot represent that last second of 1969.
     match seconds {
         None | Some(-1) => Err(stack.throw(b"time result cannot be represented in this installation")),
         Some(seconds) => {
@@ -129,7 +129,7 @@ fn difftime_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// A variable of the environment that the host gives.
+/// `os.getenv(name)`: an environment variable that the host provides.
 fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let name = unsafe { stack.check_bytes(1) };
@@ -145,7 +145,7 @@ fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
     if pushed == Status::Ok { Ok(1) } else { Err(Thrown) }
 }
 
-/// There is one locale.
+/// `os.setlocale(locale, category)`: "C" is the only locale.
 fn setlocale_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let locale = if stack.is_none_or_nil(1) { b"" } else { unsafe { stack.check_bytes(1) } };
@@ -164,20 +164,21 @@ fn now(stack: Stack) -> i64 {
     (context(stack).host.clock_ms() / 1000.0).floor() as i64
 }
 
-/// Seconds that local time is ahead of UTC.
+/// Seconds by which local time is ahead of UTC.
 #[expect(clippy::cast_precision_loss, reason = "the host's clock is a double")]
 fn offset(stack: Stack, seconds: i64) -> i64 {
     i64::from(context(stack).host.time_zone_minutes(seconds as f64 * 1000.0)) * 60
 }
 
-/// The moment in local time.
+/// The fields of a moment in local time.
 fn local(stack: Stack, seconds: i64) -> Option<(Fields, Zone)> {
     let offset = offset(stack, seconds);
     let fields = Fields::of(seconds.checked_add(offset)?)?;
     Some((fields, Zone::Local(offset / 60)))
 }
 
-/// The offsets of the zone in January and in July of a year, the smaller first: they differ where summer time is kept.
+/// The offsets of the zone in January and in July of a year, the smaller first. They differ where there is
+/// summer time.
 fn winter_and_summer(stack: Stack, year: i64) -> (i64, i64) {
     let [january, july] = [1, 7].map(|month| offset(stack, days_before(year, month, 1) * DAY_SECONDS));
     (january.min(july), january.max(july))
@@ -187,8 +188,9 @@ fn is_summer(stack: Stack, seconds: i64, year: i64) -> bool {
     offset(stack, seconds) > winter_and_summer(stack, year).0
 }
 
-/// The moment at which local clocks show `shown` (seconds, as if it were UTC). Where they show it twice, or are said to
-/// keep summer time or not, `summer` chooses; what they skip is counted on from before the gap.
+/// The moment at which local clocks show `shown` (in seconds, as if it were UTC). If they show it twice, or
+/// if the caller says whether it is summer time, `summer` chooses; a time that clocks skip is counted with
+/// the offset from before the gap.
 fn moment_of(stack: Stack, shown: i64, summer: Option<bool>) -> Option<i64> {
     let year = Fields::of(shown)?.year;
     let [before, after] = [-DAY_SECONDS, DAY_SECONDS].map(|day| shown - offset(stack, shown + day));
@@ -200,7 +202,7 @@ fn moment_of(stack: Stack, shown: i64, summer: Option<bool>) -> Option<i64> {
     }
     let offsets = winter_and_summer(stack, year);
     Some(match summer {
-        // The fields were told in the other time than the one that is kept at that moment.
+        // The fields are in summer time and the moment is not, or the other way round.
         Some(summer) if offsets.0 != offsets.1 => shown - if summer { offsets.1 } else { offsets.0 },
         _ => found[0].or(found[1]).unwrap_or(before),
     })
@@ -208,7 +210,8 @@ fn moment_of(stack: Stack, shown: i64, summer: Option<bool>) -> Option<i64> {
 
 // ---- tables of fields ----
 
-/// Reads the table at the top, and writes its fields back in their ranges. None when the result is no time of C's.
+/// Reads the table at the top, and writes its fields back normalised. Returns `None` if C could not represent
+/// the result.
 fn time_of_table(stack: Stack) -> Result<Option<i64>, Thrown> {
     let year = field(stack, c"year", None, 1900)? + 1900;
     let month = field(stack, c"month", None, 1)? + 1;
@@ -218,7 +221,7 @@ fn time_of_table(stack: Stack) -> Result<Option<i64>, Thrown> {
     let second = field(stack, c"sec", Some(0), 0)?;
     let summer = (stack.get_field(-1, c"isdst") != raw::LUA_TNIL).then(|| stack.boolean(-1));
     stack.pop(1);
-    // Every field fits in an int (and some), so nothing overflows.
+    // Every field fits in an int (and a little more), so nothing overflows.
     let shown = days_before(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     let Some(seconds) = moment_of(stack, shown, summer) else { return Ok(None) };
     let Some((fields, _)) = local(stack, seconds) else { return Ok(None) };
@@ -227,7 +230,8 @@ fn time_of_table(stack: Stack) -> Result<Option<i64>, Thrown> {
     Ok(Some(seconds))
 }
 
-/// A field of the table at the top, less `delta`: C keeps it in an int.
+/// Reads a field of the table at the top, and subtracts `delta`. The result must fit in C's int, as in C Lua.
+/// `[-0, +0, e]`
 fn field(stack: Stack, name: &CStr, default: Option<i64>, delta: i64) -> Result<i64, Thrown> {
     let lua_type = stack.get_field(-1, name);
     let value = stack.integer(-1);
@@ -273,7 +277,7 @@ fn set_fields(stack: Stack, fields: &Fields, summer: bool) {
 
 // ---- small things ----
 
-/// As C Lua, shows the format from the specifier on.
+/// Raises the error for an invalid specifier. Like C Lua, it shows the format from the specifier on.
 fn refuse_specifier(stack: Stack, specifier: &[u8]) -> ! {
     stack.push_bytes(b"invalid conversion specifier '%");
     stack.push_bytes(until_nul(specifier));
@@ -284,7 +288,7 @@ fn refuse_specifier(stack: Stack, specifier: &[u8]) -> ! {
     stack.argument_error(1, message)
 }
 
-/// What a C function sees of a string.
+/// The part of a string that a C function sees: up to the first NUL.
 fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }

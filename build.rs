@@ -1,7 +1,8 @@
-//! Compiles PUC-Rio Lua 5.4 for the target: natively and for wasm32 from the same C files.
+//! Build script: compiles PUC-Rio Lua 5.4 for the target, natively and for wasm32 from the same C files.
 //!
-//! Keeps true: the C files are those that `lua-5.4/SOURCE` names, byte for byte; patches go to copies and must fit exactly; flags
-//! are data, each with its reason. Not here: anything that downloads (the sources are a build dependency, so cargo has them).
+//! Keeps true: the C files are those that `lua-5.4/SOURCE` names, byte for byte; patches go to copies and
+//! must fit exactly; flags are data, each with its reason. Not here: anything that downloads (the sources are
+//! a build dependency, so cargo has them).
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The C files, and whether each is worth optimising for speed on wasm (`Speed`) or only for size.
+/// The C files of Lua, and whether each is optimised on wasm for speed (`Speed`) or for size.
 const FILES: &[(&str, Tune)] = &[
     ("lapi", Speed),
     ("lauxlib", Size),
@@ -40,7 +41,7 @@ const FILES: &[(&str, Tune)] = &[
     ("lzio", Speed),
 ];
 
-/// C of ours that needs Lua's internals.
+/// C files of Perilune that need Lua's internals.
 const OWN_FILES: &[&str] = &["bulk.c", "fuel.c", "gc_pause.c", "strip.c"];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,10 +59,11 @@ const WASM_FLAGS: &[&str] = &[
     "-mbulk-memory",
     "-msign-ext",
     "-mnontrapping-fptoint",
-    // Only our headers: the compiler's freestanding ones (stddef, stdarg, limits, float, stdint) and port/include.
+    // Only the headers of the port: the compiler's freestanding ones (stddef, stdarg, limits, float, stdint)
+    // and port/include.
     "-ffreestanding",
     "-nostdlibinc",
-    // -ffreestanding turns builtins off; these are worth having as instructions or intrinsics.
+    // -ffreestanding disables builtins; these are enabled again, because they are instructions or intrinsics.
     "-fbuiltin",
     "-fno-strict-aliasing",
     "-fvisibility=hidden",
@@ -69,22 +71,23 @@ const WASM_FLAGS: &[&str] = &[
     "-Werror=implicit-function-declaration",
 ];
 
-/// Makes clang itself lower setjmp/longjmp, in the legacy encoding that every engine since 2021 runs.
+/// Flags with which clang itself lowers setjmp/longjmp, in the legacy encoding, which every engine since 2021
+/// supports.
 const LOWER_IN_CLANG: &[&str] = &["-mllvm", "-wasm-enable-sjlj"];
 
-/// Makes the linker lower them, when it turns bitcode into one object. Without the first, errors would escape: no try
-/// blocks would be made.
+/// Flags with which the linker lowers them, when it turns bitcode into one object. Without the first flag no
+/// try blocks would be made, and errors would escape.
 const LOWER_IN_LINKER: &[&str] = &[
     "-mllvm",
     "-exception-model=wasm",
     "-mllvm",
     "-wasm-enable-sjlj",
-    // Of 225, the default: 20 KB less of module for 1 % of speed. At 25 it would be 5 %.
+    // The default is 225. This makes the module 20 KB smaller and costs 1 % of speed; 25 would cost 5 %.
     "-mllvm",
     "-inline-threshold=60",
 ];
 
-/// Oldest clang whose `SjLj` lowering we have run.
+/// Oldest version of clang whose `SjLj` lowering has been tested.
 const CLANG_MIN: u32 = 19;
 
 fn main() {
@@ -109,8 +112,8 @@ fn main() {
     }
 }
 
-/// Copies the C files named in SOURCE from the registry crate to `lua-5.4/src` (or, where the package folder is not ours
-/// to write, to `OUT_DIR`), checking each hash. Files already there with the right hash are left alone.
+/// Copies the C files named in SOURCE from the registry crate to `lua-5.4/src` (or to `OUT_DIR`, if the
+/// package folder is read-only), checking each hash. Files already there with the right hash are left alone.
 fn lay_sources(root: &Path) -> PathBuf {
     let listing =
         fs::read_to_string(root.join("lua-5.4/SOURCE")).expect("lua-5.4/SOURCE is part of the package");
@@ -162,8 +165,8 @@ fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-/// The folder of a registry crate. Cargo's usual place first (no process to start); then whatever cargo says, which also
-/// knows vendored and path sources.
+/// Finds the folder of a registry crate: first in cargo's usual place, without starting a process; then by
+/// asking cargo, which also knows vendored and path sources.
 fn find_crate(root: &Path, name: &str) -> PathBuf {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -206,7 +209,8 @@ fn find_crate(root: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// Lua's own file, its patched copy, or the file of ours that includes either with other settings.
+/// The path to compile for a C file: Lua's own file, its patched copy, or the file of the port that includes
+/// either one with other settings.
 fn c_file(name: &str, sources: &Path, patched: &Path, port: &Path) -> PathBuf {
     let copies = [port.join(format!("{name}_port.c")), patched.join(format!("{name}.c"))];
     copies.into_iter().find(|file| file.exists()).unwrap_or_else(|| sources.join(format!("{name}.c")))
@@ -214,13 +218,13 @@ fn c_file(name: &str, sources: &Path, patched: &Path, port: &Path) -> PathBuf {
 
 include!("lua-5.4/patches/patches.rs");
 
-/// Writes the patched copies to `OUT_DIR`. A text that is not there exactly once stops the build: Lua is not the one that
-/// the patch was made for.
+/// Writes the patched copies to `OUT_DIR`. Stops the build if a text does not occur exactly once: then the
+/// patch was made for another version of Lua.
 fn write_patched(sources: &Path) -> PathBuf {
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("patched");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("OUT_DIR is ours to write");
-    // Without ticks, to measure what they cost (`cargo xtask bench --ticks`). Such a build ends nothing.
+    // No ticks, to measure their cost (`cargo xtask bench --ticks`). Such a build has no limits.
     let unmetered = env::var("PERILUNE_FUEL").as_deref() == Ok("0");
     for Patch { file, find, replace } in PATCHES.iter().filter(|_| !unmetered) {
         let name = format!("{file}.c");
@@ -245,7 +249,7 @@ fn build_native(sources: &Path, patched: &Path, port: &Path) {
         build.define("LUA_USE_POSIX", None);
     }
     if env::var("PROFILE").as_deref() == Ok("debug") {
-        // Lua's own assertions, for the tests. -O1: without it the C levels of the recursion tests do not fit.
+        // Lua's own assertions, for the tests. Without -O1 the recursion tests overflow the C stack.
         build.define("LUAI_ASSERT", None).define("LUA_USE_APICHECK", None).opt_level(1);
     } else {
         build.opt_level(3);
@@ -259,16 +263,17 @@ fn build_native(sources: &Path, patched: &Path, port: &Path) {
     build.compile("perilune_lua");
 }
 
-/// Bytes of the shadow stack: the first thing in linear memory, so that an overflow traps instead of corrupting.
-/// web/test/stack.test.ts drives every kind of C recursion to its limit on it.
+/// Size of the shadow stack, in bytes. The stack is at the start of linear memory, so that an overflow traps
+/// instead of corrupting data. web/test/stack.test.ts runs every kind of C recursion to its limit on it.
 const WASM_STACK_BYTES: u32 = 192 * 1024;
 
-/// Whole-program optimisation of the C files: clang makes bitcode, rustc's own wasm linker (its LLVM is the newer one)
-/// makes one object of it. About a tenth faster than object by object, and nothing is left for the final link to know,
-/// so a program that embeds the crate gets it too. `PERILUNE_WASM_LTO=0` goes object by object.
+/// Compiles the C files for wasm32, with whole-program optimisation: clang makes bitcode, and the wasm linker
+/// of the Rust toolchain (whose LLVM is the newer one) makes one object of it. The result is about a tenth
+/// faster than object by object, and the final link needs no options, so a program that embeds the crate
+/// profits as well. `PERILUNE_WASM_LTO=0` compiles object by object.
 ///
-/// `PERILUNE_WASM_EH=exnref` writes the final encoding of wasm exceptions instead of the legacy one, for engines that
-/// take only that.
+/// `PERILUNE_WASM_EH=exnref` writes the final encoding of wasm exceptions instead of the legacy one, for
+/// engines that take only that.
 fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
     let clang =
         find_tool("PERILUNE_CLANG", "clang", &["clang-19", "clang-20", "clang-21", "clang-22", "clang"]);
@@ -321,7 +326,7 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
     println!("cargo:rustc-link-arg-cdylib=-zstack-size={WASM_STACK_BYTES}");
 }
 
-/// The linker that comes with the Rust toolchain, where it does.
+/// The linker that comes with the Rust toolchain, if it does.
 fn rust_lld() -> Option<PathBuf> {
     let rustc = env::var_os("RUSTC")?;
     let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
@@ -330,7 +335,7 @@ fn rust_lld() -> Option<PathBuf> {
     linker.exists().then_some(linker)
 }
 
-/// One relocatable object of all the bitcode.
+/// Links all the bitcode into one relocatable object.
 fn link_bitcode(linker: &Path, bitcode: &[PathBuf]) -> PathBuf {
     let object = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("lua.o");
     let legacy = env::var("PERILUNE_WASM_EH").as_deref() != Ok("exnref");
@@ -352,8 +357,8 @@ fn link_bitcode(linker: &Path, bitcode: &[PathBuf]) -> PathBuf {
     object
 }
 
-/// `GOLDEN`: names and contents of the golden scripts, for the tests in a browser, which has no files. Empty in a package
-/// without tests.
+/// Writes the constant `GOLDEN`: names and contents of the golden scripts, for the tests in a browser, which
+/// has no files. Empty in a package without tests.
 fn list_golden_scripts(folder: &Path) {
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut scripts = Vec::new();
@@ -380,7 +385,8 @@ fn list_golden_scripts(folder: &Path) {
     fs::write(list, text).expect("the build can write its own folder");
 }
 
-/// A tool named by a variable, or the first of `names` that runs. clang must be new enough.
+/// Finds a tool: the one that an environment variable names, or the first of `names` that runs. Checks that
+/// clang is new enough.
 fn find_tool(variable: &str, package: &str, names: &[&str]) -> String {
     if let Ok(tool) = env::var(variable) {
         return tool;

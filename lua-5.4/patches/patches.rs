@@ -1,48 +1,49 @@
-// The few places of Lua's C files that no macro and no wrapper reaches (docs/decisions/0015): the build writes patched copies, and
-// stops unless each text is there exactly once. `perilune_...`: lua-5.4/port/fuel.h.
+// Patches of Lua's C files, for the few places that no macro and no wrapper reaches (docs/decisions/0015).
+// The build writes patched copies, and stops unless it finds each text exactly once. The functions
+// `perilune_...` are those of lua-5.4/port/fuel.h.
 //
 // Included by build.rs.
 
-/// One change of one C file.
+/// One replacement in one C file.
 struct Patch {
     file: &'static str,
-    /// Exactly as it stands there, once.
+    /// The text to replace, which must occur exactly once.
     find: &'static str,
     replace: &'static str,
 }
 
 const PATCHES: &[Patch] = &[
-    // Every jump back, every step of a loop and every return from C is a tick. `trap` is the interpreter's own way to leave the fast
-    // path, so a tick costs a decrement and no branch.
+    // A tick for every jump back, every step of a loop and every return from C. The interpreter tests `trap`
+    // anyway to leave its fast path, so a tick costs a decrement and no branch.
     Patch {
         file: "lvm",
         find: "#define updatetrap(ci)  (trap = ci->u.l.trap)",
         replace: "#define updatetrap(ci)  (trap = ci->u.l.trap | perilune_tick_out())",
     },
-    // Every call of a Lua function: tail calls go round without a jump.
+    // A tick for every call of a Lua function, because tail calls can loop without a jump.
     Patch { file: "lvm", find: "  trap = L->hookmask;\n", replace: "  trap = L->hookmask | perilune_tick_out();\n" },
     Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
-    // pcall, xpcall: nothing catches what ends the eval, also when the call had yielded.
+    // pcall and xpcall must not catch the error that ends the eval, even if the call had yielded.
     Patch {
         file: "lbaselib",
         find: "static int finishpcall (lua_State *L, int status, lua_KContext extra) {\n",
         replace: "static int finishpcall (lua_State *L, int status, lua_KContext extra) {\n  perilune_check(L);\n",
     },
-    // load: a reader is code of the script.
+    // load must not catch it either: a reader function is code of the script.
     Patch {
         file: "lbaselib",
         find: "static int load_aux (lua_State *L, int status, int envidx) {\n",
         replace: "static int load_aux (lua_State *L, int status, int envidx) {\n  perilune_check(L);\n",
     },
     Patch { file: "lbaselib", find: "#include \"lualib.h\"\n", replace: "#include \"lualib.h\"\n#include \"fuel.h\"\n" },
-    // The compiler: a tick for each token.
+    // A tick for each token that the compiler reads.
     Patch {
         file: "llex",
         find: "void luaX_next (LexState *ls) {\n",
         replace: "void luaX_next (LexState *ls) {\n  perilune_tick(ls->L);\n",
     },
     Patch { file: "llex", find: "#include \"lzio.h\"\n", replace: "#include \"lzio.h\"\n#include \"fuel.h\"\n" },
-    // Pattern matching: each step of the backtracking, and what it scans.
+    // Pattern matching: a tick for each step of the backtracking, and fuel for the bytes that it scans.
     Patch {
         file: "lstrlib",
         find: "  if (l_unlikely(ms->matchdepth-- == 0))\n",
@@ -58,7 +59,7 @@ const PATCHES: &[Patch] = &[
         find: "    while (++s < ms->src_end) {\n      if (*s == e) {\n",
         replace: "    perilune_charge(ms->src_end - s);\n    while (++s < ms->src_end) {\n      if (*s == e) {\n",
     },
-    // A plain search compares at each place where the first byte fits: quadratic, in one call.
+    // A plain search compares at each place where the first byte fits, which is quadratic in one call.
     Patch {
         file: "lstrlib",
         find: "static const char *lmemfind (const char *s1, size_t l1,\n",
@@ -70,20 +71,20 @@ const PATCHES: &[Patch] = &[
         replace: "      init++;\n      perilune_charge(l2);\n      perilune_tick(L);\n",
     },
     Patch { file: "lstrlib", find: "lmemfind(s + init, ls - init, p, lp)", replace: "lmemfind(L, s + init, ls - init, p, lp)" },
-    // string.rep("", 2^40) makes nothing, for hours.
+    // string.rep("", 2^40) makes an empty string, but loops for hours.
     Patch {
         file: "lstrlib",
         find: "    while (n-- > 1) {  /* first n-1 copies (followed by separator) */\n",
         replace: "    while (n-- > 1) {\n      perilune_tick(L);\n",
     },
     Patch { file: "lstrlib", find: "#include \"lualib.h\"\n", replace: "#include \"lualib.h\"\n#include \"fuel.h\"\n" },
-    // Long strings that begin alike.
+    // Comparing long strings that begin alike uses fuel by bytes.
     Patch {
         file: "lvm",
         find: "  size_t rl2 = tsslen(ts2);\n",
         replace: "  size_t rl2 = tsslen(ts2);\n  perilune_charge(rl1 < rl2 ? rl1 : rl2);\n",
     },
-    // `next` in a large table that was emptied looks at every place.
+    // `next` in a large table that was emptied visits every slot.
     Patch {
         file: "ltable",
         find: "  for (; i < asize; i++) {  /* try first array part */\n",
@@ -95,14 +96,14 @@ const PATCHES: &[Patch] = &[
         replace: "  for (i -= asize; cast_int(i) < sizenode(t); i++, perilune_fuel--) {\n",
     },
     Patch { file: "ltable", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
-    // utf8.len: a tick for each character.
+    // A tick for each character in utf8.len.
     Patch {
         file: "lutf8lib",
         find: "    const char *s1 = utf8_decode(s + posi, NULL, !lax);\n",
         replace: "    const char *s1 = (perilune_tick(L), utf8_decode(s + posi, NULL, !lax));\n",
     },
     Patch { file: "lutf8lib", find: "#include \"lualib.h\"\n", replace: "#include \"lualib.h\"\n#include \"fuel.h\"\n" },
-    // Numerals may be as long as strings are, and reading one is slow.
+    // Numerals may be as long as any string, and converting one is slow.
     Patch {
         file: "lobject",
         find: "  const char *pmode = strpbrk(s, \".xXnN\");  /* look for special chars */\n",

@@ -1,9 +1,10 @@
-/* bulk.c: tables to bytes and back (docs/codec.md, section 1), as far as they hold nothing but booleans, numbers and strings. The
-   API of Lua takes half a dozen calls for each entry; a table of a thousand numbers should not take six thousand. What is not one of
-   these is left to the caller, on the stack.
+/* bulk.c: encodes and decodes the entries of tables that are booleans, numbers and strings (docs/codec.md,
+   section 1). Through Lua's API each entry would take half a dozen calls; a table of a thousand numbers
+   should not take six thousand. Entries of other types are left to the caller, on the stack.
 
-   Nothing here runs Lua code; only perilune_fill_pairs allocates, and may raise that there is no memory. A walk is a number of entries: a table that is changed between two steps
-   may have entries skipped or told twice, and nothing worse. */
+   Nothing here runs Lua code. Only perilune_fill_pairs allocates, and may raise "not enough memory". The
+   state of a walk is a number of entries: if a table is changed between two steps, entries may be skipped or
+   written twice, and nothing worse happens. */
 #define LUA_CORE
 
 #include "lprefix.h"
@@ -19,16 +20,16 @@
 #include "ltable.h"
 
 enum perilune_step {
-  PERILUNE_END = 0,  /* there is nothing more */
+  PERILUNE_END = 0,  /* no entry is left */
   PERILUNE_FULL = 1, /* the next entry takes `needed` bytes */
   PERILUNE_VALUE = 2 /* the next entry is for the caller: its value, or key and value, on the stack */
 };
 
 struct perilune_walk {
-  unsigned int at;     /* entries looked at */
-  unsigned int count;  /* entries told of, by this or by the caller */
-  size_t written;      /* bytes of this step */
-  size_t needed;
+  unsigned int at;     /* entries visited */
+  unsigned int count;  /* entries written, here or by the caller */
+  size_t written;      /* bytes written in this step */
+  size_t needed;       /* bytes of the next entry */
 };
 
 enum { NIL = 0, BOOLEAN = 1, INTEGER = 2, FLOAT = 3, STRING = 4 };
@@ -50,7 +51,7 @@ static lua_Unsigned get_u64(const unsigned char *from) {
   return n;
 }
 
-/* How many bytes a value takes; 0 when it is not for us. */
+/* The number of bytes that a value takes; 0 for types that are left to the caller. */
 static size_t size_of(const TValue *value) {
   switch (ttypetag(value)) {
     case LUA_VFALSE: case LUA_VTRUE: return 2;
@@ -96,8 +97,8 @@ static void push(lua_State *L, const TValue *value) {
   L->top.p++;
 }
 
-/* The values at 1, 2, ... up to the first nil, or the end of the array part: what follows there, if anything, the caller looks
-   up. */
+/* Writes the values at 1, 2, ... up to the first nil, or the end of the array part. If the list goes on in
+   the hash part, the caller looks up the rest. */
 int perilune_list(lua_State *L, const void *table, struct perilune_walk *walk, unsigned char *out, size_t room) {
   const Table *t = (const Table *)table;
   unsigned char *to = out;
@@ -122,7 +123,7 @@ int perilune_list(lua_State *L, const void *table, struct perilune_walk *walk, u
   return step;
 }
 
-/* All pairs but those of the keys 1..listed: the rest of the array part, then the hash part. */
+/* Writes all pairs except those with the keys 1..listed: the rest of the array part, then the hash part. */
 int perilune_pairs(lua_State *L, const void *table, unsigned int listed, struct perilune_walk *walk, unsigned char *out,
                    size_t room) {
   const Table *t = (const Table *)table;
@@ -165,8 +166,8 @@ int perilune_pairs(lua_State *L, const void *table, unsigned int listed, struct 
   return step;
 }
 
-/* Puts the values that the bytes begin with into the array part of a new table, from the key `first` on: booleans and numbers, up to
-   `most` of them. Returns how many; `*taken` is how many bytes that were. */
+/* Decodes the booleans and numbers at the front of the bytes into the array part of a new table, from the key
+   `first` on, up to `most` of them. Returns their number; `*taken` is the number of bytes read. */
 unsigned int perilune_fill(const void *table, unsigned int first, unsigned int most, const unsigned char *from, size_t length,
                            size_t *taken) {
   Table *t = (Table *)table;
@@ -200,7 +201,8 @@ static size_t get_u32(const unsigned char *from) {
   return (size_t)from[0] | (size_t)from[1] << 8 | (size_t)from[2] << 16 | (size_t)from[3] << 24;
 }
 
-/* Bytes of the boolean, number or string that begins here; 0 for anything else, and for what is cut short. */
+/* The length in bytes of the boolean, number or string at the front; 0 for any other type, and if the bytes
+   end too early. */
 static size_t length_of(const unsigned char *at, size_t left) {
   size_t length;
   if (left < 2) return 0;
@@ -215,7 +217,7 @@ static size_t length_of(const unsigned char *at, size_t left) {
   }
 }
 
-/* Pushes such a value. [-0, +1, m] */
+/* Pushes a value that length_of has accepted. [-0, +1, m] */
 static void push_scalar(lua_State *L, const unsigned char *at) {
   switch (at[0]) {
     case BOOLEAN: lua_pushboolean(L, at[1]); break;
@@ -235,8 +237,9 @@ static void push_scalar(lua_State *L, const unsigned char *at) {
   }
 }
 
-/* Puts the pairs that the bytes begin with into a table: keys that are strings, values that are booleans, numbers or strings; up to
-   `most` of them. Returns how many; `*taken` is how many bytes that were. Two free slots. [-0, +0, m] */
+/* Decodes the pairs at the front of the bytes into a table, up to `most` of them, as long as the keys are
+   strings and the values are booleans, numbers or strings. Returns their number; `*taken` is the number of
+   bytes read. Needs two free stack slots. [-0, +0, m] */
 unsigned int perilune_fill_pairs(lua_State *L, const void *table, unsigned int most, const unsigned char *from, size_t length,
                                  size_t *taken) {
   Table *t = (Table *)table;

@@ -1,26 +1,28 @@
-/* config.h: what Perilune sets differently from a plain build of Lua, included before every C file, natively and on wasm.
-   Lua offers each of these as a macro of its own ("#if !defined"): no C file is edited. */
+/* config.h: the settings in which Perilune differs from a plain build of Lua. Included before every C file,
+   natively and on wasm. Lua offers each of these as a macro ("#if !defined"), so no C file is edited. */
 #ifndef PERILUNE_CONFIG_H
 #define PERILUNE_CONFIG_H
 
-/* Hash seed: given by the runtime before lua_newstate, so that a run can be repeated exactly. */
+/* The hash seed, which the runtime sets before lua_newstate, so that a run can be repeated exactly. */
 extern unsigned int perilune_hash_seed(void);
 #define luai_makeseed(L) ((void)(L), perilune_hash_seed())
 
-/* table.sort's pivot for large, unbalanced arrays: Lua mixes in the clock; a fixed pivot keeps runs repeatable. */
+/* The pivot of table.sort for large, unbalanced arrays. Lua mixes in the clock; a fixed pivot keeps runs
+   repeatable. */
 #define l_randomizePivot() (0u)
 
-/* One locale, "C". */
+/* The only locale is "C". */
 #define lua_getlocaledecpoint() ('.')
 
-/* Nothing in the core writes to a process's streams: `print` is Rust's, warnings have a function of ours, and the panic
-   function never returns here. */
+/* Nothing in the core writes to the streams of a process: `print` and the warning function are in Rust, and
+   the panic function is never reached. */
 #define lua_writestring(s, l) ((void)(s), (void)(l))
 #define lua_writeline() ((void)0)
 #define lua_writestringerror(s, p) ((void)(s), (void)(p))
 
-/* Two words before every thread: whether a host function may suspend it (lcorolib_port.c), and the runtime's context, which
-   stays next to the state, where LUA_EXTRASPACE's usual single word is. luaconf.h sets the size without asking. */
+/* Two words before every thread: its role (wait.h), which says whether a host function may suspend it, and
+   the runtime's context, which stays next to the state, in the usual single word of LUA_EXTRASPACE. luaconf.h
+   defines the size unconditionally. */
 #include "luaconf.h"
 #undef LUA_EXTRASPACE
 #define LUA_EXTRASPACE (2 * sizeof(void *))
@@ -28,13 +30,13 @@ extern unsigned int perilune_hash_seed(void);
 #define l_unlikely(x) luai_unlikely(x)
 
 #if defined(__wasm__)
-/* Every string buffer of lauxlib begins on the C stack; its default would put 512 bytes there, times 200 levels of a
-   callback inside gsub inside a callback. */
+/* Every string buffer of lauxlib begins on the C stack; its default would put 512 bytes there, times 200
+   levels of a callback inside gsub inside a callback. */
 #undef LUAL_BUFFERSIZE
 #define LUAL_BUFFERSIZE 128
 
-/* l_sprintf has exactly one value: its type picks a plain function, so there are no varargs and no format parser for
-   what Lua never asks. Answered by port/libc/format.rs. */
+/* l_sprintf formats exactly one value, whose type selects a plain function: so there are no varargs, and no
+   parser for formats that Lua never uses. Implemented in port/libc/format.rs. */
 #include <stddef.h>
 int perilune_format_int(char *to, size_t size, const char *format, long long value);
 int perilune_format_cint(char *to, size_t size, const char *format, int value);

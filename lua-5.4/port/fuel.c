@@ -1,4 +1,5 @@
-/* fuel.c: the counter of fuel.h, for Rust; and an error that passes by every message handler. */
+/* fuel.c: access to the counter of fuel.h, for Rust; and a way to raise an error without calling a message
+   handler. */
 #define LUA_CORE
 
 #include "lprefix.h"
@@ -17,5 +18,6 @@ int perilune_fuel_left(void) { return perilune_fuel; }
 
 void perilune_set_fuel(int ticks) { perilune_fuel = ticks; }
 
-/* Raises the value on top. A handler would be code of the script. [-1, +0, e] */
+/* Raises the value on top without calling the message handler, which would be code of the script. [-1, +0,
+   e] */
 void perilune_raise_past_handlers(lua_State *L) { luaD_throw(L, LUA_ERRRUN); }

@@ -1,5 +1,6 @@
-/* fuel.h: what a script has used, counted in ticks: one for each jump, loop and call of the interpreter, and for each step of a C
-   loop that a script can stretch (docs/decisions/0015). The counter is what is left until the runtime wants to be asked again. */
+/* fuel.h: the fuel that a script uses, counted in ticks: one for each jump, loop and call of the interpreter,
+   and for each step of a C loop whose length a script controls (docs/decisions/0015). The counter holds the
+   ticks left until the runtime must be asked for more. */
 #ifndef PERILUNE_FUEL_H
 #define PERILUNE_FUEL_H
 
@@ -11,25 +12,27 @@
 
 extern PERILUNE_PER_THREAD int perilune_fuel;
 
-/* Gives more, or raises what no script can catch. Only where an error may be raised. */
+/* Asks the runtime for more ticks, which refills the counter or raises an error that no script can catch.
+   Only where an error may be raised. */
 extern void perilune_refuel(lua_State *L);
 
-#if defined(PERILUNE_UNMETERED) /* to measure what ticks cost; nothing ends such a build */
+#if defined(PERILUNE_UNMETERED) /* to measure the cost of ticks; such a build has no limits */
 #define perilune_tick(L) ((void)(L))
 #define perilune_check(L) ((void)(L))
 #define perilune_charge(bytes) ((void)0)
 #else
 
-/* Has a tick been the last one? 0 or 1, without a branch. */
+/* Uses a tick; 1 if none is left, otherwise 0. Without a branch. */
 #define perilune_tick_out() ((int)((unsigned int)--perilune_fuel >> 31))
 
-/* A step of a loop that may have no end. */
+/* Uses a tick, for a step of a loop that may not end. */
 #define perilune_tick(L) ((void)(--perilune_fuel < 0 && (perilune_refuel(L), 0)))
 
-/* Not a step, but a place that nothing may pass that has no fuel. */
+/* Uses no tick, but stops a script that has none left. */
 #define perilune_check(L) ((void)(perilune_fuel < 0 && (perilune_refuel(L), 0)))
 
-/* Work that has an end, by bytes: it is told, and felt at the next tick. */
+/* Uses ticks for work on this many bytes, which does end by itself: the limit takes effect at the next
+   tick. */
 #define PERILUNE_BYTES_PER_TICK_LOG2 6
 #define perilune_charge(bytes) \
   ((void)(perilune_fuel > -(1 << 30) && (perilune_fuel -= (int)((size_t)(bytes) >> PERILUNE_BYTES_PER_TICK_LOG2), 0)))

@@ -1,5 +1,6 @@
-/* lauxlib.c, whose string buffers ask the allocator directly, past Lua's own "collect and try again": a script in a full
-   but mostly dead heap would get "not enough memory" from string.rep. Here a buffer that cannot grow collects first. */
+/* lauxlib.c, with string buffers that collect garbage when they cannot grow. The original calls the allocator
+   directly, without Lua's own "collect and try again", so that string.rep would fail with "not enough memory"
+   in a heap that is full of garbage. */
 #define lauxlib_c
 #define LUA_LIB
 
@@ -26,5 +27,5 @@ static lua_Alloc collecting_allocator(lua_State *L, void **memory) {
 
 #define lua_getallocf collecting_allocator
 
-/* Found through the include path: the sources may lie outside this folder. */
+/* Found through the include path, because the sources may be outside of this folder. */
 #include <lauxlib.c>

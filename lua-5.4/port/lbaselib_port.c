@@ -1,5 +1,6 @@
-/* lbaselib.c, whose `next` does not take an external table for an empty one: its contents are elsewhere (src/ext/iterate.rs). Here, and
-   not in a function of our own, because `pairs` gives this one: it must be the same value, and as fast. */
+/* lbaselib.c, with a `next` that supports external tables, whose contents are not in the Lua table
+   (src/ext/iterate.rs). It is changed here, not replaced by another function, because `pairs` returns this
+   one: `next` must be the same value, and as fast. */
 #define lbaselib_c
 #define LUA_LIB
 
@@ -11,12 +12,13 @@
 #include "lstate.h"
 #include "ltable.h"
 
-/* The first entry of an external table, for a `next` that runs: how many values it pushed, negative for any other table. */
+/* Pushes the first entry of an external table, for `next`. Returns the number of values pushed, negative for
+   any other table. */
 extern int perilune_next(lua_State *L);
 
 static int next(lua_State *L, int index) {
   const Table *t = hvalue(s2v(L->ci->func.p + index));
-  /* A proxy has a metatable, and nothing in it, ever. */
+  /* The proxy of an external table has a metatable, and is always empty. */
   if (l_unlikely(t->metatable != NULL) && isdummy(t) && t->alimit == 0) {
     int pushed = perilune_next(L);
     if (pushed >= 0) return pushed;
@@ -26,5 +28,5 @@ static int next(lua_State *L, int index) {
 
 #define lua_next next
 
-/* Found through the include path: the sources may lie outside this folder. */
+/* Found through the include path, because the sources may be outside of this folder. */
 #include <lbaselib.c>

@@ -1,6 +1,6 @@
-/* lcorolib.c, in which a host function may suspend a task from inside the script's own coroutines: what it yields is not for
-   the script. A resume that gets it suspends its own caller in turn, and goes on where it was when the task is resumed. And the
-   coroutine that a task runs in looks like the main one. */
+/* lcorolib.c, in which a host function may suspend a task from inside the script's own coroutines. The script
+   must not see what it yields: a resume that gets it suspends its own caller in turn, and continues when the
+   task is resumed. The coroutine that a task runs in looks like the main one to scripts. */
 #define lcorolib_c
 #define LUA_LIB
 
@@ -18,27 +18,27 @@ const char perilune_waiting = 0;
 static int luaB_coresume(lua_State *L);
 static int luaB_auxwrap(lua_State *L);
 
-/* Does a thread, with this many values on top of what it yielded, wait for the host? */
+/* 1 if a thread, which has this many values above what it yielded, waits for the host. */
 static int is_waiting(lua_State *co, int above) {
   return lua_status(co) == LUA_YIELD && lua_gettop(co) > above &&
          lua_touserdata(co, -1 - above) == (const void *)&perilune_waiting;
 }
 
-/* The task goes on: so does the coroutine, unless somebody has closed it meanwhile. */
-static void take_back(lua_KContext co) {
+/* Removes what the coroutine has yielded to wait for the host, unless the coroutine was closed meanwhile. */
+static void pop_waiting(lua_KContext co) {
   if (is_waiting((lua_State *)co, 0)) lua_pop((lua_State *)co, 1);
 }
 
-static int go_on_resume(lua_State *L, int status, lua_KContext co) {
+static int continue_resume(lua_State *L, int status, lua_KContext co) {
   (void)status;
-  take_back(co);
+  pop_waiting(co);
   lua_settop(L, 1);
   return luaB_coresume(L);
 }
 
-static int go_on_wrap(lua_State *L, int status, lua_KContext co) {
+static int continue_wrap(lua_State *L, int status, lua_KContext co) {
   (void)status;
-  take_back(co);
+  pop_waiting(co);
   lua_settop(L, 0);
   return luaB_auxwrap(L);
 }
@@ -52,12 +52,12 @@ static int resume(lua_State *co, lua_State *L, int arguments, int *results) {
   }
   perilune_role_of(co) = perilune_role_of(L) != PERILUNE_PLAIN && lua_isyieldable(L) ? PERILUNE_IN_TASK : PERILUNE_PLAIN;
   status = lua_resume(co, L, arguments, results);
-  /* What ends the eval is no failure of the coroutine alone. */
+  /* An error that ends the eval must not stay inside the coroutine. */
   perilune_check(L);
   if (status == LUA_YIELD && is_waiting(co, 0)) {
     int wrapped = lua_tothread(L, lua_upvalueindex(1)) == co;
     lua_pushlightuserdata(L, (void *)&perilune_waiting);
-    return lua_yieldk(L, 1, (lua_KContext)co, wrapped ? go_on_wrap : go_on_resume);
+    return lua_yieldk(L, 1, (lua_KContext)co, wrapped ? continue_wrap : continue_resume);
   }
   return status;
 }
@@ -68,7 +68,7 @@ static int close_thread(lua_State *co, lua_State *L) {
   return status;
 }
 
-/* In a task, only coroutines below it have somebody to yield to. */
+/* A task looks like the main coroutine to scripts, so it cannot yield. */
 static int is_yieldable(lua_State *L) {
   return lua_isyieldable(L) && perilune_role_of(L) != PERILUNE_TASK;
 }

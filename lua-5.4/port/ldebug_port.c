@@ -1,5 +1,6 @@
-/* ldebug.c, whose luaG_traceexec is where the interpreter comes when `trap` is set: also when a tick was the last one
-   (lua-5.4/patches). Here more fuel is asked for, with the state as an error needs it. */
+/* ldebug.c, with a luaG_traceexec that asks for more fuel. The interpreter calls it when `trap` is set, which
+   the patches (lua-5.4/patches) also do when the last tick is used up. The state is saved first, because
+   asking may raise an error. */
 #define ldebug_c
 #define LUA_CORE
 

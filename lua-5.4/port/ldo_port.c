@@ -1,9 +1,10 @@
-/* ldo.c, with a limit of Lua's stack that belongs to the VM instead of the build: LUAI_MAXSTACK (a million slots, 16 MB)
-   would make a runaway recursion end as "not enough memory" in a small VM; this way it is "stack overflow", with a
-   traceback. The allocator's userdata begins with the limit (src/lua/alloc.rs). LUAI_MAXSTACK keeps its value everywhere
-   else, because LUA_REGISTRYINDEX is derived from it.
+/* ldo.c, with a limit of Lua's stack that belongs to the VM instead of the build. With LUAI_MAXSTACK (a
+   million slots, 16 MB) a runaway recursion in a small VM would end in "not enough memory"; with the VM's
+   limit it ends in "stack overflow", with a traceback. The allocator's userdata begins with the limit
+   (src/lua/alloc.rs). LUAI_MAXSTACK keeps its value everywhere else, because LUA_REGISTRYINDEX is derived
+   from it.
 
-   And a protected call for those who undo something and raise again. */
+   Also a protected call for functions that undo something and raise the error again. */
 #define ldo_c
 #define LUA_CORE
 
@@ -16,13 +17,14 @@
 #undef LUAI_MAXSTACK
 #define LUAI_MAXSTACK (*(const int *)G(L)->ud)
 
-/* Found through the include path: the sources may lie outside this folder. */
+/* Found through the include path, because the sources may be outside of this folder. */
 #include <ldo.c>
 
 static void call(lua_State *L, void *function) { luaD_callnoyield(L, *(StkId *)function, LUA_MULTRET); }
 
-/* lua_pcall with all results, under the message handler that is in force: it sees an error where that is raised, with the whole stack,
-   and whoever raises it again (perilune_raise_past_handlers) need not ask another time. [-(arguments + 1), +(results|1), -] */
+/* lua_pcall with all results, under the current message handler. The handler sees an error where it is
+   raised, with the whole stack, so the error can be raised again without calling it a second time
+   (perilune_raise_past_handlers). [-(arguments + 1), +(results|1), -] */
 int perilune_call_under_handler(lua_State *L, int arguments) {
   StkId function = L->top.p - (arguments + 1);
   int status = luaD_pcall(L, call, &function, savestack(L, function), L->errfunc);

@@ -1,4 +1,5 @@
-/* ldump.c: nothing is dumped, because nothing would load it (lundump.c). `string.dump` does not exist either. */
+/* ldump.c, replaced: binary chunks cannot be written, because none can be loaded (lundump_port.c), and
+   `string.dump` does not exist. */
 #define LUA_CORE
 
 #include "lprefix.h"

@@ -1,4 +1,4 @@
-/* lstring.c, in which making a string and comparing long ones is work by bytes. */
+/* lstring.c, in which creating strings and comparing long ones uses fuel by bytes. */
 #define lstring_c
 #define LUA_CORE
 

@@ -1,4 +1,4 @@
-/* ltablib.c, with a tick for each element: `__len` may say that there are 2^53 of them. */
+/* ltablib.c, with a tick of fuel for each element, because `__len` may claim 2^53 of them. */
 #define ltablib_c
 #define LUA_LIB
 

@@ -1,5 +1,6 @@
-/* lundump.c: binary chunks are refused. A crafted one can make C Lua read and write where it likes, so the code that would
-   load one is not even built in. (`load` and the runtime ask for text only; this is the second lock.) */
+/* lundump.c, replaced: binary chunks are refused. A crafted one can make C Lua read and write any memory, so
+   the code that would load it is not compiled in. (`load` and the runtime accept only text as well; this is a
+   second line of defence.) */
 #define LUA_CORE
 
 #include "lprefix.h"

@@ -1,6 +1,6 @@
-/* strip.c: takes the lines and the names of local variables from a function, as lua_dump with `strip` would. Binary chunks are
-   refused here, so that is not a way. For code of Perilune's own: it takes less memory, and errors that it raises for its caller do
-   not name its lines. */
+/* strip.c: removes the line numbers and the names of local variables from a function, as lua_dump with
+   `strip` would, which is not available because binary chunks are refused. For Lua code of Perilune's own: it
+   takes less memory, and errors that it raises for its caller do not name its lines. */
 #define LUA_CORE
 
 #include "lprefix.h"
@@ -23,7 +23,7 @@ static void strip(lua_State *L, Proto *p) {
   for (i = 0; i < p->sizep; i++) strip(L, p->p[i]);
 }
 
-/* The Lua function on top of the stack, and those inside it. [-0, +0, -] */
+/* Strips the Lua function on top of the stack, and the functions inside it. [-0, +0, -] */
 void perilune_strip(lua_State *L) {
   strip(L, clLvalue(s2v(L->top.p - 1))->p);
 }

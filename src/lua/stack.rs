@@ -74,7 +74,7 @@ pub(crate) enum Resumed {
     Failed(Status),
 }
 
-/// Debt of the collector when it was paused: `struct perilune_gc_debt`.
+/// What the collector was owed before a hold: `struct perilune_gc_debt`.
 #[repr(C)]
 struct GcDebt {
     debt: isize,

@@ -1,4 +1,4 @@
-/* ctype.h: the "C" locale, answered by port/libc/ctype.rs. */
+/* ctype.h: the "C" locale, implemented in port/libc/ctype.rs. */
 #ifndef PERILUNE_CTYPE_H
 #define PERILUNE_CTYPE_H
 int perilune_isalnum(int c);

@@ -1,4 +1,4 @@
-/* locale.h: there is one locale, "C"; config.h answers the decimal point. */
+/* locale.h: empty, because the only locale is "C", whose decimal point config.h defines. */
 #ifndef PERILUNE_LOCALE_H
 #define PERILUNE_LOCALE_H
 #endif

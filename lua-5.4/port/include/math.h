@@ -1,4 +1,5 @@
-/* math.h: what wasm has as an instruction is a builtin; the rest is answered by port/libc/math.rs. */
+/* math.h: functions that wasm has as instructions are builtins; the rest is implemented in
+   port/libc/math.rs. */
 #ifndef PERILUNE_MATH_H
 #define PERILUNE_MATH_H
 #define HUGE_VAL __builtin_huge_val()

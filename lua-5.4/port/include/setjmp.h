@@ -1,5 +1,6 @@
-/* setjmp.h: real non-local jumps. LLVM's wasm SjLj lowering turns every call of setjmp in a function into a try/catch
-   around the calls that follow it, and keeps the bookkeeping in these four words (see port/setjmp.c). */
+/* setjmp.h: non-local jumps. LLVM's wasm SjLj lowering turns every call of setjmp in a function into a
+   try/catch around the calls that follow it, and keeps the bookkeeping in these four words (see
+   port/setjmp.c). */
 #ifndef PERILUNE_SETJMP_H
 #define PERILUNE_SETJMP_H
 struct perilune_jmp_buf {

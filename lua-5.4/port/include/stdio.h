@@ -1,5 +1,5 @@
-/* stdio.h: there are no files. lauxlib.c still compiles luaL_loadfilex and its default warning and panic functions;
-   these answers let it, and the linker drops them, because nothing calls them. */
+/* stdio.h: dummies, because there are no files. lauxlib.c needs them to compile luaL_loadfilex and its
+   default warning and panic functions; the linker drops them, because nothing calls them. */
 #ifndef PERILUNE_STDIO_H
 #define PERILUNE_STDIO_H
 #include <stddef.h>

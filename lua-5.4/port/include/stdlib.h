@@ -1,5 +1,5 @@
-/* stdlib.h: Lua's memory comes from the allocator given to lua_newstate; `realloc` and `free` are here only for
-   luaL_newstate's own, which nothing calls. */
+/* stdlib.h: Lua's memory comes from the allocator given to lua_newstate; `realloc` and `free` are here only
+   for luaL_newstate's own, which nothing calls. */
 #ifndef PERILUNE_STDLIB_H
 #define PERILUNE_STDLIB_H
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* string.h: the mem* functions and strlen are Rust's own (compiler_builtins; LLVM may call them by these names at any
-   time), the rest is answered by port/libc/string.rs. */
+/* string.h: the mem* functions and strlen are Rust's own (compiler_builtins; LLVM may call them by these
+   names at any time), the rest is implemented in port/libc/string.rs. */
 #ifndef PERILUNE_STRING_H
 #define PERILUNE_STRING_H
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* time.h: the core reads no clock by itself. lmathlib.c takes a first seed here, which the runtime replaces at once
-   with the host's (src/stdlib/base.rs). */
+/* time.h: a clock that stands still, because the core reads no clock by itself. lmathlib.c takes its first
+   seed from it, which the runtime replaces at once with the host's (src/stdlib/base.rs). */
 #ifndef PERILUNE_TIME_H
 #define PERILUNE_TIME_H
 typedef long long time_t;

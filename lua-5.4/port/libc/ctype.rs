@@ -10,7 +10,7 @@ fn byte(c: c_int) -> u8 {
     u8::try_from(c).unwrap_or(0xFF)
 }
 
-/// Writes one exported predicate per line: the C name, and the question asked of the byte.
+/// Defines one exported predicate per line: the C name, and the test of the byte.
 macro_rules! classes {
     ($($name:ident: $test:expr;)*) => {$(
         #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]

@@ -1,12 +1,13 @@
 //! The decimal digits of a float, correctly rounded (to nearest, ties to even) at any place.
 //!
-//! Two ways to the same digits. The short one scales the float to a whole number in one wide
-//! multiplication or division; that is exact, and serves up to 18 digits of anything between about
-//! 1e-14 and 1e19. The exact one writes the float out in full: every float is a whole number over a
-//! power of ten (m * 2^-q = m * 5^q / 10^q), at most 767 digits long, so it can always be rounded
-//! by looking. No digit anywhere comes from an approximation.
+//! There are two algorithms with the same results. The short one scales the float to a whole number in one
+//! wide multiplication or division; that is exact, and works for up to 18 digits of anything between about
+//! 1e-14 and 1e19. The general one computes all digits of the float: every float is a whole number over a
+//! power of ten (m * 2^-q = m * 5^q / 10^q), at most 767 digits long, so rounding only has to look at them.
+//! No digit comes from an approximation.
 //!
-//! The exact way also serves `parse`, which compares a text with the point halfway between two floats.
+//! The general algorithm also serves `parse`, which compares a text with the point halfway between two
+//! floats.
 //!
 //! Not here: signs, zero, infinities and NaN (`float` has them), and how digits are laid out.
 
@@ -34,7 +35,7 @@ const fn powers<const N: usize>(base: u64) -> [u64; N] {
     powers
 }
 
-/// Where to round: after so many digits, or after so many places behind the decimal point.
+/// The place of rounding: after a number of digits, or after a number of places behind the decimal point.
 #[derive(Clone, Copy)]
 pub(super) enum Round {
     Significant(usize),
@@ -67,8 +68,8 @@ impl Binary {
         Self { significand: 2 * significand + 1, exponent: exponent - 1 }
     }
 
-    /// The short way: a whole number `n` and `k` such that the rounded value is `n / 10^k`.
-    /// None where it does not reach.
+    /// The short algorithm: returns a whole number `n` and `k` such that the rounded value is `n / 10^k`, or
+    /// `None` if it does not apply.
     pub(super) fn short(self, round: Round) -> Option<(u64, i32)> {
         let digits = match round {
             Round::Places(places) => {
@@ -125,8 +126,8 @@ impl Binary {
         Some(whole + u64::from(rest > other || rest == other && whole & 1 != 0))
     }
 
-    /// The exact way: all digits, written to the end of `room`, and the place of the decimal point
-    /// (the number of digits before it; negative if zeros stand between it and the first).
+    /// The general algorithm: returns all digits, written to the end of `room`, and the place of the decimal
+    /// point (the number of digits before it; negative if zeros stand between it and the first).
     pub(super) fn exact(self, room: &mut [u8; EXACT_DIGITS_MAX]) -> (&mut [u8], i32) {
         let twos = self.significand.trailing_zeros();
         let exponent = self.exponent + twos as i32;

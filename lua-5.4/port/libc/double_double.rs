@@ -23,7 +23,7 @@ pub(super) const fn ordered_sum(a: f64, b: f64) -> Double {
     Double { high, low: b - (high - a) }
 }
 
-/// Two halves of at most 26 bits each: their products are exact.
+/// Splits a float into two halves of at most 26 bits each, whose products are exact.
 const fn halves(a: f64) -> (f64, f64) {
     const SPLITTER: f64 = 134_217_729.0; // 2^27 + 1
     let scaled = a * SPLITTER;
@@ -31,7 +31,7 @@ const fn halves(a: f64) -> (f64, f64) {
     (high, a - high)
 }
 
-/// The upper 26 bits: they square exactly, as does a product with another float of 27.
+/// The upper 26 bits. Their square is exact, and so is a product with another float of 27 bits.
 pub(super) const fn upper_half(a: f64) -> f64 {
     f64::from_bits(a.to_bits() >> 27 << 27)
 }
@@ -55,7 +55,7 @@ pub(super) const fn quotient(a: f64, b: f64) -> Double {
 impl Double {
     pub(super) const ONE: Self = Self { high: 1.0, low: 0.0 };
 
-    /// To about 2^-103 of itself.
+    /// The product, to about 2^-103 of itself.
     pub(super) const fn times(self, by: Self) -> Self {
         let exact = product(self.high, by.high);
         ordered_sum(exact.high, exact.low + (self.high * by.low + self.low * by.high))
@@ -127,7 +127,7 @@ impl Double {
     }
 }
 
-/// Two to a whole power within a normal float's exponents.
+/// 2 to a whole power, which is in the range of exponents of normal floats.
 fn two_to(power: i32) -> f64 {
     f64::from_bits(((power + 1023) as u64) << 52)
 }

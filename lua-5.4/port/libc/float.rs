@@ -35,7 +35,8 @@ pub(super) fn print(out: &mut Out, spec: &Spec, value: f64) {
     lay_out(out, spec, sign, round, digits, point);
 }
 
-/// Apart, so that the common case does not pay for a kilobyte of stack.
+/// Prints with the general algorithm. A function of its own, so that the common case does not pay for a
+/// kilobyte of stack.
 #[inline(never)]
 fn print_exactly(out: &mut Out, spec: &Spec, sign: &[u8], round: Round, binary: Binary) {
     let mut room = [0; decimal::EXACT_DIGITS_MAX];
@@ -164,10 +165,11 @@ fn print_hex(out: &mut Out, spec: &Spec, sign: &[u8], value: f64) {
     );
 }
 
-/// The letter, the sign, and four digits: exponents go from -1074 to 1023.
+/// Greatest size of an exponent, in bytes: the letter, the sign, and four digits. Exponents go from -1074 to
+/// 1023.
 const EXPONENT_MAX: usize = 6;
 
-/// `e+05`: with at least `digits_min` digits, at the start of `room`.
+/// Writes an exponent such as `e+05`, with at least `digits_min` digits, to the start of `room`.
 fn write_exponent(
     letter: u8,
     upper: bool,

@@ -95,23 +95,24 @@ pub(crate) unsafe extern "C" fn perilune_format_ptr(
 /// The one value of a format.
 #[derive(Clone, Copy)]
 enum Value {
-    /// The same bits twice: an int of 32 bits is another unsigned number than one of 64.
+    /// An integer, as signed and as unsigned: the unsigned value of the same bits depends on the width, 32 or
+    /// 64.
     Int {
         signed: i64,
         unsigned: u64,
     },
     Double(f64),
-    /// Ends in NUL, or is readable for as many bytes as the precision says.
+    /// A string, which ends in NUL or is readable for as many bytes as the precision says.
     Str(*const c_char),
     Ptr(*const c_void),
 }
 
-/// How a conversion writes, whatever the type.
+/// The style of a conversion, independent of the type.
 #[derive(Clone, Copy)]
 pub(super) enum Style {
     Char,
     Signed,
-    /// Unsigned, in this base: 8, 10 or 16.
+    /// An unsigned integer in this base: 8, 10 or 16.
     Unsigned(u32),
     Scientific,
     Fixed,
@@ -125,15 +126,15 @@ pub(super) enum Style {
 #[derive(Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "C's five flags are five independent bits")]
 pub(super) struct Spec {
-    /// `-`: pad on the right.
+    /// Flag `-`: pad on the right.
     left: bool,
-    /// `+`: numbers that are not negative have a sign too.
+    /// Flag `+`: numbers that are not negative have a sign, too.
     plus: bool,
-    /// ` `: they have a space there.
+    /// Flag ` `: numbers that are not negative have a space in place of a sign.
     space: bool,
-    /// `#`
+    /// Flag `#`: the alternative form.
     pub(super) alternate: bool,
-    /// `0`: pad numbers with zeros, behind the sign.
+    /// Flag `0`: pad numbers with zeros, behind the sign.
     zero: bool,
     width: usize,
     pub(super) precision: Option<usize>,
@@ -143,12 +144,13 @@ pub(super) struct Spec {
 }
 
 impl Spec {
-    /// The same, padded with spaces: for what is no number, flag 0 or not.
+    /// The same specification, padded with spaces: for conversions of other values than numbers, whatever the
+    /// flag `0`.
     pub(super) fn with_spaces(&self) -> Self {
         Self { zero: false, ..*self }
     }
 
-    /// What stands before a signed number.
+    /// The sign of a signed number: `-`, `+`, a space, or nothing.
     pub(super) fn sign(&self, negative: bool) -> &'static [u8] {
         match (negative, self.plus, self.space) {
             (true, _, _) => b"-",
@@ -159,13 +161,13 @@ impl Spec {
     }
 }
 
-/// A piece of what is to be written.
+/// A piece of output.
 pub(super) enum Piece<'a> {
     Bytes(&'a [u8]),
     Zeros(usize),
 }
 
-/// The caller's buffer. Counts all that is written, and keeps what leaves room for a NUL.
+/// The caller's buffer. It counts all bytes that are written, and keeps those that leave room for a NUL.
 pub(super) struct Out {
     /// Writable for `room` bytes and one for the NUL, if `terminated`.
     to: *mut u8,
@@ -227,7 +229,8 @@ impl Out {
         self.fill(b' ', after);
     }
 
-    /// Ends the text; the length it has, or would have had. -1 if an int cannot say it, as in C.
+    /// Ends the text with a NUL, and returns the length that it has or would have had; -1 if that does not
+    /// fit in an int, as in C.
     fn finish(self) -> c_int {
         if self.terminated {
             let end = if self.length < self.room { self.length } else { self.room };
@@ -262,7 +265,7 @@ unsafe fn format(buf: *mut c_char, size: usize, fmt: *const c_char, value: Value
         let start = cursor;
         if let (Some(value), Some(spec)) = (pending, cursor.spec(value)) {
             pending = None;
-            // SAFETY: a string value is as `Value` says, by the caller's word.
+            // SAFETY: the caller guarantees that a string value is as `Value` says.
             unsafe { convert(&mut out, &spec, value) };
         } else {
             // Not a conversion of this value, or a second one: text.
@@ -272,7 +275,7 @@ unsafe fn format(buf: *mut c_char, size: usize, fmt: *const c_char, value: Value
     }
 }
 
-/// A place in the format.
+/// A position in the format.
 #[derive(Clone, Copy)]
 struct Cursor {
     /// Readable up to a NUL that is here or later.
@@ -281,7 +284,7 @@ struct Cursor {
 
 impl Cursor {
     fn peek(self) -> u8 {
-        // SAFETY: the NUL is not before `at`, which `advance` sees to.
+        // SAFETY: the NUL is not before `at`, because `advance` stops there.
         unsafe { self.at.read() }
     }
 
@@ -292,7 +295,7 @@ impl Cursor {
         }
     }
 
-    /// A decimal number, zero if there is none.
+    /// Reads a decimal number, zero if there is none.
     fn number(&mut self) -> usize {
         let mut number = 0_usize;
         while self.peek().is_ascii_digit() {
@@ -302,7 +305,7 @@ impl Cursor {
         number
     }
 
-    /// The specification behind a `%`; None if its letter does not fit the value.
+    /// Reads the specification behind a `%`; `None` if its letter does not fit the value.
     fn spec(&mut self, value: Value) -> Option<Spec> {
         let mut spec = Spec {
             left: false,
@@ -390,8 +393,8 @@ unsafe fn convert(out: &mut Out, spec: &Spec, value: Value) {
     }
 }
 
-/// A whole number in base 8, 10 or 16. A precision is the least number of digits, and turns the
-/// flag 0 off.
+/// Prints a whole number in base 8, 10 or 16. A precision is the least number of digits, and disables the
+/// flag `0`.
 fn integer(out: &mut Out, spec: &Spec, sign: &[u8], number: u64, base: u32) {
     let mut room = [0; OCTAL_DIGITS_MAX];
     let mut decimal_room = [0; decimal::U64_DIGITS_MAX];
@@ -406,18 +409,18 @@ fn integer(out: &mut Out, spec: &Spec, sign: &[u8], number: u64, base: u32) {
     };
     let mut least = spec.precision.unwrap_or(1);
     if spec.alternate && base == 8 && least <= digits.len() {
-        least = digits.len() + 1; // octal's sign is a leading zero
+        least = digits.len() + 1; // the alternative form of octal is a leading zero
     }
     let zeros = least.saturating_sub(digits.len());
     let spec = Spec { zero: spec.zero && spec.precision.is_none(), ..*spec };
     out.pad(&spec, prefix, &[Piece::Zeros(zeros), Piece::Bytes(digits)]);
 }
 
-/// The digits of `u64::MAX` in base 8.
+/// Number of digits of `u64::MAX` in base 8.
 pub(super) const OCTAL_DIGITS_MAX: usize = 22;
 
-/// The digits of `number` in a base of `bits` bits, none for zero, at the end of `room`.
-/// A slice, and not inlined: knowing the length, LLVM makes two kilobytes of this loop.
+/// The digits of `number` in a base of `bits` bits, none for zero, at the end of `room`. Takes a slice, and
+/// is not inlined, because LLVM unrolls this loop to two kilobytes if it knows the length.
 #[inline(never)]
 pub(super) fn write_binary(number: u64, bits: u32, upper: bool, room: &mut [u8]) -> &[u8] {
     let ten = if upper { b'A' } else { b'a' };

@@ -1,10 +1,10 @@
-//! math.h, by the crate `libm` (FreeBSD's functions), but for what it does slowly or inexactly:
-//! `fmod`, `exp`, `log` and `pow` are ours.
+//! math.h: functions of the crate `libm` (FreeBSD's), except for those that it does slowly or inexactly:
+//! `fmod`, `exp`, `log` and `pow` are implemented here and in `power`.
 
 use super::power;
 use core::ffi::c_int;
 
-/// Writes one exported function per line: the C name, its arguments, and the function.
+/// Defines one exported function per line: the C name, its arguments, and the function.
 macro_rules! functions {
     ($($name:ident($($argument:ident),*): $function:path;)*) => {$(
         #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
@@ -32,11 +32,11 @@ const FRACTION: u64 = (1 << FRACTION_BITS) - 1;
 const EXPONENT: u64 = 0x7FF << FRACTION_BITS;
 const SIGN: u64 = 1 << 63;
 
-/// Two to the 53rd: up to here every whole number is a float, and sums and products of whole
-/// numbers that stay below are exact.
+/// 2^53. Every whole number up to here is a float, and sums and products of whole numbers that stay below are
+/// exact.
 pub(super) const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// A finite magnitude as `significand * 2^scale`, the scale counted from the smallest one.
+/// Splits a finite magnitude into `significand * 2^scale`, the scale counted from the smallest one.
 fn split(magnitude: u64) -> (u64, u32) {
     let exponent = (magnitude >> FRACTION_BITS) as u32;
     match exponent {
@@ -78,8 +78,8 @@ pub(crate) extern "C" fn perilune_fmod(x: f64, y: f64) -> f64 {
     f64::from_bits(sign | bits)
 }
 
-/// A whole number to a small whole power, as long as every product is exact; so 10^15 is what one
-/// expects to the last bit, whatever the general algorithm's error.
+/// The power of a whole number with a small whole exponent, as long as every product is exact. So 10^15 is
+/// right to the last bit, whatever the general algorithm's error.
 #[allow(
     clippy::float_cmp,
     clippy::cast_precision_loss,

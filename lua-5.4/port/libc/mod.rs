@@ -1,12 +1,12 @@
-//! The C library that Lua's own C files need where there is none: wasm32-unknown-unknown.
+//! The part of the C library that Lua's C files need on wasm32-unknown-unknown, which has none.
 //!
 //! One file per C header or job: `string`, `ctype` and `math` are the headers of these names,
 //! `parse` is `strtod`, `format` is what `config.h` makes of `l_sprintf`; `float` and `decimal`
 //! serve `format`.
 //!
-//! Kept true everywhere here: nothing allocates, nothing panics, nothing has state, and every
-//! answer is the C library's in the "C" locale. Every symbol carries the prefix `perilune_`, so
-//! that another C guest may live in the same module and bring a libc of its own.
+//! Keeps true: nothing allocates, nothing panics, nothing has state, and every result is that of a C library
+//! in the "C" locale. Every symbol carries the prefix `perilune_`, so that another C guest may live in the
+//! same module and bring a libc of its own.
 //!
 //! Natively the same code is compiled for its tests, which compare it with the system's libc;
 //! there it exports nothing.
@@ -42,7 +42,7 @@ mod string;
 )]
 mod tests;
 
-/// Ends the instance at once. Lua calls it only when an error escapes every protected call.
+/// C's `abort`: traps. Lua calls it only when an error escapes every protected call.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_abort() -> ! {
     #[cfg(target_arch = "wasm32")]

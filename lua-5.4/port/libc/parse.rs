@@ -1,13 +1,13 @@
 //! `strtod`: the float that a text begins with, decimal or hexadecimal, correctly rounded (to nearest, ties
 //! to even) however long the text and however far its exponent.
 //!
-//! A decimal numeral is a whole number, of its first 19 digits, times a power of ten. Three ways to its
-//! float, each exact where it answers. Short ones are one exact multiplication or division away. For the
-//! others the power is cut to 64 bits, and the error that this can have is known: nearly always both ends of
-//! it round to the same float. If they do not, the point halfway between the two floats is written out in
-//! full by `decimal`, and compared with the text digit by digit.
+//! A decimal numeral is a whole number, of its first 19 digits, times a power of ten. There are three
+//! algorithms, each exact where it applies. Short numerals take one exact multiplication or division. For the
+//! others the power is truncated to 64 bits, with a known bound of the error: nearly always both ends of the
+//! interval round to the same float. If they do not, `decimal` computes all digits of the point halfway
+//! between the two floats, and these are compared with the text digit by digit.
 //!
-//! Not `core`'s parser, which does the same: its tables are ten kilobytes, that no compression makes smaller.
+//! The parser of `core` gives the same results, but its tables are ten kilobytes that do not compress.
 //!
 //! Not here: `inf` and `nan`, which are no numerals to Lua (so no conversion), locales (the decimal point is
 //! a point), and errno.
@@ -37,7 +37,7 @@ pub(crate) unsafe extern "C" fn perilune_strtod(text: *const c_char, end: *mut *
     value
 }
 
-/// The float at the start of `text`, and how many bytes it took: zero and zero if there is none.
+/// The float at the start of `text`, and the number of bytes it takes: both zero if there is none.
 fn parse(text: &[u8]) -> (f64, usize) {
     let spaces = text.iter().take_while(|c| perilune_isspace(c_int::from(**c)) != 0).count();
     let mut cursor = Cursor { rest: text.get(spaces..).unwrap_or_default() };
@@ -65,7 +65,7 @@ fn parse(text: &[u8]) -> (f64, usize) {
     }
 }
 
-/// What is left of the text.
+/// The text that is not read yet.
 #[derive(Clone, Copy)]
 struct Cursor<'a> {
     rest: &'a [u8],
@@ -94,8 +94,8 @@ impl Cursor<'_> {
         any
     }
 
-    /// Reads an exponent behind `letter`, if there is one with at least one digit.
-    /// It stops growing far beyond any that a text in memory could make up for with its digits.
+    /// Reads an exponent behind `letter`, if there is one with at least one digit. It saturates far beyond
+    /// any exponent that the digits of a text in memory could compensate.
     fn exponent(&mut self, letter: u8) -> i64 {
         const ENOUGH: i64 = 1 << 48;
         let digits = match self.rest {
@@ -120,7 +120,7 @@ impl Cursor<'_> {
 }
 
 fn decimal(cursor: &mut Cursor) -> Option<f64> {
-    /// From here on a further digit may not fit in a u64; below are all of 18 digits.
+    /// Least significand to which a further digit may not fit in a u64. All numbers of 18 digits are below.
     const FULL: u64 = u64::MAX / 10 - 1;
     let text = cursor.rest;
     let (mut whole, mut exponent, mut more) = (0_u64, 0_i64, false);
@@ -146,7 +146,7 @@ fn decimal(cursor: &mut Cursor) -> Option<f64> {
     Some(short.unwrap_or_else(|| Decimal { whole, exponent, more, significand }.nearest()))
 }
 
-/// `whole * 10^exponent` if both are floats: then the machine rounds it, once.
+/// `whole * 10^exponent` if both factors are floats: then the processor rounds the product or quotient, once.
 #[allow(clippy::cast_precision_loss, reason = "exact: one is at most 2^53, and 5^22 is less")]
 fn short(whole: u64, exponent: i64) -> Option<f64> {
     if whole > 1 << 53 || !(-22..=22).contains(&exponent) {
@@ -158,7 +158,7 @@ fn short(whole: u64, exponent: i64) -> Option<f64> {
     Some(scaled * f64::from_bits(((exponent + 1023) as u64) << 52))
 }
 
-/// `whole * 10^exponent`, or, if there are `more` digits, something above it and below
+/// A decimal number: `whole * 10^exponent`, or, if there are `more` digits, something above it and below
 /// `(whole + 1) * 10^exponent`; `whole` is at least `u64::MAX / 10 - 1` then.
 struct Decimal<'a> {
     whole: u64,
@@ -168,16 +168,16 @@ struct Decimal<'a> {
     significand: &'a [u8],
 }
 
-/// The table `STEPS` goes in steps of so many powers of five: as many as fit in 64 bits.
+/// Distance of the powers of five in `STEPS`: as many as fit in 64 bits.
 pub(super) const STEP: i32 = 27;
-/// The place of `5^0` in `STEPS`.
+/// Index of `5^0` in `STEPS`.
 const STEPS_BELOW: usize = 13;
 /// The power of the first of `STEPS`. A whole number of 64 bits times a lower power of ten is less than half
 /// of the least float.
 pub(super) const EXPONENT_MIN: i32 = -STEP * STEPS_BELOW as i32;
-/// Where `STEPS` ends to serve: any whole number times such a power of ten is infinite.
+/// First power that is not needed in `STEPS`: any whole number times this power of ten is infinite.
 const EXPONENT_END: i32 = EXPONENT_MIN + STEP * STEPS.len() as i32;
-/// `5^EXPONENT_MIN`, and on in steps of `5^STEP`: of each the leading 64 bits.
+/// The leading 64 bits of `5^EXPONENT_MIN` and of further powers in steps of `5^STEP`.
 pub(super) const STEPS: [u64; 25] = steps();
 
 const fn steps() -> [u64; 25] {
@@ -220,7 +220,7 @@ impl Decimal<'_> {
         if low.to_bits() == high.to_bits() { low } else { self.decide(low) }
     }
 
-    /// The same float twice, or two neighbours of which one is the nearest.
+    /// Returns the same float twice, or two neighbours of which one is the nearest.
     fn bounds(&self, exponent: i32) -> (f64, f64) {
         let place = (exponent - EXPONENT_MIN).unsigned_abs();
         let (step, rest) = ((place / STEP as u32) as usize, (place % STEP as u32) as usize);
@@ -247,8 +247,8 @@ impl Decimal<'_> {
         (compose(kept, twos, sticky), compose(kept + error, twos, sticky))
     }
 
-    /// The nearest of `low` and the float after it, by all the digits. Apart, so that the common case does
-    /// not pay for a kilobyte of stack.
+    /// The nearer one of `low` and the float after it, decided by all the digits. A function of its own, so
+    /// that the common case does not pay for a kilobyte of stack.
     #[inline(never)]
     fn decide(&self, low: f64) -> f64 {
         let mut room = [0; EXACT_DIGITS_MAX];
@@ -279,9 +279,9 @@ pub(super) const fn log2_five(power: i32) -> i32 {
     (power * 152_170) >> 16
 }
 
-/// Reads what is behind `0x`; None if it has no digit.
+/// Reads a hexadecimal numeral behind its `0x`; `None` if it has no digit.
 fn hexadecimal(cursor: &mut Cursor) -> Option<f64> {
-    /// While the significand is below, another digit fits.
+    /// Bound of the significand: below it, another digit fits.
     const FULL: u64 = 1 << 60;
     let (mut significand, mut exponent, mut sticky) = (0_u64, 0_i64, false);
     let any = cursor.significand(|c, behind| {

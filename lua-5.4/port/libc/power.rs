@@ -1,5 +1,5 @@
-//! `exp`, `log` and `pow`, to within 0.51 units of the last place; a power with a whole exponent
-//! of ordinary size is the nearest float, up to chance of about one in a trillion.
+//! `exp`, `log` and `pow`, to within 0.51 units of the last place. A power with a whole exponent of ordinary
+//! size is the nearest float, but for a chance of about one in a trillion.
 //!
 //! All three work in twice a float's precision where it counts, and in floats where what remains
 //! is small. The tables are computed by the compiler.
@@ -56,7 +56,7 @@ static LOGS: [Double; 47] = {
 };
 const LOGS_FIRST: f64 = 45.0;
 
-/// Adding it rounds to a whole number, which then stands in the lowest bits.
+/// A constant that rounds a float to a whole number when it is added; the number is in the lowest bits then.
 const ROUNDER: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
 
 /// The exponential of `x.high + x.low`; `x.high` is no NaN.
@@ -146,11 +146,11 @@ pub(super) fn log(x: f64) -> f64 {
     }
 }
 
-/// The largest whole exponent by multiplication. The root of two to it, and its inverse, are far
-/// inside a float's range.
+/// Largest whole exponent that is computed by multiplication. The root of two to this power, and its inverse,
+/// are far inside the range of floats.
 const MULTIPLIED_MAX: f64 = 1100.0;
 
-/// As C defines `pow`, zeros, infinities and NaNs included.
+/// C's `pow`, including zeros, infinities and NaNs.
 #[allow(
     clippy::float_cmp,
     clippy::cast_precision_loss,

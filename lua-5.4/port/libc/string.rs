@@ -1,4 +1,4 @@
-//! string.h, as far as Lua uses it beyond what `compiler_builtins` brings.
+//! string.h: the functions that Lua uses and `compiler_builtins` does not have.
 //!
 //! Every function trusts its pointers as C does: strings end in NUL, and lengths are true. None
 //! reads a byte that C could not read too (no reading ahead of the NUL in words).
@@ -11,7 +11,7 @@ use core::ptr;
 /// # Safety
 /// `s` is readable for more than `at` bytes.
 unsafe fn byte(s: *const c_char, at: usize) -> u8 {
-    // SAFETY: the caller says that `at` lies within what `s` may be read for.
+    // SAFETY: the caller guarantees that `s` is readable at `at`.
     unsafe { s.cast::<u8>().wrapping_add(at).read() }
 }
 
@@ -63,7 +63,7 @@ impl Set {
         }
     }
 
-    /// Whether `member` is in the set; NUL never is.
+    /// True if `member` is in the set; NUL never is.
     fn has(&self, member: u8) -> bool {
         match member {
             0..64 => self.low >> member & 1 != 0,
@@ -78,7 +78,7 @@ impl Set {
 /// Both strings end in NUL.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strpbrk(s: *const c_char, accept: *const c_char) -> *mut c_char {
-    // SAFETY: `accept` ends in NUL, says the caller, and lives through this call.
+    // SAFETY: the caller guarantees that `accept` ends in NUL, and it outlives this call.
     let set = unsafe { Set::new(accept) };
     let mut at = 0;
     loop {
@@ -98,7 +98,7 @@ pub(crate) unsafe extern "C" fn perilune_strpbrk(s: *const c_char, accept: *cons
 /// Both strings end in NUL.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strspn(s: *const c_char, accept: *const c_char) -> usize {
-    // SAFETY: `accept` ends in NUL, says the caller, and lives through this call.
+    // SAFETY: the caller guarantees that `accept` ends in NUL, and it outlives this call.
     let set = unsafe { Set::new(accept) };
     let mut at = 0;
     // SAFETY: the NUL is in no set, so every byte before `at` was another one.
@@ -125,7 +125,7 @@ pub(crate) unsafe extern "C" fn perilune_strcpy(to: *mut c_char, from: *const c_
     }
 }
 
-/// Also `strcoll`: in the "C" locale they are one.
+/// C's `strcmp`, and `strcoll`, which is the same in the "C" locale.
 ///
 /// # Safety
 /// Both strings end in NUL.
@@ -144,7 +144,7 @@ pub(crate) unsafe extern "C" fn perilune_strcmp(a: *const c_char, b: *const c_ch
     }
 }
 
-/// As `perilune_strcmp`, of at most `n` bytes.
+/// C's `strncmp`: compares at most `n` bytes.
 ///
 /// # Safety
 /// Each string ends in NUL or is readable for `n` bytes.
@@ -162,7 +162,8 @@ pub(crate) unsafe extern "C" fn perilune_strncmp(a: *const c_char, b: *const c_c
     0
 }
 
-/// Eight bytes at a time: this is `string.find` with a plain pattern, over texts of any length.
+/// C's `memchr`. Searches eight bytes at a time, because `string.find` with a plain pattern uses it on texts
+/// of any length.
 ///
 /// # Safety
 /// `s` is readable for `n` bytes.
@@ -222,7 +223,7 @@ pub(crate) unsafe extern "C" fn perilune_strstr(s: *const c_char, wanted: *const
     }
 }
 
-/// One text for all: nothing in this libc sets errno, so no number has a meaning.
+/// C's `strerror`: one text for all codes, because nothing in this libc sets errno.
 #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_strerror(_number: c_int) -> *mut c_char {
     c"unknown error".as_ptr().cast_mut()
@@ -233,7 +234,7 @@ mod tests {
     use super::*;
     use core::ffi::CStr;
 
-    /// Where `found` lies in `text`; None for the null pointer.
+    /// The offset of `found` in `text`; `None` for the null pointer.
     fn place(text: &CStr, found: *mut c_char) -> Option<usize> {
         (!found.is_null()).then(|| found as usize - text.as_ptr() as usize)
     }

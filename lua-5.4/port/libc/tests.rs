@@ -1,5 +1,5 @@
-//! Our `strtod`, `snprintf` and math against the system's, over many pseudo-random values and the
-//! edges of floats. The expectations are glibc's own answers, so these tests want glibc.
+//! Comparison of this libc's `strtod`, `snprintf` and math with the system's, over many pseudo-random values
+//! and the edges of floats. The expected values are those of glibc, so these tests need glibc.
 
 use core::ffi::{c_char, c_int, c_void};
 use std::ffi::{CStr, CString};
@@ -33,7 +33,7 @@ mod system {
     }
 }
 
-/// xorshift64*: the same values in every run.
+/// The generator xorshift64*, which gives the same values in every run.
 struct Random(u64);
 
 impl Random {
@@ -132,7 +132,7 @@ fn edges() -> Vec<f64> {
 
 const SENTINEL: u8 = 0xAB;
 
-/// Runs one formatter into a buffer of `size` bytes, and proves that it wrote no further.
+/// Runs one formatter on a buffer of `size` bytes, and checks that it wrote nothing behind it.
 fn run(size: usize, write: impl FnOnce(*mut c_char, usize) -> c_int) -> (Vec<u8>, c_int) {
     let mut buffer = vec![SENTINEL; size + 16];
     let length = write(buffer.as_mut_ptr().cast(), size);
@@ -144,7 +144,7 @@ fn run(size: usize, write: impl FnOnce(*mut c_char, usize) -> c_int) -> (Vec<u8>
     (buffer, length)
 }
 
-/// Ours and the system's must be equal: in a large buffer, and in one of `size`.
+/// Checks that this libc's result and the system's are equal, in a large buffer and in one of `size` bytes.
 macro_rules! same {
     ($ours:ident, $fmt:expr, $value:expr, $size:expr) => {{
         let fmt: &CStr = $fmt;
@@ -167,8 +167,9 @@ macro_rules! same {
     }};
 }
 
-/// glibc 2.36 forgets zeros that `#` asks it to keep when a %g rounds up to a power of ten and so
-/// becomes scientific: it prints 99.5 by `%#.2g` as `1.e+02`. C wants `1.0e+02`, and so do we.
+/// True if glibc 2.36 would print this value wrongly: it loses zeros that `#` must keep when a %g rounds up
+/// to a power of ten and so becomes scientific. It prints 99.5 by `%#.2g` as `1.e+02`; C requires `1.0e+02`,
+/// which this libc prints.
 fn glibc_forgets_zeros(fmt: &CStr, value: f64) -> bool {
     let fmt = fmt.to_str().unwrap();
     if !fmt.contains('#') || !fmt.contains(['g', 'G']) || !value.is_finite() || value == 0.0 {
@@ -352,7 +353,7 @@ fn what_c_leaves_undefined_is_text() {
     assert_eq!(length, -1);
 }
 
-/// Like `run`, for answers that are no length.
+/// Runs a formatter like `run`, for results that are not a length.
 fn run_unchecked(size: usize, write: impl FnOnce(*mut c_char, usize) -> c_int) -> (Vec<u8>, c_int) {
     let mut buffer = vec![SENTINEL; size + 16];
     let answer = write(buffer.as_mut_ptr().cast(), size);
@@ -360,7 +361,7 @@ fn run_unchecked(size: usize, write: impl FnOnce(*mut c_char, usize) -> c_int) -
     (buffer, answer)
 }
 
-/// Ours and the system's `strtod`: the same bits, the same end.
+/// Checks that this libc's `strtod` and the system's give the same bits and the same end.
 fn same_float(text: &str) {
     let c = CString::new(text).unwrap();
     let read = |strtod: unsafe extern "C" fn(*const c_char, *mut *mut c_char) -> f64| {
@@ -577,7 +578,7 @@ fn halfway(value: f64) -> (String, i64) {
     (text.trim_start_matches('0').into(), if exponent < 0 { count.into() } else { 0 })
 }
 
-/// `digits * 10^-places`, with the point somewhere else and an exponent that makes up for it.
+/// Writes `digits * 10^-places`, with the point in a random place and an exponent that compensates it.
 fn written(random: &mut Random, digits: &str, places: i64) -> String {
     let mut text = String::from(*random.pick(&["", "", "", "-", "0", "000"]));
     let start = text.len();
@@ -675,7 +676,7 @@ fn numerals_halfway_between_two_floats() {
     }
 }
 
-/// An exponent may be anything, if as many zeros make up for it.
+/// Checks exponents of any size, with as many zeros that compensate them.
 #[test]
 fn numerals_with_exponents_as_long_as_their_text() {
     let mut random = Random(7);
@@ -722,7 +723,7 @@ fn product(n: u128, twos: i32, fives: i32) -> (usize, Vec<u32>) {
 }
 
 #[test]
-fn powers_of_five_are_cut_not_rounded() {
+fn powers_of_five_are_truncated_not_rounded() {
     for (i, step) in (0..).zip(parse::STEPS) {
         let power = parse::EXPONENT_MIN + i * parse::STEP;
         // step * 2^twos <= 5^power < (step + 1) * 2^twos, the negative powers on the other side.
@@ -753,7 +754,7 @@ fn numerals_of_random_characters() {
     }
 }
 
-/// The distance in units of the last place; NaNs are equal.
+/// The distance of two floats in units of the last place; NaNs are equal.
 fn distance(a: f64, b: f64) -> u64 {
     if a.is_nan() && b.is_nan() {
         return 0;
@@ -830,12 +831,12 @@ fn powers_of_ten_are_their_literals() {
     assert_eq!(math::perilune_exp(1.0), core::f64::consts::E);
 }
 
-/// How many of `count` answers differ from the system's, none by more than one unit.
+/// The number of results, of `count`, that differ from the system's. None may differ by more than one unit.
 fn differing(count: u32, mut answers: impl FnMut() -> (f64, f64, f64, f64)) -> u32 {
     let mut differing = 0;
     for _ in 0..count {
         let (x, y, ours, theirs) = answers();
-        // glibc tells signaling NaNs apart, of which alone `pow(x, 0)` is NaN.
+        // glibc distinguishes signaling NaNs: only for these is `pow(x, 0)` NaN.
         if x.is_nan() || y.is_nan() {
             continue;
         }
@@ -846,7 +847,8 @@ fn differing(count: u32, mut answers: impl FnMut() -> (f64, f64, f64, f64)) -> u
     differing
 }
 
-/// glibc promises pow to 0.52 units, exp and log to 0.51 and 0.52; the system's errors are counted too.
+/// Counts results that are not the nearest float. glibc promises pow to 0.52 units, exp and log to 0.51 and
+/// 0.52; its errors are counted, too.
 #[test]
 fn pow_exp_and_log_are_nearly_always_the_nearest_float() {
     const COUNT: u32 = 400_000;

@@ -1,4 +1,5 @@
-//! Values and their bytes: the vectors that bind Rust and TypeScript, round trips of random values, and random bytes.
+//! Tests of the byte format: the vectors that both Rust and TypeScript must pass, round trips of random
+//! values, and random bytes.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::value::{decode_list, decode_value, encode_list, encode_value};
@@ -46,14 +47,14 @@ fn vectors_are_read_and_written_byte_by_byte() {
 }
 
 #[test]
-fn vectors_are_what_lua_writes() {
+fn lua_encodes_the_values_of_the_vectors() {
     let mut lua = Runtime::builder().build().expect("a VM");
     for vector in vectors("values") {
         let Some(expression) = &vector.lua else { continue };
         let reply =
             lua.eval(format!("return {expression}")).unwrap_or_else(|e| panic!("{}: {e}", vector.name));
         assert_eq!(encoded(&reply.values[0]), vector.bytes, "{}: {expression}", vector.name);
-        // Through a table of Lua's and back out.
+        // Through a table of Lua's and back.
         let value = decode_value(&vector.bytes).expect("decodes");
         lua.set_global("there", value).expect("goes in");
         let back = lua.global("there").expect("comes out");
@@ -66,7 +67,7 @@ fn invalid_vectors_are_refused_by_every_decoder() {
     let mut lua = Runtime::builder().build().expect("a VM");
     for vector in vectors("invalid") {
         assert!(decode_value(&vector.bytes).is_err(), "{} was accepted", vector.name);
-        // As the value of a global: name, then the bytes.
+        // The bytes are the value of a global, after its name.
         let mut list = Vec::new();
         encode_list(&["x".into(), Value::Nil], &mut list).expect("encodes");
         list.pop();
@@ -76,10 +77,10 @@ fn invalid_vectors_are_refused_by_every_decoder() {
     }
 }
 
-/// A table that contains itself leaked, and bytes of anybody's could make one.
+/// Tables that contain themselves leaked, and untrusted bytes could make one.
 #[test]
-fn cycles_come_apart() {
-    // { itself }
+fn dismantle_frees_cyclic_tables() {
+    // A table that contains itself.
     let value = decode_value(&unhex("05 01000000 00000000 06 00000000")).expect("decodes");
     let Value::Table(table) = value else { panic!("{value:?}") };
     assert!(matches!(table.get(&1.into()), Value::Table(inner) if inner.is_same(&table)));
@@ -97,7 +98,7 @@ fn scalar() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A key in the one form that Lua keeps it in, and none that the array part would take over.
+/// A key in the form that Lua normalises it to, and outside of the array part.
 fn key() -> impl Strategy<Value = Value> {
     scalar().prop_map(|key| match key {
         Value::Integer(i) if i > 0 => Value::Integer(-i),
@@ -118,7 +119,7 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The same value with the pairs of every table in the order of their bytes: Lua's order is its own.
+/// The same value with the pairs of every table in the order of their bytes, because Lua's order varies.
 fn sorted(value: &Value) -> Value {
     let Value::Table(table) = value else { return value.clone() };
     let data = table.with(|data| {
@@ -133,27 +134,27 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn bytes_of_a_value_are_that_value(value in tree()) {
+    fn encoded_values_decode_to_themselves(value in tree()) {
         prop_assert_eq!(decode_value(&encoded(&value)).expect("decodes"), value);
     }
 
     #[test]
-    fn random_bytes_are_refused_or_read_but_never_more(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn accepted_random_bytes_encode_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(value) = decode_value(&bytes) {
-            // Whatever was accepted has these bytes as its own.
+            // Every value has exactly one encoding.
             prop_assert_eq!(encoded(&value), bytes.clone());
         }
         let _ = decode_list(&bytes);
     }
 
     #[test]
-    fn damaged_bytes_are_refused_or_read(value in tree(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn damaged_bytes_do_not_panic(value in tree(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut bytes = encoded(&value);
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let _ = decode_value(&bytes);
         bytes.truncate(at);
-        prop_assert!(decode_value(&bytes).is_err(), "cut short and accepted");
+        prop_assert!(decode_value(&bytes).is_err(), "truncated bytes were accepted");
     }
 }
 
@@ -161,7 +162,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_value_goes_through_lua_and_a_store_unchanged(value in tree()) {
+    fn values_pass_through_lua_and_a_store_unchanged(value in tree()) {
         let mut lua = Runtime::builder().build().expect("a VM");
         let value = sorted(&value);
         lua.set_global("v", value.clone()).expect("goes in");
@@ -171,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_can_hurt_a_vm(op in 0..14_u32, bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn random_requests_leave_the_vm_usable(op in 0..14_u32, bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut lua = Runtime::builder().build().expect("a VM");
         lua.request_raw(op, &bytes);
         // Most random bytes are refused at once; a small count and small tags get further.

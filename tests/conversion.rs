@@ -27,7 +27,7 @@ fn every_row_arrives_and_comes_back() {
     }
 }
 
-/// Is it what the row describes in JavaScript's words?
+/// True if the value is the one that the row describes in terms of JavaScript.
 fn is(value: &Value, description: &Json) -> bool {
     let content = &description[1];
     let text = || content.as_str().unwrap_or_default();
@@ -63,7 +63,8 @@ fn is(value: &Value, description: &Json) -> bool {
     }
 }
 
-/// Names of objects are plain text, keys of maps are described.
+/// True if the key is the described one. Names of objects are plain text; keys of maps are described like
+/// values.
 fn is_key(key: &Value, described: &Json) -> bool {
     match described.as_str() {
         Some(name) => *key == Value::from(name),

@@ -1,4 +1,5 @@
-//! Rust types to values and back, by type: what fits, what is refused and how that is told.
+//! Conversions between Rust types and Lua values, by type: which values fit, which are refused, and the error
+//! messages.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::value::{Bytes, ConvertError, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Variadic};
@@ -15,7 +16,7 @@ fn from<T: FromLua>(value: impl Into<Value>) -> T {
     T::from_lua(value.into()).expect("fits")
 }
 
-/// Why a value is not a `T`.
+/// The message of the error when a value is converted to a `T`.
 fn refused<T: FromLua + Debug>(value: impl Into<Value>) -> String {
     T::from_lua(value.into()).expect_err("does not fit").to_string()
 }
@@ -29,7 +30,7 @@ fn round<T: IntoLua + FromLua + Clone + PartialEq + Debug>(value: &T) {
 }
 
 #[test]
-fn scalars_are_themselves() {
+fn scalars_convert_both_ways() {
     assert_eq!(into(true), Value::Boolean(true));
     assert_eq!(into(7_u8), Value::Integer(7));
     assert_eq!(into(0.5_f32), Value::Float(0.5));
@@ -69,7 +70,7 @@ fn integers_fit_or_are_refused() {
 }
 
 #[test]
-fn types_are_not_mixed_up() {
+fn types_are_not_converted_into_each_other() {
     assert_eq!(from::<Option<f64>>(1), Some(1.0));
     assert_eq!(refused::<f64>("1"), "bad value: expected number, got string");
     assert_eq!(refused::<String>(1), "bad value: expected string, got integer");
@@ -115,7 +116,7 @@ fn maps_are_tables_whose_keys_keep_their_type() {
     round(&BTreeMap::from([(-1, true), (1, false), (2, true), (9, true)]));
     round(&BTreeMap::from([(false, "no".to_owned())]));
     round(&BTreeMap::from([("none".to_owned(), None), ("some".to_owned(), Some(1))]));
-    // The keys 1..n are the array, as Lua has it.
+    // The keys 1..n become the array part.
     assert_eq!(into(BTreeMap::from([(1, "x"), (2, "y")])), list(["x".into(), "y".into()]));
     assert_eq!(from::<BTreeMap<i64, String>>(list(["x".into()])), BTreeMap::from([(1, "x".to_owned())]));
     let failed = BTreeMap::from([(None::<bool>, 1)]).into_lua().expect_err("nil is no key");
@@ -127,7 +128,7 @@ fn maps_are_tables_whose_keys_keep_their_type() {
 }
 
 #[test]
-fn an_error_says_where() {
+fn errors_name_the_path() {
     let people = vec![BTreeMap::from([("name".to_owned(), vec!["Ada".to_owned()])]); 3];
     let Value::Table(table) = into(people) else { panic!("a table") };
     table.with_mut(|data| {
@@ -161,7 +162,7 @@ fn arguments_are_tuples_single_values_or_lists_of_values() {
     assert_eq!(args((1, 2, 3, 4, 5, 6, 7, "8")).len(), 8);
     assert_eq!(args(vec![1, 2]), [list([1.into(), 2.into()])], "one list");
     assert_eq!(args(("all", Variadic(vec![1, 2]))), ["all".into(), 1.into(), 2.into()]);
-    // Values are as they are, in every form, and their types need not be told.
+    // Lists of values are accepted in every form, without type annotations.
     let values = [Value::Nil, 2.into()];
     assert_eq!(args(values.clone()), values);
     assert_eq!(args(&values), values);
@@ -195,7 +196,7 @@ fn results_are_adjusted_as_lua_does() {
 }
 
 #[test]
-fn an_error_counts_arguments_and_results() {
+fn errors_name_the_position() {
     let told = |failed: ConvertError| failed.to_string();
     let values = [1.into(), "two".into(), list([3.into(), "x".into()])];
     assert_eq!(
@@ -224,7 +225,7 @@ fn an_error_counts_arguments_and_results() {
     assert_eq!(failed.position(), Some(3));
 }
 
-/// A type of somebody else's crate: two methods, and it is an argument and a result.
+/// A user-defined type, which two methods make an argument and a result.
 #[derive(Debug, Clone, PartialEq)]
 struct Point {
     x: i64,
@@ -246,7 +247,7 @@ impl FromLua for Point {
 }
 
 #[test]
-fn own_types_go_through_lua() {
+fn user_defined_types_convert() {
     let mut lua = Runtime::builder().build().expect("a VM");
     let points = vec![Point { x: 1, y: 2 }, Point { x: 3, y: 4 }];
     lua.set_global("points", into(points.clone())).expect("goes in");
@@ -269,7 +270,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_goes_in_comes_out(
+    fn values_convert_back_to_themselves(
         integers in prop::collection::vec(any::<i64>(), 0..8),
         map in prop::collection::btree_map(-5_i64..5, prop::option::of("[a-zé]{0,4}"), 0..8),
         floats in prop::collection::vec(prop::option::of(-1e300..1e300), 0..8),
@@ -282,7 +283,7 @@ proptest! {
     }
 
     #[test]
-    fn an_integer_is_taken_exactly_when_it_is_one(n in any::<f64>(), i in any::<i64>()) {
+    fn only_floats_equal_to_an_integer_convert_to_one(n in any::<f64>(), i in any::<i64>()) {
         match i64::from_lua(n.into()) {
             #[allow(clippy::cast_precision_loss, reason = "exact when it is the same number again")]
             Ok(taken) => prop_assert_eq!(Some(taken as f64), Some(n)),

@@ -1,4 +1,5 @@
-//! The example programs, run twice on one storage: they end well, and the second run goes on where the first one stopped.
+//! Tests of the example programs, run again and again on one storage: they succeed, and each run continues
+//! where the last one stopped.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::Runtime;
@@ -6,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn examples_run_and_go_on() {
+fn examples_continue_on_their_storage() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     for name in ["counter", "todo-list", "data-processing", "state-machine"] {
         let source = fs::read(folder.join(name).with_extension("lua")).expect(name);

@@ -1,5 +1,6 @@
-//! A store that refuses, at every place where it is asked: each refusal is an error that Lua can catch, a transaction that meets one leaves
-//! nothing behind, and everything goes on. What is in the store is compared with the model in `support/ext_model.lua`.
+//! Tests of a store that refuses, at each of its calls in turn: each refusal is an error that Lua can catch,
+//! a transaction that is refused changes nothing, and the VM stays usable. The contents of the store are
+//! compared with the model in `support/ext_model.lua`.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Error, Limits, Runtime, StoreError, Value};
@@ -8,7 +9,8 @@ use store::{Fault, Watched};
 #[path = "support/store.rs"]
 mod store;
 
-/// What is done, with the model's operations: `M`, and `t` and `u`, handles of two tables with a few entries.
+/// Names and programs. They use the operations `M` of the model, and `t` and `u`, two tables with a few
+/// entries.
 const PROGRAMS: &[(&str, &str)] = &[
     ("reading", "M.get(t, 1) M.get(t, 'none') M.count(t) M.length(t) M.names() M.first(t) M.list(t)"),
     (
@@ -69,7 +71,8 @@ fn vm(store: &Watched) -> Runtime {
     builder.module("model", include_str!("support/ext_model.lua")).build().expect("a VM")
 }
 
-/// Runs a program on two tables with contents, where the store fails as `fault` says. Was it refused, and how did the program end?
+/// Runs a program on two tables with contents, on a store that fails as `fault` says, and checks the result.
+/// Returns true if a call was refused.
 fn run(program: &str, fault: Option<Fault>, place: &str) -> bool {
     let store = Watched::default();
     let mut lua = vm(&store);
@@ -83,7 +86,7 @@ fn run(program: &str, fault: Option<Fault>, place: &str) -> bool {
     let refused = store.refused();
     store.set_fault(None);
     if let Err(error) = &ended {
-        // Only the end of the batch is nothing that Lua could catch.
+        // Only a refusal at the end of the batch cannot be caught by Lua.
         assert!(refused && error.code() == "storage", "{place}: {error:?}");
     }
     for round in ["then", "in the next eval"] {
@@ -96,7 +99,7 @@ fn run(program: &str, fault: Option<Fault>, place: &str) -> bool {
     refused
 }
 
-/// Refuses `count` calls from each place on.
+/// Refuses `count` calls, starting at each call in turn.
 fn every_place(name: &str, program: &str, count: u64, error: &StoreError) {
     for first in 0.. {
         let place = format!("{name}, call {first}, {error:?} {count} times");
@@ -155,7 +158,7 @@ fn failed(lua: &mut Runtime, source: &str) -> Error {
 }
 
 #[test]
-fn a_refusal_is_an_error_of_its_kind() {
+fn refusals_are_storage_errors() {
     let store = Watched::default();
     let mut lua = vm(&store);
     lua.eval("t = ext.table('t') t.x = 1 n = 0").expect("runs");
@@ -171,11 +174,11 @@ fn a_refusal_is_an_error_of_its_kind() {
         ("ext.tables()", 0),
         ("ext.table('u')", 0),
         ("ext.count(t)", 0),
-        // To begin, to commit, and to roll back.
+        // The store refuses to begin, to commit, and to roll back.
         ("ext.transaction(function() n = n + 1 end)", 0),
         ("ext.transaction(function() n = n + 1 end)", 1),
         ("ext.transaction(error, 'theirs')", 1),
-        // The end of the batch.
+        // The store refuses the end of the batch.
         ("return 1", 0),
     ] {
         let before = store.contents();
@@ -197,13 +200,13 @@ fn a_refusal_is_an_error_of_its_kind() {
     );
 }
 
-/// A roll back that was refused is done before anything else is asked.
+/// Checks that a roll back which was refused is done before any other operation.
 #[test]
-fn nobody_sees_what_could_not_be_rolled_back() {
+fn refused_roll_backs_run_before_other_operations() {
     let store = Watched::default();
     let mut lua = vm(&store);
     lua.eval("t = ext.table('t') t.x = 'before'").expect("runs");
-    // Begin, set, then the first roll back and the next read.
+    // Calls 0 and 1 are begin and set; the next ones, the roll back and the read, are refused.
     store.set_fault(Some(Fault { first: 2, count: 2, error: injected() }));
     let seen = lua.eval(
         "local ok, e = pcall(ext.transaction, function() t.x = 'half' error('theirs') end) \

@@ -1,4 +1,5 @@
-//! Random programs with external tables and nested transactions, against the model in `support/ext_model.lua`.
+//! Tests of random programs with external tables and nested transactions, compared with the model in
+//! `support/ext_model.lua`.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Limits, Runtime};
@@ -9,7 +10,8 @@ mod store;
 
 const SEEDS: u32 = 3000;
 
-/// Seeds from here on are other programs, for a longer look: `EXT_SEED=1000000 cargo test --test ext_model`.
+/// First seed of the random programs. Another one tests other programs:
+/// `EXT_SEED=1000000 cargo test --test ext_model`.
 fn first_seed() -> u32 {
     std::env::var("EXT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0)
 }
@@ -30,7 +32,7 @@ fn random_programs_agree_with_the_model() {
         let found = lua.eval(source).unwrap_or_else(|error| panic!("seed {seed}: {error}")).values;
         assert_eq!(found[1], 0.into(), "seed {seed}");
         assert!(store.is_settled(), "seed {seed}");
-        // Nothing of it was only in the VM.
+        // Another VM sees the same contents.
         let found = lua.eval("M.check()");
         assert!(found.is_ok(), "seed {seed}, in the next eval: {found:?}");
     }

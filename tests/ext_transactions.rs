@@ -1,5 +1,5 @@
-//! `ext.transaction` and everything that can end one: errors, the end of a call, no memory, the host inside. All or nothing, and
-//! errors as if it were not there.
+//! Tests of `ext.transaction` and everything that can end one: errors, limits, lack of memory, calls of the
+//! host. A transaction is all or nothing, and passes errors through unchanged.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Error, Host, NativeHost, Runtime, Stream, TableStore, Value, Vm};
@@ -18,7 +18,7 @@ fn vm(store: &Watched) -> Runtime {
 
 fn vm_on(store: &Watched, host: impl Host + 'static) -> Runtime {
     let mut lua = Runtime::builder().store(store.clone()).host(host).build().expect("a VM");
-    // After a call of the host the clock is asked at the next tick.
+    // After a call of the host the clock is read at the next tick.
     lua.register("tick", |_: &mut Vm, ()| Ok::<_, Error>(())).expect("registers");
     lua
 }
@@ -43,19 +43,20 @@ const LONG: &str = "ext.transaction(function() \
       ext.table('new').x = #t \
     end)";
 
-/// Every place where fuel can run out, and some past the end.
+/// Tries every place where fuel can run out, and some past the end.
 #[test]
-fn a_call_out_of_fuel_leaves_nothing_behind() {
-    ends(|lua, place| lua.limit_next(None, Some(place)));
+fn running_out_of_fuel_rolls_back() {
+    check_limit(|lua, place| lua.limit_next(None, Some(place)));
 }
 
 #[test]
-fn a_call_out_of_time_leaves_nothing_behind() {
-    ends(|lua, place| lua.limit_next(Some(Duration::from_millis(place)), Some(1_000_000)));
+fn running_out_of_time_rolls_back() {
+    check_limit(|lua, place| lua.limit_next(Some(Duration::from_millis(place)), Some(1_000_000)));
 }
 
-/// What ends at the `place`-th chance is as it was before; what comes to its end is as ever.
-fn ends(limit: impl Fn(&mut Runtime, u64)) {
+/// Runs a transaction with a limit at each place in turn. A call that is ended changes nothing; one that
+/// completes has its usual result.
+fn check_limit(limit: impl Fn(&mut Runtime, u64)) {
     let reference = Watched::default();
     let mut lua = vm(&reference);
     values(&mut lua, PREPARE);
@@ -78,7 +79,7 @@ fn ends(limit: impl Fn(&mut Runtime, u64)) {
             Err(error) => {
                 assert_eq!(error.code(), "timeout", "{place}: {error:?}");
                 ended += 1;
-                // Its last act may have been to return.
+                // The limit may be met after the commit, while returning.
                 let found = store.contents();
                 assert!(found == before || found == expected, "{place}: {error:?}");
                 values(&mut lua, LONG);
@@ -90,7 +91,7 @@ fn ends(limit: impl Fn(&mut Runtime, u64)) {
 }
 
 #[test]
-fn an_interrupted_call_leaves_nothing_behind() {
+fn an_interrupt_rolls_back() {
     let mut ended = 0;
     for asked in 0..400 {
         let store = Watched::default();
@@ -110,9 +111,10 @@ fn an_interrupted_call_leaves_nothing_behind() {
     assert!(ended > 3, "only {ended} calls were interrupted");
 }
 
-/// Caught in the last steps of the function: it has not come to its end, so it is not kept.
+/// Checks functions that catch the error of a limit in their last steps: they did not complete, so the
+/// transaction is rolled back.
 #[test]
-fn an_end_that_was_caught_inside_is_one() {
+fn a_limit_that_was_caught_inside_rolls_back() {
     let store = Watched::default();
     let mut lua = vm(&store);
     lua.register("swallow", |vm: &mut Vm, ()| Ok::<_, Error>(vm.eval("t.x = 1 while true do end").is_err()))
@@ -126,7 +128,7 @@ fn an_end_that_was_caught_inside_is_one() {
         "function() t.x = 1 pcall(table.sort, { 1, 2 }, f) end",
         "function() t.x = 1 setmetatable({}, { __gc = f }) collectgarbage() end",
         "function() t.x = 1 swallow() end",
-        // Nothing of Lua comes after it.
+        // No Lua code follows.
         "swallow",
     ] {
         let source =
@@ -139,7 +141,7 @@ fn an_end_that_was_caught_inside_is_one() {
 }
 
 #[test]
-fn out_of_memory_leaves_nothing_behind() {
+fn running_out_of_memory_rolls_back() {
     let store = Watched::default();
     let mut lua = vm(&store);
     values(&mut lua, PREPARE);
@@ -162,7 +164,7 @@ fn out_of_memory_leaves_nothing_behind() {
 }
 
 #[test]
-fn errors_are_those_of_the_function() {
+fn errors_of_the_function_are_raised_unchanged() {
     let mut lua = vm(&Watched::default());
     let found = values(
         &mut lua,
@@ -204,13 +206,13 @@ fn errors_are_those_of_the_function() {
         traceback.contains("in upvalue 'inner'") && traceback.contains("eval:3: in function"),
         "{traceback}"
     );
-    // Caught, it leaves nothing for the next one.
+    // An error that was caught has no effect on the next transaction.
     let error = lua.eval("pcall(ext.transaction, error, 'first') error('second', 0)").expect_err("raises");
     assert_eq!(error.to_string(), "second");
 }
 
 #[test]
-fn arguments_and_results_pass() {
+fn arguments_and_results_are_passed_through() {
     let mut lua = vm(&Watched::default());
     for (source, count) in [
         ("return ext.transaction(function(...) return ... end)", 0),
@@ -229,7 +231,7 @@ fn arguments_and_results_pass() {
 }
 
 #[test]
-fn nothing_yields_out_of_one() {
+fn coroutines_cannot_yield_out_of_a_transaction() {
     let store = Watched::default();
     let mut lua = vm(&store);
     values(&mut lua, PREPARE);
@@ -241,7 +243,7 @@ fn nothing_yields_out_of_one() {
     );
     assert_eq!(found, [false.into(), "attempt to yield across a C-call boundary".into(), "dead".into()]);
     assert_eq!(store.contents(), before);
-    // A coroutine inside of one may, and may go on later, outside.
+    // A coroutine inside of a transaction may yield, and continue later, outside.
     let found = values(
         &mut lua,
         "local co = coroutine.wrap(function() t.x = 1 coroutine.yield() t.y = 2 end) \
@@ -251,7 +253,7 @@ fn nothing_yields_out_of_one() {
 }
 
 #[test]
-fn the_host_inside_sees_what_is_not_yet_kept() {
+fn host_functions_inside_see_uncommitted_changes() {
     let store = Watched::default();
     let mut lua = vm(&store);
     lua.register("look", |vm: &mut Vm, ()| vm.eval("return t.x").map(|reply| reply.values[0].clone()))
@@ -287,9 +289,9 @@ fn the_host_inside_sees_what_is_not_yet_kept() {
     assert_eq!(store.contents(), before);
 }
 
-/// What a host function does to a table without Lua's knowledge: the loop must not go on with what it has read ahead.
+/// A loop kept entries that it had read ahead when a host function changed the table in the store directly.
 #[test]
-fn a_loop_sees_what_the_host_writes() {
+fn pairs_sees_writes_of_the_host() {
     let store = Watched::default();
     let mut lua = vm(&store);
     values(&mut lua, "t = ext.table('t') for i = 1, 100 do t[i] = i end");
@@ -314,9 +316,10 @@ fn a_loop_sees_what_the_host_writes() {
     assert_eq!(found, [19.into(), 19.into()]);
 }
 
-/// A table that is dropped and made anew in one has its old identity again afterwards.
+/// Checks that a table which is dropped and created again in a transaction has its old identity after a roll
+/// back.
 #[test]
-fn identity_comes_back() {
+fn a_roll_back_restores_the_identity_of_tables() {
     let mut lua = vm(&Watched::default());
     let found = values(
         &mut lua,
@@ -335,7 +338,7 @@ fn identity_comes_back() {
         ",
     );
     assert_eq!(found[..4], [true.into(), 1.into(), "mine".into(), false.into()]);
-    // What nobody holds any more takes no memory.
+    // Proxies that no script holds any more take no memory.
     let grown = values(
         &mut lua,
         "collectgarbage() local before = collectgarbage('count') \
@@ -345,7 +348,8 @@ fn identity_comes_back() {
     assert!(matches!(grown[0], Value::Float(kib) if kib < 64.0), "{grown:?}");
 }
 
-/// Its clock goes a millisecond further each time it is asked; interrupts when it was asked so often.
+/// A host whose clock advances by a millisecond each time it is read, and which interrupts after a number of
+/// queries.
 #[derive(Debug, Default)]
 struct Hurried {
     native: NativeHost,

@@ -1,4 +1,4 @@
-//! Rust functions in Lua, and the way of values, errors and waiting through both.
+//! Tests of Rust functions in Lua: values, errors and waiting across both languages.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Error, ErrorKind, GcMode, LuaError, Runtime, Value, Variadic, Vm};
@@ -18,7 +18,7 @@ fn lua_error(error: &Error) -> &LuaError {
     error.lua().unwrap_or_else(|| panic!("no error of Lua: {error:?}"))
 }
 
-/// An error of the program, with something that only the very same error has.
+/// An error of a Rust program, with a field by which the tests recognise it.
 #[derive(Debug)]
 struct Refused {
     code: u32,
@@ -58,7 +58,7 @@ fn registering_again_replaces_the_function_behind_every_copy() {
 }
 
 #[test]
-fn names_that_lead_nowhere_are_refused() {
+fn invalid_names_are_refused() {
     let mut lua = vm();
     lua.eval("taken = 1").expect("runs");
     for name in ["", ".", "a..b", ".a", "a.", "nul\0"] {
@@ -71,7 +71,7 @@ fn names_that_lead_nowhere_are_refused() {
 }
 
 #[test]
-fn arguments_of_the_wrong_type_are_told() {
+fn arguments_of_the_wrong_type_are_errors() {
     let mut lua = vm();
     lua.register("add", |_: &mut Vm, (a, b): (i64, i64)| Ok::<_, Error>(a + b)).expect("registers");
     let error = lua.eval("return add(1, 'x')").expect_err("no number");
@@ -104,7 +104,7 @@ fn functions_are_values_in_both_directions() {
 }
 
 #[test]
-fn a_function_that_lua_has_let_go_is_dropped() {
+fn functions_are_dropped_when_lua_collects_them() {
     let mut lua = vm();
     let alive = Rc::new(());
     for _ in 0..1000 {
@@ -123,7 +123,7 @@ fn a_function_that_lua_has_let_go_is_dropped() {
 }
 
 #[test]
-fn an_error_comes_back_as_the_very_same() {
+fn errors_keep_their_identity_through_lua() {
     let mut lua = vm();
     lua.register("refuse", |_: &mut Vm, code: u32| Err::<(), _>(Refused { code })).expect("registers");
     let error = lua.eval("local x = 1\nrefuse(42)").expect_err("refuses");
@@ -136,7 +136,7 @@ fn an_error_comes_back_as_the_very_same() {
 }
 
 #[test]
-fn lua_can_catch_an_error_look_at_it_and_raise_it_again() {
+fn lua_can_catch_inspect_and_raise_an_error_again() {
     let mut lua = vm();
     lua.register("refuse", |_: &mut Vm, ()| Err::<(), _>(Refused { code: 7 })).expect("registers");
     let reply = lua
@@ -163,7 +163,7 @@ fn lua_can_catch_an_error_look_at_it_and_raise_it_again() {
 }
 
 #[test]
-fn the_errors_that_lua_has_forgotten_are_dropped() {
+fn errors_are_dropped_when_lua_collects_them() {
     #[derive(Debug)]
     struct Held(#[allow(dead_code, reason = "counted by its drop")] Rc<()>);
     impl fmt::Display for Held {
@@ -184,8 +184,9 @@ fn the_errors_that_lua_has_forgotten_are_dropped() {
     assert_eq!(Rc::strong_count(&alive), 2, "one of the test, one of the function");
 }
 
-/// Host objects once had finalizers. Lua frees objects with one a cycle later and counts them as live until then: each cycle began later
-/// than the one before, until the 68,000th caught error found 2 MiB full of errors that nobody held.
+/// Host objects once had finalizers. Lua frees objects with one a cycle later and counts them as live until
+/// then: each cycle began later than the one before, until the 68,000th caught error found 2 MiB full of
+/// errors that nobody held.
 #[test]
 fn errors_that_are_caught_in_a_loop_do_not_fill_the_memory() {
     for mode in ["incremental", "generational"] {
@@ -198,7 +199,7 @@ fn errors_that_are_caught_in_a_loop_do_not_fill_the_memory() {
 }
 
 #[test]
-fn an_error_of_lua_goes_through_rust_as_the_same_value() {
+fn lua_error_values_keep_their_identity_through_rust() {
     let mut lua = vm();
     lua.register("call", |vm: &mut Vm, function: Value| match function {
         Value::Function(handle) => vm.call_handle::<Vec<Value>>(handle, ()),
@@ -222,7 +223,7 @@ fn an_error_of_lua_goes_through_rust_as_the_same_value() {
 }
 
 #[test]
-fn a_refusal_of_the_store_stays_one_on_its_way_through_rust() {
+fn storage_errors_keep_their_kind_through_rust() {
     let mut lua = vm();
     lua.register("eval", |vm: &mut Vm, source: String| vm.eval(source).map(|reply| reply.values))
         .expect("registers");
@@ -284,7 +285,7 @@ fn finalizers_may_call_host_functions_anywhere() {
     let counted = Rc::clone(&calls);
     lua.register("gone", move |vm: &mut Vm, name: String| {
         counted.set(counted.get() + 1);
-        // Overwrites every buffer that a call in progress might still need.
+        // The finalizer overwrites every buffer that a call in progress might still need.
         vm.eval(format!("local t = {{}} for i = 1, 20 do t[i] = '{name}' .. i end return t, '{name}'"))
             .map(|reply| reply.values)
     })
@@ -307,7 +308,7 @@ fn finalizers_may_call_host_functions_anywhere() {
 }
 
 #[test]
-fn a_full_memory_is_an_error_on_every_way() {
+fn running_out_of_memory_is_an_error_in_every_conversion() {
     let mut lua = vm();
     lua.register("big", |_: &mut Vm, bytes: usize| Ok::<_, Error>("x".repeat(bytes))).expect("registers");
     for bytes in [100, 100_000, 1_000_000, 3_000_000] {
@@ -321,7 +322,7 @@ fn a_full_memory_is_an_error_on_every_way() {
 }
 
 #[test]
-fn what_was_written_before_a_call_is_seen_before_it() {
+fn output_reaches_the_host_before_a_host_function_runs() {
     struct Seen(Rc<RefCell<String>>);
     impl perilune::Host for Seen {
         fn write(&mut self, _stream: perilune::Stream, bytes: &[u8]) {
@@ -348,7 +349,7 @@ fn what_was_written_before_a_call_is_seen_before_it() {
 }
 
 #[test]
-fn modules_are_found_loaded_once_and_told_apart() {
+fn modules_are_found_by_name_and_loaded_once() {
     let mut lua = Runtime::builder()
         .module(
             "app.util",
@@ -373,7 +374,7 @@ fn modules_are_found_loaded_once_and_told_apart() {
     assert!(error.to_string().contains("no module 'absent' of the host"), "{error}");
 }
 
-/// Pending once for each unit of `0`, waking at once: what an executor would see of real waiting.
+/// A future that is pending as often as its number says, and wakes its task each time at once.
 struct Later(u32);
 
 impl Future for Later {
@@ -388,7 +389,7 @@ impl Future for Later {
     }
 }
 
-/// The smallest executor there is.
+/// A minimal executor.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -471,7 +472,7 @@ fn a_failed_future_is_an_error_that_lua_can_catch() {
 }
 
 #[test]
-fn what_cannot_wait_says_so_and_names_the_function() {
+fn waiting_where_impossible_is_an_error_that_names_the_function() {
     let mut lua = asynchronous();
     for source in [
         "later(1, 2)",
@@ -488,7 +489,7 @@ fn what_cannot_wait_says_so_and_names_the_function() {
 }
 
 #[test]
-fn several_tasks_go_on_side_by_side() {
+fn tasks_run_concurrently() {
     let mut lua = asynchronous();
     lua.eval("log = {} function note(x) log[#log + 1] = x end").expect("runs");
     let mut tasks: Vec<_> = (1..=3)
@@ -556,7 +557,7 @@ fn all_waits_for_all_and_race_for_the_first() {
 }
 
 #[test]
-fn an_error_in_one_ends_the_others() {
+fn an_error_in_one_cancels_the_others() {
     let mut lua = asynchronous();
     let source = "local function job(n)
             return function()
@@ -575,7 +576,7 @@ fn an_error_in_one_ends_the_others() {
 }
 
 #[test]
-fn a_waiting_coroutine_is_nobody_elses() {
+fn scripts_cannot_resume_a_waiting_coroutine() {
     let mut lua = asynchronous();
     let mut task = lua.start_eval(
         "co = coroutine.create(function() return later(2, 'mine') end) return coroutine.resume(co)",

@@ -1,5 +1,6 @@
-//! Random programs, and random sequences of calls, in small VMs with little fuel: each ends, with an error that is one of ours, and the VM
-//! goes on. A bounded run; fuzz/ has the long one.
+//! Tests of random programs, and of random sequences of calls, in small VMs with little fuel: each ends,
+//! errors are of a known kind, and the VM stays usable. The number of cases is fixed; fuzz/ has targets for
+//! longer runs.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::limits::MEMORY_MIN_BYTES;
@@ -17,7 +18,8 @@ fn small() -> Runtime {
     lua
 }
 
-/// Pieces that make programs more often than characters would, with what has an end only if something ends it.
+/// Pieces of programs, which make valid programs more often than random characters. Some loop until a limit
+/// ends them.
 const PIECES: &[&str] = &[
     "while true do ",
     "repeat ",
@@ -119,12 +121,12 @@ const PIECES: &[&str] = &[
     "io.read(x) ",
 ];
 
-/// What may come out.
+/// The kinds of errors that may occur.
 const CODES: &[&str] = &["runtime", "syntax", "memory", "timeout", "storage", "value", "usage"];
 
 fn survives(lua: &mut Runtime) {
     lua.set_limits(None, None);
-    // One that was set for the next call, and has not come.
+    // This clears a limit that was set for a next call which did not come.
     lua.limit_next(None, None);
     assert_eq!(lua.eval("return 1 + 1").expect("goes on").values, [Value::Integer(2)]);
     lua.set_limits(Some(Duration::from_secs(10)), Some(FUEL));
@@ -147,14 +149,14 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_are_no_danger(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn random_bytes_as_source_are_harmless(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut lua = small();
         let _ = lua.eval(&bytes);
         survives(&mut lua);
     }
 
     #[test]
-    fn random_calls_leave_a_vm_that_goes_on(calls in prop::collection::vec((0..24_u32, prop::sample::select(PIECES), any::<i64>(), prop::collection::vec(any::<u8>(), 0..40)), 1..30)) {
+    fn random_calls_leave_the_vm_usable(calls in prop::collection::vec((0..24_u32, prop::sample::select(PIECES), any::<i64>(), prop::collection::vec(any::<u8>(), 0..40)), 1..30)) {
         let mut lua = small();
         lua.eval("t, x, y = { 1, 2, 3 }, 'x', 2 function f(...) return ... end function g() return f end").expect("runs");
         for (op, piece, number, bytes) in calls {
@@ -166,7 +168,7 @@ proptest! {
                 4 => drop(lua.gc(if number % 2 == 0 { GcMode::Collect } else { GcMode::Generational })),
                 5 => drop(lua.start_eval(piece, "task")),
                 6 => lua.limit_next(None, Some(number.unsigned_abs() % 1000)),
-                // Any operation on any bytes: with a list's head, so that some of them get further.
+                // Any operation on any bytes, after the head of a list, so that some are decoded further.
                 op => {
                     let mut list = vec![(op % 4) as u8, 0, 0, 0];
                     list.extend_from_slice(&bytes);

@@ -1,4 +1,4 @@
-//! Runs every script under tests/golden (its README says what one looks like): output and outcome must be exact.
+//! Test that runs every script in tests/golden (its README has the format): output and outcome must be exact.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(clippy::print_stdout, reason = "the count of scripts is what this test reports")]
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 #[path = "support/golden.rs"]
 mod golden;
 
-/// Scripts that trip an assertion of C Lua 5.4.9's own, and so end the process in debug builds, which compile those in
-/// (build.rs). Without assertions they run and must pass: `cargo test --release --test golden`.
+/// Scripts that trip an assertion of C Lua 5.4.9, and so abort debug builds, which have its assertions
+/// enabled (build.rs). Without assertions they run and must pass: `cargo test --release --test golden`.
 const TRIP_ASSERTIONS: &[&str] = &[
     // callclosemethod copies the absent key that a metatable without `__close` gives (lfunc.c, line 110).
     "language/close-attrib.lua",
@@ -23,7 +23,7 @@ fn golden_scripts() {
     find_scripts(&root, &mut scripts);
     scripts.sort();
     assert!(!scripts.is_empty(), "no scripts in {}", root.display());
-    // GOLDEN=string/ runs only the scripts whose path holds that.
+    // GOLDEN=string/ runs only the scripts whose path contains that text.
     let only = std::env::var("GOLDEN").unwrap_or_default();
     let mut passed = 0;
     let mut report = String::new();
@@ -37,7 +37,7 @@ fn golden_scripts() {
             continue;
         }
         let script = fs::read(&path).expect("a script that was just listed");
-        // Limits that are not reached must not show.
+        // Limits that are not reached must have no effect.
         match golden::run_unlimited(&script).and_then(|()| golden::run(&script)) {
             Ok(()) => passed += 1,
             Err(problem) => report.push_str(&["\n== tests/golden/", &name, "\n", &problem].concat()),

@@ -1,5 +1,5 @@
-//! `json` and `base64` when memory is short: what a script makes large ends in a memory error of the script, and the VM
-//! goes on. What they do otherwise is in tests/golden/json and tests/golden/base64.
+//! Tests of `json` and `base64` when memory is short: data that is too large ends in a memory error of the
+//! script, and the VM stays usable. All other tests of them are in tests/golden/json and tests/golden/base64.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Limits, Runtime, Value};
@@ -22,7 +22,7 @@ fn values(lua: &mut Runtime, source: &str) -> Vec<Value> {
 fn large_inputs_end_as_memory_errors() {
     let mut lua = lua(2 * 1024 * 1024);
     for source in [
-        // The text is there; what it stands for is not.
+        // The text fits in memory; its value does not.
         r#"return json.decode('"' .. ("\\u0041"):rep(140000) .. ("x"):rep(500000) .. '"')"#,
         r#"return json.decode('"' .. ("x"):rep(850000) .. '\\n"')"#,
         r#"return json.decode("[" .. ("[],"):rep(100000) .. "1]")"#,
@@ -51,9 +51,9 @@ fn large_inputs_end_as_memory_errors() {
     assert!(lua.stats().peak_bytes <= lua.stats().limit_bytes);
 }
 
-/// What fits, fits: the text once more than twice over is enough.
+/// Checks that conversions succeed in memory of little more than twice the size of the text.
 #[test]
-fn half_a_megabyte_fits_in_two() {
+fn texts_of_half_a_megabyte_fit_in_two_megabytes() {
     let mut lua = lua(2 * 1024 * 1024);
     for _ in 0..5 {
         values(
@@ -70,7 +70,8 @@ fn half_a_megabyte_fits_in_two() {
     }
 }
 
-/// With so little left that one allocation or another of each operation fails, whichever it is.
+/// Runs each function with so little memory left that one of its allocations fails, with every amount in
+/// turn.
 #[test]
 fn every_function_survives_a_full_memory() {
     let mut lua = lua(512 * 1024);
@@ -108,7 +109,7 @@ fn every_function_survives_a_full_memory() {
     for free in (0..6000).step_by(40) {
         for index in 1..=10_i64 {
             values(&mut lua, &format!("operation = functions[{index}]"));
-            // Filling may itself end in an error, when nothing is left to finish with.
+            // Filling the memory may itself fail.
             let _ = lua.eval(format!("fill({free})"));
             if let Err(failed) = lua.eval("operation()") {
                 failures += usize::from(failed.code() == "memory");

@@ -1,4 +1,4 @@
-//! Limits of time and fuel: nothing in a script gets past them, and the VM goes on afterwards.
+//! Tests of the limits of time and fuel: no script gets past them, and the VM stays usable.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Error, Runtime, Vm};
@@ -8,8 +8,9 @@ fn vm() -> Runtime {
     Runtime::builder().build().expect("a VM")
 }
 
-/// A row of tests/vectors/escapes.json, which Node and Chromium run, too: scripts that would not end, or would go on after their
-/// end. Each sets `went_on` if it gets past what ends it. Those with `fuel` do end, and use so many ticks wherever they run.
+/// A row of tests/vectors/escapes.json, which Node and Chromium run, too: a script that would not end, or
+/// would continue after a limit ended it. It sets `went_on` if it gets past the limit. With `fuel` it does
+/// end, and uses this many ticks on every platform.
 struct Escape {
     name: String,
     lua: String,
@@ -29,7 +30,8 @@ fn escapes() -> Vec<Escape> {
     .collect()
 }
 
-/// The limit, and when a script has certainly not been ended by it. How much later it ends is measured by the lab, not here.
+/// The limit, and a time after which it has certainly failed to end the script. The benchmarks measure how
+/// long it really takes.
 const LIMIT: Duration = Duration::from_millis(30);
 const FAR_TOO_LATE: Duration = Duration::from_secs(2);
 
@@ -44,7 +46,7 @@ fn time_ends_every_script() {
         assert!(took < FAR_TOO_LATE, "{name}: {took:?}");
         match ended {
             Err(error) => assert_eq!(error.code(), "timeout", "{name}: {error}"),
-            // Some are only slow, and end by themselves on a fast machine.
+            // Some scripts are only slow, and end by themselves on a fast machine.
             Ok(_) => assert!(took < 2 * LIMIT, "{name} was not ended"),
         }
         assert_eq!(
@@ -94,7 +96,7 @@ fn fuel_is_the_same_everywhere() {
 }
 
 #[test]
-fn an_end_says_why_and_where() {
+fn errors_of_limits_name_the_reason_and_the_place() {
     let mut lua = vm();
     lua.set_limits(Some(Duration::from_millis(20)), None);
     let error = lua.eval("local function spin()\n  while true do end\nend\nspin()").expect_err("never ends");
@@ -124,10 +126,10 @@ fn an_interrupt_from_another_thread_ends_the_call() {
 }
 
 #[test]
-fn a_call_inside_a_host_function_ends_with_the_one_around_it() {
+fn nested_calls_end_with_the_outer_call() {
     let mut lua = vm();
     lua.register("swallow", |vm: &mut Vm, source: String| {
-        // Whatever becomes of it.
+        // The result does not matter.
         let ended = vm.eval(source).is_err();
         Ok::<_, Error>(ended)
     })
@@ -140,7 +142,7 @@ fn a_call_inside_a_host_function_ends_with_the_one_around_it() {
 }
 
 #[test]
-fn a_call_inside_may_have_less() {
+fn nested_calls_may_have_smaller_limits() {
     let mut lua = vm();
     lua.register("try", |vm: &mut Vm, source: String| {
         vm.limit_next(None, Some(1000));
@@ -154,7 +156,7 @@ fn a_call_inside_may_have_less() {
 }
 
 #[test]
-fn ten_thousand_ends_leave_memory_as_it_was() {
+fn ten_thousand_timeouts_do_not_leak() {
     let mut lua = vm();
     lua.set_limits(None, Some(500));
     let mut after = Vec::new();

@@ -1,4 +1,5 @@
-//! The VM through mlua: two interfaces to one state, and what each may do to the other.
+//! Tests of a VM that is used through mlua, too: two interfaces to one Lua state, and their effects on each
+//! other.
 #![cfg(all(feature = "mlua", not(target_arch = "wasm32")))]
 
 use mlua::{Error as LuaError, Function, Lua, MultiValue, StdLib, Table, Thread, UserData, UserDataMethods};
@@ -7,16 +8,16 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// A runtime, and mlua's view of it.
-fn both() -> (Runtime, MluaHandle) {
+/// A runtime, and the mlua interface to the same VM.
+fn both() -> (Runtime, Lua) {
     let mut runtime = Runtime::builder().build().expect("a VM");
     let lua = lent(&mut runtime);
     (runtime, lua)
 }
 
-fn lent(runtime: &mut Runtime) -> MluaHandle {
-    // SAFETY: no test uses it inside of a host or a store, or while it has a reference to one of the two; handles are
-    // the runtime's own; no destructor here makes a `Lua`.
+fn lent(runtime: &mut Runtime) -> Lua {
+    // SAFETY: no test uses it inside of a host or a store, or while it has a reference to one of the two;
+    // handles are the runtime's own; no destructor here makes a `Lua`.
     unsafe { runtime.mlua() }.expect("room for mlua")
 }
 
@@ -68,11 +69,11 @@ fn an_error_of_a_callback_is_an_error_of_the_eval() {
     assert_eq!(failed.lua().and_then(|told| told.line), Some(2), "{failed:?}");
     let caught = values(&mut runtime, "local ok, e = pcall(fail) return ok, tostring(e):match('no luck')");
     assert_eq!(caught, [false.into(), "no luck".into()]);
-    // Wrong arguments are errors of the same kind.
+    // Arguments of the wrong type are errors of the same kind.
     let half = lua.create_function(|_, n: i64| Ok(n / 2)).expect("a function");
     lua.globals().set("half", half).expect("is set");
     assert!(runtime.eval("return half('x')").expect_err("fails").to_string().contains("number"));
-    // Through mlua it is the Rust error.
+    // Through mlua it is the original Rust error.
     let failed = lua.load("fail()").exec().expect_err("fails");
     assert!(
         matches!(&failed, LuaError::CallbackError { cause, .. } if cause.to_string().contains("no luck")),
@@ -88,7 +89,7 @@ fn a_panic_of_a_callback_is_an_error_of_the_eval() {
     let failed = runtime.eval("panics()").expect_err("fails");
     assert!(failed.to_string().contains("on purpose"), "{failed}");
     assert_eq!(values(&mut runtime, "return 1"), [1.into()]);
-    // Through mlua it goes on as a panic.
+    // Through mlua it continues as a panic.
     let told = catch_unwind(AssertUnwindSafe(|| lua.load("panics()").exec())).expect_err("panics");
     assert_eq!(told.downcast_ref::<&str>(), Some(&"on purpose"));
     assert_eq!(values(&mut runtime, "return 2"), [2.into()]);
@@ -150,7 +151,7 @@ impl Drop for Account {
 }
 
 #[test]
-fn userdata_lives_in_the_vm_and_dies_with_it() {
+fn userdata_is_dropped_with_the_vm() {
     let (mut runtime, lua) = both();
     let closed = Rc::new(Cell::new(false));
     lua.globals().set("account", Account { cents: 1, closed: Rc::clone(&closed) }).expect("is set");
@@ -168,13 +169,13 @@ fn userdata_lives_in_the_vm_and_dies_with_it() {
 }
 
 #[test]
-fn a_full_memory_is_an_error_and_the_runtime_goes_on() {
+fn running_out_of_memory_is_an_error_and_the_runtime_stays_usable() {
     let (mut runtime, lua) = both();
     let fill = "t = {} while true do t[#t + 1] = ('x'):rep(100) .. #t end";
     for _ in 0..3 {
         let failed = lua.load(fill).exec().expect_err("does not fit");
         assert!(matches!(failed, LuaError::MemoryError(_)), "{failed:?}");
-        // Full as it is: mlua says so, and does not panic.
+        // mlua returns an error, and does not panic.
         assert!(lua.create_string(vec![b'x'; 100_000]).is_err());
         // The runtime has kept its reserve for the call that clears it, also when a call was in between.
         assert_eq!(values(&mut runtime, "return #t > 1000"), [true.into()]);
@@ -189,7 +190,7 @@ fn a_full_memory_is_an_error_and_the_runtime_goes_on() {
 }
 
 #[test]
-fn a_vm_without_room_for_mlua_says_so() {
+fn a_vm_without_memory_for_mlua_is_an_error() {
     let mut limits = Limits::default();
     limits.memory_bytes = 512 * 1024;
     let mut runtime = Runtime::builder().limits(limits).build().expect("a VM");
@@ -225,7 +226,7 @@ fn another_lua_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_runtime_that_runs_is_not_entered_again() {
+fn a_running_runtime_cannot_be_entered_again() {
     let runtime = Rc::new(RefCell::new(Runtime::builder().build().expect("a VM")));
     let lua = lent(&mut runtime.borrow_mut());
     let again = Rc::downgrade(&runtime);
@@ -303,13 +304,13 @@ fn host_functions_are_called_from_mlua_and_may_call_back() {
     assert_eq!(lua.load(in_thread).eval::<(i64, String)>().expect("runs"), (8, "c".into()));
     assert!(lua.load("refuse()").exec().expect_err("fails").to_string().contains("no"));
     assert_eq!(values(&mut runtime, "return ext.table('t').x, seen"), [42.into(), "c".into()]);
-    // One that waits has nobody to wait for it.
+    // An asynchronous host function cannot wait in a call from mlua.
     runtime.register_async("wait", |()| std::future::pending::<Result<(), Error>>()).expect("is registered");
     assert!(lua.load("wait()").exec().is_err());
     assert_eq!(values(&mut runtime, "return 1"), [1.into()]);
 }
 
-/// What was printed, for others to look at.
+/// A host that collects standard output, for tests to inspect.
 #[derive(Debug, Clone, Default)]
 struct Screen(Rc<RefCell<Vec<u8>>>);
 
@@ -332,7 +333,7 @@ impl Host for Screen {
 }
 
 #[test]
-fn output_keeps_its_order_and_is_seen_with_the_next_call() {
+fn output_keeps_its_order_and_is_handed_over_with_the_next_call() {
     let screen = Screen::default();
     let mut runtime =
         Runtime::builder().host(screen.clone()).store(MemoryStore::new()).build().expect("a VM");
@@ -343,9 +344,9 @@ fn output_keeps_its_order_and_is_seen_with_the_next_call() {
     assert_eq!(*screen.0.borrow(), b"one\ntwo\nthree\n");
 }
 
-/// Many callbacks, errors, references and collections, with both interfaces in turn.
+/// Runs many callbacks, errors, references and collections through both interfaces in turn.
 #[test]
-fn a_long_life() {
+fn a_long_run_through_both_interfaces() {
     let (mut runtime, lua) = both();
     let echo = lua.create_function(|_, all: MultiValue| Ok(all)).expect("a function");
     let fail = lua.create_function(|_, n: i64| if n % 3 == 0 { Err(LuaError::runtime(n)) } else { Ok(n) });

@@ -1,4 +1,4 @@
-//! The runtime as a Rust program sees it: state, errors, limits, tables.
+//! Tests of the runtime through its Rust interface: state, errors, limits, tables.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::protocol::{Outcome, operation};
@@ -8,7 +8,7 @@ fn lua() -> Runtime {
     Runtime::builder().build().expect("a VM")
 }
 
-/// All results of a chunk that must succeed.
+/// Runs a chunk that must succeed, and returns its results.
 fn values(lua: &mut Runtime, source: &str) -> Vec<Value> {
     lua.eval(source).unwrap_or_else(|error| panic!("{source}\n{error:?}")).values
 }
@@ -49,13 +49,13 @@ fn shared_and_cyclic_tables_keep_their_shape() {
     assert!(a.is_same(b));
     assert!(matches!(a.get(&"me".into()), Value::Table(me) if me.is_same(a)));
     assert!(matches!(c.get(&1.into()), Value::Table(inner) if inner.is_same(a)));
-    // And back in: one table again.
+    // And back into Lua, where it is one table again.
     lua.set_global("back", found[0].clone()).expect("goes in");
     assert_eq!(values(&mut lua, "return back.me == back"), [true.into()]);
 }
 
 #[test]
-fn an_error_tells_where_and_what() {
+fn errors_have_message_place_and_traceback() {
     let mut lua = lua();
     let failed = error(&mut lua, "local function g() error({ code = 42 }) end\n\ng()");
     let told = failed.lua().expect("from Lua");
@@ -129,7 +129,7 @@ fn random_numbers_come_from_the_host() {
 }
 
 #[test]
-fn a_hundred_thousand_failures_in_a_row_leave_no_trace() {
+fn a_hundred_thousand_failures_do_not_leak() {
     let mut lua = lua();
     values(&mut lua, "n = 0");
     let mut settled = 0;
@@ -166,13 +166,13 @@ fn bad_input_is_a_typed_error() {
 }
 
 #[test]
-fn the_hosts_collector_is_not_the_scripts() {
+fn scripts_cannot_replace_the_hosts_collector() {
     let mut lua = lua();
     lua.eval("collectgarbage = function() error('mine') end").expect("runs");
     lua.gc(GcMode::Collect).expect("collects");
 }
 
-/// A list, as operations take it.
+/// The encoded list of the arguments of an operation.
 fn list(values: &[Value]) -> Vec<u8> {
     let mut bytes = Vec::new();
     perilune::value::encode_list(values, &mut bytes).expect("encodes");
@@ -180,7 +180,7 @@ fn list(values: &[Value]) -> Vec<u8> {
 }
 
 #[test]
-fn another_host_owns_nothing_but_what_it_names() {
+fn disown_releases_all_other_handles() {
     let mut lua = lua();
     let mut handles = Vec::new();
     for _ in 0..10 {
@@ -200,7 +200,7 @@ fn another_host_owns_nothing_but_what_it_names() {
         let called = lua.call_handle::<String>(handle, ()).ok();
         assert_eq!(called.as_deref(), [2, 7].contains(&at).then_some("here"), "{at}");
     }
-    // The numbers are free again, and none is given twice.
+    // The handles are free again, and none is used twice.
     let mut again: Vec<u32> = Vec::new();
     for _ in 0..10 {
         let Value::Function(handle) = values(&mut lua, "return print")[0] else { panic!("a function") };
@@ -216,7 +216,7 @@ fn another_host_owns_nothing_but_what_it_names() {
 }
 
 #[test]
-fn chance_starts_anew_when_the_host_says_so() {
+fn reseed_restarts_random_numbers() {
     let mut lua = lua();
     lua.eval("math.randomseed(1) first = math.random(0)").expect("runs");
     lua.eval("math.randomseed(1) math.randomseed = nil").expect("runs");
@@ -284,7 +284,8 @@ fn after_running_out_of_memory_everything_is_usable_again() {
     assert!(lua.stats().peak_bytes <= lua.stats().limit_bytes);
 }
 
-/// With so little left that one allocation or another of each operation fails, whichever it is.
+/// Runs each operation with so little memory left that one of its allocations fails, with every amount in
+/// turn.
 #[test]
 fn every_operation_survives_a_full_memory() {
     let mut lua = Runtime::builder().limits(tiny(512 * 1024)).build().expect("a VM");
@@ -301,7 +302,7 @@ fn every_operation_survives_a_full_memory() {
         "return function() end, coroutine.create(print)",
         "x = = 1",
     ];
-    // Functions made once: a chunk compiled each time would leave its own remains to be collected.
+    // The functions are created once, because a chunk compiled each time would leave garbage of its own.
     values(
         &mut lua,
         r#"
@@ -320,13 +321,13 @@ fn every_operation_survives_a_full_memory() {
                 &mut lua,
                 &format!("function operation() {operation} end").replace("x = = 1", "return load('x = = 1')"),
             );
-            // Filling may itself end in an error, when nothing is left to finish with.
+            // Filling the memory may itself fail.
             let _ = lua.call::<()>("fill", free);
             if let Err(failed) = lua.call::<()>("operation", ()) {
                 failures += usize::from(failed.code() == "memory");
                 assert!(["memory", "runtime"].contains(&failed.code()), "{operation}: {failed:?}");
             }
-            // The memory is full, and this takes a compiler and a collection.
+            // This compiles a chunk and collects garbage while the memory is full.
             values(&mut lua, "ballast = nil; collectgarbage()");
         }
     }
@@ -334,7 +335,7 @@ fn every_operation_survives_a_full_memory() {
 }
 
 #[test]
-fn values_too_deep_are_refused_not_cut() {
+fn values_too_deep_are_refused_not_truncated() {
     let mut lua = lua();
     let deep = "local t = {} for _ = 1, N do t = { t } end return t";
     values(&mut lua, &deep.replace('N', "199"));
@@ -497,7 +498,7 @@ fn transactions_are_all_or_nothing() {
 }
 
 #[test]
-fn a_dropped_table_is_gone_for_those_who_still_hold_it() {
+fn dropped_tables_raise_errors() {
     let mut lua = lua();
     values(&mut lua, "old = ext.table('t'); old.x = 1; ext.drop('t')");
     let failed = error(&mut lua, "return old.x");
@@ -506,7 +507,7 @@ fn a_dropped_table_is_gone_for_those_who_still_hold_it() {
         values(&mut lua, "return ext.table('t') == old, ext.count(ext.table('t'))"),
         [false.into(), 0.into()]
     );
-    // Caught and over: the next error is not the store's.
+    // The refusal was caught, so the next error is not of the kind "storage".
     assert_eq!(error(&mut lua, "pcall(function() return old.x end) error('other')").code(), "runtime");
 }
 
@@ -535,8 +536,8 @@ fn changes_during_a_traversal_are_seen() {
     assert_eq!(all, [101.into()]);
 }
 
-/// Allocating can run a finalizer, and a finalizer can use `ext`: it then wrote to the buffer that a value was being
-/// decoded from.
+/// Allocating can run a finalizer, and a finalizer can use `ext`: it once wrote to the buffer that a value
+/// was being decoded from.
 #[test]
 fn finalizers_that_use_ext_do_not_disturb_what_they_interrupt() {
     let mut lua = lua();
@@ -581,10 +582,10 @@ fn finalizers_that_use_ext_do_not_disturb_what_they_interrupt() {
     assert_eq!(found, [0.into(), true.into()]);
 }
 
-/// The collector stood still while tables were decoded, and did not make up for it: a loop over records filled the memory
-/// with garbage until the emergency.
+/// The collector was paused while tables were decoded, and did not catch up afterwards: a loop over records
+/// filled the memory with garbage until an emergency collection.
 #[test]
-fn reading_many_records_does_not_pile_up_garbage() {
+fn reading_many_records_does_not_accumulate_garbage() {
     let mut lua = lua();
     values(
         &mut lua,

@@ -1,10 +1,11 @@
-//! What a program can be kept from: libraries that are taken away, and environments, from which nobody changes what others see.
+//! Tests of the sandbox: libraries that are removed, and environments, in which a program cannot change what
+//! other programs see.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::protocol::{Outcome, operation};
 use perilune::{Error, Host, Runtime, Stream, Table, Value, Vm};
 
-/// Nobody reads what the scripts write.
+/// A host that drops output and has fixed clocks and seeds.
 struct Silent;
 
 impl Host for Silent {
@@ -49,7 +50,7 @@ fn run(lua: &mut Runtime, source: &str) -> Vec<Value> {
     lua.eval_env(source, "env", &Table::new()).unwrap_or_else(|error| panic!("{source}: {error}")).values
 }
 
-/// Attempts to change what others see. They may fail; what counts is what others see then.
+/// Attempts to change what other programs see. They may fail; the tests check what others see afterwards.
 const ATTEMPTS: &[(&str, &str)] = &[
     ("a global", "string = nil table = nil print = nil who = 'me' x = 1"),
     ("_G", "_G.who = 'me' _G.print = nil _G.string.upper = nil"),
@@ -194,7 +195,7 @@ const ATTEMPTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What nobody may have changed, from wherever it is looked at.
+/// Assertions that must hold in the globals and in every environment after the attempts.
 const INTACT: &str = r#"
   assert(("x"):upper() == "X" and string.upper("x") == "X" and string.evil == nil, "string")
   assert(table.concat { 1, 2 } == "12" and math.floor(1.5) == 1 and utf8.char(65) == "A", "table, math, utf8")
@@ -221,12 +222,12 @@ const INTACT: &str = r#"
 "#;
 
 #[test]
-fn nobody_poisons_what_others_see() {
+fn programs_cannot_change_what_others_see() {
     assert!(ATTEMPTS.len() >= 40);
     for (name, attempt) in ATTEMPTS {
         let mut lua = vm();
         for step in ["pcall(error)", *attempt] {
-            // Its own end is no concern; statements one by one get further than all at once.
+            // The result of the attempt does not matter.
             let _ = lua.eval_env(step, "attempt", &Table::new());
         }
         if let Err(error) = lua.eval_env(INTACT, "another", &Table::new()) {
@@ -243,9 +244,9 @@ fn nobody_poisons_what_others_see() {
     }
 }
 
-/// Each statement of the attempts by itself: an error in one must not hide the next.
+/// Runs each statement of the attempts separately, because an error in one would hide the next.
 #[test]
-fn nor_statement_by_statement() {
+fn single_statements_cannot_change_what_others_see() {
     let mut lua = vm();
     for (_, attempt) in ATTEMPTS {
         for part in attempt.split(' ').scan(String::new(), |line, word| {
@@ -260,9 +261,10 @@ fn nor_statement_by_statement() {
     lua.eval(INTACT).expect("intact in the globals");
 }
 
-/// Expressions that must not lead from an environment to what is everybody's: each is compared with the globals' own.
+/// Evaluates expressions in an environment that must not give a shared table: each result is compared with
+/// that of the globals.
 #[test]
-fn nothing_leads_to_the_real_tables() {
+fn no_expression_leads_to_the_shared_tables() {
     let mut lua = vm();
     lua.eval("local real = {} for k, v in pairs(package.loaded) do if type(v) == 'table' then real[v] = k end end real[host] = 'host' real[host.game] = 'host.game' real[game] = 'game' real[ext] = 'ext' real[package.loaded] = 'loaded' real[package.preload] = 'preload' real[package.searchers] = 'searchers' function is_real(v) return real[v] end").expect("runs");
     assert_eq!(
@@ -331,16 +333,16 @@ fn an_environment_is_variables_over_the_globals() {
         env("return answer, who, a_global_function(), _G[10]").expect("runs"),
         [42.into(), "the environment".into(), "the globals".into(), Value::Nil]
     );
-    // Its own fields, and no others.
+    // It has its own fields, and no others.
     assert_eq!(
         env("made = 1 local names = {} for k in pairs(_G) do names[#names + 1] = k end table.sort(names) \
              return table.concat(names, ' '), rawget(_G, 'print'), _G == _ENV, _G._G == _G, next({}) == nil")
         .expect("runs"),
         ["answer made who".into(), Value::Nil, true.into(), true.into(), true.into()]
     );
-    // Each is fresh.
+    // Each environment is fresh.
     assert_eq!(env("return made, answer").expect("runs"), [Value::Nil, 42.into()]);
-    // Functions keep theirs.
+    // Functions keep their environment.
     assert_eq!(
         env("shared_on_purpose.f = function() made = (made or 0) + 1 return made, who end").expect("runs"),
         []
@@ -350,7 +352,7 @@ fn an_environment_is_variables_over_the_globals() {
         [2.into(), "the environment".into()]
     );
     assert_eq!(lua.eval("return made").expect("runs").values, [Value::Nil]);
-    // What the globals say later, it sees.
+    // It sees later changes of the globals.
     lua.eval("later = 1 function print() return 'mine' end").expect("runs");
     assert_eq!(run(&mut lua, "return later, print()"), [1.into(), "mine".into()]);
 }
@@ -420,7 +422,7 @@ fn libraries_work_in_an_environment() {
             .eval_env(source, "env", &Table::new())
             .unwrap_or_else(|error| panic!("{source}: {error}"))
             .values;
-        // Of pcall the first value, false; of everything else the only one.
+        // The first result of pcall is false; everything else has one result.
         assert!(values.first() == Some(&expected) || expected == Value::Nil, "{source}: {values:?}");
     }
     let error = lua.eval_env("local x = 1\nerror('here')", "user.lua", &Table::new()).expect_err("fails");
@@ -445,7 +447,8 @@ fn variables_can_be_functions_and_refer_to_themselves() {
     variables.dismantle();
 }
 
-/// A seed set in an environment is nobody else's; neither are its warnings and its default output.
+/// Checks that a seed, warnings and the default output that are set in an environment have no effect on
+/// others.
 #[test]
 fn an_environment_sets_no_seed_for_others() {
     let numbers = |attempt: &str| {
@@ -483,7 +486,7 @@ fn an_external_table_is_no_environment() {
 }
 
 #[test]
-fn what_the_application_took_away_stays_away() {
+fn removed_functions_stay_removed_in_environments() {
     let mut lua = vm();
     lua.eval("require = nil package = nil io.write = nil load = nil function string.twice(s) return s .. s end strings = string").expect("runs");
     let source = "local j = json.encode { 1 } return require, package, io.write, load, strings == string, string.twice('x'), j";
@@ -496,9 +499,9 @@ fn what_the_application_took_away_stays_away() {
 }
 
 #[test]
-fn running_out_of_memory_leaves_no_half_library() {
+fn running_out_of_memory_leaves_no_partial_library() {
     let mut lua = vm();
-    // Filled to the brim, then bit by bit less.
+    // The memory is full at first, then a little less in each step.
     let source = "local count = 0 for _ in pairs(string) do count = count + 1 end \
         local fill, n = {}, 0 \
         pcall(function() local s = 1 while true do fill[n + 1] = ('x'):rep(200) .. n n = n + 1 end end) \
@@ -511,7 +514,7 @@ fn running_out_of_memory_leaves_no_half_library() {
 }
 
 #[test]
-fn thousands_of_environments_leave_memory_as_it_was() {
+fn thousands_of_environments_do_not_leak() {
     let mut lua = vm();
     let mut after = Vec::new();
     for round in 0..2000 {
@@ -544,7 +547,7 @@ const ALL: [&str; 14] = [
     "base64",
 ];
 
-/// What each library gives: an expression that is true where it is there, and false or an error where it is not.
+/// For each library, an expression that is true if the library is present, and false or an error if not.
 const PRESENT: [(&str, &str); 14] = [
     ("string", "string and ('x'):upper() == 'X'"),
     ("table", "table.concat and true"),
@@ -563,7 +566,7 @@ const PRESENT: [(&str, &str); 14] = [
 ];
 
 #[test]
-fn each_library_can_be_taken_away() {
+fn each_library_can_be_removed() {
     for absent in ALL {
         let kept: Vec<&str> = ALL.into_iter().filter(|name| *name != absent).collect();
         let mut lua = Runtime::builder().libraries(&kept).build().expect("a VM");

@@ -1,4 +1,4 @@
-//! serde types through values, and values through `serde_json`.
+//! Tests of the serde support: conversions of types with derived traits, and of values to and from JSON.
 #![cfg(all(feature = "serde", not(target_arch = "wasm32")))]
 
 use perilune::value::{FromLua, from_value, to_value};
@@ -22,7 +22,7 @@ fn value(of: impl Serialize) -> Value {
     to_value(&of).expect("has a value")
 }
 
-/// The value of something, which comes back from it: directly, and after a journey through Lua.
+/// Converts something to a value, and checks that it comes back: directly, and after passing through Lua.
 fn there_and_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(of: &T) -> Value {
     let value = to_value(of).expect("has a value");
     assert_eq!(from_value::<T>(value.clone()).as_ref(), Ok(of), "{value:?}");
@@ -132,13 +132,13 @@ fn everything() -> Everything {
 }
 
 #[test]
-fn derived_types_go_there_and_back() {
+fn derived_types_convert_both_ways() {
     let inner = everything();
     there_and_back(&Everything { boxed: Some(Box::new(inner.clone())), ..inner });
 }
 
 #[test]
-fn each_kind_has_its_form() {
+fn each_kind_of_type_has_its_form() {
     assert_eq!(there_and_back(&None::<i64>), Value::Nil);
     assert_eq!(there_and_back(&()), Value::Nil);
     assert_eq!(there_and_back(&Unit), Value::Nil);
@@ -162,7 +162,7 @@ fn each_kind_has_its_form() {
     there_and_back(&Bytes(b"text".to_vec()));
 }
 
-/// Bytes in serde's own sense.
+/// A type that serializes as serde's bytes.
 #[derive(Debug, PartialEq)]
 struct Bytes(Vec<u8>);
 
@@ -213,7 +213,7 @@ fn numbers_fit_or_are_refused() {
 }
 
 #[test]
-fn a_table_is_what_is_asked_for() {
+fn tables_are_read_as_the_requested_type() {
     let empty: Value = Table::new().into();
     assert_eq!(from_value::<Vec<i64>>(empty.clone()), Ok(vec![]));
     assert_eq!(from_value::<BTreeMap<String, i64>>(empty.clone()), Ok(BTreeMap::new()));
@@ -254,7 +254,7 @@ struct Shapes {
 struct Ignores {}
 
 #[test]
-fn what_is_no_data_is_told_with_its_place() {
+fn values_that_are_not_data_are_errors_with_a_path() {
     let function = || map([("shapes", list(["Point".into(), Value::Function(1)]))]);
     assert_eq!(refused::<Shapes>(function()), "bad value at shapes[2]: expected a variant, got function");
     assert_eq!(from_value::<Ignores>(function()), Ok(Ignores {}), "nobody looks at it");
@@ -327,7 +327,7 @@ fn json_becomes_values_and_values_json() {
     assert_eq!(serde_json::to_string(&Value::String(vec![255, 0])).expect("JSON"), "[255,0]");
     assert_eq!(to_value(&serde_json::json!({ "n": null })).expect("a value"), map([("n", Value::Null)]));
     assert!(serde_json::from_str::<Value>("18446744073709551615").is_err(), "past 64 bits");
-    // Integer keys are strings in JSON, and stay strings on the way back.
+    // Integer keys become strings in JSON, and stay strings on the way back.
     let mixed = Table::from(TableData { array: vec![1.into()], pairs: vec![("x".into(), 2.into())] });
     assert_eq!(serde_json::to_string(&Value::Table(mixed)).expect("JSON"), r#"{"1":1,"x":2}"#);
 }
@@ -384,12 +384,12 @@ fn name() -> BoxedStrategy<Value> {
     "[a-z]{1,3}".prop_map(|text| Value::from(text.as_str())).boxed()
 }
 
-/// Names and others, in the form and the order that a table made from entries has them: numbers last.
+/// Keys of all types, in the form and the order of a table that was made from entries: numbers last.
 fn key() -> BoxedStrategy<Value> {
     prop_oneof![name(), any::<bool>().prop_map(Value::from), (-9_i64..0).prop_map(Value::from)].boxed()
 }
 
-/// What becomes of a value in JSON: bytes are numbers, and integer keys are text.
+/// The JSON that a value becomes: bytes are lists of numbers, and integer keys are text.
 fn as_json(value: &Value) -> serde_json::Value {
     match value {
         Value::Boolean(b) => (*b).into(),
@@ -420,30 +420,30 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_value_is_its_own_value(value in tree(key())) {
+    fn values_serialize_to_themselves(value in tree(key())) {
         let expected = if value == Value::Null { Value::Nil } else { value.clone() };
         prop_assert_eq!(to_value(&value).expect("is data"), expected.clone());
         prop_assert_eq!(from_value::<Value>(value).expect("is data"), expected);
     }
 
     #[test]
-    fn a_value_in_json_is_what_it_should_be(value in tree(key())) {
+    fn values_become_the_expected_json(value in tree(key())) {
         let expected = as_json(&value);
         prop_assert_eq!(serde_json::to_value(&value).expect("is data"), expected.clone());
-        // And through the deserializer, where keys are what they are.
+        // The same through the deserializer, where keys keep their types.
         let back: Value = serde_json::from_value(expected.clone()).expect("a value");
         prop_assert_eq!(serde_json::to_value(&back).expect("is data"), expected);
     }
 
     #[test]
-    fn json_comes_back_from_a_value(value in tree(name())) {
+    fn json_survives_conversion_to_a_value(value in tree(name())) {
         let json = as_json(&value);
         let value = to_value(&json).expect("a value");
         prop_assert_eq!(from_value::<serde_json::Value>(value).expect("JSON"), json);
     }
 
     #[test]
-    fn any_value_is_read_as_any_type_or_refused(value in tree(key())) {
+    fn values_read_as_any_type_do_not_panic(value in tree(key())) {
         let _ = from_value::<Everything>(value.clone());
         let _ = from_value::<Shape>(value.clone());
         let _ = from_value::<BTreeMap<Color, Vec<Option<u8>>>>(value.clone());

@@ -1,6 +1,6 @@
-//! `os`, `io` and `package` over a host whose clock, zone, environment and input are fixed.
+//! Tests of `os`, `io` and `package` on a host whose clock, zone, environment variables and input are fixed.
 //!
-//! What must come out was taken from PUC-Rio Lua 5.4.9 on glibc, with TZ at the same offset.
+//! The expected results are those of PUC-Rio Lua 5.4.9 on glibc, with TZ at the same offset.
 
 use perilune::{Error, ErrorKind, Host, Runtime, Stream, Value};
 use std::cell::RefCell;
@@ -34,7 +34,7 @@ fn dates_have_the_formats_of_the_c_locale() {
 }
 
 #[test]
-fn dates_that_are_none_are_refused_in_c_luas_words() {
+fn invalid_dates_are_refused_in_c_luas_words() {
     let mut lua = World::default().lua();
     for (call, message) in [
         ("os.date('%Ez abc')", "bad argument #1 to 'date' (invalid conversion specifier '%Ez abc')"),
@@ -64,7 +64,7 @@ fn dates_that_are_none_are_refused_in_c_luas_words() {
 }
 
 #[test]
-fn time_brings_fields_into_their_ranges() {
+fn time_normalises_fields() {
     let mut lua = World { zone: Zone::Fixed(0), ..World::default() }.lua();
     lua.eval("t = {year=2020, month=14, day=-3, hour=25, min='61', sec=3600.0, extra=1}").expect("a table");
     check(&mut lua, "os.time(t)", "1611889260");
@@ -106,7 +106,7 @@ const ROUND_TRIPS: &str = r"
     end";
 
 #[test]
-fn summer_time_is_what_july_has_and_january_has_not() {
+fn summer_time_is_the_difference_of_july_and_january() {
     let mut lua = World { zone: Zone::Summer, ..World::default() }.lua();
     check(
         &mut lua,
@@ -128,7 +128,7 @@ fn summer_time_is_what_july_has_and_january_has_not() {
         "at(10, 29, 2, true), at(10, 29, 2, false)",
         &format!("{} {}", SUMMER_END - 3600, SUMMER_END),
     );
-    // Noon of winter time in July is one o'clock of summer time.
+    // Noon of winter time in July is one o'clock in summer time.
     check(&mut lua, "at(7, 1, 12, false) - at(7, 1, 12), at(1, 9, 12) - at(1, 9, 12, true)", "3600 3600");
     for turn in [SUMMER_START, SUMMER_END] {
         let round = "do assert(os.time(os.date('*t', t)) == t, t) end";
@@ -138,7 +138,7 @@ fn summer_time_is_what_july_has_and_january_has_not() {
 }
 
 #[test]
-fn a_mad_host_cannot_break_dates() {
+fn extreme_clocks_and_zones_do_not_break_dates() {
     for minutes in [i32::MIN, i32::MAX] {
         let mut lua = World { zone: Zone::Fixed(minutes), ..World::default() }.lua();
         lua.eval("for _, t in ipairs { 0, math.maxinteger, math.mininteger, 1 << 55 } do pcall(os.date, '%c%z', t) end")
@@ -161,7 +161,7 @@ fn a_date_larger_than_memory_is_a_memory_error() {
 }
 
 #[test]
-fn the_environment_is_what_the_host_gives() {
+fn getenv_reads_variables_of_the_host() {
     let mut lua = World::default().lua();
     check(&mut lua, "os.getenv('HOME'), os.getenv('PATH'), os.getenv('BYTES')", "/home nil a\0b");
     check(
@@ -183,7 +183,7 @@ fn output_is_any_bytes_in_order() {
     assert_eq!(*out.borrow(), b"a1\0\xffb\nc2.5\n");
     assert_eq!(*err.borrow(), b"e1");
     out.borrow_mut().clear();
-    // As C Lua: "%d" and "%.14g".
+    // C Lua writes numbers with "%d" and "%.14g".
     lua.eval("io.write(1.0, ' ', -0.0, ' ', 2^53, ' ', 2^63, ' ', 1/0, ' ', math.mininteger, ' ', 0.1)")
         .expect("output");
     assert_eq!(*out.borrow(), b"1 -0 9.007199254741e+15 9.2233720368548e+18 inf -9223372036854775808 0.1");
@@ -192,14 +192,14 @@ fn output_is_any_bytes_in_order() {
         .expect("output");
     assert_eq!(*err.borrow(), b"e1x");
     assert_eq!(out.borrow().len(), 100_000);
-    // What comes before a bad argument is written.
+    // Arguments before a bad one are written.
     out.borrow_mut().clear();
     check_error(&mut lua, "io.write('x', {})", "bad argument #2 to 'write' (string expected, got table)");
     assert_eq!(*out.borrow(), b"x");
 }
 
 #[test]
-fn handles_are_those_of_c_lua() {
+fn handles_behave_as_in_c_lua() {
     let mut lua = World::default().lua();
     check(&mut lua, "io.type(io.stdout), io.type(1), io.type({}), type(io.stdin)", "file nil nil userdata");
     check(
@@ -240,8 +240,8 @@ fn handles_are_those_of_c_lua() {
 }
 
 #[test]
-fn read_takes_what_its_formats_say() {
-    // The host's pieces must not show.
+fn read_follows_its_formats() {
+    // The size of the host's pieces must have no effect.
     for piece in [1, 2, 7, 4096] {
         let mut lua = World::default()
             .input(b"one\ntwo\n\nthree\0\xff\n12 0x1F -1.5e1x\n7up\nrest\nof it", piece)
@@ -252,7 +252,7 @@ fn read_takes_what_its_formats_say() {
         check(&mut lua, "io.read('l') == '\\0\\255'", "true");
         check(&mut lua, "io.read('n', 'n', 'n', 1)", "12 31 -15.0 x");
         check(&mut lua, "io.read('n', 'l')", "7 up");
-        // A failure ends the results; what looked like a numeral is gone.
+        // A failure ends the results; the text that looked like a numeral is consumed.
         check(&mut lua, "io.read('n', 'l')", "nil");
         check(&mut lua, "io.read('l', 'a', 'l')", "rest of it nil");
         check(&mut lua, "io.read('a')", "");
@@ -305,7 +305,7 @@ fn lines_iterate() {
 }
 
 #[test]
-fn a_prompt_is_seen_before_its_answer_is_asked_for() {
+fn output_is_flushed_before_input_is_read() {
     let world = World::default().input(b"me\n", 100);
     let seen = Rc::clone(&world.seen_at_read);
     let mut lua = world.lua();
@@ -327,7 +327,7 @@ fn input_larger_than_memory_is_a_memory_error_and_lines_of_it_are_not() {
     }
 }
 
-/// Pushing a value may run the collector, and the collector a finalizer that reads, too.
+/// Pushing a value may run the collector, which may run a finalizer that reads as well.
 #[test]
 fn finalizers_may_read_between_the_values() {
     let text: Vec<u8> =
@@ -378,7 +378,7 @@ fn require_finds_what_is_loaded_or_preloaded() {
 }
 
 #[test]
-fn a_module_that_requires_itself_is_told() {
+fn a_module_that_requires_itself_is_an_error() {
     let mut lua = World::default().lua();
     lua.eval(
         "package.preload.a = function() return require 'b' end
@@ -388,7 +388,7 @@ fn a_module_that_requires_itself_is_told() {
     )
     .expect("preloads");
     check_error(&mut lua, "require 'a'", "module 'a' requires itself: a -> b -> a");
-    // Nothing of the failed attempt stays behind.
+    // The failed attempt has no effect on later ones.
     check_error(&mut lua, "require 'b'", "module 'b' requires itself: b -> a -> b");
     check(&mut lua, "(require 'c')", "half d!");
 }
@@ -449,14 +449,14 @@ fn package_has_paths_and_no_libraries() {
 
 // ---- the world ----
 
-/// When Paris went to summer time and back in 2023.
+/// Start and end of summer time in Paris in 2023, in seconds since 1970.
 const SUMMER_START: i64 = 1_679_792_400;
 const SUMMER_END: i64 = 1_698_541_200;
 
 enum Zone {
-    /// Minutes east.
+    /// A fixed offset, in minutes ahead of UTC.
     Fixed(i32),
-    /// An hour east, two in the summer of 2023.
+    /// One hour ahead of UTC, two in the summer of 2023.
     Summer,
 }
 
@@ -466,7 +466,7 @@ struct World {
     input: VecDeque<Vec<u8>>,
     out: Rc<RefCell<Vec<u8>>>,
     err: Rc<RefCell<Vec<u8>>>,
-    /// Standard output at each call of `read`.
+    /// Standard output so far, at each call of `read`.
     seen_at_read: Rc<RefCell<Vec<Vec<u8>>>>,
 }
 
@@ -535,7 +535,7 @@ impl Host for World {
     }
 }
 
-/// The results of `return expressions`, as text with blanks between.
+/// Checks the results of `return expressions`, as text with blanks between them.
 #[track_caller]
 fn check(lua: &mut Runtime, expressions: &str, expected: &str) {
     let code = format!(
@@ -545,7 +545,7 @@ fn check(lua: &mut Runtime, expressions: &str, expected: &str) {
     assert_eq!(reply.values, [Value::from(expected)], "{expressions}");
 }
 
-/// The call fails, and this is in its message.
+/// Checks that the call fails with this text in its message.
 #[track_caller]
 fn check_error(lua: &mut Runtime, call: &str, message: &str) {
     let error: Error = lua.eval(format!("local _ = {call}")).map(|_| ()).expect_err(call);

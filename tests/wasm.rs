@@ -1,4 +1,4 @@
-//! The crate as a Rust program in a page uses it: headless Chrome, through wasm-bindgen.
+//! Tests of the crate in a Rust program in a page: headless Chrome, through wasm-bindgen.
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 
 use perilune::js::{JsHost, open_store};
@@ -50,7 +50,7 @@ fn clocks_are_the_pages() {
 
 #[wasm_bindgen_test]
 async fn the_javascript_store_keeps_the_contract() {
-    // One store for all checks would not be fresh for each; opening is asynchronous, so they are opened ahead.
+    // Each check needs a fresh store. Opening one is asynchronous, so they are opened ahead.
     let mut ready = Vec::new();
     for _ in 0..32 {
         ready.push(open_store("memory://").await.expect("memory"));
@@ -158,7 +158,7 @@ async fn functions_of_a_rust_program_run_and_wait_in_a_page() {
     );
 }
 
-/// Output, expected output and outcome: the same scripts run natively in tests/golden.rs.
+/// Runs the same scripts as tests/golden.rs does natively, with the same expectations.
 #[wasm_bindgen_test]
 fn golden_scripts_print_the_same_on_wasm() {
     let mut ran = 0;

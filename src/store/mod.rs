@@ -33,8 +33,8 @@ pub enum Transaction {
 /// A store of external tables. The suite [`conformance`] is its contract, which every implementation must
 /// pass.
 ///
-/// Iteration is in order of insertion: an overwritten entry keeps its place, one that is removed and set again
-/// goes to the end. A store answers at once; it cannot wait for data to be loaded.
+/// Iteration is in order of insertion: an overwritten entry keeps its place, one that is removed and set
+/// again goes to the end. A store answers at once; it cannot wait for data to be loaded.
 ///
 /// # Errors
 /// Every method may return a [`StoreError`], and has changed nothing then.
@@ -93,7 +93,7 @@ pub enum StoreError {
     ReadOnly,
     /// The key, value or table is too large for the store.
     TooLarge,
-    /// There is not enough memory in the VM for the answer.
+    /// The answer does not fit in the memory of the VM.
     OutOfMemory,
     /// The name is not 1 to 1024 bytes of UTF-8.
     Name,

@@ -1,16 +1,16 @@
--- External tables and a model of them in plain Lua, side by side: each operation is done to both, and what it gives is compared. A model of
--- a transaction that fails is the deep copy that was made before it.
+-- External tables and a model of them in plain Lua, side by side: each operation is done on both, and the results are compared. The model
+-- rolls a transaction back to a deep copy that was made before it.
 --
 -- Keeps true: an operation that the store refuses has changed nothing. Collections, and so finalizers, run only where `collect` is called.
 local M = { refused = 0, checked = 0 }
 
 collectgarbage("stop")
 
--- Everything that a roll back takes back: tables in order of creation, each with its entries in order of insertion.
+-- The state that a roll back restores: tables in order of creation, each with its entries in order of insertion.
 local state = {}
--- What it does not: places and ids are never given out twice.
+-- The state that it does not restore: cursors and ids are never used twice.
 local places, ids = 0, 0
--- External tables as keys of a plain one; and the one value of each.
+-- The name of each external table, by its value; and the value, by id.
 local name_of, value_of = {}, {}
 
 local function fail(what, expected, found)
@@ -22,14 +22,14 @@ local function same(what, expected, found)
   if expected ~= found then fail(what, expected, found) end
 end
 
--- Is it the store's refusal? Each that is seen is counted.
+-- True if the error is a refusal of the store. Refusals are counted.
 local function refused(e)
   local is = e == "not enough memory" or type(e) == "string" and e:find("injected", 1, true) ~= nil
   if is then M.refused = M.refused + 1 end
   return is
 end
 
--- One text for equal values: numbers with their subtype, tables by contents, external tables by name.
+-- The text of a value, the same for equal values: numbers with their subtype, tables by contents, external tables by name.
 local function show(v)
   if name_of[v] then return "<" .. name_of[v] .. ">" end
   if type(v) == "table" then
@@ -101,7 +101,7 @@ local function model_set(t, key, value)
   end
 end
 
--- Reading a reference opens its table; `found` may be the first that is seen of it.
+-- Reading a reference opens its table; `found` may be its first appearance.
 local function model_read(value, found)
   local name = type(value) == "table" and value.reference
   if name then
@@ -111,7 +111,7 @@ local function model_read(value, found)
   return show(value)
 end
 
--- Opens it before an operation of several steps reads it, which might be refused after that one.
+-- Opens the table before an operation of several steps reads it, because a later step might be refused.
 local function open_references(entries)
   for _, e in ipairs(entries) do
     local name = type(e.value) == "table" and e.value.reference
@@ -131,13 +131,13 @@ local function try(real, model)
   return false
 end
 
--- Does the name lead to this value? Where that is refused, it may.
+-- Checks that the name gives this value, unless the store refuses.
 function M.is(name, proxy)
   local ok, found = pcall(ext.table, name)
   return ok and found == proxy or not ok and refused(found)
 end
 
--- The same for an operation on a table that may have been dropped: then it must fail, and say so.
+-- The same for an operation on a table that may have been dropped: then it must fail with that error.
 local function on(h, what, real, model)
   local t = table_of(h.id)
   if t then return try(real, function(...) model(t, ...) end) end
@@ -148,7 +148,7 @@ end
 
 -- ---- operations ----
 
--- A handle: the proxy, and which table of the model it stands for. Nothing when the store refused.
+-- Makes a handle: the proxy, and its table in the model. Returns nothing if the store refuses.
 function M.open(name)
   local h
   try(function() return ext.table(name) end, function(proxy)
@@ -196,7 +196,7 @@ function M.names()
   end)
 end
 
--- The first entry, as `next` gives it.
+-- Compares the first entry, as `next` gives it.
 function M.first(h)
   on(h, "next", function() return next(h.proxy) end, function(t, key, value)
     local e = t.entries[1]
@@ -234,7 +234,7 @@ function M.remove_last(h)
   end
 end
 
--- All entries, in order.
+-- Compares all entries, in order.
 function M.list(h)
   local lines, t = {}, table_of(h.id)
   if t and not open_references(t.entries) then return end
@@ -247,17 +247,17 @@ function M.list(h)
   end)
 end
 
--- An iterator that is held over whatever happens.
+-- Makes an iterator that is kept across other operations.
 function M.iterate(h)
   local step, of, control = pairs(h.proxy)
   return { h = h, step = step, of = of, control = control, place = 0 }
 end
 
--- One step of it; false at its end, or after a refusal.
+-- Does one step of an iterator. Returns false at its end, or after a refusal.
 function M.advance(it)
   local went_on = false
   if it.lost then return false end
-  -- Refused, the step may have moved on.
+  -- The iterator may have advanced although the step was refused.
   it.lost = not on(it.h, "a step", function() return it.step(it.of, it.control) end, function(t, key, value)
     local expected
     for _, e in ipairs(t.entries) do
@@ -290,7 +290,7 @@ function M.transaction(marker, body, ...)
   return false
 end
 
--- Everything, against the model. What this reads it must not make: references are shown by the name that they have.
+-- Compares everything with the model. Reading must not create tables, so references are compared by name.
 function M.check()
   M.names()
   for _, t in ipairs(saved()) do
@@ -316,7 +316,7 @@ local function arm()
   end })
 end
 
--- From now on collections write to a table of their own.
+-- Finalizers write to a table of their own from here on.
 function M.finalizers()
   finalized = M.open("finalized")
   arm()
@@ -374,7 +374,7 @@ function M.run(seed, steps)
     function() if random(3) == 1 then M.drop(NAMES[random(#NAMES)]) end end,
     function()
       local h = M.open(NAMES[random(#NAMES)])
-      -- Old ones stay: of tables that are gone, or may come back.
+      -- Old handles stay, of tables that are gone or may come back.
       if h and #handles < 8 then handles[#handles + 1] = h elseif h then handles[random(#handles)] = h end
     end,
     function() M.names() end,

@@ -1,4 +1,5 @@
-//! One golden script: what it must print and how it must end (tests/golden/README.md). Used natively and on wasm.
+//! Runner of one golden script: checks its output and its outcome (tests/golden/README.md). Used natively and
+//! on wasm.
 
 use perilune::{Host, Runtime, Stream};
 use std::cell::RefCell;
@@ -6,19 +7,20 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a script's header asks for.
+/// The expectations in a script's header.
 struct Expected {
-    /// Part of the message of the error that ends it.
+    /// A part of the message of the error that must end the script.
     failure: Option<String>,
     output: Vec<u8>,
 }
 
-/// Runs a script in a fresh VM, with limits of time and fuel that it does not reach; the error is a report of the differences.
+/// Runs a script in a fresh VM, with limits of time and fuel that it does not reach. The error is a report of
+/// the differences.
 pub(crate) fn run(script: &[u8]) -> Result<(), String> {
     run_in(script, |lua| lua.set_limits(Some(Duration::from_mins(1)), Some(1 << 40)))
 }
 
-/// The same without any limit.
+/// Runs a script without limits of time and fuel.
 #[allow(dead_code, reason = "the tests on wasm run them with limits only")]
 pub(crate) fn run_unlimited(script: &[u8]) -> Result<(), String> {
     run_in(script, |_| {})
@@ -64,7 +66,7 @@ fn header(script: &[u8]) -> Result<Expected, String> {
     Err("the header has no end (`---`)\n".to_owned())
 }
 
-/// Line by line, with the numbers of the lines of output; empty when there is none.
+/// The differences line by line, with line numbers of the output; empty if there is none.
 fn difference(expected: &[u8], found: &[u8]) -> String {
     let mut text = String::new();
     if expected == found {
@@ -89,7 +91,7 @@ fn difference(expected: &[u8], found: &[u8]) -> String {
     text
 }
 
-/// Keeps standard output; has no input and no environment.
+/// A host that keeps standard output, and has no input and no environment variables.
 struct Capture(Rc<RefCell<Vec<u8>>>);
 
 impl Host for Capture {

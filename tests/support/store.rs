@@ -1,4 +1,4 @@
-//! A store that tests can look into while a VM uses it, and that fails when they say so.
+//! A store that tests can inspect while a VM uses it, and that can be told to fail.
 
 use perilune::store::{Cursor, TableId, Transaction};
 use perilune::value::decode_list;
@@ -6,35 +6,35 @@ use perilune::{MemoryStore, StoreError, TableStore, Value};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Both ends of one store: a clone is the same store.
+/// A shared handle of one store: clones refer to the same store.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watched(Rc<RefCell<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
     store: MemoryStore,
-    /// Calls until now.
+    /// Number of calls so far.
     calls: u64,
     fault: Option<Fault>,
-    /// Was the fault met?
+    /// True if a call was refused.
     refused: bool,
 }
 
-/// Which calls are refused, and how.
+/// The calls that are refused, and their error.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    /// The first call that is, counted from 0.
+    /// The first refused call, counted from 0.
     pub(crate) first: u64,
-    /// And how many.
+    /// Number of refused calls.
     pub(crate) count: u64,
     pub(crate) error: StoreError,
 }
 
-/// All tables in order, with all entries in order: what must not change when a transaction fails.
+/// All tables in order, with all entries in order. A transaction that fails must leave them unchanged.
 pub(crate) type Contents = Vec<(Value, Vec<u8>)>;
 
 impl Watched {
-    /// Sets what fails from now on, counting calls anew.
+    /// Sets the fault, and restarts the counting of calls.
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
         let mut inner = self.0.borrow_mut();
         inner.calls = 0;
@@ -42,12 +42,12 @@ impl Watched {
         inner.fault = fault;
     }
 
-    /// Was any call refused since then?
+    /// True if any call was refused since the fault was set.
     pub(crate) fn refused(&self) -> bool {
         self.0.borrow().refused
     }
 
-    /// Everything in it. Cursors are part of it: they are the order that iterators see.
+    /// All contents, including the cursors, because iterators depend on them.
     pub(crate) fn contents(&self) -> Contents {
         let store = &mut self.0.borrow_mut().store;
         let mut names = Vec::new();
@@ -65,7 +65,7 @@ impl Watched {
             .collect()
     }
 
-    /// Is no transaction open?
+    /// True if no transaction is open.
     pub(crate) fn is_settled(&self) -> bool {
         self.0.borrow_mut().store.transaction(Transaction::Commit) == Err(StoreError::NoTransaction)
     }

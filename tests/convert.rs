@@ -197,26 +197,26 @@ fn results_are_adjusted_as_lua_does() {
 
 #[test]
 fn errors_name_the_position() {
-    let told = |failed: ConvertError| failed.to_string();
+    let message = |failed: ConvertError| failed.to_string();
     let values = [1.into(), "two".into(), list([3.into(), "x".into()])];
     assert_eq!(
-        results::<String>(&values).map_err(told),
+        results::<String>(&values).map_err(message),
         Err("bad value #1: expected string, got integer".into())
     );
     assert_eq!(
-        results::<(i64, i64)>(&values).map_err(told),
+        results::<(i64, i64)>(&values).map_err(message),
         Err("bad value #2: expected integer, got string".into())
     );
     assert_eq!(
-        results::<(i64, String, Vec<i64>)>(&values).map_err(told),
+        results::<(i64, String, Vec<i64>)>(&values).map_err(message),
         Err("bad value #3 at [2]: expected integer, got string".into())
     );
     assert_eq!(
-        results::<(i64, Variadic<String>)>(&values).map_err(told),
+        results::<(i64, Variadic<String>)>(&values).map_err(message),
         Err("bad value #3: expected string, got table".into())
     );
     assert_eq!(
-        results::<(i64, String, Vec<i64>, i64)>(&values[..2]).map_err(told),
+        results::<(i64, String, Vec<i64>, i64)>(&values[..2]).map_err(message),
         Err("bad value #3: expected list, got nil".into())
     );
     let failed = (1, u64::MAX, 3).into_lua_multi().expect_err("does not fit");

@@ -92,8 +92,8 @@ fn run(program: &str, fault: Option<Fault>, place: &str) -> bool {
     for round in ["then", "in the next eval"] {
         let checked = lua.eval("M.check() return M.refused");
         let found = checked.unwrap_or_else(|error| panic!("{place}, {round}: {error}")).values;
-        let told = found[0] != 0.into() || ended.is_err();
-        assert_eq!(told, refused, "{place}, {round}: somebody hears of each refusal");
+        let reported = found[0] != 0.into() || ended.is_err();
+        assert_eq!(reported, refused, "{place}, {round}: each refusal is reported");
     }
     assert!(store.is_settled(), "{place}: a transaction is open");
     refused
@@ -194,7 +194,7 @@ fn refusals_are_storage_errors() {
         }
     }
     assert_eq!(
-        lua.eval("return n, t.x").expect("goes on").values,
+        lua.eval("return n, t.x").expect("is usable").values,
         [2.into(), 1.into()],
         "what begins not, does not run"
     );
@@ -216,6 +216,6 @@ fn refused_roll_backs_run_before_other_operations() {
     );
     let expected: [Value; 6] =
         [false.into(), true.into(), false.into(), true.into(), "before".into(), "before, after".into()];
-    assert_eq!(seen.expect("goes on").values, expected);
+    assert_eq!(seen.expect("is usable").values, expected);
     assert!(store.is_settled());
 }

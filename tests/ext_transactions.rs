@@ -83,7 +83,7 @@ fn check_limit(limit: impl Fn(&mut Runtime, u64)) {
                 let found = store.contents();
                 assert!(found == before || found == expected, "{place}: {error:?}");
                 values(&mut lua, LONG);
-                assert_eq!(store.contents().len(), expected.len(), "{place}: it goes on");
+                assert_eq!(store.contents().len(), expected.len(), "{place}: it stays usable");
             }
         }
     }
@@ -199,9 +199,9 @@ fn errors_of_the_function_are_raised_unchanged() {
     let error = lua
         .eval("local function inner() error('why') end\next.transaction(function()\ninner()\nend)")
         .expect_err("raises");
-    let told = error.lua().expect("from Lua");
-    assert_eq!((told.message.as_str(), told.line), ("eval:1: why", Some(1)));
-    let traceback = told.traceback.as_deref().expect("a traceback");
+    let details = error.lua().expect("from Lua");
+    assert_eq!((details.message.as_str(), details.line), ("eval:1: why", Some(1)));
+    let traceback = details.traceback.as_deref().expect("a traceback");
     assert!(
         traceback.contains("in upvalue 'inner'") && traceback.contains("eval:3: in function"),
         "{traceback}"

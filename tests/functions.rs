@@ -127,10 +127,10 @@ fn errors_keep_their_identity_through_lua() {
     let mut lua = vm();
     lua.register("refuse", |_: &mut Vm, code: u32| Err::<(), _>(Refused { code })).expect("registers");
     let error = lua.eval("local x = 1\nrefuse(42)").expect_err("refuses");
-    let told = lua_error(&error);
-    assert_eq!(told.message, "eval:2: refused with 42");
-    assert_eq!((told.chunk.as_deref(), told.line), (Some("eval"), Some(2)));
-    assert!(told.traceback.as_deref().is_some_and(|text| text.contains("'refuse'")), "{told:?}");
+    let details = lua_error(&error);
+    assert_eq!(details.message, "eval:2: refused with 42");
+    assert_eq!((details.chunk.as_deref(), details.line), (Some("eval"), Some(2)));
+    assert!(details.traceback.as_deref().is_some_and(|text| text.contains("'refuse'")), "{details:?}");
     let cause = error.source().and_then(|cause| cause.downcast_ref::<Refused>()).expect("the cause");
     assert_eq!(cause.code, 42);
 }
@@ -186,7 +186,7 @@ fn errors_are_dropped_when_lua_collects_them() {
 
 /// Host objects once had finalizers. Lua frees objects with one a cycle later and counts them as live until
 /// then: each cycle began later than the one before, until the 68,000th caught error found 2 MiB full of
-/// errors that nobody held.
+/// errors that were not referenced.
 #[test]
 fn errors_that_are_caught_in_a_loop_do_not_fill_the_memory() {
     for mode in ["incremental", "generational"] {
@@ -523,7 +523,7 @@ fn a_task_that_is_dropped_is_closed() {
     let mut task = lua.start_eval(source, "task");
     assert!(task.poll(&mut lua, &mut Context::from_waker(Waker::noop())).is_pending());
     drop(task);
-    lua.call::<()>("print", ()).expect("the next call takes it apart");
+    lua.call::<()>("print", ()).expect("the next call closes it");
     assert_eq!(lua.eval("return closed").expect("runs").values, [true.into()]);
 }
 

@@ -128,7 +128,7 @@ fn survives(lua: &mut Runtime) {
     lua.set_limits(None, None);
     // This clears a limit that was set for a next call which did not come.
     lua.limit_next(None, None);
-    assert_eq!(lua.eval("return 1 + 1").expect("goes on").values, [Value::Integer(2)]);
+    assert_eq!(lua.eval("return 1 + 1").expect("is usable").values, [Value::Integer(2)]);
     lua.set_limits(Some(Duration::from_secs(10)), Some(FUEL));
 }
 

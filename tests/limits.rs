@@ -68,7 +68,7 @@ fn fuel_ends_every_script_with_the_same_count() {
                 match lua.eval(script.clone()) {
                     Err(error) => {
                         assert_eq!(error.code(), "timeout", "{name}: {error}");
-                        assert_eq!(error.lua().expect("told").value, "fuel".into(), "{name}");
+                        assert_eq!(error.lua().expect("from Lua").value, "fuel".into(), "{name}");
                     }
                     Ok(_) => assert!(lua.fuel_used() <= 200_000, "{name}"),
                 }
@@ -100,11 +100,11 @@ fn errors_of_limits_name_the_reason_and_the_place() {
     let mut lua = vm();
     lua.set_limits(Some(Duration::from_millis(20)), None);
     let error = lua.eval("local function spin()\n  while true do end\nend\nspin()").expect_err("never ends");
-    let told = error.lua().expect("of Lua");
-    assert_eq!(told.message, "eval:2: timed out after 20 ms");
-    assert_eq!((told.chunk.as_deref(), told.line), (Some("eval"), Some(2)));
-    assert!(told.traceback.as_deref().is_some_and(|text| text.contains("'spin'")), "{told:?}");
-    assert_eq!(told.value, "timeout".into());
+    let details = error.lua().expect("of Lua");
+    assert_eq!(details.message, "eval:2: timed out after 20 ms");
+    assert_eq!((details.chunk.as_deref(), details.line), (Some("eval"), Some(2)));
+    assert!(details.traceback.as_deref().is_some_and(|text| text.contains("'spin'")), "{details:?}");
+    assert_eq!(details.value, "timeout".into());
     lua.set_limits(None, Some(1000));
     let error = lua.eval("for i = 1, 1e9 do end").expect_err("too long");
     assert_eq!(error.to_string(), "eval:1: out of fuel after 1000 ticks");

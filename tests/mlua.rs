@@ -66,7 +66,7 @@ fn an_error_of_a_callback_is_an_error_of_the_eval() {
     let failed = runtime.eval("local x = 1\nfail()").expect_err("fails");
     assert_eq!(failed.code(), "runtime");
     assert!(failed.to_string().contains("no luck"), "{failed}");
-    assert_eq!(failed.lua().and_then(|told| told.line), Some(2), "{failed:?}");
+    assert_eq!(failed.lua().and_then(|details| details.line), Some(2), "{failed:?}");
     let caught = values(&mut runtime, "local ok, e = pcall(fail) return ok, tostring(e):match('no luck')");
     assert_eq!(caught, [false.into(), "no luck".into()]);
     // Arguments of the wrong type are errors of the same kind.
@@ -90,8 +90,8 @@ fn a_panic_of_a_callback_is_an_error_of_the_eval() {
     assert!(failed.to_string().contains("on purpose"), "{failed}");
     assert_eq!(values(&mut runtime, "return 1"), [1.into()]);
     // Through mlua it continues as a panic.
-    let told = catch_unwind(AssertUnwindSafe(|| lua.load("panics()").exec())).expect_err("panics");
-    assert_eq!(told.downcast_ref::<&str>(), Some(&"on purpose"));
+    let payload = catch_unwind(AssertUnwindSafe(|| lua.load("panics()").exec())).expect_err("panics");
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"on purpose"));
     assert_eq!(values(&mut runtime, "return 2"), [2.into()]);
 }
 
@@ -220,9 +220,9 @@ fn the_sandbox_is_the_same() {
 
 #[test]
 fn another_lua_is_refused_with_a_reason() {
-    let told = catch_unwind(Lua::new).expect_err("panics");
-    let told = told.downcast_ref::<String>().expect("text");
-    assert!(told.contains("make VMs with perilune::Runtime"), "{told}");
+    let payload = catch_unwind(Lua::new).expect_err("panics");
+    let payload = payload.downcast_ref::<String>().expect("text");
+    assert!(payload.contains("make VMs with perilune::Runtime"), "{payload}");
 }
 
 #[test]

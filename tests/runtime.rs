@@ -58,19 +58,19 @@ fn shared_and_cyclic_tables_keep_their_shape() {
 fn errors_have_message_place_and_traceback() {
     let mut lua = lua();
     let failed = error(&mut lua, "local function g() error({ code = 42 }) end\n\ng()");
-    let told = failed.lua().expect("from Lua");
+    let details = failed.lua().expect("from Lua");
     assert_eq!(failed.code(), "runtime");
-    assert_eq!(told.message, "(error object is a table value)");
-    assert_eq!((told.chunk.as_deref(), told.line), (Some("eval"), Some(1)));
-    assert!(matches!(&told.value, Value::Table(t) if t.get(&"code".into()) == 42.into()));
-    let traceback = told.traceback.as_deref().expect("a traceback");
+    assert_eq!(details.message, "(error object is a table value)");
+    assert_eq!((details.chunk.as_deref(), details.line), (Some("eval"), Some(1)));
+    assert!(matches!(&details.value, Value::Table(t) if t.get(&"code".into()) == 42.into()));
+    let traceback = details.traceback.as_deref().expect("a traceback");
     assert!(traceback.contains("in local 'g'") && traceback.contains("eval:3: in main chunk"), "{traceback}");
 
     let failed = lua.eval_named("return 1 + nil", "sum.lua").expect_err("raises");
-    let told = failed.lua().expect("from Lua");
-    assert_eq!(told.message, "sum.lua:1: attempt to perform arithmetic on a nil value");
-    assert_eq!((told.chunk.as_deref(), told.line), (Some("sum.lua"), Some(1)));
-    assert_eq!(told.value, told.message.as_str().into());
+    let details = failed.lua().expect("from Lua");
+    assert_eq!(details.message, "sum.lua:1: attempt to perform arithmetic on a nil value");
+    assert_eq!((details.chunk.as_deref(), details.line), (Some("sum.lua"), Some(1)));
+    assert_eq!(details.value, details.message.as_str().into());
 }
 
 #[test]
@@ -103,8 +103,12 @@ fn a_syntax_error_points_at_its_line() {
     {
         let failed = error(&mut lua, source);
         assert_eq!(failed.code(), "syntax", "{source}");
-        let told = failed.lua().expect("from Lua");
-        assert_eq!((told.chunk.as_deref(), told.line), (Some("eval"), Some(line)), "{source}: {told:?}");
+        let details = failed.lua().expect("from Lua");
+        assert_eq!(
+            (details.chunk.as_deref(), details.line),
+            (Some("eval"), Some(line)),
+            "{source}: {details:?}"
+        );
     }
 }
 
@@ -265,9 +269,9 @@ fn runaway_recursion_is_a_stack_overflow_with_a_traceback() {
     let mut lua = lua();
     for _ in 0..3 {
         let failed = error(&mut lua, "local function f() return 1 + f() end f()");
-        let told = failed.lua().expect("from Lua");
-        assert!(told.message.contains("stack overflow"), "{failed:?}");
-        assert!(told.traceback.is_some());
+        let details = failed.lua().expect("from Lua");
+        assert!(details.message.contains("stack overflow"), "{failed:?}");
+        assert!(details.traceback.is_some());
     }
 }
 

@@ -218,7 +218,11 @@ fn tables_are_read_as_the_requested_type() {
     assert_eq!(from_value::<Vec<i64>>(empty.clone()), Ok(vec![]));
     assert_eq!(from_value::<BTreeMap<String, i64>>(empty.clone()), Ok(BTreeMap::new()));
     assert_eq!(from_value::<()>(Value::Null), Ok(()));
-    assert_eq!(from_value::<serde_json::Value>(empty), Ok(serde_json::json!({})), "where nobody asks");
+    assert_eq!(
+        from_value::<serde_json::Value>(empty),
+        Ok(serde_json::json!({})),
+        "where the type leaves it open"
+    );
     assert_eq!(from_value::<serde_json::Value>(list([1.into()])), Ok(serde_json::json!([1])));
     let mixed = Table::from(TableData {
         array: vec!["one".into()],
@@ -257,7 +261,7 @@ struct Ignores {}
 fn values_that_are_not_data_are_errors_with_a_path() {
     let function = || map([("shapes", list(["Point".into(), Value::Function(1)]))]);
     assert_eq!(refused::<Shapes>(function()), "bad value at shapes[2]: expected a variant, got function");
-    assert_eq!(from_value::<Ignores>(function()), Ok(Ignores {}), "nobody looks at it");
+    assert_eq!(from_value::<Ignores>(function()), Ok(Ignores {}), "it is ignored");
     assert_eq!(
         refused::<serde_json::Value>(function()),
         "bad value at shapes[2]: a value of type function is not data"

@@ -549,6 +549,6 @@ fn check(lua: &mut Runtime, expressions: &str, expected: &str) {
 #[track_caller]
 fn check_error(lua: &mut Runtime, call: &str, message: &str) {
     let error: Error = lua.eval(format!("local _ = {call}")).map(|_| ()).expect_err(call);
-    let told = error.lua().map(|told| told.message.clone()).unwrap_or_default();
-    assert!(told.contains(message), "{call}: {told}");
+    let found = error.lua().map(|details| details.message.clone()).unwrap_or_default();
+    assert!(found.contains(message), "{call}: {found}");
 }

@@ -19,7 +19,7 @@ local select, setmetatable, type, warn, wrap = parts.select, parts.setmetatable,
 -- environment. It gets the value, the environment, `mine`, which gives what the environment has instead of any value, and `made`: what
 -- is being made in this step. That becomes the environment's when all of it is there: running out of memory leaves nothing half done.
 local makers = {}
--- Functions that share nothing are the same for everybody.
+-- Functions without shared state are the same in all environments.
 local same = {}
 
 local function copy(original, _, mine, made)
@@ -29,7 +29,7 @@ local function copy(original, _, mine, made)
   return result
 end
 
--- Puts a function where a library has the one that it stands for; the application may have put its own there.
+-- Replaces a library function, unless the application has replaced it before.
 local function replace(library, name, original, value)
   if rawequal(library[name], original) then library[name] = value end
 end
@@ -46,7 +46,7 @@ makers[load] = function(_, env)
   end
 end
 
--- The collector is everybody's.
+-- The collector is shared.
 local refused = { stop = true, restart = true, incremental = true, generational = true, setpause = true, setstepmul = true }
 
 makers[collectgarbage] = function()
@@ -56,7 +56,7 @@ makers[collectgarbage] = function()
   end
 end
 
--- "@on" and "@off" switch the warnings of everybody.
+-- "@on" and "@off" would switch the warnings of all programs.
 makers[warn] = function()
   return function(...)
     local message = ...
@@ -65,7 +65,7 @@ makers[warn] = function()
   end
 end
 
--- Numbers of its own: whoever sets the seed of a generator knows what it will give to others.
+-- A generator of its own, because a program that sets the seed of a shared one knows the numbers that others get.
 makers[parts.math] = function(original, env, mine, made)
   local math, fresh = copy(original, env, mine, made), open_math()
   local seed, own_random = fresh.randomseed, fresh.random
@@ -78,7 +78,7 @@ makers[parts.math] = function(original, env, mine, made)
   return math
 end
 
--- Default streams of its own.
+-- Default streams of its own, because they could be changed for others.
 makers[parts.io] = function(original, env, mine, made)
   local io = copy(original, env, mine, made)
   local input, output
@@ -109,8 +109,8 @@ end
 
 local function not_to_be_resumed() error("a coroutine of another program", 0) end
 
--- A finalizer or a callback runs in whatever coroutine is running then: `running` gives nobody a coroutine that is not its own, to close
--- or resume it later. In its place stands one that can do nothing.
+-- A finalizer or a callback runs in the current coroutine, whichever that is. So `running` returns a coroutine only if the program has made
+-- it, because the program could close or resume it later; otherwise it returns a substitute that cannot be resumed.
 makers[parts.coroutine] = function(original, env, mine, made)
   local coroutine = copy(original, env, mine, made)
   local ours, others = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
@@ -183,15 +183,15 @@ makers[require] = function(_, _, mine, made)
   return made[require]
 end
 
--- Makes the table an environment; of its keys only strings are variables.
+-- Makes the table an environment. Only its string keys are variables; other entries are removed.
 return function(env)
   for key in next, env do
     if type(key) ~= "string" then env[key] = nil end
   end
-  -- From values of the globals to those that it has instead.
+  -- Maps values of the globals to the values that the environment has instead.
   local own = { [globals] = env }
-  -- What stands between the environment and the globals: what it has of its own under the names that it has asked for, found without
-  -- a call from then on.
+  -- A table between the environment and the globals, with the environment's own values under the names that were read before, so that later
+  -- reads need no call.
   local named = { _G = env }
 
   local function mine(value, made)
@@ -206,7 +206,7 @@ return function(env)
   end
 
   local function keep(name, value, made)
-    -- All at once: half of it, with the other half made again, would hold both.
+    -- All at once: if only a part were kept and the rest made again, there would be two versions.
     for original, instead in next, own do made[original] = instead end
     own = made
     if name ~= nil then named[name] = value end
@@ -224,7 +224,7 @@ return function(env)
       return keep(name, mine(value, made), made)
     end
     if type(value) ~= "table" then return value end
-    -- Tables that registered functions are in under a dotted name.
+    -- Tables that hold registered functions with dotted names.
     local shape = rawget(host, name)
     if type(shape) == "table" then
       local made = {}

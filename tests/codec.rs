@@ -72,7 +72,12 @@ fn invalid_vectors_are_refused_by_every_decoder() {
         encode_list(&["x".into(), Value::Nil], &mut list).expect("encodes");
         list.pop();
         list.extend_from_slice(&vector.bytes);
-        assert_eq!(lua.request_raw(protocol::operation::GLOBAL_SET, &list), protocol::Outcome::Value, "{}", vector.name);
+        assert_eq!(
+            lua.request_raw(protocol::operation::GLOBAL_SET, &list),
+            protocol::Outcome::Value,
+            "{}",
+            vector.name
+        );
         assert_eq!(lua.eval("return x").expect("usable").values, [Value::Nil], "{}", vector.name);
     }
 }

@@ -3,19 +3,21 @@
 #![cfg(all(feature = "mlua", not(target_arch = "wasm32")))]
 
 use mlua::{Error as LuaError, Function, Lua, MultiValue, StdLib, Table, Thread, UserData, UserDataMethods};
-use perilune::{Error, GcMode, Host, Limits, MemoryStore, MluaHandle, NativeHost, Runtime, Stream, Value, Vm};
+use perilune::{
+    Error, GcMode, Host, Limits, MemoryStore, MluaHandle, NativeHost, Runtime, Stream, Value, Vm,
+};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 /// A runtime, and the mlua interface to the same VM.
-fn both() -> (Runtime, Lua) {
+fn both() -> (Runtime, MluaHandle) {
     let mut runtime = Runtime::builder().build().expect("a VM");
     let lua = lent(&mut runtime);
     (runtime, lua)
 }
 
-fn lent(runtime: &mut Runtime) -> Lua {
+fn lent(runtime: &mut Runtime) -> MluaHandle {
     // SAFETY: no test uses it inside of a host or a store, or while it has a reference to one of the two;
     // handles are the runtime's own; no destructor here makes a `Lua`.
     unsafe { runtime.mlua() }.expect("room for mlua")

@@ -195,10 +195,7 @@ fn disown_releases_all_other_handles() {
     }
     assert!(lua.release(handles[4]), "a hole");
     let kept = [Value::from(i64::from(handles[2])), Value::from(i64::from(handles[7]))];
-    assert_eq!(
-        lua.request_raw(operation::DISOWN, &list(&kept)),
-        Outcome::Ok
-    );
+    assert_eq!(lua.request_raw(operation::DISOWN, &list(&kept)), Outcome::Ok);
     assert_eq!(lua.stats().handles, 2);
     for (at, &handle) in handles.iter().enumerate() {
         let called = lua.call_handle::<String>(handle, ()).ok();
@@ -212,10 +209,7 @@ fn disown_releases_all_other_handles() {
         again.push(handle);
     }
     assert_eq!(lua.stats().handles, 12);
-    assert_eq!(
-        lua.request_raw(operation::DISOWN, &list(&[])),
-        Outcome::Ok
-    );
+    assert_eq!(lua.request_raw(operation::DISOWN, &list(&[])), Outcome::Ok);
     assert_eq!(lua.stats().handles, 0);
 }
 
@@ -224,10 +218,7 @@ fn reseed_restarts_random_numbers() {
     let mut lua = lua();
     lua.eval("math.randomseed(1) first = math.random(0)").expect("runs");
     lua.eval("math.randomseed(1) math.randomseed = nil").expect("runs");
-    assert_eq!(
-        lua.request_raw(operation::RESEED, &list(&[])),
-        Outcome::Ok
-    );
+    assert_eq!(lua.request_raw(operation::RESEED, &list(&[])), Outcome::Ok);
     assert_eq!(values(&mut lua, "return math.random(0) == first")[0], Value::from(false));
 }
 

@@ -1,4 +1,4 @@
-/* gc_pause.c: pauses the collector. Between perilune_hold and perilune_release there is no collection step,
+/* gc_pause.c: pauses the collector. Between perilune_gc_pause and perilune_gc_resume there is no collection step,
    and so no finalizer; the bytes allocated meanwhile are added to the collector's debt afterwards. Lua's own
    LUA_GCSTOP would lose both, the debt from before and the bytes allocated during the pause. (An emergency
    collection still runs when memory is short, but it calls no finalizers.) */
@@ -20,14 +20,14 @@ struct perilune_gc_debt {
   size_t total;
 };
 
-void perilune_hold(lua_State *L, struct perilune_gc_debt *held) {
+void perilune_gc_pause(lua_State *L, struct perilune_gc_debt *before) {
   global_State *g = G(L);
-  held->debt = g->GCdebt;
-  held->total = gettotalbytes(g);
+  before->debt = g->GCdebt;
+  before->total = gettotalbytes(g);
   luaE_setdebt(g, PAUSE_DEBT);
 }
 
-void perilune_release(lua_State *L, const struct perilune_gc_debt *held) {
+void perilune_gc_resume(lua_State *L, const struct perilune_gc_debt *before) {
   global_State *g = G(L);
   luaE_setdebt(g, before->debt + (l_mem)(gettotalbytes(g) - before->total));
   luaC_checkGC(L);

@@ -1,10 +1,11 @@
 //! Build script: compiles PUC-Rio Lua 5.4 for the target, natively and for wasm32 from the same C files.
 //!
-//! Keeps true: the C files are those that `lua-5.4/SOURCE` names, byte for byte; patches go to copies and
-//! must fit exactly; flags are data, each with its reason. Not here: anything that downloads (the sources are
-//! a build dependency, so cargo has them).
+//! Keeps true: flags are data, each with its reason. Not here: which C files these are and how they are
+//! patched (build/sources.rs).
 
-use sha2::{Digest, Sha256};
+#[path = "build/sources.rs"]
+mod sources;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,18 +92,28 @@ const LOWER_IN_LINKER: &[&str] = &[
 const CLANG_MIN: u32 = 19;
 
 fn main() {
-    for input in ["build.rs", "lua-5.4/SOURCE", "lua-5.4/port"] {
+    for input in ["build.rs", "build", "lua-5.4/SOURCE", "lua-5.4/port"] {
         println!("cargo:rerun-if-changed={input}");
     }
-    for variable in
-        ["PERILUNE_CLANG", "PERILUNE_LLVM_AR", "PERILUNE_WASM_LTO", "PERILUNE_FUEL", "PERILUNE_WASM_EH"]
-    {
+    for variable in [
+        sources::FOLDER_VARIABLE,
+        "PERILUNE_CLANG",
+        "PERILUNE_LLVM_AR",
+        "PERILUNE_WASM_LTO",
+        "PERILUNE_FUEL",
+        "PERILUNE_WASM_EH",
+        "DOCS_RS",
+    ] {
         println!("cargo:rerun-if-env-changed={variable}");
+    }
+    if env::var_os("DOCS_RS").is_some() {
+        // Documentation links nothing, and docs.rs has no clang for wasm32.
+        return;
     }
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let port = root.join("lua-5.4/port");
-    let sources = lay_sources(&root);
-    let patched = write_patched(&sources);
+    let sources = sources::copy_sources(&root);
+    let patched = sources::write_patched(&sources);
     let wasm = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32");
     list_golden_scripts(&root.join("tests/golden"));
     if wasm {
@@ -112,101 +123,9 @@ fn main() {
     }
 }
 
-/// Copies the C files named in SOURCE from the registry crate to `lua-5.4/src` (or to `OUT_DIR`, if the
-/// package folder is read-only), checking each hash. Files already there with the right hash are left alone.
-fn lay_sources(root: &Path) -> PathBuf {
-    let listing =
-        fs::read_to_string(root.join("lua-5.4/SOURCE")).expect("lua-5.4/SOURCE is part of the package");
-    let mut crate_name = String::new();
-    let mut folder = "";
-    let mut files = Vec::new();
-    for line in listing.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            ["crate", name, version] => crate_name = format!("{name}-{version}"),
-            ["folder", name] => folder = name,
-            [hash, file] if hash.len() == 64 => files.push((file, hash)),
-            _ => {}
-        }
-    }
-    let in_tree = root.join("lua-5.4/src");
-    let target = if fs::create_dir_all(&in_tree).is_ok() && !is_read_only(&in_tree) {
-        in_tree
-    } else {
-        PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("lua-5.4-src")
-    };
-    fs::create_dir_all(&target).expect("the build can write its own folder");
-    let mut origin = None;
-    for (file, hash) in files {
-        let to = target.join(file);
-        if fs::read(&to).is_ok_and(|bytes| sha256(&bytes) == hash) {
-            continue;
-        }
-        let origin = origin.get_or_insert_with(|| find_crate(root, &crate_name).join(folder));
-        let bytes =
-            fs::read(origin.join(file)).unwrap_or_else(|e| panic!("{}: {e}", origin.join(file).display()));
-        assert_eq!(sha256(&bytes), hash, "{file} is not the file that lua-5.4/SOURCE names");
-        fs::write(&to, bytes).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
-    }
-    target
-}
-
-fn is_read_only(folder: &Path) -> bool {
-    let probe = folder.join(".write-probe");
-    let refused = fs::write(&probe, b"").is_err();
-    let _ = fs::remove_file(probe);
-    refused
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes all");
-        text
-    })
-}
-
-/// Finds the folder of a registry crate: first in cargo's usual place, without starting a process; then by
-/// asking cargo, which also knows vendored and path sources.
-fn find_crate(root: &Path, name: &str) -> PathBuf {
-    let home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
-    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
-    for registry in registries.into_iter().flatten().flatten() {
-        let folder = registry.path().join(name);
-        if folder.is_dir() {
-            return folder;
-        }
-    }
-    let host = env::var("HOST").expect("cargo sets it");
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--offline",
-            "--filter-platform",
-            &host,
-            "--manifest-path",
-        ])
-        .arg(root.join("Cargo.toml"))
-        .output()
-        .expect("cargo runs build scripts, so it can be run");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let (package, version) = name.rsplit_once('-').expect("SOURCE names crate and version");
-    let mark = format!("\"name\":\"{package}\",\"version\":\"{version}\"");
-    let manifest = text
-        .split_once(&mark)
-        .and_then(|(_, after)| after.split_once("\"manifest_path\":\""))
-        .and_then(|(_, after)| after.split_once('"'))
-        .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")));
-    match manifest.as_deref().and_then(Path::parent) {
-        Some(folder) => folder.to_path_buf(),
-        None => panic!(
-            "cannot find the sources of {name}: cargo metadata said\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
-    }
+/// The folder that cargo gives to this build.
+fn out_dir() -> PathBuf {
+    PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"))
 }
 
 /// The path to compile for a C file: Lua's own file, its patched copy, or the file of the port that includes
@@ -214,27 +133,6 @@ fn find_crate(root: &Path, name: &str) -> PathBuf {
 fn c_file(name: &str, sources: &Path, patched: &Path, port: &Path) -> PathBuf {
     let copies = [port.join(format!("{name}_port.c")), patched.join(format!("{name}.c"))];
     copies.into_iter().find(|file| file.exists()).unwrap_or_else(|| sources.join(format!("{name}.c")))
-}
-
-include!("lua-5.4/patches/patches.rs");
-
-/// Writes the patched copies to `OUT_DIR`. Stops the build if a text does not occur exactly once: then the
-/// patch was made for another version of Lua.
-fn write_patched(sources: &Path) -> PathBuf {
-    let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("patched");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("OUT_DIR is ours to write");
-    // No ticks, to measure their cost (`cargo xtask bench --ticks`). Such a build has no limits.
-    let unmetered = env::var("PERILUNE_FUEL").as_deref() == Ok("0");
-    for Patch { file, find, replace } in PATCHES.iter().filter(|_| !unmetered) {
-        let name = format!("{file}.c");
-        let copy = folder.join(&name);
-        let from = if copy.exists() { copy.clone() } else { sources.join(&name) };
-        let text = fs::read_to_string(&from).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
-        assert_eq!(text.matches(find).count(), 1, "{name} must have this text once, to patch it:\n{find}");
-        fs::write(&copy, text.replacen(find, replace, 1)).expect("OUT_DIR is ours to write");
-    }
-    folder
 }
 
 fn build_native(sources: &Path, patched: &Path, port: &Path) {
@@ -337,7 +235,7 @@ fn rust_lld() -> Option<PathBuf> {
 
 /// Links all the bitcode into one relocatable object.
 fn link_bitcode(linker: &Path, bitcode: &[PathBuf]) -> PathBuf {
-    let object = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("lua.o");
+    let object = out_dir().join("lua.o");
     let legacy = env::var("PERILUNE_WASM_EH").as_deref() != Ok("exnref");
     let output = Command::new(linker)
         .args(["-flavor", "wasm", "-r", "--lto-O3"])
@@ -358,8 +256,12 @@ fn link_bitcode(linker: &Path, bitcode: &[PathBuf]) -> PathBuf {
 }
 
 /// Writes the constant `GOLDEN`: names and contents of the golden scripts, for the tests in a browser, which
-/// has no files. Empty in a package without tests.
+/// has no files. Does nothing in the published package, which has no such tests.
 fn list_golden_scripts(folder: &Path) {
+    if !folder.is_dir() {
+        // A path that is missing would have cargo run this at every build.
+        return;
+    }
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut scripts = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -381,7 +283,7 @@ fn list_golden_scripts(folder: &Path) {
             .expect("a String takes all");
     }
     text.push_str("];\n");
-    let list = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("golden_files.rs");
+    let list = out_dir().join("golden_files.rs");
     fs::write(list, text).expect("the build can write its own folder");
 }
 

@@ -2,7 +2,7 @@
 // The build writes patched copies, and stops unless it finds each text exactly once. The functions
 // `perilune_...` are those of lua-5.4/port/fuel.h.
 //
-// Included by build.rs.
+// Included by build/sources.rs.
 
 /// One replacement in one C file.
 struct Patch {

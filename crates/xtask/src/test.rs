@@ -140,6 +140,7 @@ fn chrome() -> Result<Run> {
         .ok_or("no chromedriver on the PATH")?;
     let mut run = Run::cargo()
         .args(["test", "--package", "perilune", "--target", WASM_TARGET, "--no-fail-fast"])
+        .args(["--features", "console_error_panic_hook"])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", paths::tool("wasm-bindgen-test-runner"))
         .env("CHROMEDRIVER", chromedriver);
     if mentions(&paths::root().join("src"), "wasm_bindgen_test")? {

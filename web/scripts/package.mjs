@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "n
 import { resolve } from "node:path";
 import { build } from "esbuild";
 import { options, wasm } from "./bundle.mjs";
+import { shifted } from "./source_map.mjs";
 
 /** The entries that stand on `index` do so as the package's users do. */
 const onIndex = {
@@ -13,29 +14,35 @@ const onIndex = {
 };
 
 /**
- * Bundles into `outdir`. One file for each entry: what `index` and `raw` share is small, and chunks of their own would
+ * Bundles into `outdir`, with source maps that hold their sources. One file for each entry: what `index` and `raw` share is small, and chunks of their own would
  * cost more in `index`. Says whether the module was there.
  */
-export async function buildPackage(outdir, { sourcemap = false } = {}) {
+export async function buildPackage(outdir, { sourcemap = true } = {}) {
   rmSync(outdir, { recursive: true, force: true });
   // Node prints the whole line that threw before it says what was thrown: it must not be all of the package.
   const shared = { ...options, splitting: false, outdir, minify: true, lineLimit: 1000, sourcemap };
   await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
   await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
   await build({ ...shared, entryPoints: ["src/node.ts"], external: ["node:*"], plugins: [...shared.plugins, onIndex] });
-  for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file));
+  for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file), sourcemap);
   if (!existsSync(wasm)) return false;
   copyFileSync(wasm, resolve(outdir, "perilune.wasm"));
   return true;
 }
 
 /**
- * The one import whose address is made at run time (src/loader.ts) tells webpack and Vite to leave it alone by comments,
- * which the minifier drops.
+ * Puts back the comments that tell webpack and Vite to leave the import of src/instance/loader.ts alone, whose address is
+ * made at run time: the minifier drops them. A source map beside the file is moved along.
  */
-function keepComments(file) {
+function keepComments(file, sourcemap) {
   const text = readFileSync(file, "utf8");
   const parts = text.split("await import([");
   if (parts.length !== 2) throw new Error(`${file}: where is the import of loader.ts?`);
-  writeFileSync(file, parts.join("await import(/* webpackIgnore: true */ /* @vite-ignore */["));
+  const comments = "/* webpackIgnore: true */ /* @vite-ignore */";
+  writeFileSync(file, `${parts[0]}await import(${comments}[${parts[1]}`);
+  if (sourcemap !== true) return;
+  const before = `${parts[0]}await import(`.split("\n");
+  const map = JSON.parse(readFileSync(`${file}.map`, "utf8"));
+  map.mappings = shifted(map.mappings, before.length - 1, before.at(-1).length, comments.length);
+  writeFileSync(`${file}.map`, JSON.stringify(map));
 }

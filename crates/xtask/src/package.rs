@@ -24,11 +24,11 @@ pub(crate) fn pack() -> Result<PathBuf> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    // Its README is its own: links of the repository's would lead nowhere there.
-    for name in ["LICENSE", "NOTICE"] {
-        fs::copy(paths::root().join(name), paths::web().join(name))?;
-    }
-    Run::new("npm").args(["pack", "--pack-destination"]).arg(&folder).dir(paths::web()).go()?;
+    Run::new("npm")
+        .args(["pack", "--loglevel=warn", "--pack-destination"])
+        .arg(&folder)
+        .dir(paths::web())
+        .go()?;
 
     let mut packed = fs::read_dir(&folder)?.collect::<std::io::Result<Vec<_>>>()?;
     let (Some(only), true) = (packed.pop(), packed.is_empty()) else {

@@ -1,0 +1,24 @@
+/**
+ * `npm pack` and `npm publish` run this first: what the package shares with the repository is copied from its root.
+ *
+ * README.md is the repository's. Its links into the repository become addresses there, since the pages of npm have no docs/.
+ */
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { root } from "./bundle.mjs";
+
+const repository = resolve(root, "..");
+
+if (!existsSync(resolve(root, "dist/perilune.wasm"))) {
+  console.error('web/dist has no module: run "cargo xtask build" first');
+  process.exit(1);
+}
+for (const name of ["LICENSE", "NOTICE"]) copyFileSync(resolve(repository, name), resolve(root, name));
+
+const { url } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8")).repository;
+const address = url.replace(/^git\+/, "").replace(/\.git$/, "");
+const readme = readFileSync(resolve(repository, "README.md"), "utf8");
+writeFileSync(
+  resolve(root, "README.md"),
+  readme.replace(/\]\((?!https?:|#)([^)\s]+)\)/g, (_, path) => `](${address}/blob/HEAD/${path})`),
+);

@@ -1,4 +1,6 @@
 //! `check`: everything CI looks at, in its order. All of it runs, so that one visit shows all there is to mend.
+//!
+//! Also dry runs of both publications: what a registry would refuse, or its users could not build, fails here.
 
 use crate::args::Args;
 use crate::run::Run;
@@ -7,6 +9,7 @@ use crate::{Result, build, paths, size, test};
 
 pub(crate) fn command(args: &mut Args) -> Result {
     let no_test = args.flag("--no-test");
+    let deny = args.flag("--deny");
     args.finish()?;
 
     let browser = if no_test { Browser::NotNeeded } else { Browser::Needed };
@@ -20,13 +23,15 @@ pub(crate) fn command(args: &mut Args) -> Result {
             failures.push(error.to_string());
         }
     }
-    if let Err(error) = size::check() {
-        failures.push(error.to_string());
+    for check in [size::check, npm_publish].into_iter().chain(deny.then_some(cargo_deny as fn() -> Result)) {
+        if let Err(error) = check() {
+            failures.push(error.to_string());
+        }
     }
     if !failures.is_empty() {
         return Err(format!("{} of the checks failed:\n{}", failures.len(), failures.join("\n")).into());
     }
-    println!("check: format, lints, types, docs and size are in order");
+    println!("check: format, lints, types, docs, packages and size are in order");
 
     if no_test { Ok(()) } else { test::all() }
 }
@@ -36,10 +41,44 @@ fn lints() -> Vec<Run> {
     vec![
         Run::cargo().args(["fmt", "--all", "--check"]),
         clippy().args(["--workspace", "--all-features", "--", "-D", "warnings"]),
-        clippy().args(["--package", "perilune", "--target", WASM_TARGET, "--", "-D", "warnings"]),
+        clippy().args(["--package", "perilune", "--target", WASM_TARGET]).args([
+            "--features",
+            "console_error_panic_hook",
+            "--",
+            "-D",
+            "warnings",
+        ]),
         Run::npm_script(&paths::web(), "check"),
         Run::cargo()
             .args(["doc", "--quiet", "--workspace", "--all-features", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
+        cargo_package(),
     ]
+}
+
+/// Packs the crate and builds it from what was packed, in the folder where its dependencies are compiled already. Quiet:
+/// else it warns of every integration test that stays behind. `setup` has fetched what offline resolution asks for.
+fn cargo_package() -> Run {
+    Run::cargo()
+        .args(["package", "--quiet", "--offline", "--allow-dirty", "--package", "perilune", "--target-dir"])
+        .arg(paths::cargo_target())
+}
+
+/// All of `npm publish` but the sending, without a login; offline, since it would only ask which versions there are.
+/// Then publint, which knows what package.json must say so that runtimes and bundlers find their files.
+fn npm_publish() -> Result {
+    let quietly = ["--offline", "--loglevel=warn"];
+    Run::new("npm").args(["publish", "--dry-run"]).args(quietly).dir(paths::web()).go()?;
+    Run::new(paths::web().join("node_modules/.bin/publint"))
+        .arg("--strict")
+        .arg(crate::package::pack()?)
+        .dir(paths::web())
+        .go()
+}
+
+/// Advisories, licences, duplicates and sources. By hand: building cargo-deny takes five minutes of processor time, and
+/// the database of advisories is fetched from the network. CI checks the licences by tests/dependencies.rs.
+fn cargo_deny() -> Result {
+    setup::cargo_tool("cargo-deny", "cargo-deny", setup::CARGO_DENY_VERSION)?;
+    Run::new(paths::tool("cargo-deny")).arg("check").go()
 }

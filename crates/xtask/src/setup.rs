@@ -13,6 +13,7 @@ use crate::{Result, paths};
 
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 const WASM_PACK_VERSION: &str = "0.15.1";
+pub(crate) const CARGO_DENY_VERSION: &str = "0.20.2";
 const NODE_MAJOR_MIN: u32 = 20;
 
 /// Programs that come as system packages: what we call, and the Debian package that brings it.
@@ -156,7 +157,7 @@ fn wasm_bindgen() -> Result {
     cargo_tool("wasm-bindgen-cli", "wasm-bindgen", version)
 }
 
-fn cargo_tool(package: &str, program: &str, version: &str) -> Result {
+pub(crate) fn cargo_tool(package: &str, program: &str, version: &str) -> Result {
     let installed = Run::new(paths::tool(program)).arg("--version").read().unwrap_or_default();
     if installed.split_whitespace().nth(1) == Some(version) {
         return Ok(());

@@ -51,3 +51,8 @@ mod libc;
 
 #[cfg(all(feature = "module", target_arch = "wasm32", target_os = "unknown"))]
 exports!(libraries = [Json, Base64]);
+
+/// Has the samples of README.md run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { extname, join, resolve } from "node:path";
+import { basename, extname, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -38,14 +38,75 @@ test("holds what it promises, and nothing else", () => {
   assert.equal(files.filter((file) => file.endsWith(".wasm")).length, 1);
 });
 
-test("runs in Node as the README has it", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const examples = [...readme.matchAll(/```(?:js|ts)\n([\s\S]*?)```/g)].map(([, code]) => code);
-  const ours = examples.filter((code) => code.includes('from "perilune"') && !code.includes("idb://"));
-  for (const [index, code] of ours.entries()) {
-    write(`readme-${index}.mjs`, code);
-    run("node", `readme-${index}.mjs`);
+/** Samples of README.md in one language. */
+const samples = (language) =>
+  [...readFileSync(join(root, "README.md"), "utf8").matchAll(/```(\w+)\n([\s\S]*?)```/g)]
+    .filter(([, label]) => label === language)
+    .map(([, , code]) => code);
+
+test("has the repository's README, with links that lead there", () => {
+  const readme = readFileSync(installed("README.md"), "utf8");
+  const { url } = JSON.parse(readFileSync(installed("package.json"), "utf8")).repository;
+  const files = `${url.slice("git+".length, -".git".length)}/blob/HEAD/`;
+  const back = readme.replaceAll(`](${files}`, "](");
+  assert.equal(back, readFileSync(join(root, "README.md"), "utf8"));
+  const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
+  assert.ok(links.length > 10);
+  for (const link of links) {
+    assert.match(link, /^(https:|#)/);
+    if (link.startsWith(files)) assert.ok(existsSync(join(root, link.slice(files.length).split("#")[0])), link);
   }
+});
+
+test("runs in Node as the README has it, and prints what its comments say", () => {
+  assert.ok(samples("js").length >= 3);
+  for (const [index, code] of samples("js").entries()) {
+    // Node has no IndexedDB.
+    write(`readme-${index}.mjs`, code.replace(/idb:\/\/(\w+)/g, "file:$1.perilune"));
+    const expected = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)/g)].map(([, text]) => `${text}\n`);
+    const printed = run("node", `readme-${index}.mjs`);
+    assert.equal(printed, expected.join(""));
+  }
+  for (const [index, code] of samples("lua").entries()) {
+    write(`readme-${index}.lua`, code);
+    write(
+      "lua.mjs",
+      `import { readFileSync } from "node:fs";
+       import { Lua } from "perilune";
+       const lua = await Lua.create();
+       lua.eval(readFileSync("readme-${index}.lua"));
+       await lua.close();`,
+    );
+    run("node", "lua.mjs");
+  }
+});
+
+test("has source maps that hold their sources", () => {
+  const maps = run("tar", "tzf", tarball)
+    .split("\n")
+    .filter((file) => file.endsWith(".js"));
+  assert.ok(maps.length >= 5);
+  for (const file of maps.map((name) => name.replace(/^package\//, ""))) {
+    const map = JSON.parse(readFileSync(installed(`${file}.map`), "utf8"));
+    assert.match(readFileSync(installed(file), "utf8"), new RegExp(`//# sourceMappingURL=${basename(file)}\\.map\n$`));
+    assert.equal(map.sourcesContent.length, map.sources.length);
+    for (const source of map.sources) assert.match(source, /^\.\.\/(\.\.\/)?src\//);
+    for (const text of map.sourcesContent) assert.ok(text.length > 0);
+  }
+});
+
+test("shows the place in its sources when it throws", () => {
+  write(
+    "throws.mjs",
+    `import { Lua } from "perilune";
+     await Lua.create({ storge: "x" }).catch((error) => console.log(error.stack));`,
+  );
+  const source = readFileSync(join(root, "web/src/options.ts"), "utf8").split("\n");
+  const [, line] = run("node", "--enable-source-maps", "throws.mjs").match(/src\/options\.ts:(\d+)/);
+  assert.match(source[line - 1], /throw|Error\(/);
+});
+
+test("runs in a program of its user", () => {
   write(
     "main.mjs",
     `import { Lua } from "perilune";

@@ -24,7 +24,7 @@ export function shifted(mappings, line, column, by) {
 /** The first number of a segment, a base64 VLQ, and how many characters it takes. */
 function decoded(segment) {
   let bits = 0;
-  for (let length = 0; ; ) {
+  for (let length = 0; ;) {
     const digit = DIGITS.indexOf(segment[length] ?? "");
     if (digit < 0) throw new Error(`"${segment}" is no segment of a source map`);
     bits += (digit & 31) * 32 ** length++;

@@ -1,6 +1,7 @@
 /** The built package, through its own exports: what npm will carry. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { SourceMap, type SourceMapping } from "node:module";
 import { suite, test } from "node:test";
 
 // Not what the compiler knows: these are the files in dist/.
@@ -42,6 +43,25 @@ suite("perilune", () => {
     // What Node shows of it when an error is not caught.
     for (const line of index.toString().split("\n")) assert.ok(line.length < 5000);
   });
+});
+
+test("source maps are right on both sides of the comments that were put back", () => {
+  for (const entry of ["index", "raw"]) {
+    const text = readFileSync(`dist/${entry}.js`, "utf8").split("\n");
+    const map = new SourceMap(JSON.parse(readFileSync(`dist/${entry}.js.map`, "utf8")));
+    const line = text.findIndex((found) => found.includes("/* webpackIgnore"));
+    const sourceAt = (word: string) => {
+      const at = text[line]?.indexOf(word, text[line].indexOf("/* webpackIgnore")) ?? -1;
+      assert.ok(at >= 0, `${entry}.js: ${word}`);
+      const { originalSource, originalLine, originalColumn } = map.findEntry(line, at) as SourceMapping;
+      const source = readFileSync(`dist/${originalSource}`, "utf8").split("\n");
+      return source[originalLine]?.slice(originalColumn) ?? "";
+    };
+    assert.match(sourceAt('["node:fs"'), /^\["node:fs", "promises"\]/);
+    // The rest of the line is moved as far as the comments are long.
+    assert.match(sourceAt('join("/")'), /^join\("\/"\)/);
+    assert.match(sourceAt("readFile("), /^readFile\(address\)/);
+  }
 });
 
 suite("perilune/raw", () => {

@@ -14,7 +14,8 @@ use crate::{Result, paths};
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 const WASM_PACK_VERSION: &str = "0.15.1";
 pub(crate) const CARGO_DENY_VERSION: &str = "0.20.2";
-const NODE_MAJOR_MIN: u32 = 20;
+/// Major and minor version that the tests need; the package itself runs on 20.0.
+const NODE_MIN: (u32, u32) = (20, 11);
 
 /// Programs that come as system packages: what we call, and the Debian package that brings it.
 const COMPILERS: &[(&str, &str)] = &[("clang-19", "clang-19"), ("llvm-ar-19", "llvm-19")];
@@ -73,17 +74,23 @@ pub(crate) fn npm_packages(dir: &Path) -> Result {
 }
 
 fn node() -> Result {
+    let (major, minor) = NODE_MIN;
     let advice =
-        format!("install Node {NODE_MAJOR_MIN} or newer (https://nodejs.org) with npm, and run this again");
+        format!("install Node {major}.{minor} or newer (https://nodejs.org) with npm, and run this again");
     let version = Run::new("node").arg("--version").read().map_err(|_| format!("no node here: {advice}"))?;
-    let major = version.trim().trim_start_matches('v').split('.').next().and_then(|n| n.parse::<u32>().ok());
-    if major.is_none_or(|major| major < NODE_MAJOR_MIN) {
+    if node_version(&version).is_none_or(|found| found < NODE_MIN) {
         return Err(format!("node is {}: {advice}", version.trim()).into());
     }
     if paths::on_path("npm").is_none() {
         return Err(format!("no npm here: {advice}").into());
     }
     Ok(())
+}
+
+/// Major and minor of `v20.11.1`.
+fn node_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn system_packages(browser: Browser) -> Result {
@@ -176,7 +183,15 @@ fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::locked_version;
+    use super::{NODE_MIN, locked_version, node_version};
+
+    #[test]
+    fn reads_the_version_of_node() {
+        assert_eq!(node_version("v20.9.1\n"), Some((20, 9)));
+        assert!(node_version("v20.9.1").is_some_and(|version| version < NODE_MIN));
+        assert!(node_version("v22.0.0").is_some_and(|version| version > NODE_MIN));
+        assert_eq!(node_version("20"), None);
+    }
 
     #[test]
     fn reads_a_version_from_a_lock_file() {

@@ -1,5 +1,8 @@
-//! The house rules that a compiler does not check: who may name whom, what every file begins with, what is never committed.
+//! The house rules that a compiler does not check: who may name whom, what every file begins with, what is
+//! never committed.
 #![cfg(not(target_arch = "wasm32"))]
+
+mod prose;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +17,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What git tracks, or would (so a new file counts before its first commit). Empty outside a checkout, where there is
-/// nothing to keep tidy.
+/// What git tracks, or would (so a new file counts before its first commit). Empty outside a checkout, where
+/// there is nothing to keep tidy.
 fn tracked() -> Vec<String> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
@@ -42,6 +45,11 @@ fn files(under: &str, extension: &str) -> Vec<File> {
     }
     assert!(!found.is_empty(), "no .{extension} files under {under}");
     found
+}
+
+/// Text of a tracked file; nothing for one that is no text.
+fn lines_of(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_default()
 }
 
 /// Code without comments, good enough for names of modules and crates.

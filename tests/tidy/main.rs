@@ -2,6 +2,7 @@
 //! never committed.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod imports;
 mod prose;
 
 use std::fs;
@@ -17,8 +18,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What git tracks, or would (so a new file counts before its first commit). Empty outside a checkout, where
-/// there is nothing to keep tidy.
+/// Files that git tracks, or would (so a new file counts before its first commit). Empty outside a checkout,
+/// where there is nothing to keep tidy.
 fn tracked() -> Vec<String> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
@@ -47,61 +48,14 @@ fn files(under: &str, extension: &str) -> Vec<File> {
     found
 }
 
+/// True if a path has one of these extensions.
+fn has_ending(path: &str, endings: &[&str]) -> bool {
+    endings.iter().any(|ending| path.strip_suffix(ending).is_some_and(|name| name.ends_with('.')))
+}
+
 /// Text of a tracked file; nothing for one that is no text.
 fn lines_of(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_default()
-}
-
-/// Code without comments, good enough for names of modules and crates.
-fn code(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn javascript_is_named_only_in_its_room() {
-    for file in files("src", "rs").iter().filter(|file| !file.path.starts_with("src/js/")) {
-        for word in ["wasm_bindgen", "js_sys", "web_sys"] {
-            assert!(!code(&file.text).contains(word), "{}: {word} belongs under src/js", file.path);
-        }
-    }
-}
-
-#[test]
-fn c_lua_is_named_only_by_its_room_and_with_its_constants_by_those_above() {
-    for file in files("src", "rs").iter().filter(|file| !file.path.starts_with("src/lua/")) {
-        assert!(!code(&file.text).contains("mlua_sys"), "{}: goes through crate::lua", file.path);
-    }
-}
-
-/// Each room, and the rooms above it, which it must not name.
-#[test]
-fn arrows_point_down() {
-    // `top` stands above every room of this list, `upper` above its three lowest only.
-    let top = ["vm", "api", "js"];
-    let upper = ["state", "marshal", "host_call", "ext", "stdlib", "host"];
-    for (room, and_upper, others) in [
-        ("src/value", true, &["store", "lua"][..]),
-        ("src/lua", true, &["store", "value"]),
-        ("src/store", true, &["lua"]),
-        ("src/marshal", false, &["stdlib"]),
-        ("src/host_call", false, &["ext", "stdlib"]),
-        ("src/ext", false, &["stdlib"]),
-        ("src/stdlib", false, &[]),
-    ] {
-        let upper = upper.iter().filter(|_| and_upper);
-        let forbidden: Vec<&str> = top.iter().chain(upper).chain(others).copied().collect();
-        for file in files(room, "rs") {
-            let code = code(&file.text);
-            for other in &forbidden {
-                let name = format!("crate::{other}");
-                let named = code.match_indices(&name).any(|(at, _)| {
-                    let after = code[at + name.len()..].chars().next();
-                    !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
-                });
-                assert!(!named, "{}: names {name}, which is above it", file.path);
-            }
-        }
-    }
 }
 
 #[test]

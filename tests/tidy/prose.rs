@@ -1,4 +1,4 @@
-//! How comments begin and how wide they are.
+//! Comments: how they begin, and how wide they are.
 //!
 //! A doc comment begins with what the item *is* (a noun phrase: "Bytes of a name.") or with what it *does* (a
 //! verb in the third person: "Starts a commit."), never with a bare clause, a pronoun, a preposition or a
@@ -11,7 +11,7 @@
 //! ```
 use std::collections::BTreeMap;
 
-use super::{lines_of, tracked};
+use super::{has_ending, lines_of, tracked};
 
 /// A comment that the rules refuse.
 struct Finding {
@@ -352,10 +352,6 @@ fn shown(line: &str) -> usize {
         .map(|word| word.chars().count() + 1)
         .sum::<usize>()
         .saturating_sub(1)
-}
-
-fn has_ending(path: &str, endings: &[&str]) -> bool {
-    endings.iter().any(|ending| path.strip_suffix(ending).is_some_and(|name| name.ends_with('.')))
 }
 
 /// Lists the folders whose findings are more than it may have; a table for tightening where they are

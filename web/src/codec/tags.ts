@@ -73,9 +73,9 @@ export enum Operation {
 /** How a host function ended: the two lowest bits of what `host_call` returns. */
 export enum End {
   results = 0,
-  error = 1,
+  raises = 1,
   waits = 2,
-  again = 3,
+  raisesAgain = 3,
 }
 
 /** Host functions that have no Lua value: ids of their own. */

@@ -134,8 +134,8 @@ export class HostCalls {
   }
 
   #raise(error: unknown, out: number, capacity: number): number {
-    if (this.#errors.isLast(error)) return End.again;
-    const write = (value: unknown) => (this.#give([value], out, capacity) << 2) | End.error;
+    if (this.#errors.isLast(error)) return End.raisesAgain;
+    const write = (value: unknown) => (this.#give([value], out, capacity) << 2) | End.raises;
     try {
       return writeThrown(error, this.#errors, write);
     } catch {

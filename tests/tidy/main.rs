@@ -1,9 +1,10 @@
-//! The house rules that a compiler does not check: who may name whom, what every file begins with, what is
-//! never committed.
+//! The house rules that a compiler does not check: who may name whom, what every file and comment begins
+//! with, what is never committed.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod imports;
 mod prose;
+mod references;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,27 +74,13 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
-#[test]
-fn the_border_is_declared_answered_and_documented_alike() {
-    let declared = fs::read_to_string(root().join("src/js/imports.rs")).expect("is there");
-    let answered = fs::read_to_string(root().join("src/js/imports.js")).expect("is there");
-    let documented = fs::read_to_string(root().join("docs/codec.md")).expect("is there");
-    let names: Vec<&str> = declared.split("fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
-    assert!(names.len() > 15, "only {names:?} were found");
-    for name in names {
-        assert!(answered.contains(&format!("export function {name}(")), "border.js does not answer {name}");
-        assert!(documented.contains(&format!("| `{name}(")), "docs/codec.md does not tell of {name}");
-    }
-}
-
 /// wasm-bindgen carries along what a Rust file names, looks into nothing, and finds nothing elsewhere.
 #[test]
 fn the_javascript_of_the_crate_is_carried_along_and_imports_only_itself() {
-    let named = ["imports.rs", "open.rs"]
-        .map(|file| fs::read_to_string(root().join("src/js").join(file)).expect("is there"));
+    let named = files("src/js", "rs");
     for file in files("src/js", "js") {
         assert!(
-            named.iter().any(|text| text.contains(&format!("\"/{}\"", file.path))),
+            named.iter().any(|rust| rust.text.contains(&format!("\"/{}\"", file.path))),
             "{}: named nowhere",
             file.path
         );

@@ -31,8 +31,8 @@ export async function buildPackage(outdir, { sourcemap = true } = {}) {
 }
 
 /**
- * The one import whose address is made at run time (src/instance/loader.ts) tells webpack and Vite to leave it alone by comments,
- * which the minifier drops.
+ * Puts back the comments that tell webpack and Vite to leave the import of src/instance/loader.ts alone, whose address is
+ * made at run time: the minifier drops them. A source map beside the file is moved along.
  */
 function keepComments(file, sourcemap) {
   const text = readFileSync(file, "utf8");

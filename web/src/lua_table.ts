@@ -7,7 +7,7 @@ import type { Table } from "#js/storage/table.js";
 import { withChanges, type LuaChange, type LuaChangeEvent } from "./storage/change_event.js";
 import { LuaClosedError, storageError } from "./errors.js";
 import { encodeKey } from "./codec/keys.js";
-import { Reader } from "./codec/decoder.js";
+import { Decoder } from "./codec/decoder.js";
 import { storedRealm } from "./storage/stored.js";
 import { fromBinary, binaryToText } from "./codec/utf8.js";
 import type { LuaKey, LuaValue, Realm } from "./codec/values.js";
@@ -27,14 +27,14 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
   /** Its name. */
   readonly name: string;
   readonly #table: Table;
-  readonly #reader: Reader;
+  readonly #decoder: Decoder;
   readonly #realm: Realm;
 
   /** @internal Made by `Lua.table()`. */
   constructor(table: Table, realm: Realm) {
     this.name = binaryToText(table.name);
     this.#table = table;
-    this.#reader = new Reader(storedRealm(realm));
+    this.#decoder = new Decoder(storedRealm(realm));
     this.#realm = realm;
   }
 
@@ -148,7 +148,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
 
   /** A key, or a value. */
   #decode(stored: string): LuaValue {
-    return this.#reader.single(fromBinary(stored));
+    return this.#decoder.single(fromBinary(stored));
   }
 
   #put(key: string, value: string | undefined): void {

@@ -83,7 +83,7 @@ suite("invalid bytes are refused", () => {
 suite("lists", () => {
   test("table numbers run through the whole list", () => {
     const shared = { a: 1 };
-    const bytes = written((writer) => writer.list([shared, [shared], shared]));
+    const bytes = written((encoder) => encoder.list([shared, [shared], shared]));
     const list = decodeList(bytes);
     assert.deepEqual(list, [{ a: 1 }, [{ a: 1 }], { a: 1 }]);
     assert.equal(list[0], list[2]);

@@ -130,7 +130,7 @@ suite("what is refused", () => {
         () => encode(value),
         (error) => error instanceof type && message.test(error.message),
       );
-      // The writer that failed is used again.
+      // The encoder that failed is used again.
       assert.deepEqual(decode(encode([1, { a: 1 }])), [1, { a: 1 }]);
     });
   }

@@ -6,9 +6,9 @@ export { Random } from "./random.ts";
 import type { Described } from "./describe.ts";
 import { Random } from "./random.ts";
 import { HostTable } from "../src/host/host_table.ts";
-import { Reader } from "../src/codec/decoder.ts";
+import { Decoder } from "../src/codec/decoder.ts";
 import type { LuaValue, Realm } from "../src/codec/values.ts";
-import { message, type Writer } from "../src/codec/encoder.ts";
+import { withEncoder, type Encoder } from "../src/codec/encoder.ts";
 
 export function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(hex.replaceAll(" ", "").match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
@@ -32,19 +32,19 @@ export const realm: Realm = {
 };
 
 export function decode(bytes: Uint8Array): LuaValue {
-  return new Reader(realm).single(bytes);
+  return new Decoder(realm).single(bytes);
 }
 
 export function decodeList(bytes: Uint8Array, start = 0, end: number = bytes.length): LuaValue[] {
-  return new Reader(realm).list({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, start, end);
+  return new Decoder(realm).list({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, start, end);
 }
 
 export function encode(value: unknown): Uint8Array {
-  return written((writer) => writer.value(value));
+  return written((encoder) => encoder.value(value));
 }
 
-export function written(write: (writer: Writer) => void): Uint8Array {
-  return message(realm, write, ({ bytes, length }) => bytes.slice(0, length));
+export function written(write: (encoder: Encoder) => void): Uint8Array {
+  return withEncoder(realm, write, ({ bytes, length }) => bytes.slice(0, length));
 }
 
 /** The value of an expression from the vectors. */

@@ -5,11 +5,11 @@ import { LuaError } from "../src/errors.ts";
 import { HostCalls, LuaMultiReturn } from "../src/host/host_calls.ts";
 import { HostTable, checkFunction } from "../src/host/host_table.ts";
 import { Memory } from "../src/instance/memory.ts";
-import { Reader } from "../src/codec/decoder.ts";
+import { Decoder } from "../src/codec/decoder.ts";
 import { makeRef } from "../src/host/refs.ts";
 import { RaisedErrors } from "../src/instance/reply.ts";
 import type { LuaValue, Realm } from "../src/codec/values.ts";
-import { message } from "../src/codec/encoder.ts";
+import { withEncoder } from "../src/codec/encoder.ts";
 import { realm as fake } from "./helpers.ts";
 
 const ARGS = 1000;
@@ -20,18 +20,18 @@ function setUp() {
   const host = new HostTable();
   const realm: Realm = { ...fake, host };
   const errors = new RaisedErrors();
-  const reader = new Reader(realm);
-  const calls = new HostCalls(realm, new Memory(wasm), reader, errors, { 2: (name: string) => [name] });
+  const decoder = new Decoder(realm);
+  const calls = new HostCalls(realm, new Memory(wasm), decoder, errors, { 2: (name: string) => [name] });
   const bytes = () => new Uint8Array(wasm.buffer);
   const write = (values: unknown[]): number =>
-    message(
+    withEncoder(
       realm,
-      (writer) => writer.list(values),
-      (writer) => (bytes().set(writer.bytes.subarray(0, writer.length), ARGS), writer.length),
+      (encoder) => encoder.list(values),
+      (encoder) => (bytes().set(encoder.bytes.subarray(0, encoder.length), ARGS), encoder.length),
     );
   const read = (at: number, length: number): LuaValue[] => {
     const data = bytes().slice(at, at + length);
-    return new Reader(realm).list({ bytes: data, view: new DataView(data.buffer) }, 0, length);
+    return new Decoder(realm).list({ bytes: data, view: new DataView(data.buffer) }, 0, length);
   };
   /** How it ended, and the list. */
   const call = (id: number, args: unknown[] = [], mayWait = 0, capacity = 256): [number, LuaValue[]] => {
@@ -304,18 +304,18 @@ suite("what Lua holds", () => {
     const { realm, host } = setUp();
     const fn = () => 1;
     assert.throws(() =>
-      message(
+      withEncoder(
         realm,
-        (writer) => writer.list([fn, [fn], new Error("x"), Symbol("no")]),
+        (encoder) => encoder.list([fn, [fn], new Error("x"), Symbol("no")]),
         () => 0,
       ),
     );
     assert.equal(host.entry(16), undefined);
     assert.equal(host.entry(17), undefined);
     assert.throws(() =>
-      message(
+      withEncoder(
         realm,
-        (writer) => writer.list([fn]),
+        (encoder) => encoder.list([fn]),
         () => {
           throw new Error("no room");
         },

@@ -25,7 +25,7 @@ const GROWN_MAX = 16;
 const SHAPED_MAX = 16;
 
 /** Reads messages, one after the other. */
-export class Reader {
+export class Decoder {
   /** Whether the last list itself had a host object: not inside of a table. */
   hosted = false;
   readonly #realm: Realm;
@@ -76,7 +76,7 @@ export class Reader {
 
   #finish(): void {
     if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes are left over`);
-    // The values are their reader's from now on.
+    // The values belong to the caller now.
     if (this.#tables.length > 0) this.#tables = [];
   }
 

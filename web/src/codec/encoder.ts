@@ -17,39 +17,39 @@ import type { Realm } from "./values.js";
 /** Where a message goes: to a VM, or (without its functions, which die with it) to a store. */
 export type Target = Realm | "store";
 
-const idle: Writer[] = [];
+const idle: Encoder[] = [];
 
 /**
- * Has `write` fill a message and `use` take it. The writer's memory is used again; `use` must not keep it. When either
+ * Has `write` fill a message and `use` take it. The encoder's memory is used again; `use` must not keep it. When either
  * throws, Lua will never see the message: the ids in it are not in use.
  */
-export function message<T>(target: Target, write: (writer: Writer) => void, use: (writer: Writer) => T): T {
-  // Not one writer for all: `write` may run code of others that writes a message of its own.
-  const writer = idle.pop() ?? new Writer();
+export function withEncoder<T>(target: Target, write: (encoder: Encoder) => void, use: (encoder: Encoder) => T): T {
+  // Not one encoder for all: `write` may run code of others that writes a message of its own.
+  const encoder = idle.pop() ?? new Encoder();
   try {
-    writer.begin(target);
-    write(writer);
-    return use(writer);
+    encoder.begin(target);
+    write(encoder);
+    return use(encoder);
   } catch (error) {
-    writer.takeBack();
+    encoder.takeBack();
     throw error;
   } finally {
-    writer.end();
-    idle.push(writer);
+    encoder.end();
+    idle.push(encoder);
   }
 }
 
 /** One value as the store holds it. */
 export function toStored(value: unknown): string {
-  return message(
+  return withEncoder(
     "store",
-    (writer) => writer.value(value),
+    (encoder) => encoder.value(value),
     ({ bytes, length }) => bytesToBinary(bytes, 0, length),
   );
 }
 
 /** Writes one message. */
-export class Writer extends ByteWriter {
+export class Encoder extends ByteWriter {
   #target: Target = "store";
   /** Numbers of the tables that have begun. */
   readonly #numbers = new Map<object, number>();

@@ -10,13 +10,13 @@ import type { LuaError } from "../errors.js";
 import { LuaTombstone, type HostFunction } from "./host_table.js";
 import type { Memory } from "../instance/memory.js";
 import { writeOne } from "../codec/plain.js";
-import type { Reader } from "../codec/decoder.js";
+import type { Decoder } from "../codec/decoder.js";
 import { readMember, thrown, writeMember } from "./refs.js";
 import type { RaisedErrors } from "../instance/reply.js";
 import { End, HOST_ID_FIRST, Service, Tag } from "../codec/tags.js";
 import { hooksOf, type Wait } from "../tasks/tasks.js";
 import type { LuaValue, Realm } from "../codec/values.js";
-import { message } from "../codec/encoder.js";
+import { withEncoder } from "../codec/encoder.js";
 
 /** A list of this length would not fit into what `host_call` returns. */
 const LIST_BYTES_MAX = 2 ** 30;
@@ -38,14 +38,14 @@ export class HostCalls {
   #kept: Uint8Array | undefined;
   readonly #realm: Realm;
   readonly #memory: Memory;
-  readonly #reader: Reader;
+  readonly #decoder: Decoder;
   readonly #errors: RaisedErrors;
   readonly #services: Services;
 
-  constructor(realm: Realm, memory: Memory, reader: Reader, errors: RaisedErrors, services: Services) {
+  constructor(realm: Realm, memory: Memory, decoder: Decoder, errors: RaisedErrors, services: Services) {
     this.#realm = realm;
     this.#memory = memory;
-    this.#reader = reader;
+    this.#decoder = decoder;
     this.#errors = errors;
     this.#services = services;
   }
@@ -84,7 +84,7 @@ export class HostCalls {
   }
 
   #arguments(start: number, end: number): LuaValue[] {
-    return this.#reader.list(this.#memory.fresh(), start, end);
+    return this.#decoder.list(this.#memory.fresh(), start, end);
   }
 
   #serve(id: number, args: number, length: number, mayWait: number, out: number, capacity: number): number {
@@ -146,9 +146,9 @@ export class HostCalls {
 
   /** Writes a list to `out`, or keeps it; its length. */
   #give(values: readonly unknown[], out: number, capacity: number): number {
-    return message(
+    return withEncoder(
       this.#realm,
-      (writer) => writer.list(values),
+      (encoder) => encoder.list(values),
       ({ bytes, length }) => {
         if (length >= LIST_BYTES_MAX) throw new RangeError(`${length} bytes are too much for Lua`);
         if (length <= capacity) this.#memory.fresh().bytes.set(bytes.subarray(0, length), out);

@@ -26,12 +26,12 @@ import { MEMORY_DEFAULT_BYTES, SeededRandom, TIMEOUT_MS_DEFAULT, limitsOf, type 
 import { Memory } from "./memory.js";
 import type { EvalOptions, LimitOptions, LuaOptions } from "../options.js";
 import { emit, type Sink } from "./output.js";
-import { Reader } from "../codec/decoder.js";
+import { Decoder } from "../codec/decoder.js";
 import { RaisedErrors } from "./reply.js";
 import type { LuaTable } from "../lua_table.js";
 import { Operation, Status } from "../codec/tags.js";
 import type { LuaValue, Realm } from "../codec/values.js";
-import { message } from "../codec/encoder.js";
+import { withEncoder } from "../codec/encoder.js";
 
 /** For `execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
 const EVAL_SOURCE = 0;
@@ -73,7 +73,7 @@ export abstract class Instance implements Realm {
   /** Undefined: the platform's randomness. */
   #random: SeededRandom | undefined;
   #io!: Io;
-  #reader: Reader = new Reader(this);
+  #decoder: Decoder = new Decoder(this);
   /** What went wrong at the border during the last call. */
   #failure: Failure | null = null;
   /** For calls that say nothing else. */
@@ -138,7 +138,7 @@ export abstract class Instance implements Realm {
     const memory = new Memory(exports.memory);
     this.#exports = exports;
     this.#baseline = baselineOf(module, exports);
-    this.calls = new HostCalls(this, memory, this.#reader, this.errors, services);
+    this.calls = new HostCalls(this, memory, this.#decoder, this.errors, services);
     if (awakening === undefined) this.#begin(options);
     else this.#wake(options, awakening);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call));
@@ -292,9 +292,9 @@ export abstract class Instance implements Realm {
 
   /** Puts a list where the next call, which may have limits of its own, looks for it; its length. */
   protected put(values: readonly unknown[], limits?: LimitOptions): number {
-    return message(
+    return withEncoder(
       this,
-      (writer) => writer.list(values),
+      (encoder) => encoder.list(values),
       // What ran to be read may have closed us.
       ({ bytes, length }) => {
         this.enter(limits);
@@ -332,7 +332,7 @@ export abstract class Instance implements Realm {
 
   /** Reads the reply, passes its output on, and returns it, or throws its error. */
   protected finish(): Reply {
-    const reply = this.#io.reply(this.#reader);
+    const reply = this.#io.reply(this.#decoder);
     const { status, output } = reply;
     const failed = status !== Status.ok && status !== Status.waiting;
     const error = failed ? this.errors.make(reply, this.#failure) : undefined;
@@ -351,7 +351,7 @@ export abstract class Instance implements Realm {
     this.#border.detach(0);
     this.host.clear();
     // The memory goes with these.
-    this.#exports = this.#io = this.#reader = this.calls = undefined as never;
+    this.#exports = this.#io = this.#decoder = this.calls = undefined as never;
   }
 
   #first(): LuaValue {

@@ -10,7 +10,7 @@ import { LuaMemoryError } from "../errors.js";
 import type { Exports } from "./imports.js";
 import type { Memory } from "./memory.js";
 import { readInteger, writePlain } from "../codec/plain.js";
-import type { Reader } from "../codec/decoder.js";
+import type { Decoder } from "../codec/decoder.js";
 import { IO_BUFFER_BYTES, Status, Tag } from "../codec/tags.js";
 import { encodeText, utf8 } from "../codec/utf8.js";
 import type { LuaValue } from "../codec/values.js";
@@ -93,7 +93,7 @@ export class Io {
   }
 
   /** The reply of the last call. */
-  reply(reader: Reader): Reply {
+  reply(decoder: Decoder): Reply {
     const memory = this.#memory.fresh();
     const { bytes, view } = memory;
     const status = view.getUint8(this.#at);
@@ -101,8 +101,8 @@ export class Io {
     const middle = start + view.getUint32(this.#at + LIST_LENGTH, true);
     const end = middle + view.getUint32(this.#at + OUTPUT_LENGTH, true);
     // Where there was no memory even for saying so, there is a status and nothing else.
-    const list = middle === start ? [] : reader.list(memory, start, middle);
+    const list = middle === start ? [] : decoder.list(memory, start, middle);
     const output = end === middle ? undefined : bytes.slice(middle, end);
-    return { status, list, hosted: reader.hosted, output };
+    return { status, list, hosted: decoder.hosted, output };
   }
 }

@@ -1,6 +1,6 @@
 /** What a batch has changed, as listeners see it. */
 import type { Change, Changes } from "#js/storage/changes.js";
-import { Reader } from "../codec/decoder.js";
+import { Decoder } from "../codec/decoder.js";
 import { storedRealm } from "./stored.js";
 import { binaryToText, fromBinary } from "../codec/utf8.js";
 import type { LuaKey, LuaValue, Realm } from "../codec/values.js";
@@ -49,8 +49,9 @@ export function withChanges<E extends object>(
 }
 
 function changesOf(list: readonly Change[], realm: Realm): LuaChange[] {
-  const reader = new Reader(storedRealm(realm));
-  const decode = (binary: string | undefined) => (binary === undefined ? undefined : reader.single(fromBinary(binary)));
+  const decoder = new Decoder(storedRealm(realm));
+  const decode = (binary: string | undefined) =>
+    binary === undefined ? undefined : decoder.single(fromBinary(binary));
   return list.map((change) => ({
     table: binaryToText(change.table),
     key: decode(change.key) as LuaKey,

@@ -8,9 +8,9 @@ import { withChanges, type LuaChange, type LuaChangeEvent } from "./storage/chan
 import { LuaClosedError, storageError } from "./errors.js";
 import { encodeKey } from "./codec/keys.js";
 import { Decoder } from "./codec/decoder.js";
-import { storedRealm } from "./storage/stored.js";
+import { storedContext } from "./storage/stored.js";
 import { fromBinary, binaryToText } from "./codec/utf8.js";
-import type { LuaKey, LuaValue, Realm } from "./codec/values.js";
+import type { LuaKey, LuaValue, ValueContext } from "./codec/values.js";
 import { isPlain, toStored } from "./codec/encoder.js";
 
 /** What the listeners of `LuaTable.on` get: what one batch changed in this table. */
@@ -28,14 +28,14 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
   readonly name: string;
   readonly #table: Table;
   readonly #decoder: Decoder;
-  readonly #realm: Realm;
+  readonly #context: ValueContext;
 
   /** @internal Made by `Lua.table()`. */
-  constructor(table: Table, realm: Realm) {
+  constructor(table: Table, context: ValueContext) {
     this.name = binaryToText(table.name);
     this.#table = table;
-    this.#decoder = new Decoder(storedRealm(realm));
-    this.#realm = realm;
+    this.#decoder = new Decoder(storedContext(context));
+    this.#context = context;
   }
 
   /** @internal The name as the codec writes it. */
@@ -95,7 +95,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
     return store.on("change", ({ list, eval: number, origin }) => {
       const own = list.filter((change: { table: string }) => change.table === name);
       if (own.length === 0) return;
-      listener(withChanges({ eval: number, origin }, own, this.#realm) as unknown as LuaTableChangeEvent<K, V>);
+      listener(withChanges({ eval: number, origin }, own, this.#context) as unknown as LuaTableChangeEvent<K, V>);
     });
   }
 

@@ -7,7 +7,7 @@ import type { Described } from "./describe.ts";
 import { Random } from "./random.ts";
 import { HostTable } from "../src/host/host_table.ts";
 import { Decoder } from "../src/codec/decoder.ts";
-import type { LuaValue, Realm } from "../src/codec/values.ts";
+import type { LuaValue, ValueContext } from "../src/codec/values.ts";
 import { withEncoder, type Encoder } from "../src/codec/encoder.ts";
 
 export function bytesOf(hex: string): Uint8Array {
@@ -24,7 +24,7 @@ export function binaryOf(hex: string): string {
 }
 
 /** Stands for a VM: what it makes says what it was asked for. */
-export const realm: Realm = {
+export const context: ValueContext = {
   host: new HostTable(),
   function: (handle) => ({ function: handle }) as never,
   reference: (type, handle) => ({ reference: type, handle }) as never,
@@ -32,11 +32,11 @@ export const realm: Realm = {
 };
 
 export function decode(bytes: Uint8Array): LuaValue {
-  return new Decoder(realm).single(bytes);
+  return new Decoder(context).single(bytes);
 }
 
 export function decodeList(bytes: Uint8Array, start = 0, end: number = bytes.length): LuaValue[] {
-  return new Decoder(realm).list({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, start, end);
+  return new Decoder(context).list({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, start, end);
 }
 
 export function encode(value: unknown): Uint8Array {
@@ -44,7 +44,7 @@ export function encode(value: unknown): Uint8Array {
 }
 
 export function written(write: (encoder: Encoder) => void): Uint8Array {
-  return withEncoder(realm, write, ({ bytes, length }) => bytes.slice(0, length));
+  return withEncoder(context, write, ({ bytes, length }) => bytes.slice(0, length));
 }
 
 /** The value of an expression from the vectors. */

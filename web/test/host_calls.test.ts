@@ -8,9 +8,9 @@ import { Memory } from "../src/instance/memory.ts";
 import { Decoder } from "../src/codec/decoder.ts";
 import { makeRef } from "../src/host/refs.ts";
 import { RaisedErrors } from "../src/instance/reply.ts";
-import type { LuaValue, Realm } from "../src/codec/values.ts";
+import type { LuaValue, ValueContext } from "../src/codec/values.ts";
 import { withEncoder } from "../src/codec/encoder.ts";
-import { realm as fake } from "./helpers.ts";
+import { context as fake } from "./helpers.ts";
 
 const ARGS = 1000;
 const OUT = 40_000;
@@ -18,20 +18,20 @@ const OUT = 40_000;
 function setUp() {
   const wasm = new WebAssembly.Memory({ initial: 1, maximum: 100 });
   const host = new HostTable();
-  const realm: Realm = { ...fake, host };
+  const context: ValueContext = { ...fake, host };
   const errors = new RaisedErrors();
-  const decoder = new Decoder(realm);
-  const calls = new HostCalls(realm, new Memory(wasm), decoder, errors, { 2: (name: string) => [name] });
+  const decoder = new Decoder(context);
+  const calls = new HostCalls(context, new Memory(wasm), decoder, errors, { 2: (name: string) => [name] });
   const bytes = () => new Uint8Array(wasm.buffer);
   const write = (values: unknown[]): number =>
     withEncoder(
-      realm,
+      context,
       (encoder) => encoder.list(values),
       (encoder) => (bytes().set(encoder.bytes.subarray(0, encoder.length), ARGS), encoder.length),
     );
   const read = (at: number, length: number): LuaValue[] => {
     const data = bytes().slice(at, at + length);
-    return new Decoder(realm).list({ bytes: data, view: new DataView(data.buffer) }, 0, length);
+    return new Decoder(context).list({ bytes: data, view: new DataView(data.buffer) }, 0, length);
   };
   /** How it ended, and the list. */
   const call = (id: number, args: unknown[] = [], mayWait = 0, capacity = 256): [number, LuaValue[]] => {
@@ -42,7 +42,7 @@ function setUp() {
     return [answer & 3, size === 0 ? [] : read(OUT, size)];
   };
   const run = (fn: unknown, ...args: unknown[]) => call(host.use(fn as object), args);
-  return { wasm, host, realm, errors, calls, call, run, bytes };
+  return { wasm, host, context, errors, calls, call, run, bytes };
 }
 
 suite("results", () => {
@@ -141,8 +141,8 @@ suite("results", () => {
   });
 
   test("an id that is none is an error", () => {
-    const { call, host, realm } = setUp();
-    const object = host.use(makeRef(realm.host, {}));
+    const { call, host, context } = setUp();
+    const object = host.use(makeRef(context.host, {}));
     for (const id of [9, 15, 16 + 50, object]) assert.equal(call(id)[0], 1);
   });
 });
@@ -301,11 +301,11 @@ suite("what Lua holds", () => {
   });
 
   test("a message that fails half-way leaves nothing in use", () => {
-    const { realm, host } = setUp();
+    const { context, host } = setUp();
     const fn = () => 1;
     assert.throws(() =>
       withEncoder(
-        realm,
+        context,
         (encoder) => encoder.list([fn, [fn], new Error("x"), Symbol("no")]),
         () => 0,
       ),
@@ -314,7 +314,7 @@ suite("what Lua holds", () => {
     assert.equal(host.entry(17), undefined);
     assert.throws(() =>
       withEncoder(
-        realm,
+        context,
         (encoder) => encoder.list([fn]),
         () => {
           throw new Error("no room");

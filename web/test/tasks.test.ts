@@ -6,8 +6,8 @@ import { handleOf, makeFunction, type HandleOwner } from "../src/host/handles.ts
 import { makeServices } from "../src/host/services.ts";
 import { Service } from "../src/codec/tags.ts";
 import { Task, hooked, runTask, type Step, type TaskOwner, type Wait } from "../src/tasks/tasks.ts";
-import type { Realm } from "../src/codec/values.ts";
-import { realm } from "./helpers.ts";
+import type { ValueContext } from "../src/codec/values.ts";
+import { context } from "./helpers.ts";
 
 interface Settled {
   task: number;
@@ -126,11 +126,11 @@ suite("side by side", () => {
   function setUp() {
     const owner = new Owner();
     const work: unknown[] = [];
-    const vm: Realm & TaskOwner = Object.assign(owner, {
-      host: realm.host,
-      function: realm.function,
-      reference: realm.reference,
-      external: realm.external,
+    const vm: ValueContext & TaskOwner = Object.assign(owner, {
+      host: context.host,
+      function: context.function,
+      reference: context.reference,
+      external: context.external,
     });
     const start = owner.start.bind(owner);
     // A handle is a place in `work`.

@@ -9,7 +9,7 @@ import type { LuaFunction, LuaReference } from "../host/handles.js";
 import { NUMBER_BYTES, readInteger, type Views } from "./plain.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, decodeName, decodeString } from "./utf8.js";
-import type { LuaValue, Realm } from "./values.js";
+import type { LuaValue, ValueContext } from "./values.js";
 
 /** Types of references, as in lua.h. */
 const REFERENCE_TYPES = [2, 7, 8];
@@ -28,7 +28,7 @@ const SHAPED_MAX = 16;
 export class Decoder {
   /** Whether the last list itself had a host object: not inside of a table. */
   hosted = false;
-  readonly #realm: Realm;
+  readonly #context: ValueContext;
   #bytes: Uint8Array = new Uint8Array(0);
   #view!: DataView;
   #at = 0;
@@ -42,8 +42,8 @@ export class Decoder {
   /** What is read twice (see `#record`) is still one. */
   #handles: Map<number, LuaFunction | LuaReference> | undefined;
 
-  constructor(realm: Realm) {
-    this.#realm = realm;
+  constructor(context: ValueContext) {
+    this.#context = context;
   }
 
   /** A list that takes all the bytes from `start` to `end`. */
@@ -246,24 +246,24 @@ export class Decoder {
 
   #external(): LuaValue {
     const length = this.#u32();
-    return this.#realm.external(bytesToBinary(this.#bytes, this.#take(length), length));
+    return this.#context.external(bytesToBinary(this.#bytes, this.#take(length), length));
   }
 
   #function(): LuaValue {
-    return this.#held(this.#u32(), (handle) => this.#realm.function(handle));
+    return this.#held(this.#u32(), (handle) => this.#context.function(handle));
   }
 
   #reference(): LuaValue {
     const type = this.#bytes[this.#take(1)] as number;
     if (!REFERENCE_TYPES.includes(type)) throw malformed(`${type} is no type of a reference`);
-    return this.#held(this.#u32(), (handle) => this.#realm.reference(type, handle));
+    return this.#held(this.#u32(), (handle) => this.#context.reference(type, handle));
   }
 
   /** What the host gave itself; what it says of it, if anything, is no news. */
   #host(tag: number): unknown {
     const id = this.#u32();
     this.#take(this.#u32());
-    const entry = this.#realm.host.entry(id);
+    const entry = this.#context.host.entry(id);
     if (entry === undefined || entry.tag !== tag) throw malformed(`${id} is no id of the host`);
     return entry.value;
   }

@@ -12,10 +12,10 @@ import { HostRef, isError } from "../host/refs.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { LuaTable } from "../lua_table.js";
 import { bytesToBinary, fromBinary } from "./utf8.js";
-import type { Realm } from "./values.js";
+import type { ValueContext } from "./values.js";
 
 /** Where a message goes: to a VM, or (without its functions, which die with it) to a store. */
-export type Target = Realm | "store";
+export type Target = ValueContext | "store";
 
 const idle: Encoder[] = [];
 
@@ -120,7 +120,7 @@ export class Encoder extends ByteWriter {
   }
 
   #handle(value: LuaFunction | LuaReference): void {
-    const { handle, type } = handleOf(value, this.#realm());
+    const { handle, type } = handleOf(value, this.#context());
     if (type === undefined) {
       this.u8(Tag.function);
     } else {
@@ -131,7 +131,7 @@ export class Encoder extends ByteWriter {
   }
 
   #host(tag: number, value: object): void {
-    const { host } = this.#realm();
+    const { host } = this.#context();
     const id = host.use(value);
     this.#used.push(id);
     this.u8(tag);
@@ -140,7 +140,7 @@ export class Encoder extends ByteWriter {
   }
 
   /** For what lives no longer than a VM. */
-  #realm(): Realm {
+  #context(): ValueContext {
     if (this.#target !== "store") return this.#target;
     throw new TypeError("functions, threads, userdata and errors cannot be kept in an external table");
   }

@@ -26,7 +26,7 @@ export type LuaValue =
 export type LuaKey = boolean | number | bigint | string | Uint8Array;
 
 /** What the codec asks a VM for: the values that are more than bytes. */
-export interface Realm {
+export interface ValueContext {
   /** What the host gave to Lua. */
   readonly host: HostTable;
   /** The function behind a handle. */

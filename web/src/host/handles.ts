@@ -6,10 +6,10 @@
  */
 import { LuaClosedError } from "../errors.js";
 import { Operation } from "../codec/tags.js";
-import type { LuaValue, Realm } from "../codec/values.js";
+import type { LuaValue, ValueContext } from "../codec/values.js";
 
 /** What a handle asks its VM for. */
-export interface HandleOwner extends Realm {
+export interface HandleOwner extends ValueContext {
   /** Runs an operation: all its results, or the first. */
   request(operation: number, args: readonly unknown[]): LuaValue[];
   requestFirst(operation: number, args: readonly unknown[]): LuaValue;
@@ -117,10 +117,10 @@ export function makeReference(owner: HandleOwner, type: number, handle: number):
   return own(new LuaReference(), { owner, handle, type, disposed: false });
 }
 
-/** The handle of a value that is on its way to `realm`. */
-export function handleOf(value: object, realm: Realm): { handle: number; type: number | undefined } {
+/** The handle of a value that is on its way to `context`. */
+export function handleOf(value: object, context: ValueContext): { handle: number; type: number | undefined } {
   const state = live(value);
-  if (state.owner !== realm) throw new TypeError("the value belongs to another Lua");
+  if (state.owner !== context) throw new TypeError("the value belongs to another Lua");
   return state;
 }
 

@@ -15,7 +15,7 @@ import { readMember, thrown, writeMember } from "./refs.js";
 import type { RaisedErrors } from "../instance/reply.js";
 import { End, HOST_ID_FIRST, Service, Tag } from "../codec/tags.js";
 import { hooksOf, type Wait } from "../tasks/tasks.js";
-import type { LuaValue, Realm } from "../codec/values.js";
+import type { LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
 /** A list of this length would not fit into what `host_call` returns. */
@@ -36,14 +36,14 @@ export class HostCalls {
   #wait: Wait | undefined;
   /** What did not fit, until it is taken. */
   #kept: Uint8Array | undefined;
-  readonly #realm: Realm;
+  readonly #context: ValueContext;
   readonly #memory: Memory;
   readonly #decoder: Decoder;
   readonly #errors: RaisedErrors;
   readonly #services: Services;
 
-  constructor(realm: Realm, memory: Memory, decoder: Decoder, errors: RaisedErrors, services: Services) {
-    this.#realm = realm;
+  constructor(context: ValueContext, memory: Memory, decoder: Decoder, errors: RaisedErrors, services: Services) {
+    this.#context = context;
     this.#memory = memory;
     this.#decoder = decoder;
     this.#errors = errors;
@@ -54,7 +54,7 @@ export class HostCalls {
   call(id: number, args: number, length: number, mayWait: number, out: number, capacity: number): number {
     try {
       if (id < HOST_ID_FIRST) return this.#serve(id, args, length, mayWait, out, capacity);
-      const entry = this.#realm.host.entry(id);
+      const entry = this.#context.host.entry(id);
       if (entry === undefined || entry.tag !== Tag.hostFunction) throw new Error(`there is no host function ${id}`);
       // Not called as a property of its entry: `this` is undefined.
       const fn = entry.value as HostFunction;
@@ -91,7 +91,7 @@ export class HostCalls {
     const values = this.#arguments(args, args + length);
     if (id === Service.get || id === Service.set) {
       // By its id: an object may have been given more than once, with other members.
-      const entry = this.#realm.host.entry(this.#memory.fresh().view.getUint32(args + 5, true));
+      const entry = this.#context.host.entry(this.#memory.fresh().view.getUint32(args + 5, true));
       if (entry?.tag !== Tag.hostObject) throw new Error("there is no such host object");
       if (entry.value instanceof LuaTombstone) throw new Error(`${entry.label} stayed behind when the image was made`);
       const [, key, value] = values;
@@ -147,7 +147,7 @@ export class HostCalls {
   /** Writes a list to `out`, or keeps it; its length. */
   #give(values: readonly unknown[], out: number, capacity: number): number {
     return withEncoder(
-      this.#realm,
+      this.#context,
       (encoder) => encoder.list(values),
       ({ bytes, length }) => {
         if (length >= LIST_BYTES_MAX) throw new RangeError(`${length} bytes are too much for Lua`);

@@ -5,10 +5,14 @@ import { className } from "../names.js";
 import { DELAY_MS_MAX, type InputCallback, type ModuleSource, type Modules } from "../options.js";
 import { Service } from "../codec/tags.js";
 import { hooked, type TaskOwner } from "../tasks/tasks.js";
-import type { Realm } from "../codec/values.js";
+import type { ValueContext } from "../codec/values.js";
 
 /** The services of one VM. */
-export function makeServices(vm: Realm & TaskOwner, modules: Modules | undefined, stdin?: InputCallback): Services {
+export function makeServices(
+  vm: ValueContext & TaskOwner,
+  modules: Modules | undefined,
+  stdin?: InputCallback,
+): Services {
   return {
     [Service.module]: (name: string) => findModule(modules, name),
     [Service.input]: () => then(stdin?.(), checkInput),

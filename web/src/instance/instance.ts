@@ -30,7 +30,7 @@ import { Decoder } from "../codec/decoder.js";
 import { RaisedErrors } from "./reply.js";
 import type { LuaTable } from "../lua_table.js";
 import { Operation, Status } from "../codec/tags.js";
-import type { LuaValue, Realm } from "../codec/values.js";
+import type { LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
 /** For `execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
@@ -58,7 +58,7 @@ export interface Awakening {
 }
 
 /** Calls of one instance. */
-export abstract class Instance implements Realm {
+export abstract class Instance implements ValueContext {
   /** Where output goes; `run()` puts its own here for a while. */
   sink: Sink;
   readonly store: TableStore;

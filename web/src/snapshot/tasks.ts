@@ -3,7 +3,7 @@ import { LuaClosedError } from "../errors.js";
 import { Group } from "../tasks/groups.js";
 import { sleep } from "../host/services.js";
 import { Task, hooksOf, type TaskOwner, type Wait } from "../tasks/tasks.js";
-import type { LuaValue, Realm } from "../codec/values.js";
+import type { LuaValue, ValueContext } from "../codec/values.js";
 import { imageError } from "./errors.js";
 import type { TaskPhoto } from "./meta.js";
 
@@ -38,7 +38,7 @@ export function handlesIn(tasks: readonly TaskPhoto[]): number[] {
 }
 
 /** Lets all of them wait again; those that nobody inside of the VM waits for. */
-export function wakeTasks(vm: Realm & TaskOwner, photos: readonly TaskPhoto[]): LuaTask[] {
+export function wakeTasks(vm: ValueContext & TaskOwner, photos: readonly TaskPhoto[]): LuaTask[] {
   const tops = topsOf(photos);
   // All of them first: nothing begins to wait before it is known that it can.
   const tasks = new Map(photos.map(({ task }) => [task, new Task(vm)]));
@@ -74,7 +74,7 @@ function membersOf({ plan }: TaskPhoto): number[] {
 }
 
 function goOn(
-  vm: Realm & TaskOwner,
+  vm: ValueContext & TaskOwner,
   task: Task,
   { name, plan }: TaskPhoto,
   tasks: ReadonlyMap<number, Task>,

@@ -1,9 +1,9 @@
 /** What a batch has changed, as listeners see it. */
 import type { Change, Changes } from "#js/storage/changes.js";
 import { Decoder } from "../codec/decoder.js";
-import { storedRealm } from "./stored.js";
+import { storedContext } from "./stored.js";
 import { binaryToText, fromBinary } from "../codec/utf8.js";
-import type { LuaKey, LuaValue, Realm } from "../codec/values.js";
+import type { LuaKey, LuaValue, ValueContext } from "../codec/values.js";
 
 /** One entry of an external table that is not what it was. */
 export interface LuaChange<K = LuaKey, V = LuaValue> {
@@ -30,26 +30,26 @@ export interface LuaChangeEvent {
 }
 
 /** The event behind what the store tells. */
-export function changeEvent({ tables, list, eval: number, origin }: Changes, realm: Realm): LuaChangeEvent {
-  return withChanges({ tables: tables.map(binaryToText), eval: number, origin }, list, realm);
+export function changeEvent({ tables, list, eval: number, origin }: Changes, context: ValueContext): LuaChangeEvent {
+  return withChanges({ tables: tables.map(binaryToText), eval: number, origin }, list, context);
 }
 
 /** An event with its `changes`, which are decoded when they are first asked for, and once. */
 export function withChanges<E extends object>(
   event: E,
   list: readonly Change[],
-  realm: Realm,
+  context: ValueContext,
 ): E & Pick<LuaChangeEvent, "changes"> {
   let changes: LuaChange[] | undefined;
   return Object.defineProperty(event, "changes", {
-    get: () => (changes ??= changesOf(list, realm)),
+    get: () => (changes ??= changesOf(list, context)),
     enumerable: true,
     configurable: true,
   }) as E & Pick<LuaChangeEvent, "changes">;
 }
 
-function changesOf(list: readonly Change[], realm: Realm): LuaChange[] {
-  const decoder = new Decoder(storedRealm(realm));
+function changesOf(list: readonly Change[], context: ValueContext): LuaChange[] {
+  const decoder = new Decoder(storedContext(context));
   const decode = (binary: string | undefined) =>
     binary === undefined ? undefined : decoder.single(fromBinary(binary));
   return list.map((change) => ({

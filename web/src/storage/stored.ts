@@ -8,17 +8,17 @@ import { HostTable } from "../host/host_table.js";
 import { encodeKey } from "../codec/keys.js";
 import { Tag, VALUE_DEPTH_MAX } from "../codec/tags.js";
 import { fromBinary } from "../codec/utf8.js";
-import type { Realm } from "../codec/values.js";
+import type { ValueContext } from "../codec/values.js";
 
 /**
- * A realm for values that come from storage: they have no handles and no ids of the host in them, and who puts some there
+ * A context for values that come from storage: they have no handles and no ids of the host in them, and who puts some there
  * must not get what they name.
  */
-export function storedRealm(realm: Realm): Realm {
+export function storedContext(context: ValueContext): ValueContext {
   const refuse = () => {
     throw new LuaStorageError("corrupt", "the stored data is damaged: a value that only a running Lua can hold");
   };
-  return { host: new HostTable(), function: refuse, reference: refuse, external: (name) => realm.external(name) };
+  return { host: new HostTable(), function: refuse, reference: refuse, external: (name) => context.external(name) };
 }
 
 /** A key, written in the one way that there is for it. */

@@ -4,13 +4,13 @@ import { handleOf, type LuaFunction } from "../host/handles.js";
 import type { Plan } from "../snapshot/meta.js";
 import { Operation } from "../codec/tags.js";
 import { Task, hooked, type TaskOwner } from "./tasks.js";
-import type { LuaValue, Realm } from "../codec/values.js";
+import type { LuaValue, ValueContext } from "../codec/values.js";
 
 /** A group of functions. It is over when all have ended, or one has returned true. */
 export class Group {
   /** The place of the one that returned true, from 1 on; or undefined. What they still do is cancelled by then. */
   readonly promise: Promise<number | undefined>;
-  readonly #vm: Realm & TaskOwner;
+  readonly #vm: ValueContext & TaskOwner;
   readonly #caller: Task | undefined;
   #resolve!: (place: number | undefined) => void;
   #reject!: (error: unknown) => void;
@@ -24,7 +24,7 @@ export class Group {
   readonly #tasks = new Map<number, Task>();
 
   /** A group for `caller`, which waits for it. */
-  constructor(vm: Realm & TaskOwner, caller: Task | undefined) {
+  constructor(vm: ValueContext & TaskOwner, caller: Task | undefined) {
     this.#vm = vm;
     this.#caller = caller;
     const over = new Promise<number | undefined>((resolve, reject) => {

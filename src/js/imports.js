@@ -6,7 +6,7 @@
  *   original for `takeFailure()`, so that the JavaScript caller gets it as the `cause` of his error.
  * - No view of the module's memory is trusted after the module ran: it is made anew when memory has grown.
  *
- * `createBorder` makes one border for one instance. The functions exported below it, under the names of the imports,
+ * `createHostImports` makes those of one instance. The functions exported below it, under the names of the imports,
  * are the same for wasm-bindgen's generated glue, which knows one instance per JavaScript module.
  *
  * Files in this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
@@ -28,7 +28,7 @@ const HOST_FAILED = -5;
 /** @typedef {import("./storage/table_store.js").TableStore} TableStore */
 
 /**
- * @typedef {object} BorderOptions
+ * @typedef {object} HostImportsOptions
  * @property {() => WebAssembly.Memory} memory the instance's memory; first asked for at the first call
  * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout, 2 is stderr
  * @property {(message: string) => void} [panic]
@@ -56,10 +56,18 @@ const HOST_FAILED = -5;
  */
 
 /**
- * The border of one instance.
- * @param {BorderOptions} options
+ * The host imports of one instance.
+ * @param {HostImportsOptions} options
  */
-export function createBorder({ memory, output = toConsole, panic = console.error, host, interrupted, now, random }) {
+export function createHostImports({
+  memory,
+  output = toConsole,
+  panic = console.error,
+  host,
+  interrupted,
+  now,
+  random,
+}) {
   let bytes = new Uint8Array(0);
   let view = new DataView(bytes.buffer);
   /** @type {(TableStore | undefined)[]} */
@@ -392,7 +400,7 @@ export function createBorder({ memory, output = toConsole, panic = console.error
   };
 }
 
-/** @typedef {ReturnType<typeof createBorder>} Border */
+/** @typedef {ReturnType<typeof createHostImports>} HostImports */
 
 /**
  * A host that has no functions: whatever is called fails, and says so.
@@ -431,7 +439,7 @@ function toConsole(stream, bytes) {
 
 const encoder = new TextEncoder();
 
-// The default border, for wasm-bindgen's generated glue.
+// The default imports, for wasm-bindgen's generated glue.
 
 /** @type {WebAssembly.Memory | null} */
 let defaultMemory = null;
@@ -445,7 +453,7 @@ function memory() {
 
 let defaultHost = /* @__PURE__ */ noHost(memory);
 
-const defaultBorder = /* @__PURE__ */ createBorder({
+const defaultImports = /* @__PURE__ */ createHostImports({
   memory,
   output: (stream, bytes) => defaultOutput(stream, bytes),
   host: {
@@ -456,7 +464,7 @@ const defaultBorder = /* @__PURE__ */ createBorder({
 });
 
 /**
- * Tells the default border where the module's memory is: `wasm_bindgen::memory()`. Before anything else.
+ * Tells the default imports where the module's memory is: `wasm_bindgen::memory()`. Before anything else.
  * @param {WebAssembly.Memory} memory
  */
 export function set_memory(memory) {
@@ -480,12 +488,12 @@ export function set_host(host) {
 }
 
 /**
- * Makes a `TableStore` known to the default border.
+ * Makes a `TableStore` known to the default imports.
  * @param {TableStore} store
  * @returns {number} its id for the imports; the first is 0
  */
 export function attach_store(store) {
-  return defaultBorder.attach(store);
+  return defaultImports.attach(store);
 }
 
 /**
@@ -493,125 +501,125 @@ export function attach_store(store) {
  * @param {number} id
  */
 export function detach_store(id) {
-  defaultBorder.detach(id);
+  defaultImports.detach(id);
 }
 
 /**
- * The last failure at the default border, or undefined: `{ code, message, cause }`.
+ * The last failure of a default import, or undefined: `{ code, message, cause }`.
  * @returns {Failure | undefined}
  */
 export function take_failure() {
-  return defaultBorder.takeFailure() ?? undefined;
+  return defaultImports.takeFailure() ?? undefined;
 }
 
-// The imports. Functions of their own, so that a bundle which does not need the default border can leave it out.
+// The imports. Functions of their own, so that a bundle which does not need the default imports can leave them out.
 
 /** @param {number} store @param {number} name @param {number} nameLength */
 export function table_open(store, name, nameLength) {
-  return defaultBorder.imports.table_open(store, name, nameLength);
+  return defaultImports.imports.table_open(store, name, nameLength);
 }
 
 /** @param {number} table @param {number} key @param {number} keyLength @param {number} out @param {number} outCapacity */
 export function table_get(table, key, keyLength, out, outCapacity) {
-  return defaultBorder.imports.table_get(table, key, keyLength, out, outCapacity);
+  return defaultImports.imports.table_get(table, key, keyLength, out, outCapacity);
 }
 
 /** @param {number} table @param {number} key @param {number} keyLength @param {number} value @param {number} valueLength */
 export function table_set(table, key, keyLength, value, valueLength) {
-  return defaultBorder.imports.table_set(table, key, keyLength, value, valueLength);
+  return defaultImports.imports.table_set(table, key, keyLength, value, valueLength);
 }
 
 /** @param {number} table @param {number} key @param {number} keyLength */
 export function table_remove(table, key, keyLength) {
-  return defaultBorder.imports.table_remove(table, key, keyLength);
+  return defaultImports.imports.table_remove(table, key, keyLength);
 }
 
 /** @param {number} table @param {number} after @param {number} out @param {number} outCapacity */
 export function table_next(table, after, out, outCapacity) {
-  return defaultBorder.imports.table_next(table, after, out, outCapacity);
+  return defaultImports.imports.table_next(table, after, out, outCapacity);
 }
 
 /** @param {number} table */
 export function table_count(table) {
-  return defaultBorder.imports.table_count(table);
+  return defaultImports.imports.table_count(table);
 }
 
 /** @param {number} table */
 export function table_clear(table) {
-  return defaultBorder.imports.table_clear(table);
+  return defaultImports.imports.table_clear(table);
 }
 
 /** @param {number} store @param {number} name @param {number} nameLength */
 export function table_drop(store, name, nameLength) {
-  return defaultBorder.imports.table_drop(store, name, nameLength);
+  return defaultImports.imports.table_drop(store, name, nameLength);
 }
 
 /** @param {number} store @param {number} out @param {number} outCapacity */
 export function table_names(store, out, outCapacity) {
-  return defaultBorder.imports.table_names(store, out, outCapacity);
+  return defaultImports.imports.table_names(store, out, outCapacity);
 }
 
 /** @param {number} store @param {number} operation */
 export function transaction(store, operation) {
-  return defaultBorder.imports.transaction(store, operation);
+  return defaultImports.imports.transaction(store, operation);
 }
 
 /** @param {number} store */
 export function end_batch(store) {
-  return defaultBorder.imports.end_batch(store);
+  return defaultImports.imports.end_batch(store);
 }
 
 /** @param {number} out @param {number} outCapacity */
 export function store_error(out, outCapacity) {
-  return defaultBorder.imports.store_error(out, outCapacity);
+  return defaultImports.imports.store_error(out, outCapacity);
 }
 
 /** @param {number} stream @param {number} at @param {number} length */
 export function output(stream, at, length) {
-  return defaultBorder.imports.output(stream, at, length);
+  return defaultImports.imports.output(stream, at, length);
 }
 
 export function clock_ms() {
-  return defaultBorder.imports.clock_ms();
+  return defaultImports.imports.clock_ms();
 }
 
 export function monotonic_ms() {
-  return defaultBorder.imports.monotonic_ms();
+  return defaultImports.imports.monotonic_ms();
 }
 
 /** @param {number} ms */
 export function time_zone_minutes(ms) {
-  return defaultBorder.imports.time_zone_minutes(ms);
+  return defaultImports.imports.time_zone_minutes(ms);
 }
 
 export function random_u32() {
-  return defaultBorder.imports.random_u32();
+  return defaultImports.imports.random_u32();
 }
 
 export function timer_ms() {
-  return defaultBorder.imports.timer_ms();
+  return defaultImports.imports.timer_ms();
 }
 
 export function interrupted() {
-  return defaultBorder.imports.interrupted();
+  return defaultImports.imports.interrupted();
 }
 
 /** @param {number} at @param {number} length */
 export function report_panic(at, length) {
-  return defaultBorder.imports.report_panic(at, length);
+  return defaultImports.imports.report_panic(at, length);
 }
 
 /** @param {number} id @param {number} args @param {number} length @param {number} mayWait @param {number} out @param {number} outCapacity */
 export function host_call(id, args, length, mayWait, out, outCapacity) {
-  return defaultBorder.imports.host_call(id, args, length, mayWait, out, outCapacity);
+  return defaultImports.imports.host_call(id, args, length, mayWait, out, outCapacity);
 }
 
 /** @param {number} out @param {number} outCapacity */
 export function host_take(out, outCapacity) {
-  return defaultBorder.imports.host_take(out, outCapacity);
+  return defaultImports.imports.host_take(out, outCapacity);
 }
 
 /** @param {number} id @param {number} uses */
 export function host_release(id, uses) {
-  return defaultBorder.imports.host_release(id, uses);
+  return defaultImports.imports.host_release(id, uses);
 }

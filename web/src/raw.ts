@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import { createBorder, noHost, type Host } from "#js/imports.js";
+import { createHostImports, noHost, type Host } from "#js/imports.js";
 import { storageError } from "./errors.js";
 import { instantiate, type Exports } from "./instance/imports.js";
 import { loadModule } from "./instance/loader.js";
@@ -53,9 +53,9 @@ export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
   const { wasm, storage, output, host = noHost(memory) } = options;
   const module = await loadModule(wasm);
   const store = await openStorage({ storage });
-  const border = createBorder({ memory, host, ...(output && { output }) });
-  border.attach(store);
-  const exports = await instantiate(module, border).catch(async (error: unknown) => {
+  const hostImports = createHostImports({ memory, host, ...(output && { output }) });
+  hostImports.attach(store);
+  const exports = await instantiate(module, hostImports).catch(async (error: unknown) => {
     await store.close({ discard: true });
     throw error;
   });

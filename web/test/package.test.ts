@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
-import { createBorder, noHost } from "#js/imports.js";
+import { createHostImports, noHost } from "#js/imports.js";
 import * as errors from "../src/errors.ts";
 import { instantiate, plainName } from "../src/instance/imports.ts";
 import * as perilune from "../src/index.ts";
@@ -25,9 +25,9 @@ const MYSTERY = new Uint8Array([
   ...section(2, [1, ...text("x"), ...text("__wbg_mystery_0123456789abcdef"), 0, 0]),
 ]);
 
-function emptyBorder() {
+function emptyImports() {
   const memory = () => new WebAssembly.Memory({ initial: 1 });
-  return createBorder({ memory, host: noHost(memory) });
+  return createHostImports({ memory, host: noHost(memory) });
 }
 
 function text(name: string): number[] {
@@ -261,14 +261,14 @@ suite("the imports", () => {
         ...section(11, [1, 0, 0x41, 0, 0x0b, ...text("oops")]),
       ]),
     );
-    const exports = await instantiate(module, emptyBorder());
+    const exports = await instantiate(module, emptyImports());
     assert.throws(() => (exports.eval as unknown as (at: number, length: number) => void)(0, 4), /^Error: oops$/);
   });
 
   test("that nobody knows are an error that names them", async () => {
-    const border = emptyBorder();
+    const hostImports = emptyImports();
     const module = new WebAssembly.Module(MYSTERY);
-    await assert.rejects(instantiate(module, border), /asks for "__wbg_mystery_0123456789abcdef"/);
+    await assert.rejects(instantiate(module, hostImports), /asks for "__wbg_mystery_0123456789abcdef"/);
   });
 });
 

@@ -5,7 +5,7 @@
  * is ever inside of the module. The list is read from the module itself: what it asks for is looked up by its plain name,
  * and what nobody knows is an error here, not a riddle from `WebAssembly.instantiate`.
  */
-import type { Border } from "#js/imports.js";
+import type { HostImports } from "#js/imports.js";
 
 /** The exports of the module (docs/codec.md section 3). */
 export interface Exports {
@@ -23,12 +23,12 @@ export interface Exports {
   unpack(length: number): number;
 }
 
-/** An instance of the module whose imports `border` answers. */
-export async function instantiate(module: WebAssembly.Module, border: Border): Promise<Exports> {
+/** An instance of the module, with `hostImports` behind its imports. */
+export async function instantiate(module: WebAssembly.Module, hostImports: HostImports): Promise<Exports> {
   let exports!: Exports;
   const answers: Record<string, unknown> = {
     __proto__: null,
-    ...border.imports,
+    ...hostImports.imports,
     __wbindgen_throw(at: number, length: number) {
       throw new Error(new TextDecoder().decode(new Uint8Array(exports.memory.buffer, at >>> 0, length)));
     },
@@ -52,7 +52,7 @@ export function plainName(name: string): string {
 }
 
 /**
- * wasm-bindgen's tags, for JavaScript exceptions that pass through Rust. None does: the border catches them. Their type
+ * wasm-bindgen's tags, for JavaScript exceptions that pass through Rust. None does: the host imports catch them. Their type
  * is all that the module wants of them.
  */
 function bindgenTag(name: string): unknown {

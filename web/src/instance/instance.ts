@@ -6,10 +6,10 @@
  *   called may call again ("called"), and so on inwards.
  * - A reply is decoded as a whole before anything of the caller's (output callbacks) runs.
  * - Limits of one call are told to the module right before it: nothing else is called in between.
- * - What the border and the errors note belongs to one call; those of an outer one are there again when an inner one ends.
+ * - What the host imports and the errors note belongs to one call; those of an outer one are there again when an inner one ends.
  * Not here: what it hands out, and tasks (vm.ts).
  */
-import { createBorder, type Border, type Failure } from "#js/imports.js";
+import { createHostImports, type HostImports, type Failure } from "#js/imports.js";
 import type { TableStore } from "#js/storage/table_store.js";
 import { LuaClosedError, LuaError, LuaMemoryError } from "../errors.js";
 import type { LuaFunction, LuaReference } from "../host/handles.js";
@@ -66,7 +66,7 @@ export abstract class Instance implements ValueContext {
   protected state: State = "ready";
   protected calls!: HostCalls;
   protected readonly errors: RaisedErrors = new RaisedErrors();
-  readonly #border: Border;
+  readonly #hostImports: HostImports;
   #exports!: Exports;
   #baseline!: Baseline;
   #memoryLimit: number;
@@ -74,7 +74,7 @@ export abstract class Instance implements ValueContext {
   #random: SeededRandom | undefined;
   #io!: Io;
   #decoder: Decoder = new Decoder(this);
-  /** What went wrong at the border during the last call. */
+  /** What went wrong in a host import during the last call. */
   #failure: Failure | null = null;
   /** For calls that say nothing else. */
   readonly #usual: Limits;
@@ -95,7 +95,7 @@ export abstract class Instance implements ValueContext {
     this.#usual = { timeout, fuel };
     this.#memoryLimit = options.memoryLimit ?? MEMORY_DEFAULT_BYTES;
     if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
-    this.#border = createBorder({
+    this.#hostImports = createHostImports({
       random: () => this.#random?.next(),
       ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
       interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
@@ -118,7 +118,7 @@ export abstract class Instance implements ValueContext {
         release: (id, uses) => this.host.release(id, uses),
       },
     });
-    this.#border.attach(store);
+    this.#hostImports.attach(store);
   }
 
   abstract function(handle: number): LuaFunction;
@@ -134,7 +134,7 @@ export abstract class Instance implements ValueContext {
     options: InstanceOptions,
     awakening?: Awakening,
   ): Promise<void> {
-    const exports = await instantiate(module, this.#border);
+    const exports = await instantiate(module, this.#hostImports);
     const memory = new Memory(exports.memory);
     this.#exports = exports;
     this.#baseline = baselineOf(module, exports);
@@ -182,7 +182,7 @@ export abstract class Instance implements ValueContext {
     if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: wake returned ${status}`);
     this.#memoryLimit = limit;
     if (seed === undefined && meta.random !== undefined) this.#random = SeededRandom.from(meta.random);
-    this.#border.wake(meta);
+    this.#hostImports.wake(meta);
     this.host.wake(meta.host, source);
   }
 
@@ -199,7 +199,7 @@ export abstract class Instance implements ValueContext {
       host: this.host.photograph(),
       tasks,
       random: this.#random?.state,
-      ...this.#border.photograph(),
+      ...this.#hostImports.photograph(),
     };
     return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
   }
@@ -311,7 +311,7 @@ export abstract class Instance implements ValueContext {
 
   protected execute(operation: number, length: number): void {
     const before = this.state;
-    const outer = this.#border.takeFailure();
+    const outer = this.#hostImports.takeFailure();
     if (before === "ready") this.errors.begin();
     this.state = "running";
     let replied: number;
@@ -325,8 +325,8 @@ export abstract class Instance implements ValueContext {
       this.#interrupted = false;
       if (!UNCOUNTED.includes(operation)) this.store.touch();
     }
-    this.#failure = this.#border.takeFailure();
-    if (outer !== null && before === "called") this.#border.putFailure(outer);
+    this.#failure = this.#hostImports.takeFailure();
+    if (outer !== null && before === "called") this.#hostImports.putFailure(outer);
     if (replied === 0) throw busyError();
   }
 
@@ -348,7 +348,7 @@ export abstract class Instance implements ValueContext {
   /** The end: nothing of it is held any more. */
   protected letGo(): void {
     this.state = "closed";
-    this.#border.detach(0);
+    this.#hostImports.detach(0);
     this.host.clear();
     // The memory goes with these.
     this.#exports = this.#io = this.#decoder = this.calls = undefined as never;

@@ -59,7 +59,7 @@ export class RaisedErrors {
     return this.#last !== undefined && this.#identities.get(error as object) === this.#last.identity;
   }
 
-  /** The error behind a reply. `failure`: what last went wrong at the border. */
+  /** The error behind a reply. `failure`: what last went wrong in a host import. */
   make({ status, list, hosted }: Reply, failure: Failure | null): LuaError {
     const [message, traceback, chunk, line, value, number] = list;
     const again = number !== undefined && this.#last?.number === number ? this.#last : undefined;

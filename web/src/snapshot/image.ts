@@ -4,7 +4,7 @@ import { LuaError, LuaStorageError } from "../errors.js";
 import { instantiate } from "../instance/imports.js";
 import type { Awakening } from "../instance/instance.js";
 import { className } from "../names.js";
-import { createBorder, noHost } from "#js/imports.js";
+import { createHostImports, noHost } from "#js/imports.js";
 import type { TableStore } from "#js/storage/table_store.js";
 import { imageError } from "./errors.js";
 import { checkBuild, decodeImage, type DecodedImage, type ImageHead } from "./format.js";
@@ -53,7 +53,7 @@ export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembl
   checkBuild(decoded, module);
   // Any instance can unpack; this one does nothing else.
   const memory = () => exports.memory;
-  const exports = await instantiate(module, createBorder({ memory, host: noHost(memory) }));
+  const exports = await instantiate(module, createHostImports({ memory, host: noHost(memory) }));
   const photo = decoded.photo(new MemoryPages(exports, baselineOf(module, exports)));
   return new LuaImage(module, photo, decoded);
 }

@@ -1,7 +1,7 @@
 /** What answers the module's imports, called as the module calls it: with addresses. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import * as border from "#js/imports.js";
+import * as hostImports from "#js/imports.js";
 import { TableStore } from "#js/storage/table_store.js";
 import { binaryOf, bytesOf, decode, hexOf, Random } from "./helpers.ts";
 
@@ -9,11 +9,11 @@ function setUp() {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 100 });
   const output: [number, string][] = [];
   const panics: string[] = [];
-  const made = border.createBorder({
+  const made = hostImports.createHostImports({
     memory: () => memory,
     output: (stream, bytes) => output.push([stream, new TextDecoder().decode(bytes)]),
     panic: (text) => panics.push(text),
-    host: border.noHost(() => memory),
+    host: hostImports.noHost(() => memory),
   });
   const store = new TableStore();
   made.attach(store);
@@ -259,7 +259,7 @@ suite("host functions", () => {
 
   test("the host gets numbers that are never negative", () => {
     const calls: number[][] = [];
-    const { imports } = border.createBorder({
+    const { imports } = hostImports.createHostImports({
       memory: () => new WebAssembly.Memory({ initial: 1 }),
       host: {
         call: (...args) => calls.push(args),
@@ -292,7 +292,12 @@ suite("the rest", () => {
     const fails = () => {
       throw new Error("no");
     };
-    const { imports } = border.createBorder({ memory: fails, output: fails, panic: fails, host: border.noHost(fails) });
+    const { imports } = hostImports.createHostImports({
+      memory: fails,
+      output: fails,
+      panic: fails,
+      host: hostImports.noHost(fails),
+    });
     imports.output(1, 0, 1);
     imports.report_panic(0, 1);
     assert.equal(imports.store_error(0, 10), 0);
@@ -318,50 +323,50 @@ suite("the rest", () => {
   });
 });
 
-test("the default border is the same, for one instance", (t) => {
-  assert.equal(border.table_open(0, 0, 1), -2);
+test("the default imports are the same, for one instance", (t) => {
+  assert.equal(hostImports.table_open(0, 0, 1), -2);
   const memory = new WebAssembly.Memory({ initial: 1 });
   const store = new TableStore();
-  const id = border.attach_store(store);
-  assert.equal(border.table_open(id, 0, 1), -5);
-  border.set_memory(memory);
+  const id = hostImports.attach_store(store);
+  assert.equal(hostImports.table_open(id, 0, 1), -5);
+  hostImports.set_memory(memory);
   new Uint8Array(memory.buffer).set(bytesOf("74 6b 76"));
-  const table = border.table_open(id, 0, 1);
-  assert.equal(border.table_set(table, 1, 1, 2, 1), 0);
-  assert.equal(border.table_get(table, 1, 1, 100, 10), 1);
-  assert.equal(border.table_next(table, 0, 100, 100), 10);
-  assert.equal(border.table_count(table), 1);
-  assert.equal(border.table_remove(table, 1, 1), 1);
-  assert.equal(border.table_clear(table), 0);
-  assert.equal(border.transaction(id, 0), 0);
-  assert.equal(border.transaction(id, 2), 0);
-  assert.equal(border.table_names(id, 100, 100), 10);
-  assert.equal(border.table_drop(id, 0, 1), 1);
-  assert.equal(border.end_batch(id), 0);
-  assert.ok(border.clock_ms() > 0 && border.monotonic_ms() > 0 && border.random_u32() >= 0);
-  assert.equal(border.time_zone_minutes(NaN), 0);
+  const table = hostImports.table_open(id, 0, 1);
+  assert.equal(hostImports.table_set(table, 1, 1, 2, 1), 0);
+  assert.equal(hostImports.table_get(table, 1, 1, 100, 10), 1);
+  assert.equal(hostImports.table_next(table, 0, 100, 100), 10);
+  assert.equal(hostImports.table_count(table), 1);
+  assert.equal(hostImports.table_remove(table, 1, 1), 1);
+  assert.equal(hostImports.table_clear(table), 0);
+  assert.equal(hostImports.transaction(id, 0), 0);
+  assert.equal(hostImports.transaction(id, 2), 0);
+  assert.equal(hostImports.table_names(id, 100, 100), 10);
+  assert.equal(hostImports.table_drop(id, 0, 1), 1);
+  assert.equal(hostImports.end_batch(id), 0);
+  assert.ok(hostImports.clock_ms() > 0 && hostImports.monotonic_ms() > 0 && hostImports.random_u32() >= 0);
+  assert.equal(hostImports.time_zone_minutes(NaN), 0);
   const log = t.mock.method(console, "log", () => {});
   const error = t.mock.method(console, "error", () => {});
-  border.output(1, 1, 1);
-  border.output(2, 2, 1);
-  border.report_panic(0, 1);
+  hostImports.output(1, 1, 1);
+  hostImports.output(2, 2, 1);
+  hostImports.report_panic(0, 1);
   assert.deepEqual(log.mock.calls[0]?.arguments, ["k"]);
   assert.deepEqual(error.mock.calls[0]?.arguments, ["v"]);
   const heard: number[] = [];
-  border.set_output((stream) => heard.push(stream));
-  border.output(2, 0, 1);
+  hostImports.set_output((stream) => heard.push(stream));
+  hostImports.output(2, 0, 1);
   assert.deepEqual(heard, [2]);
-  assert.equal(border.host_call(16, 0, 0, 0, 100, 0) & 3, 1);
+  assert.equal(hostImports.host_call(16, 0, 0, 0, 100, 0) & 3, 1);
   const released: number[] = [];
-  border.set_host({ call: () => 8, take: () => 9, release: (id) => void released.push(id) });
-  assert.equal(border.host_call(16, 0, 0, 0, 100, 0), 8);
-  assert.equal(border.host_take(100, 0), 9);
-  border.host_release(17, 1);
+  hostImports.set_host({ call: () => 8, take: () => 9, release: (id) => void released.push(id) });
+  assert.equal(hostImports.host_call(16, 0, 0, 0, 100, 0), 8);
+  assert.equal(hostImports.host_take(100, 0), 9);
+  hostImports.host_release(17, 1);
   assert.deepEqual(released, [17]);
-  border.take_failure();
-  border.detach_store(id);
-  assert.equal(border.table_open(id, 0, 1), -2);
-  assert.equal(border.take_failure()?.code, "closed");
-  assert.equal(border.take_failure(), undefined);
-  assert.ok(border.store_error(100, 0) === 0);
+  hostImports.take_failure();
+  hostImports.detach_store(id);
+  assert.equal(hostImports.table_open(id, 0, 1), -2);
+  assert.equal(hostImports.take_failure()?.code, "closed");
+  assert.equal(hostImports.take_failure(), undefined);
+  assert.ok(hostImports.store_error(100, 0) === 0);
 });

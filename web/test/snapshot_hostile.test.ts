@@ -220,49 +220,52 @@ async function tests(): Promise<void> {
       "with a task twice": { ...meta, tasks: [...meta.tasks, meta.tasks[0]] },
       "with a task that waits for itself": {
         ...meta,
-        tasks: [{ task: 1, name: "x", plan: { run: [[0, 1]], count: 1 } }],
+        tasks: [{ task: 1, name: "x", pending: { run: [[0, 1]], count: 1 } }],
       },
       "with two that wait for each other": {
         ...meta,
         tasks: [
-          { task: 1, name: "x", plan: { run: [[0, 2]], count: 1 } },
-          { task: 2, name: "x", plan: { run: [[0, 1]], count: 1 } },
+          { task: 1, name: "x", pending: { run: [[0, 2]], count: 1 } },
+          { task: 2, name: "x", pending: { run: [[0, 1]], count: 1 } },
         ],
       },
       "with a task that waits for an unknown one": {
         ...meta,
-        tasks: [{ task: 1, name: "x", plan: { run: [[0, 9]], count: 1 } }],
+        tasks: [{ task: 1, name: "x", pending: { run: [[0, 9]], count: 1 } }],
       },
       "with a task that two wait for": {
         ...meta,
         tasks: [
-          { task: 1, name: "x", plan: { run: [[0, 3]], count: 1 } },
-          { task: 2, name: "x", plan: { run: [[0, 3]], count: 1 } },
+          { task: 1, name: "x", pending: { run: [[0, 3]], count: 1 } },
+          { task: 2, name: "x", pending: { run: [[0, 3]], count: 1 } },
           { task: 3, name: "x" },
         ],
       },
-      "with a task that waits twice for one": { ...meta, tasks: [{ task: 1, name: "x", plan: { run: [[0, 2], [1, 2]], count: 2 } }, { task: 2, name: "x" }] }, // prettier-ignore
+      "with a task that waits twice for one": { ...meta, tasks: [{ task: 1, name: "x", pending: { run: [[0, 2], [1, 2]], count: 2 } }, { task: 2, name: "x" }] }, // prettier-ignore
       "with one place for two": {
         ...meta,
-        tasks: [{ task: 1, name: "x", plan: { run: [[0, 2], [0, 3]], count: 2 } }, { task: 2, name: "x" }, { task: 3, name: "x" }], // prettier-ignore
+        tasks: [{ task: 1, name: "x", pending: { run: [[0, 2], [0, 3]], count: 2 } }, { task: 2, name: "x" }, { task: 3, name: "x" }], // prettier-ignore
       },
       "with a place beyond the count": {
         ...meta,
         tasks: [
-          { task: 1, name: "x", plan: { run: [[5, 2]], count: 1 } },
+          { task: 1, name: "x", pending: { run: [[5, 2]], count: 1 } },
           { task: 2, name: "x" },
         ],
       },
       "with a first beyond the count": {
         ...meta,
-        tasks: [{ task: 1, name: "x", plan: { run: [], count: 1, first: 2 } }],
+        tasks: [{ task: 1, name: "x", pending: { run: [], count: 1, first: 2 } }],
       },
-      "with functions that nobody knows": { ...meta, tasks: [{ task: 1, name: "x", plan: { start: [1, 2, 99999] } }] },
-      "with a sleep that is negative": { ...meta, tasks: [{ task: 1, name: "x", plan: { sleep: -1 } }] },
-      "with a sleep without end": { ...meta, tasks: [{ task: 1, name: "x", plan: { sleep: 1e300 } }] },
-      "with a sleep that is null": { ...meta, tasks: [{ task: 1, name: "x", plan: { sleep: null } }] },
-      "with a plan that is null": { ...meta, tasks: [{ task: 1, name: "x", plan: null }] },
-      "with an empty plan": { ...meta, tasks: [{ task: 1, name: "x", plan: {} }] },
+      "with functions that nobody knows": {
+        ...meta,
+        tasks: [{ task: 1, name: "x", pending: { start: [1, 2, 99999] } }],
+      },
+      "with a sleep that is negative": { ...meta, tasks: [{ task: 1, name: "x", pending: { sleep: -1 } }] },
+      "with a sleep without end": { ...meta, tasks: [{ task: 1, name: "x", pending: { sleep: 1e300 } }] },
+      "with a sleep that is null": { ...meta, tasks: [{ task: 1, name: "x", pending: { sleep: null } }] },
+      "with a pending wait that is null": { ...meta, tasks: [{ task: 1, name: "x", pending: null }] },
+      "with an empty pending wait": { ...meta, tasks: [{ task: 1, name: "x", pending: {} }] },
       "with randomness that is text": { ...meta, random: ["a", 1, 2, 3] },
       "with too little randomness": { ...meta, random: [1, 2, 3] },
     };
@@ -275,7 +278,7 @@ async function tests(): Promise<void> {
         "no host functions": { ...meta, host: [] },
         "no tables": { ...meta, tables: [] },
         "no tasks": { ...meta, tasks: [] },
-        "tasks that nobody knows": { ...meta, tasks: [{ task: 77, name: "x", plan: { sleep: 0 } }] },
+        "tasks that nobody knows": { ...meta, tasks: [{ task: 77, name: "x", pending: { sleep: 0 } }] },
         "names of the prototype": { ...meta, host: [[16, "function", "__proto__", null], [17, "object", "constructor", 1]] }, // prettier-ignore
         "a prototype": JSON.stringify(meta).replace(
           "{",

@@ -32,7 +32,7 @@ async function woken(lua: Lua, functions = {}): Promise<{ lua: Lua; task: LuaTas
 
 /** The milliseconds that its one call sleeps still. */
 function restOf(lua: Lua): number {
-  return takeApart(lua.snapshot()).meta.tasks[0].plan.sleep;
+  return takeApart(lua.snapshot()).meta.tasks[0].pending.sleep;
 }
 
 async function closeAll(...all: Lua[]): Promise<void> {

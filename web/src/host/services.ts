@@ -64,6 +64,6 @@ export function sleep(ms: number): Promise<void> {
   const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
   return hooked(slept, {
     cancel: () => clearTimeout(timer),
-    plan: () => ({ sleep: Math.max(0, end - performance.now()) }),
+    pending: () => ({ sleep: Math.max(0, end - performance.now()) }),
   });
 }

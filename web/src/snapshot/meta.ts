@@ -8,7 +8,7 @@ import { imageError } from "./errors.js";
 export type HostPhoto = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
 
 /** What a call waits for, as far as it can go on elsewhere. */
-export type Plan =
+export type PendingWait =
   | { readonly sleep: number }
   /** The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on. */
   | {
@@ -26,7 +26,7 @@ export interface TaskPhoto {
   /** Who has returned what it waits for. */
   readonly name: string;
   /** Undefined: a promise of somebody else's, which stays behind. */
-  readonly plan?: Plan | undefined;
+  readonly pending?: PendingWait | undefined;
 }
 
 /** Everything but the memory. */
@@ -78,12 +78,12 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
 }
 
 function isTask(task: unknown): task is TaskPhoto {
-  const { task: number, name, plan } = (task ?? {}) as Partial<Record<keyof TaskPhoto, unknown>>;
-  return isIndex(number) && typeof name === "string" && (plan === undefined || isPlan(plan));
+  const { task: number, name, pending } = (task ?? {}) as Partial<Record<keyof TaskPhoto, unknown>>;
+  return isIndex(number) && typeof name === "string" && (pending === undefined || isPendingWait(pending));
 }
 
-function isPlan(plan: unknown): plan is Plan {
-  const { sleep, run, count, first, start } = (plan ?? {}) as Record<string, unknown>;
+function isPendingWait(pending: unknown): pending is PendingWait {
+  const { sleep, run, count, first, start } = (pending ?? {}) as Record<string, unknown>;
   if (sleep !== undefined) return typeof sleep === "number" && sleep >= 0 && sleep <= DELAY_MS_MAX;
   if (start !== undefined) return isArray(start, isIndex);
   const isMember = (member: unknown): member is [number, number] =>

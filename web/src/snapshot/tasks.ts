@@ -32,9 +32,9 @@ export class LuaTask {
   }
 }
 
-/** Functions of Lua that stand in plans, by their handles. */
+/** Functions of Lua that stand in pending waits, by their handles. */
 export function handlesIn(tasks: readonly TaskPhoto[]): number[] {
-  return tasks.flatMap(({ plan }) => (plan !== undefined && "start" in plan ? plan.start : []));
+  return tasks.flatMap(({ pending }) => (pending !== undefined && "start" in pending ? pending.start : []));
 }
 
 /** Lets all of them wait again; those that nobody inside of the VM waits for. */
@@ -69,24 +69,24 @@ function topsOf(photos: readonly TaskPhoto[]): TaskPhoto[] {
   return tops;
 }
 
-function membersOf({ plan }: TaskPhoto): number[] {
-  return plan !== undefined && "run" in plan ? plan.run.map(([, task]) => task) : [];
+function membersOf({ pending }: TaskPhoto): number[] {
+  return pending !== undefined && "run" in pending ? pending.run.map(([, task]) => task) : [];
 }
 
 function goOn(
   vm: ValueContext & TaskOwner,
   task: Task,
-  { name, plan }: TaskPhoto,
+  { name, pending }: TaskPhoto,
   tasks: ReadonlyMap<number, Task>,
 ): Promise<unknown> {
-  if (plan === undefined) return lost(name);
-  if ("sleep" in plan) return sleep(plan.sleep);
-  if ("start" in plan) {
-    const functions = plan.start.map((handle) => vm.function(handle));
+  if (pending === undefined) return lost(name);
+  if ("sleep" in pending) return sleep(pending.sleep);
+  if ("start" in pending) {
+    const functions = pending.start.map((handle) => vm.function(handle));
     return new Group(vm, task).start(functions, afterJob).promise;
   }
-  const members = plan.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
-  return new Group(vm, task).wake(plan, members).promise;
+  const members = pending.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
+  return new Group(vm, task).wake(pending, members).promise;
 }
 
 /** In a job of its own: by then the host has had time to register its functions. */

@@ -1,7 +1,7 @@
 /** Functions that run side by side for one that waits: what is behind `async.all` and `async.race` (docs/codec.md section 5: run). */
 import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
 import { handleOf, type LuaFunction } from "../host/handles.js";
-import type { Plan } from "../snapshot/meta.js";
+import type { PendingWait } from "../snapshot/meta.js";
 import { Operation } from "../codec/tags.js";
 import { Task, hooked, type TaskOwner } from "./tasks.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";
@@ -33,7 +33,7 @@ export class Group {
     });
     this.promise = hooked(
       over.finally(() => this.#stop()),
-      { cancel: () => this.#stop(), plan: () => this.#plan() },
+      { cancel: () => this.#stop(), pending: () => this.#pending() },
     );
   }
 
@@ -108,7 +108,7 @@ export class Group {
     }
   }
 
-  #plan(): Plan {
+  #pending(): PendingWait {
     if (this.#functions !== undefined) {
       return { start: this.#functions.map((fn) => handleOf(fn, this.#vm).handle) };
     }

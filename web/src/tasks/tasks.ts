@@ -7,7 +7,7 @@
  * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
  */
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
-import type { Plan, TaskPhoto } from "../snapshot/meta.js";
+import type { PendingWait, TaskPhoto } from "../snapshot/meta.js";
 import { Budget } from "../instance/limits.js";
 import type { EvalAsyncOptions, LimitOptions } from "../options.js";
 import type { LuaValue } from "../codec/values.js";
@@ -17,7 +17,7 @@ export interface WaitHooks {
   /** Ends what is behind the promise. */
   readonly cancel?: (() => void) | undefined;
   /** How the wait can go on in another VM. */
-  readonly plan?: (() => Plan) | undefined;
+  readonly pending?: (() => PendingWait) | undefined;
 }
 
 /** What a task waits for. */
@@ -75,7 +75,7 @@ export class Task {
   /** What it waits for, for an image. */
   photograph(): TaskPhoto {
     const { task, wait } = this.#waits as { task: number; wait: Wait };
-    return { task, name: wait.name, plan: wait.plan?.() };
+    return { task, name: wait.name, pending: wait.pending?.() };
   }
 
   /** Takes over one that waits already, in a memory that was woken up. */

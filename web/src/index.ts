@@ -14,12 +14,12 @@
  */
 import { LuaReference } from "./host/handles.js";
 import { LuaMultiReturn } from "./host/host_calls.js";
-import { LuaTombstone } from "./host/host_table.js";
+import { LuaDetachedObject } from "./host/host_table.js";
 import { LuaImage } from "./snapshot/image.js";
 import { Lua } from "./lua.js";
 import { LuaTable } from "./lua_table.js";
 
-export { Lua, LuaImage, LuaMultiReturn, LuaReference, LuaTable, LuaTombstone };
+export { Lua, LuaImage, LuaMultiReturn, LuaReference, LuaTable, LuaDetachedObject };
 export { LuaFunction } from "./host/handles.js";
 export type { LuaChange, LuaChangeEvent } from "./storage/change_event.js";
 export type { LuaEvents, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
@@ -72,7 +72,7 @@ for (const [name, exported] of Object.entries({
   LuaMultiReturn,
   LuaReference,
   LuaTable,
-  LuaTombstone,
+  LuaDetachedObject,
 })) {
   Object.defineProperty(exported, "name", { value: name });
 }

@@ -1,4 +1,4 @@
-/** What Lua holds of JavaScript when it is photographed: found again by name, kept by a fork, or a tombstone that says so. */
+/** What Lua holds of JavaScript when it is photographed: found again by name, kept by a fork, or detached. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { suite, test } from "node:test";
 import { followFile } from "../src/storage/file/follow.ts";
 import { openFile } from "../src/storage/file/open.ts";
 import { putTogether, takeApart } from "./forged_images.ts";
-import { Lua, LuaTombstone, setFileStorage, type LuaFunction } from "../src/index.ts";
+import { Lua, LuaDetachedObject, setFileStorage, type LuaFunction } from "../src/index.ts";
 
 setFileStorage({ open: openFile, follow: followFile });
 
@@ -76,7 +76,7 @@ suite("registered functions", () => {
   });
 });
 
-suite("tombstones", () => {
+suite("detached objects", () => {
   test("of functions, objects and errors say what they were, and are the same thing on both sides", async () => {
     const lua = await Lua.create();
     lua.register("fail", () => { throw new RangeError("mine") }); // prettier-ignore
@@ -93,7 +93,7 @@ suite("tombstones", () => {
     assert.equal(other.eval("return tostring(err)"), "RangeError: mine");
     for (const name of ["fn", "object", "err", "get"]) {
       const out = other.globals.get(name);
-      if (name === "object" || name === "err") assert.ok(out instanceof LuaTombstone, name);
+      if (name === "object" || name === "err") assert.ok(out instanceof LuaDetachedObject, name);
       assert.equal(other.globals.get(name), out);
       assert.equal(other.call("rawequal", out, other.globals.get(name)), true, name);
       other.globals.set("back", out);
@@ -103,7 +103,7 @@ suite("tombstones", () => {
     const third = await Lua.restore(other.snapshot());
     assert.throws(() => third.eval("fn()"), /'named' stayed behind/);
     assert.throws(() => third.eval("error(err)"), /RangeError: mine/);
-    assert.equal((third.globals.get("err") as unknown as LuaTombstone).label, "RangeError: mine");
+    assert.equal((third.globals.get("err") as unknown as LuaDetachedObject).label, "RangeError: mine");
     for (const vm of [lua, other, third]) await vm.close();
   });
 

@@ -6,7 +6,7 @@
  */
 import { ByteWriter } from "./bytes.js";
 import { LuaFunction, LuaReference, handleOf } from "../host/handles.js";
-import { LuaTombstone, type Entry } from "../host/host_table.js";
+import { LuaDetachedObject, type Entry } from "../host/host_table.js";
 import { className } from "../names.js";
 import { HostRef, isError } from "../host/refs.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
@@ -114,7 +114,7 @@ export class Encoder extends ByteWriter {
     if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
     if (value instanceof Map) return this.#table(value, () => this.#map(value));
     if (isPlain(value)) return this.#table(value, () => this.#record(value as Record<string, unknown>));
-    if (value instanceof HostRef || value instanceof LuaTombstone || isError(value))
+    if (value instanceof HostRef || value instanceof LuaDetachedObject || isError(value))
       return this.#host(Tag.hostObject, value);
     throw refusal(value);
   }

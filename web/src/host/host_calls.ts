@@ -7,7 +7,7 @@
  * - Nothing is thrown: whatever goes wrong is raised in Lua.
  */
 import type { LuaError } from "../errors.js";
-import { LuaTombstone, type HostFunction } from "./host_table.js";
+import { LuaDetachedObject, type HostFunction } from "./host_table.js";
 import type { Memory } from "../instance/memory.js";
 import { writeOne } from "../codec/plain.js";
 import type { Decoder } from "../codec/decoder.js";
@@ -93,7 +93,8 @@ export class HostCalls {
       // By its id: an object may have been given more than once, with other members.
       const entry = this.#context.host.entry(this.#memory.fresh().view.getUint32(args + 5, true));
       if (entry?.tag !== Tag.hostObject) throw new Error("there is no such host object");
-      if (entry.value instanceof LuaTombstone) throw new Error(`${entry.label} stayed behind when the image was made`);
+      if (entry.value instanceof LuaDetachedObject)
+        throw new Error(`${entry.label} stayed behind when the image was made`);
       const [, key, value] = values;
       const result: unknown = id === Service.get ? readMember(entry, key) : writeMember(entry, key, value);
       return this.#result(result, entry.label, key, mayWait, out, capacity);

@@ -5,7 +5,7 @@
  * - One value has one id while Lua holds it. Each writing of the id is a use; when Lua has given all uses back, the
  *   entry goes and the id is free. Ids of registered functions stay.
  * - Lua knows numbers only: what may be done with the value behind one is in its entry, here.
- * - What stayed behind when a VM was woken up from an image is a tombstone: it says so to whoever uses it.
+ * - What stayed behind when a VM was woken up from an image is detached: it says so to whoever uses it.
  */
 import { LuaFunction } from "./handles.js";
 import type { HostPhoto } from "../snapshot/meta.js";
@@ -32,7 +32,7 @@ export interface Entry {
 }
 
 /** Stands for an object of JavaScript that a VM held when it was photographed, and that is not here. */
-export class LuaTombstone {
+export class LuaDetachedObject {
   /** What `tostring` shows of it in Lua. */
   readonly label: string;
 
@@ -109,11 +109,12 @@ export class HostTable {
     return photos;
   }
 
-  /** Has what a VM held, for one that goes on with its memory: from `source`, if that is here, else tombstones. */
+  /** Has what a VM held, for one that goes on with its memory: from `source`, if that is here, else detached. */
   wake(photos: readonly HostPhoto[], source?: HostTable): void {
     for (const [id, kind, label, uses] of photos) {
       const alive = source?.entry(id);
-      const key = alive?.key ?? (kind === "function" ? goneFunction(label, uses === null) : new LuaTombstone(label));
+      const key =
+        alive?.key ?? (kind === "function" ? detachedFunction(label, uses === null) : new LuaDetachedObject(label));
       const entry = alive ?? {
         tag: kind === "function" ? Tag.hostFunction : Tag.hostObject,
         value: key,
@@ -139,7 +140,7 @@ export class HostTable {
 
   #object(key: object): Entry {
     // It has been here before, and Lua had let it go.
-    if (key instanceof LuaTombstone)
+    if (key instanceof LuaDetachedObject)
       return { tag: Tag.hostObject, value: key, label: key.label, members: undefined, uses: 0, key };
     return { ...hostObject(key, this), tag: Tag.hostObject, uses: 0, key };
   }
@@ -175,7 +176,7 @@ function functionEntry(fn: object): Entry {
   return { tag: Tag.hostFunction, value: fn, label: nameOf(fn), members: undefined, uses: 0, key: fn };
 }
 
-function goneFunction(label: string, registered: boolean): HostFunction {
+function detachedFunction(label: string, registered: boolean): HostFunction {
   const name = label === "" ? "a host function" : `host function '${label}'`;
   const why = registered
     ? "is missing: nobody has registered it again since this VM was woken up from an image"

@@ -179,10 +179,10 @@ fn sizes(memory_bytes: usize) -> Sizes {
 
 /// Instead of `init`, when the memory is that of another instance of this module, which was between two calls: sets the bytes
 /// of linear memory, 0 for what they were there. Returns 0, 3 when it is larger already, 8 when there is no VM in it.
-#[doc(hidden)]
-pub fn wake(memory_limit: u32) -> i32 {
-    let module = module();
-    module.io.owner = Owner::Js;
+#[unsafe(no_mangle)]
+pub extern "C" fn restore(memory_limit: u32) -> i32 {
+    let shell = shell();
+    shell.io.owner = Owner::Js;
     let limit = match memory_limit {
         0 if module.memory_limit == 0 => MEMORY_DEFAULT_BYTES,
         0 => module.memory_limit,

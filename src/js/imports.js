@@ -80,7 +80,7 @@ export function createHostImports({
   const dropped = [];
   /** @type {Failure | null} */
   let failure = null;
-  /** How far the program's clock is ahead of the host's: that of a VM that was woken up goes on where it was. */
+  /** How far the program's clock is ahead of the host's: that of a VM that was restored goes on where it was. */
   let ahead = 0;
   const monotonic = now ?? (() => performance.now());
 
@@ -362,17 +362,17 @@ export function createHostImports({
       stores[id] = undefined;
     },
 
-    /** What the module knows of this side, for a photo of it: the names of its tables (null: dropped), and its clock. */
-    photograph: () => ({
+    /** What the module knows of this side, for an image: the names of its tables (null: dropped), and its clock. */
+    capture: () => ({
       tables: tables.map((table) => (table === undefined || table.dropped ? null : table.name)),
       clock: monotonic() + ahead,
     }),
 
     /**
      * The module has the memory of another: its tables are those of these names, and its clock does not step back.
-     * @param {{ readonly tables: readonly (string | null)[], readonly clock: number }} photo
+     * @param {{ readonly tables: readonly (string | null)[], readonly clock: number }} part
      */
-    wake({ tables: names, clock }) {
+    restore({ tables: names, clock }) {
       for (const name of names) {
         const table = name === null ? undefined : store(0).open(name);
         const id = tables.push(table) - 1;

@@ -1,4 +1,4 @@
-//! Pages of linear memory, compressed: what photographs and wakes a VM from outside needs of the module.
+//! Pages of linear memory, compressed: what captures and restores a VM from outside needs of the module.
 //!
 //! Keeps true: `pack` and `unpack` write to the IO buffer and to the stack below them, and to nothing else. Neither is part of an
 //! image, so a memory can be read page by page while it is packed, also when there is no room left in it; and any instance

@@ -306,7 +306,7 @@ suite("an image", () => {
       return btoa(text);
     }, source);
 
-  test("made in Node wakes up in Chromium", async () => {
+  test("made in Node goes on in Chromium", async () => {
     const [values, end, n] = await restored(Buffer.from(await made()).toString("base64"));
     check(
       values.map((value) => value ?? undefined),
@@ -315,7 +315,7 @@ suite("an image", () => {
     );
   });
 
-  test("made in Chromium wakes up in Node", async () => {
+  test("made in Chromium goes on in Node", async () => {
     const lua = await Lua.restore(Buffer.from(await madeInPage(), "base64"));
     const values = lua.evalAll(look);
     const end = await lua.restored?.tasks[0]?.result;

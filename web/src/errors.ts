@@ -124,7 +124,7 @@ export class LuaStorageError extends LuaError {
   }
 }
 
-/** What was given is no image that this module can wake up. Nothing was changed. */
+/** What was given is no image that this module can restore. Nothing was changed. */
 export class LuaImageError extends LuaError {
   /**
    * Why, for programs: `foreign` (no image), `newer` (of a later format), `build` (of another build of the wasm module),

@@ -27,7 +27,7 @@ import {
   type RestoreOptions,
   type SnapshotOptions,
 } from "./options.js";
-import { Capture, outputTo } from "./instance/output.js";
+import { OutputCollector, outputTo } from "./instance/output.js";
 import { makeRef, type HostRef, type RefMembers } from "./host/refs.js";
 import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
 import { openStorage, type StorageOptions } from "./storage/storage.js";
@@ -79,9 +79,9 @@ const EVENTS = ["commit", "storage-error", "change"];
 export class Lua {
   /** The global variables. */
   readonly globals: LuaGlobals;
-  /** What became of it when it was woken up from an image; undefined: it has begun anew. */
+  /** What became of it when it was restored from an image; undefined: it has begun anew. */
   readonly restored: LuaRestored | undefined;
-  /** With `resume`: the image of the last VM in this storage that could not be woken up, until there is another one. */
+  /** With `resume`: the image of the last VM in this storage that could not be restored, until there is another one. */
   readonly previousImage: Uint8Array<ArrayBuffer> | undefined;
   readonly #vm: Vm;
   /** What it was made with, and `fork` passes on. */
@@ -145,9 +145,9 @@ export class Lua {
     if (image instanceof LuaImage && options.wasm !== undefined && options.wasm !== image.module) {
       throw new TypeError('Lua.restore: option "wasm" is that of the image');
     }
-    if (image instanceof LuaImage) return await Lua.#wake(Promise.resolve(image.module), image.decoded, options);
+    if (image instanceof LuaImage) return await Lua.#restore(Promise.resolve(image.module), image.decoded, options);
     const decoded = decodeImage(bytesOfImage(image));
-    return await Lua.#wake(loadModule(options.wasm), decoded, options, (module) => checkBuild(decoded, module));
+    return await Lua.#restore(loadModule(options.wasm), decoded, options, (module) => checkBuild(decoded, module));
   }
 
   /** An image, unpacked once: what any number of VMs can begin with, by `Lua.restore`. */
@@ -155,7 +155,7 @@ export class Lua {
     return await unpackImage(bytesOfImage(image), loadModule(options.wasm));
   }
 
-  static async #wake(
+  static async #restore(
     loading: Promise<WebAssembly.Module>,
     image: LuaImage["decoded"],
     options: RestoreOptions,
@@ -167,7 +167,7 @@ export class Lua {
       const filling = fillingOf(store, image.tables, options.tables);
       filling.first();
       const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
-      const { vm, tasks } = await Vm.wake(parts, { image, source }, (ready) => {
+      const { vm, tasks } = await Vm.restore(parts, { image, source }, (ready) => {
         filling.last();
         if (options.resume === true) keep(ready);
       });
@@ -201,10 +201,10 @@ export class Lua {
 
   /** Runs `code`; its results and what it wrote. An error has what was written before it as `output`. */
   run(code: string, options: EvalOptions = {}): LuaRun {
-    const capture = new Capture();
+    const collector = new OutputCollector();
     const { sink } = this.#vm;
     const start = performance.now();
-    this.#vm.sink = capture;
+    this.#vm.sink = collector;
     try {
       let ms = 0;
       const [values, fuel] = this.#vm.measure(() => {
@@ -212,9 +212,9 @@ export class Lua {
         ms = performance.now() - start;
         return results;
       });
-      return { values, output: capture.text, ms, fuel };
+      return { values, output: collector.text, ms, fuel };
     } catch (error) {
-      if (error instanceof LuaError) error.output = capture.text;
+      if (error instanceof LuaError) error.output = collector.text;
       throw error;
     } finally {
       this.#vm.sink = sink;
@@ -365,7 +365,7 @@ export class Lua {
     const tables = store.names().length > 0 && options.tables !== "storage" ? dumpTables(store) : undefined;
     const { stdout, stderr, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
     const all = { stdout, stderr, stdin, modules, timeout, fuel, now, interrupted, ...options };
-    return await Lua.#wake(Promise.resolve(module), { ...image, tables }, all, undefined, host);
+    return await Lua.#restore(Promise.resolve(module), { ...image, tables }, all, undefined, host);
   }
 
   /** Resolves when everything written so far is committed to storage; rejects with a `LuaStorageError` if it cannot be. */

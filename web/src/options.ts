@@ -82,7 +82,7 @@ export interface LuaOptions {
   boot?: string | ((lua: Lua, previous?: LuaPrevious) => unknown) | undefined;
 }
 
-/** A VM in storage that could not be woken up. */
+/** A VM in storage that could not be restored. */
 export interface LuaPrevious {
   /** Why: `build` (of another build of the wasm module), `died`, `corrupt`, `newer`. */
   readonly reason: LuaImageError;

@@ -10,9 +10,9 @@ import { checkFunction, type HostFunction } from "./host/host_table.js";
 import { imageError } from "./snapshot/errors.js";
 import { encodeImage, type ImageHead } from "./snapshot/format.js";
 import type { MemoryPages } from "./snapshot/pages.js";
-import type { TaskPhoto } from "./snapshot/meta.js";
-import { wakeTasks, type LuaTask } from "./snapshot/tasks.js";
-import { Instance, busyError, type Awakening, type InstanceOptions } from "./instance/instance.js";
+import type { TaskPart } from "./snapshot/meta.js";
+import { restoreTasks, type LuaTask } from "./snapshot/tasks.js";
+import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
 import type { LimitOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./instance/output.js";
@@ -57,17 +57,17 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
    * Makes one that goes on where an image was made; and the calls that waited there. None of them has run when `ready` is called,
    * and what it does is done before any of them does.
    */
-  static async wake(
+  static async restore(
     { module, store, sink, options }: VmParts,
-    awakening: Awakening,
+    restoreState: RestoreState,
     ready?: (vm: Vm) => void,
   ): Promise<{ vm: Vm; tasks: LuaTask[] }> {
     const vm = new Vm(module, store, sink, options);
     try {
-      await vm.open(module, makeServices(vm, options.modules, options.stdin), options, awakening);
+      await vm.open(module, makeServices(vm, options.modules, options.stdin), options, restoreState);
       // In one go: some of what waited needs no more than a microtask to go on.
       vm.#registerAll(options.functions);
-      const tasks = wakeTasks(vm, awakening.image.meta.tasks);
+      const tasks = restoreTasks(vm, restoreState.image.meta.tasks);
       ready?.(vm);
       return { vm, tasks };
     } catch (error) {
@@ -79,23 +79,23 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     }
   }
 
-  /** The whole VM, as something that `wake` takes. */
-  image(): Awakening["image"] {
-    const { pages, meta } = this.photograph(this.#waitingTasks());
-    const photo = pages.photograph();
-    return { meta, memoryLimit: this.memoryLimit, photo: () => photo };
+  /** The whole VM, as something that `restore` takes. */
+  image(): RestoreState["image"] {
+    const { pages, meta } = this.capture(this.#waitingTasks());
+    const memory = pages.capture();
+    return { meta, memoryLimit: this.memoryLimit, memory: () => memory };
   }
 
   /** The whole VM in bytes, with a dump of its tables where one is given. */
   snapshot(tables?: Uint8Array): Uint8Array<ArrayBuffer> {
-    const { pages, build, head } = this.exposure();
+    const { pages, build, head } = this.snapshotParts();
     pages.clearFree();
     return encodeImage(pages.packed(), build, { ...head, tables });
   }
 
   /** What an image of this moment is made of. Good until anything runs. */
-  exposure(): { pages: MemoryPages; build: string; head: ImageHead } {
-    const { pages, build, meta } = this.photograph(this.#waitingTasks());
+  snapshotParts(): { pages: MemoryPages; build: string; head: ImageHead } {
+    const { pages, build, meta } = this.capture(this.#waitingTasks());
     if (build === undefined) throw imageError("build", "this perilune.wasm does not say which build it is");
     const { memoryBytes } = pages;
     return { pages, build, head: { memoryBytes, memoryLimit: this.memoryLimit, meta, tables: undefined } };
@@ -234,7 +234,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     }
     if (kept) this.#cancelAll(() => new LuaClosedError());
     this.#tables.clear();
-    this.letGo();
+    this.dispose();
   }
 
   protected died(error: LuaError): void {
@@ -245,8 +245,8 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     for (const [name, fn] of Object.entries(functions)) this.register(name, fn);
   }
 
-  #waitingTasks(): TaskPhoto[] {
-    return [...this.waiting].map((task) => task.photograph());
+  #waitingTasks(): TaskPart[] {
+    return [...this.waiting].map((task) => task.capture());
   }
 
   #metered(run: () => Step): Step {

@@ -80,7 +80,7 @@ export function checked(image: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** The parts of an image with all its pages unpacked. */
 export async function unpacked(image: Uint8Array<ArrayBuffer>): Promise<Parts> {
-  const { numbers, words } = (await Lua.image(image)).decoded.photo(undefined as never);
+  const { numbers, words } = (await Lua.image(image)).decoded.memory(undefined as never);
   const pages = numbers.map((number, i) => ({
     number,
     bytes: new Uint8Array(words.buffer, words.byteOffset + i * PAGE_BYTES, PAGE_BYTES).slice(),

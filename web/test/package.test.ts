@@ -8,7 +8,7 @@ import { instantiate, plainName } from "../src/instance/imports.ts";
 import * as perilune from "../src/index.ts";
 import { loadModule, setDefaultModule } from "../src/instance/loader.ts";
 import { checkCreateOptions, checkEvalOptions } from "../src/options.ts";
-import { Capture, outputTo } from "../src/instance/output.ts";
+import { OutputCollector, outputTo } from "../src/instance/output.ts";
 import { openStorage } from "../src/storage/storage.ts";
 import { bytesOf } from "./helpers.ts";
 
@@ -173,7 +173,7 @@ suite("output", () => {
   });
 
   test("a character in two parts is one; bytes that are no text are shown as such", () => {
-    const capture = new Capture();
+    const capture = new OutputCollector();
     const [first, second] = [utf8("é").subarray(0, 1), utf8("é").subarray(1)];
     capture.write(1, first);
     capture.write(2, utf8("!"));

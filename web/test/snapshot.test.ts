@@ -1,4 +1,4 @@
-/** Images of whole VMs: made, and woken up. */
+/** Images of whole VMs: made, and restored. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua } from "../src/index.ts";
@@ -39,7 +39,7 @@ suite("a VM that is full", () => {
       end
     end)`;
 
-  test("answers the host, is photographed, and goes on elsewhere", async () => {
+  test("answers the host, has an image made of it, and goes on elsewhere", async () => {
     const lua = await Lua.create();
     assert.equal(lua.eval(FILL), false);
     // The first makes a string of its own.

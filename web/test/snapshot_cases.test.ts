@@ -1,9 +1,9 @@
-/** What must be as it was in a VM that was woken up, one thing at a time. */
+/** What must be as it was in a VM that was restored, one thing at a time. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaMemoryError, LuaTimeoutError, type LuaOptions } from "../src/index.ts";
 
-/** What `after` returns in a VM that has run `before`, photographed, and in one that was woken up: each must be the same. */
+/** What `after` returns in a VM that has run `before`, with its image made, and in one that was restored: each must be the same. */
 async function both(before: string, after: string, options: LuaOptions = {}): Promise<unknown[]> {
   const { memoryLimit, ...others } = options;
   const lua = await Lua.create({ seed: 1, ...options });
@@ -247,21 +247,21 @@ suite("streams", () => {
 suite("the moment", () => {
   test("not inside of a call, not closed, not of a dead one", async () => {
     const lua = await Lua.create();
-    lua.register("photo", () => lua.snapshot());
-    assert.throws(() => lua.eval("photo()"), /cannot be photographed/);
+    lua.register("snap", () => lua.snapshot());
+    assert.throws(() => lua.eval("snap()"), /no snapshot can be taken/);
     lua.register("fork", () => void lua.fork().catch((error: Error) => (said = error.message)));
     let said = "";
     lua.eval("fork()");
     await null;
     await null;
-    assert.match(said, /cannot be photographed/);
+    assert.match(said, /no snapshot can be taken/);
     assert.ok(lua.snapshot().length > 1000);
     await lua.close();
     assert.throws(() => lua.snapshot(), { kind: "closed" });
     await assert.rejects(lua.fork(), { kind: "closed" });
   });
 
-  test("a photo changes nothing but the order of free blocks, and of one image all VMs are the same", async () => {
+  test("an image changes nothing but the order of free blocks, and of one image all VMs are the same", async () => {
     const lua = await Lua.create({ now: () => 1000, seed: 1 });
     lua.eval("t = {} for i = 1, 1000 do t[i] = { i } end return ('x'):rep(100000)");
     lua.stats();

@@ -1,5 +1,5 @@
 /**
- * The golden scripts in pieces: photographed between any two of their statements, each piece run in another VM, with the same
+ * The golden scripts in pieces: captured between any two of their statements, each piece run in another VM, with the same
  * output.
  *
  * Each runs as a call that waits, with `async.sleep` between the pieces, and once more as a coroutine that is cut in the middle.

@@ -1,4 +1,4 @@
-/** What Lua holds of JavaScript when it is photographed: found again by name, kept by a fork, or detached. */
+/** What Lua holds of JavaScript when its image is made: found again by name, kept by a fork, or detached. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -182,14 +182,14 @@ suite("fork", () => {
 
   test("keeps what is missing missing, and takes options of its own", async () => {
     const lua = await Lua.create({ functions: { f: () => 1 }, stdout: () => assert.fail() });
-    const woken = await Lua.restore(lua.snapshot());
+    const restored = await Lua.restore(lua.snapshot());
     let output = "";
-    const fork = await woken.fork({ stdout: (text) => (output += text), functions: { g: () => 2 } });
+    const fork = await restored.fork({ stdout: (text) => (output += text), functions: { g: () => 2 } });
     assert.deepEqual(fork.restored?.missing, ["f"]);
     fork.eval("print(g())");
     assert.equal(output, "2\n");
     await assert.rejects(lua.fork({ sandbox: "strict" } as never), TypeError);
-    for (const vm of [lua, woken, fork]) await vm.close();
+    for (const vm of [lua, restored, fork]) await vm.close();
   });
 });
 
@@ -245,7 +245,7 @@ suite("external tables", () => {
       const kept = await Lua.restore(full, { storage, tables: "storage" });
       assert.equal(kept.eval("return t.a"), 5);
       await kept.close();
-      // An image that cannot be woken up takes nothing away.
+      // An image that cannot be restored takes nothing away.
       const parts = takeApart(full);
       parts.pages.forEach(({ bytes }) => bytes.fill(0xff));
       await assert.rejects(Lua.restore(putTogether(parts), { storage, tables: "image" }), { code: "corrupt" });

@@ -50,8 +50,8 @@ else {
 }
 
 async function refused(image: Uint8Array, what: string, code?: string): Promise<void> {
-  const wake = async () => await (await Lua.restore(image as Uint8Array<ArrayBuffer>)).close({ discard: true });
-  await assert.rejects(wake, (error) => {
+  const restoring = async () => await (await Lua.restore(image as Uint8Array<ArrayBuffer>)).close({ discard: true });
+  await assert.rejects(restoring, (error) => {
     assert.ok(error instanceof LuaImageError, `${what}: ${String(error)}`);
     if (code !== undefined) assert.equal(error.code, code, what);
     return true;
@@ -416,7 +416,7 @@ const OPTIONS = {
   functions: { "app.log": () => {}, other: () => {} },
 };
 
-/** Wakes it and lets it do this and that. What became of it; throws when that is none of what may be. */
+/** Restores it and lets it do this and that. What became of it; throws when that is none of what may be. */
 async function tryOut(image: Uint8Array<ArrayBuffer>): Promise<string> {
   let lua: Lua;
   try {

@@ -1,4 +1,4 @@
-/** Nothing grows by being photographed and woken up: a chain of VMs, each the next one of the last. */
+/** Nothing grows by being captured and restored: a chain of VMs, each the next one of the last. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import process from "node:process";

@@ -1,5 +1,5 @@
 /**
- * Random programs, with and without breaks: each runs in one VM from beginning to end, and once more in many, photographed between
+ * Random programs, with and without breaks: each runs in one VM from beginning to end, and once more in many, captured between
  * any two of its chunks. All that they return and write, and what is there at the end, is the same.
  */
 import assert from "node:assert/strict";
@@ -27,7 +27,7 @@ const BREAKS: readonly Break[] = [
     const first = await replace(lua, await Lua.restore(lua.snapshot(), options));
     return await replace(first, await Lua.restore(first.snapshot(), options));
   },
-  // Nobody is harmed by being photographed.
+  // Nobody is harmed by being captured.
   async (lua, options) => {
     await (await lua.fork(options)).close();
     lua.snapshot();

@@ -1,4 +1,4 @@
-/** Calls that wait, in an image: they go on in the VM that is woken up, wherever they were. */
+/** Calls that wait, in an image: they go on in the VM that is restored, wherever they were. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaClosedError, LuaInterruptError, LuaTimeoutError, type LuaTask } from "../src/index.ts";
@@ -22,8 +22,8 @@ async function begun(code: string, functions = {}): Promise<{ lua: Lua; result: 
   return begin(await Lua.create({ functions }), code);
 }
 
-/** Woken up, with the one task that waits at the top. */
-async function woken(lua: Lua, functions = {}): Promise<{ lua: Lua; task: LuaTask }> {
+/** Restored, with the one task that waits at the top. */
+async function restored(lua: Lua, functions = {}): Promise<{ lua: Lua; task: LuaTask }> {
   const other = await Lua.restore(lua.snapshot(), { functions });
   const { tasks } = other.restored ?? assert.fail();
   assert.equal(tasks.length, 1);
@@ -45,7 +45,7 @@ suite("a sleep", () => {
     const start = performance.now();
     await pause(50);
     assert.ok(restOf(lua) <= 460, "of the first");
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     assert.equal(task.waitsFor, "'async.sleep'");
     await pause(20);
     assert.ok(restOf(other) <= 460, "of the second");
@@ -59,7 +59,7 @@ suite("a sleep", () => {
     const end = performance.now() + 15;
     while (performance.now() < end);
     assert.equal(restOf(lua), 0);
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     assert.equal(await task.result, "slept");
     await closeAll(lua, other);
   });
@@ -107,7 +107,7 @@ const NESTED = `
   return a .. b .. c`;
 
 suite("async.all and async.race", () => {
-  test("three deep, photographed at any time", async () => {
+  test("three deep, captured at any time", async () => {
     for (let ms = 0; ms < 16; ms++) {
       const { lua, result } = await begun(NESTED);
       if (ms > 0) await pause(ms - 1);
@@ -123,7 +123,7 @@ suite("async.all and async.race", () => {
     }
   });
 
-  test("photographed again and again, in a chain", async () => {
+  test("captured again and again, in a chain", async () => {
     let { lua, result } = await begun(NESTED);
     let vms = 0;
     for (; ; vms++) {
@@ -165,7 +165,7 @@ suite("async.all and async.race", () => {
     await closeAll(lua, one, two);
   });
 
-  /** Photographs in every microtask of a run; each must end as that one does. */
+  /** Captures in every microtask of a run; each must end as that one does. */
   async function everywhere(code: string, functions = {}): Promise<number> {
     let ends = 0;
     const expected = await begun(code, functions).then(({ result }) => result);
@@ -217,16 +217,16 @@ suite("a promise that stays behind", () => {
     const { lua } = await begun("local ok, why = pcall(fetch, 'x') return tostring(why) .. '; ' .. fetch('again')", {
       fetch: never,
     });
-    const { lua: other, task } = await woken(lua, { fetch: async (what: string) => `got ${what}` });
+    const { lua: other, task } = await restored(lua, { fetch: async (what: string) => `got ${what}` });
     assert.equal(task.waitsFor, "'fetch'");
     const result = await task.result;
     assert.match(String(result), /'fetch' has not ended: .*stayed behind when the image was made; got again$/);
     await closeAll(lua, other);
   });
 
-  test("may be asked for again by a function that is registered after it has woken up", async () => {
+  test("may be asked for again by a function that is registered after it was restored", async () => {
     const { lua } = await begun("pcall(fetch) return fetch()", { fetch: () => new Promise(() => {}) });
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     other.register("fetch", () => 42);
     assert.equal(await task.result, 42);
     await closeAll(lua, other);
@@ -235,10 +235,10 @@ suite("a promise that stays behind", () => {
   test("rejects when nothing catches it; a console is told if nobody asks", async (t) => {
     const console_error = t.mock.method(console, "error", () => {});
     const { lua } = await begun("return fetch()", { fetch: () => new Promise(() => {}) });
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     await assert.rejects(task.result, /'fetch' has not ended/);
     assert.equal(console_error.mock.callCount(), 0);
-    const { lua: third } = await woken(lua);
+    const { lua: third } = await restored(lua);
     await pause(5);
     assert.equal(console_error.mock.callCount(), 1);
     await closeAll(lua, other, third);
@@ -250,7 +250,7 @@ suite("a promise that stays behind", () => {
       { fetch: () => new Promise(() => {}) },
     );
     await settled();
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     assert.equal(await task.result, false);
     await closeAll(lua, other);
   });
@@ -260,7 +260,7 @@ suite("a promise that stays behind", () => {
       "local x <close> = setmetatable({}, { __close = function(_, e) closed = tostring(e) end }) fetch()",
       { fetch: () => new Promise(() => {}) },
     );
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     await assert.rejects(task.result, /has not ended/);
     assert.match(String(other.globals.get("closed")), /has not ended/);
     assert.equal(lua.globals.get("closed"), undefined);
@@ -268,13 +268,13 @@ suite("a promise that stays behind", () => {
   });
 });
 
-suite("the end of what was woken up", () => {
+suite("the end of what was restored", () => {
   const CLOSES =
     "local x <close> = setmetatable({}, { __close = function() closed = (closed or 0) + 1 end }) async.sleep(2000)";
 
   test("interrupt", async () => {
     const { lua } = await begun(CLOSES);
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     other.interrupt();
     await assert.rejects(task.result, LuaInterruptError);
     assert.equal(other.globals.get("closed"), 1);
@@ -289,7 +289,7 @@ suite("the end of what was woken up", () => {
         `async.all(function() ${CLOSES} end, function() async.race(function() ${CLOSES} end) end)`,
       );
       if (wait) await settled();
-      const { lua: other, task } = await woken(lua);
+      const { lua: other, task } = await restored(lua);
       other.interrupt();
       await assert.rejects(task.result, LuaInterruptError);
       // What has not begun is told in a job of its own.
@@ -306,8 +306,8 @@ suite("the end of what was woken up", () => {
     const told = t.mock.method(console, "error", () => {});
     const { lua } = await begun(`async.all(function() ${CLOSES} end)`);
     await settled();
-    const { lua: other, task } = await woken(lua);
-    const { lua: third } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
+    const { lua: third } = await restored(lua);
     await third.close();
     const rejected = assert.rejects(task.result, LuaClosedError);
     await other.close();
@@ -340,19 +340,19 @@ suite("the end of what was woken up", () => {
     await closeAll(lua, other);
   });
 
-  test("the error of a woken call is as that of any: object, chunk and line", async () => {
+  test("the error of a restored call is as that of any: object, chunk and line", async () => {
     const { lua } = await begun("async.sleep(1)\nerror({ code = 7 })");
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     await assert.rejects(task.result, { kind: "runtime", value: { code: 7 }, chunk: "eval" });
     await closeAll(lua, other);
   });
 });
 
 suite("more generations", () => {
-  test("a VM that was woken up is photographed while its calls wait, ten times", async () => {
+  test("a VM that was restored is captured while its calls wait, ten times", async () => {
     let { lua, result } = await begun("local n = 0 for i = 1, 20 do async.sleep(1) n = n + i end return n");
     for (let i = 0; i < 10; i++) {
-      const next = await woken(lua);
+      const next = await restored(lua);
       await lua.close();
       ({ lua, result } = { lua: next.lua, result: next.task.result });
       result.catch(() => {});
@@ -372,7 +372,7 @@ suite("more generations", () => {
 
   test("the number of a task is not given out again while it waits", async () => {
     const { lua } = await begun("async.sleep(20) return 'first'");
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     const more = Array.from({ length: 20 }, (_, i) => other.evalAsync(`async.sleep(${i}) return ${i}`));
     assert.deepEqual(
       await Promise.all(more),
@@ -388,7 +388,7 @@ suite("more generations", () => {
       local out = ""
       for i = 1, 4 do out = out .. tostring(co()) end
       return out`);
-    const { lua: other, task } = await woken(lua);
+    const { lua: other, task } = await restored(lua);
     assert.equal(await task.result, "123end");
     await closeAll(lua, other);
   });

@@ -92,7 +92,7 @@ const EXPORTS: &[&str] = &[
     "memory",
     "configure",
     "init",
-    "wake",
+    "restore",
     "io_ptr",
     "io_len",
     "io_reserve",

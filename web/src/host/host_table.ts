@@ -5,10 +5,10 @@
  * - One value has one id while Lua holds it. Each writing of the id is a use; when Lua has given all uses back, the
  *   entry goes and the id is free. Ids of registered functions stay.
  * - Lua knows numbers only: what may be done with the value behind one is in its entry, here.
- * - What stayed behind when a VM was woken up from an image is detached: it says so to whoever uses it.
+ * - What stayed behind when a VM was restored from an image is detached: it says so to whoever uses it.
  */
 import { LuaFunction } from "./handles.js";
-import type { HostPhoto } from "../snapshot/meta.js";
+import type { HostPart } from "../snapshot/meta.js";
 import { className, wellFormed } from "../names.js";
 import { hostObject, type Members } from "./refs.js";
 import { HOST_ID_FIRST, Tag } from "../codec/tags.js";
@@ -31,7 +31,7 @@ export interface Entry {
   key: object;
 }
 
-/** Stands for an object of JavaScript that a VM held when it was photographed, and that is not here. */
+/** Stands for an object of JavaScript that a VM held when its image was made, and that is not here. */
 export class LuaDetachedObject {
   /** What `tostring` shows of it in Lua. */
   readonly label: string;
@@ -49,7 +49,7 @@ export class HostTable {
   readonly #free: number[] = [];
   readonly #ids = new Map<object, number>();
   readonly #names = new Map<string, number>();
-  /** Registered before an image was made, and not since it was woken up. */
+  /** Registered before an image was made, and not since it was restored. */
   readonly #missing = new Set<number>();
 
   /** What is behind an id. */
@@ -99,19 +99,19 @@ export class HostTable {
   }
 
   /** All that Lua holds, for an image. */
-  photograph(): HostPhoto[] {
-    const photos: HostPhoto[] = [];
+  capture(): HostPart[] {
+    const parts: HostPart[] = [];
     this.#entries.forEach((entry, id) => {
       if (entry === undefined) return;
       const kind = entry.tag === Tag.hostFunction ? "function" : "object";
-      photos.push([id, kind, entry.label, entry.uses === Infinity ? null : entry.uses]);
+      parts.push([id, kind, entry.label, entry.uses === Infinity ? null : entry.uses]);
     });
-    return photos;
+    return parts;
   }
 
   /** Has what a VM held, for one that goes on with its memory: from `source`, if that is here, else detached. */
-  wake(photos: readonly HostPhoto[], source?: HostTable): void {
-    for (const [id, kind, label, uses] of photos) {
+  restore(parts: readonly HostPart[], source?: HostTable): void {
+    for (const [id, kind, label, uses] of parts) {
       const alive = source?.entry(id);
       const key =
         alive?.key ?? (kind === "function" ? detachedFunction(label, uses === null) : new LuaDetachedObject(label));
@@ -179,7 +179,7 @@ function functionEntry(fn: object): Entry {
 function detachedFunction(label: string, registered: boolean): HostFunction {
   const name = label === "" ? "a host function" : `host function '${label}'`;
   const why = registered
-    ? "is missing: nobody has registered it again since this VM was woken up from an image"
+    ? "is missing: nobody has registered it again since this VM was restored from an image"
     : "stayed behind when the image of this VM was made: only registered functions are found again";
   return () => {
     throw new Error(`${name} ${why}`);

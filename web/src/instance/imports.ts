@@ -12,7 +12,7 @@ export interface Exports {
   readonly memory: WebAssembly.Memory;
   configure(memoryLimit: number): number;
   init(): number;
-  wake(memoryLimit: number): number;
+  restore(memoryLimit: number): number;
   io_ptr(): number;
   io_len(): number;
   io_reserve(length: number): number;

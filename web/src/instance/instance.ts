@@ -17,7 +17,7 @@ import { HostCalls, type Services } from "../host/host_calls.js";
 import { HostTable } from "../host/host_table.js";
 import { imageError } from "../snapshot/errors.js";
 import type { DecodedImage } from "../snapshot/format.js";
-import type { Meta, TaskPhoto } from "../snapshot/meta.js";
+import type { Meta, TaskPart } from "../snapshot/meta.js";
 import { MemoryPages, baselineOf, type Baseline } from "../snapshot/pages.js";
 import { handlesIn } from "../snapshot/tasks.js";
 import { instantiate, type Exports } from "./imports.js";
@@ -51,8 +51,8 @@ export type InstanceOptions = Pick<
 >;
 
 /** What an instance begins with, where it goes on for another one. */
-export interface Awakening {
-  readonly image: Pick<DecodedImage, "meta" | "memoryLimit" | "photo">;
+export interface RestoreState {
+  readonly image: Pick<DecodedImage, "meta" | "memoryLimit" | "memory">;
   /** Has what the other one held of JavaScript; undefined: that stayed behind. */
   readonly source?: HostTable | undefined;
 }
@@ -132,20 +132,20 @@ export abstract class Instance implements ValueContext {
     module: WebAssembly.Module,
     services: Services,
     options: InstanceOptions,
-    awakening?: Awakening,
+    restoreState?: RestoreState,
   ): Promise<void> {
     const exports = await instantiate(module, this.#hostImports);
     const memory = new Memory(exports.memory);
     this.#exports = exports;
     this.#baseline = baselineOf(module, exports);
     this.calls = new HostCalls(this, memory, this.#decoder, this.errors, services);
-    if (awakening === undefined) this.#begin(options);
-    else this.#wake(options, awakening);
+    if (restoreState === undefined) this.#begin(options);
+    else this.#restore(options, restoreState);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call));
     if (this.#thrown !== undefined) throw this.#takeThrown();
     this.#limit(true, this.#usual);
-    if (awakening !== undefined) {
-      const kept = handlesIn(awakening.image.meta.tasks);
+    if (restoreState !== undefined) {
+      const kept = handlesIn(restoreState.image.meta.tasks);
       this.request(Operation.disown, kept);
       // Each is of one function, which is there.
       const there = kept.length > 0 ? this.request(Operation.stats, [])[HANDLES_STAT] : 0;
@@ -165,41 +165,41 @@ export abstract class Instance implements ValueContext {
     if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
   }
 
-  #wake({ memoryLimit, seed }: InstanceOptions, { image, source }: Awakening): void {
+  #restore({ memoryLimit, seed }: InstanceOptions, { image, source }: RestoreState): void {
     const { meta } = image;
     const limit = memoryLimit ?? image.memoryLimit;
     const pages = new MemoryPages(this.#exports, this.#baseline);
-    const photo = image.photo(pages);
-    if (photo.memoryBytes > limit) {
-      throw new RangeError(`a memoryLimit of ${limit} bytes is too small: the image has ${photo.memoryBytes}`);
+    const memory = image.memory(pages);
+    if (memory.memoryBytes > limit) {
+      throw new RangeError(`a memoryLimit of ${limit} bytes is too small: the image has ${memory.memoryBytes}`);
     }
     try {
-      pages.apply(photo);
+      pages.apply(memory);
     } catch (cause) {
-      throw new LuaMemoryError("memory", "not enough memory to wake up this image", { cause });
+      throw new LuaMemoryError("memory", "not enough memory to restore this image", { cause });
     }
-    const status = this.#guarded(() => this.#exports.wake(limit));
-    if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: wake returned ${status}`);
+    const status = this.#guarded(() => this.#exports.restore(limit));
+    if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: restore returned ${status}`);
     this.#memoryLimit = limit;
     if (seed === undefined && meta.random !== undefined) this.#random = SeededRandom.from(meta.random);
-    this.#hostImports.wake(meta);
-    this.host.wake(meta.host, source);
+    this.#hostImports.restore(meta);
+    this.host.restore(meta.host, source);
   }
 
   /** Everything that another instance needs to go on from here. Only when nothing runs. */
-  protected photograph(tasks: readonly TaskPhoto[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
-    // One that is kept in storage is photographed for the last time when nothing can run in it any more.
+  protected capture(tasks: readonly TaskPart[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
+    // One that is kept in storage is captured for the last time when nothing can run in it any more.
     if (this.state !== "closing" || this.store.companion === null) {
-      if (this.state === "called" || this.state === "running") throw photoError();
+      if (this.state === "called" || this.state === "running") throw captureError();
       this.enter();
     }
     // The last reply has been read; its memory would only make the image larger.
     this.#guarded(() => this.#exports.io_reserve(0));
     const meta: Meta = {
-      host: this.host.photograph(),
+      host: this.host.capture(),
       tasks,
       random: this.#random?.state,
-      ...this.#hostImports.photograph(),
+      ...this.#hostImports.capture(),
     };
     return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
   }
@@ -346,7 +346,7 @@ export abstract class Instance implements ValueContext {
   }
 
   /** The end: nothing of it is held any more. */
-  protected letGo(): void {
+  protected dispose(): void {
     this.state = "closed";
     this.#hostImports.detach(0);
     this.host.clear();
@@ -424,8 +424,8 @@ function finite(ms: unknown): number {
   throw new TypeError(`option "now" must return a finite number of milliseconds, not ${String(ms)}`);
 }
 
-function photoError(): LuaError {
-  return new LuaError("usage", "a running Lua cannot be photographed: wait until the call that runs has ended");
+function captureError(): LuaError {
+  return new LuaError("usage", "no snapshot can be taken of a running Lua: wait until the call that runs has ended");
 }
 
 /** It is called at a wrong moment. */

@@ -34,7 +34,7 @@ export function outputTo(stdout: OutputCallback | undefined, stderr: OutputCallb
 }
 
 /** Collects both streams, in order. */
-export class Capture implements Sink {
+export class OutputCollector implements Sink {
   text = "";
   readonly #decoders = [new TextDecoder(), new TextDecoder()];
 

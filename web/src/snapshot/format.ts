@@ -21,7 +21,7 @@
 import { crc32 } from "#js/storage/crc32.js";
 import { imageError } from "./errors.js";
 import { parseMeta, type Meta } from "./meta.js";
-import { PAGE_BYTES, STACK_BYTES, WASM_PAGE_BYTES, buildOf, hex, type MemoryPages, type Photo } from "./pages.js";
+import { PAGE_BYTES, STACK_BYTES, WASM_PAGE_BYTES, buildOf, hex, type MemoryPages, type MemoryPart } from "./pages.js";
 
 const MAGIC = "PERILUVM";
 const FORMAT = 1;
@@ -46,7 +46,7 @@ export interface DecodedImage extends ImageHead {
   /** The build id of the module that it belongs to. */
   readonly build: string;
   /** Its pages, unpacked with the help of any instance of the module. */
-  photo(pages: MemoryPages): Photo;
+  memory(pages: MemoryPages): MemoryPart;
 }
 
 /** A page as it is in an image: its number, and its bytes as `MemoryPages.pack` makes them. */
@@ -114,7 +114,7 @@ export function decodeImage(image: Uint8Array): DecodedImage {
     memoryLimit,
     meta: parseMeta(text, memoryBytes),
     tables: tablesLength === 0 ? undefined : image.subarray(tablesAt, end),
-    photo: (pages) => unpackPages(pages, image.subarray(pagesAt, tablesAt), count, memoryBytes),
+    memory: (pages) => unpackPages(pages, image.subarray(pagesAt, tablesAt), count, memoryBytes),
   };
 }
 
@@ -126,7 +126,7 @@ export function checkBuild(image: DecodedImage, module: WebAssembly.Module): voi
   throw imageError("build", other);
 }
 
-function unpackPages(pages: MemoryPages, bytes: Uint8Array, count: number, memoryBytes: number): Photo {
+function unpackPages(pages: MemoryPages, bytes: Uint8Array, count: number, memoryBytes: number): MemoryPart {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const numbers: number[] = [];
   if (count > memoryBytes / PAGE_BYTES) throw damaged();

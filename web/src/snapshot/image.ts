@@ -2,16 +2,16 @@
 import { adoptTables, loadTables } from "../storage/dump.js";
 import { LuaError, LuaStorageError } from "../errors.js";
 import { instantiate } from "../instance/imports.js";
-import type { Awakening } from "../instance/instance.js";
+import type { RestoreState } from "../instance/instance.js";
 import { className } from "../names.js";
 import { createHostImports, noHost } from "#js/imports.js";
 import type { TableStore } from "#js/storage/table_store.js";
 import { imageError } from "./errors.js";
 import { checkBuild, decodeImage, type DecodedImage, type ImageHead } from "./format.js";
-import { MemoryPages, baselineOf, type Photo } from "./pages.js";
+import { MemoryPages, baselineOf, type MemoryPart } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
 
-/** What became of a VM that was woken up. */
+/** What became of a VM that was restored. */
 export interface LuaRestored {
   /** Names of host functions that it knows and that nobody has registered again by now. */
   readonly missing: readonly string[];
@@ -29,13 +29,13 @@ export class LuaImage {
   /** @internal */
   readonly module: WebAssembly.Module;
   /** @internal */
-  readonly decoded: Awakening["image"] & Pick<DecodedImage, "tables">;
+  readonly decoded: RestoreState["image"] & Pick<DecodedImage, "tables">;
 
   /** @internal */
-  constructor(module: WebAssembly.Module, photo: Photo, { meta, memoryLimit, tables }: ImageHead) {
-    this.memoryBytes = photo.memoryBytes;
+  constructor(module: WebAssembly.Module, memory: MemoryPart, { meta, memoryLimit, tables }: ImageHead) {
+    this.memoryBytes = memory.memoryBytes;
     this.module = module;
-    this.decoded = { meta, memoryLimit, tables, photo: () => photo };
+    this.decoded = { meta, memoryLimit, tables, memory: () => memory };
   }
 }
 
@@ -54,13 +54,13 @@ export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembl
   // Any instance can unpack; this one does nothing else.
   const memory = () => exports.memory;
   const exports = await instantiate(module, createHostImports({ memory, host: noHost(memory) }));
-  const photo = decoded.photo(new MemoryPages(exports, baselineOf(module, exports)));
-  return new LuaImage(module, photo, decoded);
+  const part = decoded.memory(new MemoryPages(exports, baselineOf(module, exports)));
+  return new LuaImage(module, part, decoded);
 }
 
 /** What fills a store that was opened for an image with the tables of that. */
 export interface Filling {
-  /** Before the VM is woken up: where nothing can be lost by it. */
+  /** Before the VM is restored: where nothing can be lost by it. */
   readonly first: () => void;
   /** When that has worked. */
   readonly last: () => void;

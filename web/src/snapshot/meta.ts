@@ -5,7 +5,7 @@ import { HOST_ID_FIRST } from "../codec/tags.js";
 import { imageError } from "./errors.js";
 
 /** A host function or host object that Lua holds. `uses` null: it was registered, under its label. */
-export type HostPhoto = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
+export type HostPart = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
 
 /** What a call waits for, as far as it can go on elsewhere. */
 export type PendingWait =
@@ -20,7 +20,7 @@ export type PendingWait =
   | { readonly start: readonly number[] };
 
 /** A call that waits. */
-export interface TaskPhoto {
+export interface TaskPart {
   /** Its number in the module. */
   readonly task: number;
   /** Who has returned what it waits for. */
@@ -31,10 +31,10 @@ export interface TaskPhoto {
 
 /** Everything but the memory. */
 export interface Meta {
-  readonly host: readonly HostPhoto[];
+  readonly host: readonly HostPart[];
   /** Names of the external tables by the numbers that Lua knows, as binary strings; null: dropped. */
   readonly tables: readonly (string | null)[];
-  readonly tasks: readonly TaskPhoto[];
+  readonly tasks: readonly TaskPart[];
   /** The program's monotonic clock, in milliseconds. */
   readonly clock: number;
   /** The state of the generator behind option `seed`. */
@@ -60,7 +60,7 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
   // Ids, and the names of those that were registered.
   const known = new Set<unknown>();
   const idMax = memoryBytes / HELD_BYTES_MIN + IDS_SPARE;
-  const isHost = (entry: unknown): entry is HostPhoto => {
+  const isHost = (entry: unknown): entry is HostPart => {
     if (!Array.isArray(entry)) return false;
     const [id, kind, label, uses] = entry as unknown[];
     if (!isIndex(id) || id > idMax || id < HOST_ID_FIRST || known.has(id) || typeof label !== "string") return false;
@@ -77,8 +77,8 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
   return { host, tables, tasks, clock: clock as number, random: random as readonly number[] | undefined };
 }
 
-function isTask(task: unknown): task is TaskPhoto {
-  const { task: number, name, pending } = (task ?? {}) as Partial<Record<keyof TaskPhoto, unknown>>;
+function isTask(task: unknown): task is TaskPart {
+  const { task: number, name, pending } = (task ?? {}) as Partial<Record<keyof TaskPart, unknown>>;
   return isIndex(number) && typeof name === "string" && (pending === undefined || isPendingWait(pending));
 }
 

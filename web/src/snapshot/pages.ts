@@ -32,7 +32,7 @@ export interface Baseline {
 }
 
 /** The pages of a memory that say something, one behind the other. */
-export interface Photo {
+export interface MemoryPart {
   readonly memoryBytes: number;
   readonly numbers: readonly number[];
   readonly words: Int32Array;
@@ -142,7 +142,7 @@ export class MemoryPages {
   }
 
   /** All pages that say something, as they are. */
-  photograph(): Photo {
+  capture(): MemoryPart {
     const { first, end } = this.range;
     const numbers: number[] = [];
     let words = new Int32Array(16 * WORDS);
@@ -160,8 +160,8 @@ export class MemoryPages {
     return { memoryBytes: this.memoryBytes, numbers, words: words.slice(0, numbers.length * WORDS) };
   }
 
-  /** Makes this memory, which must be that of an instance that has just begun, the one of the photo. Throws when it cannot grow. */
-  apply({ memoryBytes, numbers, words: from }: Photo): void {
+  /** Makes this memory, which must be that of an instance that has just begun, the one of the part. Throws when it cannot grow. */
+  apply({ memoryBytes, numbers, words: from }: MemoryPart): void {
     const missing = memoryBytes - this.memoryBytes;
     if (missing > 0) this.#exports.memory.grow(missing / WASM_PAGE_BYTES);
     const words = this.#fresh();

@@ -11,7 +11,7 @@
  * Invariants:
  * - Each commit has the pages that differ from those of the last one, and the tables of the same moment.
  * - What failed is written again as it is by then: of its pages nobody knows what storage has.
- * - A page is as old as the list says, or it is of another memory: half of one is never woken up.
+ * - A page is as old as the list says, or it is of another memory: half of one is never restored.
  */
 import type { Companion, CompanionChange, TableStore } from "#js/storage/table_store.js";
 import { LuaImageError } from "../errors.js";
@@ -19,7 +19,7 @@ import type { LuaPrevious } from "../options.js";
 import { Vm, type VmParts } from "../vm.js";
 import { imageError } from "./errors.js";
 import { checkBuild, decodeImage, encodeImage, type PackedPage } from "./format.js";
-import { PAGE_BYTES, buildOf, type MemoryPages, type Photo } from "./pages.js";
+import { PAGE_BYTES, buildOf, type MemoryPages, type MemoryPart } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
 
 const PART_BYTES = 2 ** 20;
@@ -40,7 +40,7 @@ interface Resumed {
   readonly tasks: LuaTask[] | undefined;
   /** Why, when there was one to go on with. */
   readonly previous: LuaPrevious | undefined;
-  /** The last image that could not be woken up, this time or before. */
+  /** The last image that could not be restored, this time or before. */
   readonly kept: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -62,10 +62,10 @@ export async function resume(parts: VmParts): Promise<Resumed> {
       const decoded = decodeImage(image);
       checkBuild(decoded, module);
       if (records.has("d")) throw imageError("died", "the VM in the storage has died");
-      let photo!: Photo;
-      const awakening = { image: { ...decoded, photo: (pages: MemoryPages) => (photo = decoded.photo(pages)) } };
-      const { vm, tasks } = await Vm.wake(parts, awakening, (vm) => {
-        accompany(store, new ResumeCompanion(vm, stored, { photo, ages: found.ages }, { image: kept, stored: true }));
+      let memory!: MemoryPart;
+      const restoreState = { image: { ...decoded, memory: (pages: MemoryPages) => (memory = decoded.memory(pages)) } };
+      const { vm, tasks } = await Vm.restore(parts, restoreState, (vm) => {
+        accompany(store, new ResumeCompanion(vm, stored, { memory, ages: found.ages }, { image: kept, stored: true }));
       });
       return { vm, tasks, kept, previous, keep: () => {} };
     }
@@ -164,7 +164,7 @@ class ResumeCompanion implements Companion {
   constructor(
     vm: Vm,
     stored: Iterable<string>,
-    known: { readonly photo: Photo; readonly ages: ReadonlyMap<number, number> } | undefined,
+    known: { readonly memory: MemoryPart; readonly ages: ReadonlyMap<number, number> } | undefined,
     kept: { readonly image: Uint8Array | undefined; readonly stored: boolean },
   ) {
     this.#vm = vm;
@@ -178,15 +178,15 @@ class ResumeCompanion implements Companion {
     }
     this.#age = 0;
     for (const age of known?.ages.values() ?? []) this.#age = Math.max(this.#age, age);
-    known?.photo.numbers.forEach((number, index) => {
-      this.#pages.set(number, known.photo.words.slice(index * WORDS, (index + 1) * WORDS));
+    known?.memory.numbers.forEach((number, index) => {
+      this.#pages.set(number, known.memory.words.slice(index * WORDS, (index + 1) * WORDS));
       this.#ages.set(number, known.ages.get(number) as number);
     });
   }
 
   cut(): CompanionChange[] {
     const start = performance.now();
-    const { pages, build, head } = this.#vm.exposure();
+    const { pages, build, head } = this.#vm.snapshotParts();
     const image = encodeImage([], build, head);
     const changes: CompanionChange[] = [];
     this.#age += 1;

@@ -1,11 +1,11 @@
-/** Calls that waited when an image was made, going on in the VM that was woken up from it. */
+/** Calls that waited when an image was made, going on in the VM that was restored from it. */
 import { LuaClosedError } from "../errors.js";
 import { Group } from "../tasks/groups.js";
 import { sleep } from "../host/services.js";
 import { Task, hooksOf, type TaskOwner, type Wait } from "../tasks/tasks.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";
 import { imageError } from "./errors.js";
-import type { TaskPhoto } from "./meta.js";
+import type { TaskPart } from "./meta.js";
 
 /** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
 export class LuaTask {
@@ -21,7 +21,7 @@ export class LuaTask {
     this.#result.catch((error: unknown) => {
       // Somebody must hear of it, unless it was closed.
       if (!this.#asked && !(error instanceof LuaClosedError))
-        console.error("perilune: a call that was woken up has failed:", error);
+        console.error("perilune: a restored call has failed:", error);
     });
   }
 
@@ -33,50 +33,50 @@ export class LuaTask {
 }
 
 /** Functions of Lua that stand in pending waits, by their handles. */
-export function handlesIn(tasks: readonly TaskPhoto[]): number[] {
+export function handlesIn(tasks: readonly TaskPart[]): number[] {
   return tasks.flatMap(({ pending }) => (pending !== undefined && "start" in pending ? pending.start : []));
 }
 
 /** Lets all of them wait again; those that nobody inside of the VM waits for. */
-export function wakeTasks(vm: ValueContext & TaskOwner, photos: readonly TaskPhoto[]): LuaTask[] {
-  const tops = topsOf(photos);
+export function restoreTasks(vm: ValueContext & TaskOwner, parts: readonly TaskPart[]): LuaTask[] {
+  const tops = topsOf(parts);
   // All of them first: nothing begins to wait before it is known that it can.
-  const tasks = new Map(photos.map(({ task }) => [task, new Task(vm)]));
-  for (const photo of photos) {
-    const task = tasks.get(photo.task) as Task;
-    const promise = goOn(vm, task, photo, tasks);
-    task.wake(photo.task, { promise, name: photo.name, ...hooksOf(promise) } satisfies Wait);
+  const tasks = new Map(parts.map(({ task }) => [task, new Task(vm)]));
+  for (const part of parts) {
+    const task = tasks.get(part.task) as Task;
+    const promise = resumeWait(vm, task, part, tasks);
+    task.restore(part.task, { promise, name: part.name, ...hooksOf(promise) } satisfies Wait);
   }
   return tops.map(({ task, name }) => new LuaTask(name, (tasks.get(task) as Task).results));
 }
 
 /** Those that no other waits for. Throws unless each of the others belongs to one. */
-function topsOf(photos: readonly TaskPhoto[]): TaskPhoto[] {
-  const byNumber = new Map(photos.map((photo) => [photo.task, photo]));
-  const inner = new Set(photos.flatMap(membersOf));
-  const tops = photos.filter(({ task }) => !inner.has(task));
+function topsOf(parts: readonly TaskPart[]): TaskPart[] {
+  const byNumber = new Map(parts.map((part) => [part.task, part]));
+  const inner = new Set(parts.flatMap(membersOf));
+  const tops = parts.filter(({ task }) => !inner.has(task));
   const reached = [...tops];
-  for (let i = 0; i < reached.length && reached.length <= photos.length; i++) {
-    for (const number of membersOf(reached[i] as TaskPhoto)) {
+  for (let i = 0; i < reached.length && reached.length <= parts.length; i++) {
+    for (const number of membersOf(reached[i] as TaskPart)) {
       const member = byNumber.get(number);
       if (member === undefined) throw imageError("corrupt", "the image is damaged: a task is missing");
       reached.push(member);
     }
   }
   // One that two wait for is reached twice, and those that wait for themselves are not.
-  if (byNumber.size !== photos.length || reached.length !== photos.length || new Set(reached).size !== photos.length)
+  if (byNumber.size !== parts.length || reached.length !== parts.length || new Set(reached).size !== parts.length)
     throw imageError("corrupt", "the image is damaged: a task does not belong to one");
   return tops;
 }
 
-function membersOf({ pending }: TaskPhoto): number[] {
+function membersOf({ pending }: TaskPart): number[] {
   return pending !== undefined && "run" in pending ? pending.run.map(([, task]) => task) : [];
 }
 
-function goOn(
+function resumeWait(
   vm: ValueContext & TaskOwner,
   task: Task,
-  { name, pending }: TaskPhoto,
+  { name, pending }: TaskPart,
   tasks: ReadonlyMap<number, Task>,
 ): Promise<unknown> {
   if (pending === undefined) return lost(name);
@@ -86,7 +86,7 @@ function goOn(
     return new Group(vm, task).start(functions, afterJob).promise;
   }
   const members = pending.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
-  return new Group(vm, task).wake(pending, members).promise;
+  return new Group(vm, task).restore(pending, members).promise;
 }
 
 /** In a job of its own: by then the host has had time to register its functions. */

@@ -53,8 +53,8 @@ export class Group {
     return this;
   }
 
-  /** Takes over those of `count` functions that wait in a memory that was woken up. */
-  wake(
+  /** Takes over those of `count` functions that wait in a memory that was restored. */
+  restore(
     { count, first }: { readonly count: number; readonly first?: number | undefined },
     members: Iterable<readonly [place: number, task: Task]>,
   ): this {

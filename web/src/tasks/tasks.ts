@@ -7,7 +7,7 @@
  * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
  */
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
-import type { PendingWait, TaskPhoto } from "../snapshot/meta.js";
+import type { PendingWait, TaskPart } from "../snapshot/meta.js";
 import { Budget } from "../instance/limits.js";
 import type { EvalAsyncOptions, LimitOptions } from "../options.js";
 import type { LuaValue } from "../codec/values.js";
@@ -73,13 +73,13 @@ export class Task {
   }
 
   /** What it waits for, for an image. */
-  photograph(): TaskPhoto {
+  capture(): TaskPart {
     const { task, wait } = this.#waits as { task: number; wait: Wait };
     return { task, name: wait.name, pending: wait.pending?.() };
   }
 
-  /** Takes over one that waits already, in a memory that was woken up. */
-  wake(task: number, wait: Wait): this {
+  /** Takes over one that waits already, in a memory that was restored. */
+  restore(task: number, wait: Wait): this {
     this.#pause({ task, wait });
     return this;
   }

@@ -226,14 +226,14 @@ suite("damaged records, through Lua", () => {
 test("handles and ids that somebody has put into storage name nothing", async () => {
   const storage = new RecordBackend();
   const writer = await openStore(storage);
-  const hostile = {
+  const untrusted = {
     function: "\x08\x01\0\0\0",
     reference: "\x09\x07\x01\0\0\0",
     host: "\x0a\x10\0\0\0\x01\0\0\0f",
     object: "\x0b\x10\0\0\0\x01\0\0\0o",
     null: "\x0c",
   };
-  for (const [name, bytes] of Object.entries(hostile)) {
+  for (const [name, bytes] of Object.entries(untrusted)) {
     // By itself, and in a table.
     writer.open("t").set(`\x04${String.fromCharCode(name.length)}\0\0\0${name}`, bytes);
     writer.open("u").set(`\x04${String.fromCharCode(name.length)}\0\0\0${name}`, `\x05\x01\0\0\0\0\0\0\0${bytes}`);
@@ -244,7 +244,7 @@ test("handles and ids that somebody has put into storage name nothing", async ()
   lua.eval("secret = function() return 'secret' end");
   const held = lua.globals.get("secret");
   lua.register("f", () => "secret");
-  for (const name of Object.keys(hostile)) {
+  for (const name of Object.keys(untrusted)) {
     for (const table of ["t", "u"]) {
       const read = lua.tryEval(`local v = ext.table('${table}').${name} return v`);
       assert.equal(read.ok, false, `${table}.${name}, from Lua`);

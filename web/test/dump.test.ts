@@ -415,7 +415,7 @@ suite("damage", () => {
   });
 });
 
-suite("hostile bytes", () => {
+suite("untrusted bytes", () => {
   test("random ones", () => {
     for (let seed = 1; seed <= 3000; seed++) {
       const random = new Random(seed);
@@ -557,7 +557,7 @@ suite("hostile bytes", () => {
   });
 });
 
-suite("hostile JSON", () => {
+suite("untrusted JSON", () => {
   const nested = (open: string, close: string, depth: number) => open.repeat(depth) + close.repeat(depth);
 
   test("wrong everywhere", () => {

@@ -1,7 +1,7 @@
 /**
  * Bytes to JavaScript values (docs/codec.md section 1, API "Conversion").
  *
- * Every byte is treated as hostile: what is wrong throws a `LuaError` of kind "value", whatever it is. Runs no code of
+ * Every byte is untrusted: what is wrong throws a `LuaError` of kind "value", whatever it is. Runs no code of
  * others, so bytes may be read where they lie.
  */
 import { LuaError } from "../errors.js";
@@ -250,13 +250,13 @@ export class Decoder {
   }
 
   #function(): LuaValue {
-    return this.#held(this.#u32(), (handle) => this.#context.function(handle));
+    return this.#once(this.#u32(), (handle) => this.#context.function(handle));
   }
 
   #reference(): LuaValue {
     const type = this.#bytes[this.#take(1)] as number;
     if (!REFERENCE_TYPES.includes(type)) throw malformed(`${type} is no type of a reference`);
-    return this.#held(this.#u32(), (handle) => this.#context.reference(type, handle));
+    return this.#once(this.#u32(), (handle) => this.#context.reference(type, handle));
   }
 
   /** What the host gave itself; what it says of it, if anything, is no news. */
@@ -268,7 +268,7 @@ export class Decoder {
     return entry.value;
   }
 
-  #held(handle: number, make: (handle: number) => LuaFunction | LuaReference): LuaValue {
+  #once(handle: number, make: (handle: number) => LuaFunction | LuaReference): LuaValue {
     const handles = (this.#handles ??= new Map());
     let made = handles.get(handle);
     if (made === undefined) handles.set(handle, (made = make(handle)));

@@ -900,14 +900,14 @@ suite("through Lua", () => {
     await lua.flush();
     await settled();
     const { commits } = storage;
-    const heard: unknown[] = [];
+    const received: unknown[] = [];
     lua.on("change", ({ tables, changes, eval: number, origin }) =>
-      heard.push([tables, changes.length, number, origin]),
+      received.push([tables, changes.length, number, origin]),
     );
     lua.load(dump);
     await settled();
     assert.equal(storage.commits, commits + 1);
-    assert.deepEqual(heard, [[["b", "a"], 3, undefined, "js"]]);
+    assert.deepEqual(received, [[["b", "a"], 3, undefined, "js"]]);
     await lua.close();
   });
 

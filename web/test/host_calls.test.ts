@@ -327,13 +327,13 @@ suite("what Lua holds", () => {
   test("a registered function stays; its name may get another one", () => {
     const host = new HostTable();
     const [first, second] = [() => 1, () => 2];
-    const told: number[] = [];
-    host.register("app.f", first, (id) => told.push(id));
+    const notified: number[] = [];
+    host.register("app.f", first, (id) => notified.push(id));
     host.release(16, 5);
     assert.equal(host.entry(16)?.value, first);
     assert.equal(host.use(first), 16);
-    host.register("app.f", second, (id) => told.push(id));
-    assert.deepEqual(told, [16, 16]);
+    host.register("app.f", second, (id) => notified.push(id));
+    assert.deepEqual(notified, [16, 16]);
     assert.equal(host.entry(16)?.value, second);
     assert.equal(host.entry(16)?.label, "app.f");
     assert.equal(host.use(second), 16);

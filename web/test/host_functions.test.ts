@@ -202,11 +202,11 @@ suite("inside of each other", () => {
   });
 
   test("output keeps its order", async () => {
-    const heard: string[] = [];
-    const other = await Lua.create({ stdout: (text) => heard.push(text) });
-    other.register("say", (text: string) => void heard.push(text));
+    const received: string[] = [];
+    const other = await Lua.create({ stdout: (text) => received.push(text) });
+    other.register("say", (text: string) => void received.push(text));
     other.eval("io.write('1') say('2') io.write('3') say('4') print('5')");
-    assert.equal(heard.join(""), "12345\n");
+    assert.equal(received.join(""), "12345\n");
     const { output } = other.run("print('a') say('b') print('c')");
     assert.equal(output, "a\nc\n");
     await other.close();

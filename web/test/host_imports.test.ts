@@ -352,10 +352,10 @@ test("the default imports are the same, for one instance", (t) => {
   hostImports.report_panic(0, 1);
   assert.deepEqual(log.mock.calls[0]?.arguments, ["k"]);
   assert.deepEqual(error.mock.calls[0]?.arguments, ["v"]);
-  const heard: number[] = [];
-  hostImports.set_output((stream) => heard.push(stream));
+  const received: number[] = [];
+  hostImports.set_output((stream) => received.push(stream));
   hostImports.output(2, 0, 1);
-  assert.deepEqual(heard, [2]);
+  assert.deepEqual(received, [2]);
   assert.equal(hostImports.host_call(16, 0, 0, 0, 100, 0) & 3, 1);
   const released: number[] = [];
   hostImports.set_host({ call: () => 8, take: () => 9, release: (id) => void released.push(id) });

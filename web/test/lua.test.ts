@@ -303,17 +303,17 @@ suite("output", () => {
   });
 
   test("goes to the callbacks; calling Lua from one is refused while it runs", async () => {
-    const heard: string[] = [];
+    const received: string[] = [];
     const refused: unknown[] = [];
     const other: Lua = await Lua.create({
       stdout(text) {
-        heard.push(text);
+        received.push(text);
         const result = other.tryEval("return 'inside'");
         if (!result.ok) refused.push(result.error.kind);
       },
     });
     other.eval("for i = 1, 10000 do print('0123456789') end");
-    assert.equal(heard.join("").length, 110_000);
+    assert.equal(received.join("").length, 110_000);
     assert.ok(refused.length > 0 && refused.every((kind) => kind === "usage"));
     assert.equal(other.eval("return 1"), 1);
     await other.close();
@@ -734,8 +734,8 @@ suite("a storage of one's own", () => {
       return false;
     };
     const other = await Lua.create({ storage });
-    const heard: LuaError[] = [];
-    other.on("storage-error", (error) => heard.push(error));
+    const received: LuaError[] = [];
+    other.on("storage-error", (error) => received.push(error));
     other.eval("ext.table('t').a = 1");
     await assert.rejects(
       other.flush(),
@@ -743,8 +743,8 @@ suite("a storage of one's own", () => {
     );
     await assert.rejects(other.close(), LuaStorageError);
     assert.equal(other.eval("return ext.table('t').a"), 1);
-    assert.equal(heard.length, 2);
-    assert.ok(heard[0] instanceof LuaStorageError);
+    assert.equal(received.length, 2);
+    assert.ok(received[0] instanceof LuaStorageError);
     fail = false;
     await other.flush();
     assert.equal(

@@ -148,8 +148,8 @@ suite("output", () => {
 
   test("the console gets lines, a callback text as it comes", (t) => {
     const log = t.mock.method(console, "log", () => {});
-    const heard: string[] = [];
-    const sink = outputTo(undefined, (part) => heard.push(part));
+    const received: string[] = [];
+    const sink = outputTo(undefined, (part) => received.push(part));
     sink.write(1, utf8("a\nb"));
     sink.write(2, utf8("x\ny"));
     sink.write(1, utf8("c\n\nd"));
@@ -159,7 +159,7 @@ suite("output", () => {
       log.mock.calls.map((call) => call.arguments),
       [["a"], ["bc"], [""], ["d"]],
     );
-    assert.deepEqual(heard, ["x\ny"]);
+    assert.deepEqual(received, ["x\ny"]);
   });
 
   test("stderr goes to console.error", (t) => {
@@ -181,11 +181,11 @@ suite("output", () => {
     capture.write(1, Uint8Array.of(0xff, 0x41));
     capture.end();
     assert.equal(capture.text, "!é\ufffdA");
-    const heard: string[] = [];
-    const sink = outputTo((part) => heard.push(part), undefined);
+    const received: string[] = [];
+    const sink = outputTo((part) => received.push(part), undefined);
     sink.write(1, first);
     sink.write(1, second);
-    assert.deepEqual(heard, ["é"]);
+    assert.deepEqual(received, ["é"]);
   });
 
   test("a callback that throws is reported, not passed on", (t) => {

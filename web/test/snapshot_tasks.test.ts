@@ -303,7 +303,7 @@ suite("the end of what was restored", () => {
   });
 
   test("close, which nobody is told of", async (t) => {
-    const told = t.mock.method(console, "error", () => {});
+    const notified = t.mock.method(console, "error", () => {});
     const { lua } = await begun(`async.all(function() ${CLOSES} end)`);
     await settled();
     const { lua: other, task } = await restored(lua);
@@ -313,7 +313,7 @@ suite("the end of what was restored", () => {
     await other.close();
     await rejected;
     await settled();
-    assert.equal(told.mock.callCount(), 0);
+    assert.equal(notified.mock.callCount(), 0);
     await lua.close();
   });
 

@@ -21,8 +21,8 @@ import { RecordBackend, contents } from "./record_backend.ts";
 
 const refused = (code: string) => (error: unknown) => error instanceof LuaStorageError && error.code === code;
 
-/** What a listener has heard since it was asked last. */
-function heard(from: { on(event: "change", listener: (event: LuaChangeEvent) => void): () => void }) {
+/** The events that a listener got since it was asked last. */
+function notifications(from: { on(event: "change", listener: (event: LuaChangeEvent) => void): () => void }) {
   const events: LuaChangeEvent[] = [];
   from.on("change", (event) => events.push(event));
   return async () => {
@@ -32,7 +32,7 @@ function heard(from: { on(event: "change", listener: (event: LuaChangeEvent) => 
 }
 
 /** Changes as text that can be compared. */
-const told = ({ changes }: Pick<LuaChangeEvent, "changes">) =>
+const described = ({ changes }: Pick<LuaChangeEvent, "changes">) =>
   changes.map((change) => `${change.table}.${String(change.key)}: ${String(change.old)} -> ${String(change.new)}`);
 
 /** What is reported as unhandled while `work` runs. */
@@ -106,7 +106,7 @@ suite("setMany", () => {
 
   test("what is in the middle and cannot be stored leaves everything as it was", async () => {
     const lua = await Lua.create();
-    const events = heard(lua);
+    const events = notifications(lua);
     const t = lua.table("t").set("a", 1);
     await events();
     const cyclic: unknown[] = [];
@@ -240,7 +240,7 @@ suite("setMany", () => {
   test("is in one batch with what else is written in the same job", async () => {
     const storage = new RecordBackend();
     const lua = await Lua.create({ storage });
-    const events = heard(lua);
+    const events = notifications(lua);
     lua.table("a").set("before", 1);
     lua.table("b").setMany({ x: 1, y: 2 });
     lua.table("a").delete("before");
@@ -248,7 +248,7 @@ suite("setMany", () => {
     const [event, ...others] = await events();
     assert.deepEqual(others, []);
     assert.deepEqual(event?.tables, ["a", "b"]);
-    assert.deepEqual(told(event), ["a.after: undefined -> 1", "b.x: undefined -> 1", "b.y: undefined -> 2"]);
+    assert.deepEqual(described(event), ["a.after: undefined -> 1", "b.x: undefined -> 1", "b.y: undefined -> 2"]);
     assert.equal(storage.commits, 1);
     await lua.close();
   });
@@ -364,7 +364,7 @@ suite("transaction", () => {
     await lua.close();
   });
 
-  test("with evals that fail, or trip, in transactions of their own", async () => {
+  test("with evals that fail, or exceed a limit, in transactions of their own", async () => {
     const lua = await Lua.create();
     const t = lua.table("t");
     const inside = (work: string) =>
@@ -430,8 +430,8 @@ suite("transaction", () => {
     assert.throws(() => lua.eval(around("host.work(true, '')")), /js fails/);
     assert.deepEqual([...t.keys()], ["outer"]);
     t.clear();
-    const trip = 'ext.transaction(function() ext.table("t").trip = 1 while true do end end)';
-    assert.throws(() => lua.eval(around(`host.work(false, [[${trip}]])`), { fuel: 100_000 }), LuaTimeoutError);
+    const endless = 'ext.transaction(function() ext.table("t").trip = 1 while true do end end)';
+    assert.throws(() => lua.eval(around(`host.work(false, [[${endless}]])`), { fuel: 100_000 }), LuaTimeoutError);
     assert.deepEqual([...t.keys()], ["outer"]);
     // And nothing is open any more.
     t.clear();
@@ -447,7 +447,7 @@ suite("transaction", () => {
     const t = lua.table("t").set("a", 1);
     await lua.flush();
     await settled();
-    const events = heard(lua);
+    const events = notifications(lua);
     const { commits } = storage;
     assert.throws(() =>
       lua.transaction(() => {
@@ -468,7 +468,7 @@ suite("transaction", () => {
     const [event, ...others] = await events();
     assert.deepEqual(others, []);
     assert.ok(event);
-    assert.deepEqual(told(event), ["t.a: 1 -> 3", "t.b: undefined -> 1"]);
+    assert.deepEqual(described(event), ["t.a: 1 -> 3", "t.b: undefined -> 1"]);
     assert.deepEqual([event.origin, event.eval], ["js", undefined]);
     assert.equal(storage.commits, commits + 1);
     assert.equal((await openStore(storage.survivor())).open("t").count, 2);
@@ -533,7 +533,7 @@ suite("transaction", () => {
 suite("changes", () => {
   test("each batch once, with its number", async () => {
     const lua = await Lua.create();
-    const events = heard(lua);
+    const events = notifications(lua);
     lua.register("write", () => void lua.table("t").set("host", 1));
     lua.register("later", () => Promise.resolve());
     const numbers = async (call: () => unknown) => {
@@ -577,7 +577,7 @@ suite("changes", () => {
 
   test("old and new, of any kind; cleared and dropped", async () => {
     const lua = await Lua.create();
-    const events = heard(lua);
+    const events = notifications(lua);
     const t = lua.table("t");
     t.setMany([
       ["a", { x: [1] }],
@@ -598,13 +598,13 @@ suite("changes", () => {
     ]);
     t.clear();
     const [cleared] = await events();
-    assert.deepEqual(told(cleared as LuaChangeEvent), ["t.1: 3 -> undefined", "t.true: 255 -> undefined"]);
+    assert.deepEqual(described(cleared as LuaChangeEvent), ["t.1: 3 -> undefined", "t.true: 255 -> undefined"]);
     t.set("é", 1);
     await events();
     lua.eval("ext.drop('t') ext.table('t').n = 1 ext.table('Tür').x = 1");
     const [dropped] = await events();
     assert.deepEqual(dropped?.tables, ["t", "Tür"]);
-    assert.deepEqual(told(dropped), ["t.é: 1 -> undefined", "t.n: undefined -> 1", "Tür.x: undefined -> 1"]);
+    assert.deepEqual(described(dropped), ["t.é: 1 -> undefined", "t.n: undefined -> 1", "Tür.x: undefined -> 1"]);
     await lua.close();
   });
 
@@ -625,7 +625,7 @@ suite("changes", () => {
     lua.eval("ext.drop('t')");
     lua.table("t").set("d", 1);
     await settled();
-    assert.deepEqual(events.slice(1).flatMap(told), ["t.a: 1 -> undefined", "t.d: undefined -> 1"]);
+    assert.deepEqual(events.slice(1).flatMap(described), ["t.a: 1 -> undefined", "t.d: undefined -> 1"]);
     stop();
     stop();
     lua.table("t").set("e", 1);
@@ -662,9 +662,9 @@ suite("changes", () => {
     await settled();
     lua.table("t").set("k", 2);
     await settled();
-    assert.deepEqual(late.map(told)[1], ["t.k: 1 -> 2"]);
+    assert.deepEqual(late.map(described)[1], ["t.k: 1 -> 2"]);
     await lua.close();
-    assert.match(late.map(told)[0]?.[0] ?? "", /-> 1$/);
+    assert.match(late.map(described)[0]?.[0] ?? "", /-> 1$/);
   });
 
   test("a listener that writes makes another event; nobody hears one inside a call", async () => {
@@ -674,7 +674,7 @@ suite("changes", () => {
     const seen: string[] = [];
     lua.on("change", (event) => {
       assert.equal(inside, false);
-      seen.push(...told(event));
+      seen.push(...described(event));
       const count = t.get("count") ?? 0;
       if (count < 3) t.set("count", count + 1);
     });
@@ -767,10 +767,10 @@ suite("changes", () => {
 
   test("closing tells what it has ended", async () => {
     const lua = await Lua.create();
-    const events = heard(lua);
+    const events = notifications(lua);
     lua.table("t").set("a", { x: 1 });
     await lua.close();
-    assert.deepEqual((await events()).map(told), [["t.a: undefined -> [object Object]"]]);
+    assert.deepEqual((await events()).map(described), [["t.a: undefined -> [object Object]"]]);
   });
 });
 
@@ -1016,7 +1016,7 @@ suite("options", () => {
     await writer.flush();
     const { commits } = backend;
     const reader = await Lua.create({ storage: "file:x", readOnly: true });
-    const events = heard(reader);
+    const events = notifications(reader);
     const [t, coming] = [reader.table("t"), reader.table("coming")];
     for (const use of [
       () => t.set("a", 2),
@@ -1044,7 +1044,7 @@ suite("options", () => {
     await writer.flush();
     const [event, ...others] = await events();
     assert.deepEqual(others, []);
-    assert.deepEqual(told(event as LuaChangeEvent), ["t.a: 1 -> 2", "coming.x: undefined -> 1"]);
+    assert.deepEqual(described(event as LuaChangeEvent), ["t.a: 1 -> 2", "coming.x: undefined -> 1"]);
     assert.deepEqual([event?.origin, event?.eval], ["storage", undefined]);
     assert.deepEqual([coming.get("x"), reader.eval("return ext.table('coming').x[1]")], [[1], 1]);
     writer.load(dump);

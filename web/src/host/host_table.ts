@@ -71,12 +71,12 @@ export class HostTable {
     if (entry !== undefined && (entry.uses -= uses) <= 0) this.#remove(id, entry);
   }
 
-  /** Makes `fn` the function of this name, for good. `tell` tells Lua; when it throws, everything is as before. */
-  register(name: string, fn: HostFunction, tell: (id: number) => void): void {
+  /** Makes `fn` the function of this name, for good. `notify` tells Lua; when it throws, everything is as before. */
+  register(name: string, fn: HostFunction, notify: (id: number) => void): void {
     const known = this.#names.get(name);
     if (known !== undefined) {
       // Lua has had it all the time, wherever the program has put it by now.
-      if (!this.#missing.delete(known)) tell(known);
+      if (!this.#missing.delete(known)) notify(known);
       const entry = this.#entries[known] as Entry;
       if (this.#ids.get(entry.key) === known) this.#ids.delete(entry.key);
       entry.key = entry.value = fn;
@@ -85,7 +85,7 @@ export class HostTable {
     }
     const id = this.#add(fn, { ...functionEntry(fn), label: name, uses: Infinity });
     try {
-      tell(id);
+      notify(id);
     } catch (error) {
       this.#remove(id, this.#entries[id] as Entry);
       throw error;

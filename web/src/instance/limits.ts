@@ -55,8 +55,8 @@ export class Budget {
     this.#fuelUsed += fuel;
   }
 
-  /** An error that tells of a part of the limit, so that it tells of the whole. */
-  tell(error: unknown): unknown {
+  /** Makes an error that names what was left of the limit name the whole of it. */
+  nameWholeLimit(error: unknown): unknown {
     if (!(error instanceof LuaTimeoutError)) return error;
     const { timeout, fuel } = this.#given;
     const whole = error.reason === "fuel" ? fuel : timeout;

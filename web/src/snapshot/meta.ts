@@ -44,7 +44,7 @@ export interface Meta {
 /** Places beyond this are no image's: they would only cost room. */
 const INDEX_MAX = 2 ** 24;
 /** Ids are given anew: there are never more than Lua has held at one time, and each takes so much of its memory, at least. */
-const HELD_BYTES_MIN = 16;
+const REFERENCE_BYTES_MIN = 16;
 const IDS_SPARE = 1024;
 
 /** A `Meta` from its text, for a memory of that size. Checksums tell damage; they do not tell who has made it. */
@@ -59,7 +59,7 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
   const { host, tables, tasks, clock, random } = meta;
   // Ids, and the names of those that were registered.
   const known = new Set<unknown>();
-  const idMax = memoryBytes / HELD_BYTES_MIN + IDS_SPARE;
+  const idMax = memoryBytes / REFERENCE_BYTES_MIN + IDS_SPARE;
   const isHost = (entry: unknown): entry is HostPart => {
     if (!Array.isArray(entry)) return false;
     const [id, kind, label, uses] = entry as unknown[];

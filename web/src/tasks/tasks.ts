@@ -112,7 +112,7 @@ export class Task {
       this.ended = step;
       this.#resolve(step);
     } catch (error) {
-      this.#reject(this.budget === undefined ? error : this.budget.tell(error));
+      this.#reject(this.budget === undefined ? error : this.budget.nameWholeLimit(error));
     } finally {
       owner.running = outer;
     }

@@ -207,9 +207,17 @@ pub fn io_len() -> u32 {
     IO_BUFFER_BYTES as u32
 }
 
-#[doc(hidden)]
-pub fn io_reserve(len: u32) -> u32 {
-    if module().io.owner == Owner::Running {
+/// Bytes of the stack, which is the first thing in memory.
+#[unsafe(no_mangle)]
+pub extern "C" fn stack_len() -> u32 {
+    heap::stack_end() as u32
+}
+
+/// Where the next input of `len` bytes goes: the IO buffer, or a spill; 0 when there is no memory for it or a call runs.
+#[unsafe(no_mangle)]
+pub extern "C" fn io_reserve(len: u32) -> u32 {
+    let shell = shell();
+    if shell.io.owner == Owner::Running {
         return 0;
     }
     if let Some(mut vm) = vm() {

@@ -165,6 +165,15 @@ pub(super) fn clear_free() {
     heap.allocator().limit_pages.set(limit_pages);
 }
 
+/// Address behind the stack: the stack grows down from it to 0.
+pub(super) fn stack_end() -> usize {
+    unsafe extern "C" {
+        // The linker's symbol: only its address means something.
+        static __stack_high: u8;
+    }
+    (&raw const __stack_high).addr()
+}
+
 /// Bytes before the heap: stack, static data, IO buffer.
 pub(super) fn heap_base() -> usize {
     unsafe extern "C" {

@@ -39,7 +39,7 @@ export interface RawOptions {
 /** The module's exports and its storage. Call `configure` (optional), then `init`, first. */
 export interface RawLua extends Pick<
   Exports,
-  "memory" | "configure" | "init" | "io_ptr" | "io_len" | "io_reserve" | "eval" | "request"
+  "memory" | "configure" | "init" | "io_ptr" | "io_len" | "stack_len" | "io_reserve" | "eval" | "request"
 > {
   /** Resolves when everything written so far is committed. */
   flush(): Promise<void>;
@@ -59,13 +59,14 @@ export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
     await store.close({ discard: true });
     throw error;
   });
-  const { configure, init, io_ptr, io_len, io_reserve, request } = exports;
+  const { configure, init, io_ptr, io_len, stack_len, io_reserve, request } = exports;
   return {
     memory: exports.memory,
     configure,
     init,
     io_ptr,
     io_len,
+    stack_len,
     io_reserve,
     eval: exports.eval,
     request,

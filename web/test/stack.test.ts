@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaError, type LuaFunction } from "../src/index.ts";
 import { openRaw } from "../src/raw.ts";
+import { PAGE_BYTES } from "../src/snapshot/pages.ts";
 import { settled } from "./helpers.ts";
 
-/** build.rs, WASM_STACK_BYTES. */
-const STACK_BYTES = 192 * 1024;
+/** As the module itself says. */
+const STACK_BYTES = (await openRaw()).stack_len();
 /** What must be left on top of the deepest. */
 const SPARE_BYTES = 8 * 1024;
 const PAINT = 0xa5;
@@ -96,6 +97,10 @@ function painted(memory: WebAssembly.Memory): number {
   const stack = new Uint8Array(memory.buffer, 0, STACK_BYTES);
   return STACK_BYTES - stack.findIndex((byte) => byte !== PAINT);
 }
+
+test("the stack is a whole number of the pages that images have", () => {
+  assert.ok(STACK_BYTES >= 64 * 1024 && STACK_BYTES % PAGE_BYTES === 0, String(STACK_BYTES));
+});
 
 test("every recursion ends in a Lua error, with stack to spare", async (t) => {
   const raw = await openRaw({ output: () => {} });

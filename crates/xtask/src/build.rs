@@ -95,6 +95,7 @@ const EXPORTS: &[&str] = &[
     "restore",
     "io_ptr",
     "io_len",
+    "stack_len",
     "io_reserve",
     "eval",
     "request",

@@ -15,6 +15,7 @@ export interface Exports {
   restore(memoryLimit: number): number;
   io_ptr(): number;
   io_len(): number;
+  stack_len(): number;
   io_reserve(length: number): number;
   eval(length: number): number;
   request(operation: number, length: number): number;

@@ -21,7 +21,7 @@
 import { crc32 } from "#js/storage/crc32.js";
 import { imageError } from "./errors.js";
 import { parseMeta, type Meta } from "./meta.js";
-import { PAGE_BYTES, STACK_BYTES, WASM_PAGE_BYTES, buildOf, hex, type MemoryPages, type MemoryPart } from "./pages.js";
+import { PAGE_BYTES, WASM_PAGE_BYTES, buildOf, hex, type MemoryPages, type MemoryPart } from "./pages.js";
 
 const MAGIC = "PERILUVM";
 const FORMAT = 1;
@@ -132,7 +132,7 @@ function unpackPages(pages: MemoryPages, bytes: Uint8Array, count: number, memor
   if (count > memoryBytes / PAGE_BYTES) throw damaged();
   const words = new Int32Array((count * PAGE_BYTES) / 4);
   let at = 0;
-  let last = STACK_BYTES / PAGE_BYTES - 1;
+  let last = pages.range.first - 1;
   for (let index = 0; index < count; index++) {
     if (at + PAGE_HEAD_BYTES > bytes.length) throw damaged();
     const number = view.getUint32(at, true);

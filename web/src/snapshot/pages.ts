@@ -12,13 +12,10 @@ import { IO_BUFFER_BYTES } from "../codec/tags.js";
 
 /** What is compressed, and kept, as one. */
 export const PAGE_BYTES: number = 16 * 1024;
-/** The stack comes first in memory: below this address. A multiple of `PAGE_BYTES`. */
-export const STACK_BYTES: number = 192 * 1024;
 /** What linear memory grows by. */
 export const WASM_PAGE_BYTES: number = 64 * 1024;
 
 const WORDS = PAGE_BYTES / 4;
-const FIRST_PAGE = STACK_BYTES / PAGE_BYTES;
 const HALF_BYTES = IO_BUFFER_BYTES / 2;
 
 /** An instance of a module that has just begun. */
@@ -29,6 +26,8 @@ export interface Baseline {
   readonly words: Int32Array;
   /** Where the IO buffer is. */
   readonly io: number;
+  /** The first page behind the stack, which comes first in memory and is a whole number of pages. */
+  readonly first: number;
 }
 
 /** The pages of a memory that say something, one behind the other. */
@@ -45,7 +44,7 @@ export function baselineOf(module: WebAssembly.Module, exports: Exports): Baseli
   let baseline = baselines.get(module);
   if (baseline === undefined) {
     const words = new Int32Array(exports.memory.buffer.slice(0));
-    baseline = { build: buildOf(module), words, io: exports.io_ptr() >>> 0 };
+    baseline = { build: buildOf(module), words, io: exports.io_ptr() >>> 0, first: exports.stack_len() / PAGE_BYTES };
     baselines.set(module, baseline);
   }
   return baseline;
@@ -81,7 +80,7 @@ export class MemoryPages {
 
   /** The numbers of all pages that are part of an image. */
   get range(): { readonly first: number; readonly end: number } {
-    return { first: FIRST_PAGE, end: this.memoryBytes / PAGE_BYTES };
+    return { first: this.#baseline.first, end: this.memoryBytes / PAGE_BYTES };
   }
 
   /** A page; undefined when it says nothing. Good until the next is read, or anything runs. */

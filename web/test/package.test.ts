@@ -1,12 +1,15 @@
 /** The small parts: options, errors, output, the loader, the imports. No VM needed. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { createHostImports, noHost } from "#js/imports.js";
 import * as errors from "../src/errors.ts";
-import { instantiate, plainName } from "../src/instance/imports.ts";
+import { instantiate, plainName, type Exports } from "../src/instance/imports.ts";
 import * as perilune from "../src/index.ts";
-import { loadModule, setDefaultModule } from "../src/instance/loader.ts";
+import { loadModule, setDefaultModule, type PackagedModule } from "../src/instance/loader.ts";
 import { checkCreateOptions, checkEvalOptions } from "../src/options.ts";
 import { OutputCollector, outputTo } from "../src/instance/output.ts";
 import { openStorage } from "../src/storage/storage.ts";
@@ -23,6 +26,31 @@ const MYSTERY = new Uint8Array([
   0,
   0,
   ...section(2, [1, ...text("x"), ...text("__wbg_mystery_0123456789abcdef"), 0, 0]),
+]);
+
+/**
+ * (import "x" "__wbg_double_0123456789abcdef" (func (param i32) (result i32)))
+ * (import "x" "__wbg_output_0123456789abcdef" (func (param i32 i32 i32)))
+ * (memory (export "memory") 1) (func (export "ask") (param i32) (result i32) local.get 0 call 0)
+ */
+const OTHER = new Uint8Array([
+  ...EMPTY,
+  ...section(1, [2, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 3, 0x7f, 0x7f, 0x7f, 0]),
+  ...section(2, [
+    2,
+    ...text("x"),
+    ...text("__wbg_double_0123456789abcdef"),
+    0,
+    0,
+    ...text("x"),
+    ...text("__wbg_output_0123456789abcdef"),
+    0,
+    1,
+  ]),
+  ...section(3, [1, 0]),
+  ...section(5, [1, 0, 1]),
+  ...section(7, [2, ...text("memory"), 2, 0, ...text("ask"), 0, 2]),
+  ...section(10, [1, 6, 0, 0x20, 0, 0x10, 0, 0x0b]),
 ]);
 
 function emptyImports() {
@@ -239,6 +267,28 @@ suite("the loader", () => {
     assert.equal(await loadModule(), module);
     setDefaultModule(undefined as never);
   });
+
+  test("finds another module of the package where that says, and the default module is none for it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "perilune-"));
+    try {
+      const file = join(folder, "other.wasm");
+      writeFileSync(file, OTHER);
+      const other: PackagedModule = { address: () => pathToFileURL(file) };
+      setDefaultModule(new WebAssembly.Module(EMPTY));
+      const module = await loadModule(undefined, other);
+      assert.deepEqual(
+        WebAssembly.Module.exports(module).map(({ name }) => name),
+        ["memory", "ask"],
+      );
+      assert.equal(await loadModule(undefined, other), module);
+      other.compiled = new WebAssembly.Module(OTHER);
+      assert.equal(await loadModule(undefined, other), other.compiled);
+      assert.equal(await loadModule(module, other), module);
+    } finally {
+      setDefaultModule(undefined as never);
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
 
 suite("the imports", () => {
@@ -269,6 +319,27 @@ suite("the imports", () => {
     const hostImports = emptyImports();
     const module = new WebAssembly.Module(MYSTERY);
     await assert.rejects(instantiate(module, hostImports), /asks for "__wbg_mystery_0123456789abcdef"/);
+  });
+
+  test("of another module are answered beside ours, by their plain names", async () => {
+    const module = new WebAssembly.Module(OTHER);
+    const answers = { double: (n: number) => 2 * n };
+    const exports = await instantiate<Exports & { ask(n: number): number }>(module, emptyImports(), answers);
+    assert.equal(exports.ask(21), 42);
+    assert.ok(exports.memory instanceof WebAssembly.Memory);
+    await assert.rejects(instantiate(module, emptyImports()), /asks for "__wbg_double_0123456789abcdef"/);
+  });
+
+  test("have one answer each", async () => {
+    const module = new WebAssembly.Module(OTHER);
+    for (const name of ["table_get", "output", "__wbindgen_throw"]) {
+      const answers = { double: () => 0, [name]: () => 0 };
+      await assert.rejects(instantiate(module, emptyImports(), answers), {
+        message: `the import "${name}" has two answers`,
+      });
+    }
+    // Nothing that every object has is taken for one.
+    assert.ok(await instantiate(module, emptyImports(), { double: () => 0, toString: () => 0 }));
   });
 });
 

@@ -24,9 +24,19 @@ export interface Exports {
   unpack(length: number): number;
 }
 
-/** An instance of the module, with `hostImports` behind its imports. */
-export async function instantiate(module: WebAssembly.Module, hostImports: HostImports): Promise<Exports> {
-  let exports!: Exports;
+/** Functions that answer imports, by their plain names. */
+export type ImportFunctions = { readonly [name: string]: (...args: any[]) => unknown };
+
+/**
+ * Makes an instance of a module whose imports `hostImports` answers, and `others` what a module beside `perilune.wasm` asks for
+ * in addition. Throws when a name is in both, or an import in neither.
+ */
+export async function instantiate<E extends Exports = Exports>(
+  module: WebAssembly.Module,
+  hostImports: HostImports,
+  others: ImportFunctions = {},
+): Promise<E> {
+  let exports!: E;
   const answers: Record<string, unknown> = {
     __proto__: null,
     ...hostImports.imports,
@@ -34,6 +44,10 @@ export async function instantiate(module: WebAssembly.Module, hostImports: HostI
       throw new Error(new TextDecoder().decode(new Uint8Array(exports.memory.buffer, at >>> 0, length)));
     },
   };
+  for (const [name, answer] of Object.entries(others)) {
+    if (name in answers) throw new Error(`the import "${name}" has two answers`);
+    answers[name] = answer;
+  }
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     const stem = plainName(name);
@@ -43,7 +57,7 @@ export async function instantiate(module: WebAssembly.Module, hostImports: HostI
     }
     (imports[from] ??= {})[name] = answer as WebAssembly.ImportValue;
   }
-  exports = (await WebAssembly.instantiate(module, imports)).exports as unknown as Exports;
+  exports = (await WebAssembly.instantiate(module, imports)).exports as unknown as E;
   return exports;
 }
 

@@ -3,17 +3,28 @@ import type { WasmSource } from "../options.js";
 
 const byAddress = new Map<string, Promise<WebAssembly.Module>>();
 const byBytes = new WeakMap<object, Promise<WebAssembly.Module>>();
-let preset: WebAssembly.Module | undefined;
+
+/** A module that comes with the package. */
+export interface PackagedModule {
+  /** Where its file is. Just so, `new URL("./NAME.wasm", import.meta.url)`, is what bundlers look for. */
+  readonly address: () => URL;
+  /** The module itself, where the platform hands it over compiled. */
+  compiled?: WebAssembly.Module;
+}
+
+const perilune: PackagedModule = { address: () => new URL("./perilune.wasm", import.meta.url) };
 
 /** Makes `module` what `Lua.create` uses by default: for platforms where a module cannot be fetched or compiled. */
 export function setDefaultModule(module: WebAssembly.Module): void {
-  preset = module;
+  perilune.compiled = module;
 }
 
-/** The compiled module. What is given as an address or as bytes is compiled once. */
-export async function loadModule(source?: WasmSource): Promise<WebAssembly.Module> {
-  // `new URL(..., import.meta.url)`, just so, is what bundlers look for.
-  const wanted: unknown = source ?? preset ?? new URL("./perilune.wasm", import.meta.url);
+/** Finds a module and compiles it, once for each address and for each object with bytes; `packaged` where no source is given. */
+export async function loadModule(
+  source?: WasmSource,
+  packaged: PackagedModule = perilune,
+): Promise<WebAssembly.Module> {
+  const wanted: unknown = source ?? packaged.compiled ?? packaged.address();
   if (wanted instanceof WebAssembly.Module) return wanted;
   if (typeof wanted === "string" || wanted instanceof URL) {
     const address = absolute(wanted);

@@ -22,7 +22,7 @@ import { LuaTable } from "./lua_table.js";
 export { Lua, LuaImage, LuaMultiReturn, LuaReference, LuaTable, LuaDetachedObject };
 export { LuaFunction } from "./host/handles.js";
 export type { LuaChange, LuaChangeEvent } from "./storage/change_event.js";
-export type { LuaEvents, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
+export type { LuaEvents, LuaOptions, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
 export {
   LuaClosedError,
   LuaError,
@@ -41,7 +41,7 @@ export { setDefaultModule } from "./instance/loader.js";
 export { setFileStorage } from "./storage/storage.js";
 export type { LuaTableChangeEvent } from "./lua_table.js";
 export type { LuaGlobals } from "./globals.js";
-export type { HostFunction } from "./host/host_table.js";
+export type { HostFunction } from "./host/entries.js";
 export type { LuaRestored } from "./snapshot/image.js";
 export type { LuaTask } from "./snapshot/tasks.js";
 export type {
@@ -51,7 +51,6 @@ export type {
   InputCallback,
   LimitOptions,
   LoadProgress,
-  LuaOptions,
   LuaPrevious,
   Modules,
   ModuleSource,

@@ -6,7 +6,8 @@ import { LuaError, storageError, type LuaStorageError } from "./errors.js";
 import { preload } from "#js/storage/open_store.js";
 import type { TableStore } from "#js/storage/table_store.js";
 import { LuaGlobals } from "./globals.js";
-import type { HostFunction, HostTable } from "./host/host_table.js";
+import type { HostFunction } from "./host/entries.js";
+import type { HostTable } from "./host/host_table.js";
 import { checkBuild, decodeImage } from "./snapshot/format.js";
 import { LuaImage, bytesOfImage, fillingOf, unpackImage, type LuaRestored } from "./snapshot/image.js";
 import { keep, resume } from "./snapshot/resume.js";
@@ -22,7 +23,7 @@ import {
   type EvalAsyncOptions,
   type EvalOptions,
   type ForkOptions,
-  type LuaOptions,
+  type LuaOptions as Options,
   type LuaPrevious,
   type RestoreOptions,
   type SnapshotOptions,
@@ -37,6 +38,9 @@ import { runTask } from "./tasks/tasks.js";
 import { binaryToText, toBinary } from "./codec/utf8.js";
 import type { LuaKey, LuaValue } from "./codec/values.js";
 import { Vm, type VmParts } from "./vm.js";
+
+/** Options of `Lua.create`. */
+export interface LuaOptions extends Options<Lua> {}
 
 /** What `tryEval` returns. */
 export type LuaResult<T = LuaValue> = { ok: true; value: T } | { ok: false; error: LuaError };

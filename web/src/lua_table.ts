@@ -8,6 +8,7 @@ import { withChanges, type LuaChange, type LuaChangeEvent } from "./storage/chan
 import { LuaClosedError, storageError } from "./errors.js";
 import { encodeKey } from "./codec/keys.js";
 import { Decoder } from "./codec/decoder.js";
+import { ExternalTable } from "./codec/external_table.js";
 import { storedContext } from "./storage/stored.js";
 import { fromBinary, binaryToText } from "./codec/utf8.js";
 import type { LuaKey, LuaValue, ValueContext } from "./codec/values.js";
@@ -23,7 +24,10 @@ export interface LuaTableChangeEvent<K = LuaKey, V = LuaValue> extends Omit<LuaC
  * An external table. Its order is that in which the keys were first set. `K` and `V` say what is read, `W` what may be written:
  * anything that can be stored, where nothing else was said.
  */
-export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> implements Iterable<[K, V]> {
+export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
+  extends ExternalTable
+  implements Iterable<[K, V]>
+{
   /** Its name. */
   readonly name: string;
   readonly #table: Table;
@@ -32,6 +36,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
 
   /** @internal Made by `Lua.table()`. */
   constructor(table: Table, context: ValueContext) {
+    super();
     this.name = binaryToText(table.name);
     this.#table = table;
     this.#decoder = new Decoder(storedContext(context));
@@ -39,7 +44,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown> impl
   }
 
   /** @internal The name as the codec writes it. */
-  get binaryName(): string {
+  override get binaryName(): string {
     return this.#table.name;
   }
 

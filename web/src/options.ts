@@ -16,9 +16,9 @@ export type Modules =
   | ((name: string) => ModuleSource | PromiseLike<ModuleSource>);
 
 import type { LuaImageError } from "./errors.js";
-import { checkFunction, type HostFunction } from "./host/host_table.js";
+import type { HostFunction } from "./host/entries.js";
+import { checkFunction } from "./host/host_table.js";
 import { checkDottedName } from "./names.js";
-import type { Lua } from "./lua.js";
 
 /** A place of your own to keep tables in. See docs/storage.md. */
 export type { Backend as StorageBackend } from "#js/storage/write_behind.js";
@@ -30,8 +30,8 @@ export type LoadProgress = (progress: { loaded: number; total: number }) => void
 /** Where the wasm module is. */
 export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Module | PromiseLike<Response>;
 
-/** Options of `Lua.create`. */
-export interface LuaOptions {
+/** Options of `Lua.create`; `L` is `Lua`, which this file does not know. */
+export interface LuaOptions<L = unknown> {
   /** The wasm module: where it is, its bytes, or the compiled module. Default: `perilune.wasm` beside the package. */
   wasm?: WasmSource | undefined;
   /** Where external tables are kept: `"memory://"` (default), `"idb://NAME"`, `"file:PATH"`, or a storage object. */
@@ -79,7 +79,7 @@ export interface LuaOptions {
    */
   resume?: boolean | undefined;
   /** Run (a string: as Lua) when a VM has begun anew, before anything else, and with `resume` before anything is kept of it. */
-  boot?: string | ((lua: Lua, previous?: LuaPrevious) => unknown) | undefined;
+  boot?: string | ((lua: L, previous?: LuaPrevious) => unknown) | undefined;
 }
 
 /** A VM in storage that could not be restored. */
@@ -139,8 +139,13 @@ type Check = (value: unknown) => string | undefined;
 
 const isFunction: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
 
+const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "must be true or false");
+
+const isMilliseconds: Check = (value) =>
+  isDelay(value) ? undefined : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`;
+
 const LIMITS: Record<string, Check> = {
-  timeout: (value) => (isDelay(value) ? undefined : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`),
+  timeout: isMilliseconds,
   fuel: (value) =>
     value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0)
       ? undefined
@@ -157,8 +162,8 @@ const CREATE: Record<string, Check> = {
       ? undefined
       : "must be a number of bytes, or Infinity",
   durability: (value) => (value === "relaxed" || value === "strict" ? undefined : 'must be "relaxed" or "strict"'),
-  readOnly: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
-  lockTimeout: (value) => (isDelay(value) ? undefined : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`),
+  readOnly: isBoolean,
+  lockTimeout: isMilliseconds,
   onProgress: isFunction,
   memoryLimit: (value) =>
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 32
@@ -189,7 +194,7 @@ const CREATE: Record<string, Check> = {
     }
     return undefined;
   },
-  resume: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
+  resume: isBoolean,
   boot: (value) => (typeof value === "string" || typeof value === "function" ? undefined : "must be Lua or a function"),
 };
 
@@ -200,9 +205,7 @@ const RESTORE: Record<string, Check> = {
   tables: (value) => (value === "image" || value === "storage" ? undefined : 'must be "image" or "storage"'),
 };
 
-const SNAPSHOT: Record<string, Check> = {
-  tables: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
-};
+const SNAPSHOT: Record<string, Check> = { tables: isBoolean };
 
 const EVAL: Record<string, Check> = {
   ...LIMITS,

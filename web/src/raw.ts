@@ -37,10 +37,7 @@ export interface RawOptions {
 }
 
 /** The module's exports and its storage. Call `configure` (optional), then `init`, first. */
-export interface RawLua extends Pick<
-  Exports,
-  "memory" | "configure" | "init" | "io_ptr" | "io_len" | "stack_len" | "io_reserve" | "eval" | "request"
-> {
+export interface RawLua extends Exports {
   /** Resolves when everything written so far is committed. */
   flush(): Promise<void>;
   /** Flushes and closes the storage. */
@@ -59,20 +56,7 @@ export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
     await store.close({ discard: true });
     throw error;
   });
-  const { configure, init, io_ptr, io_len, stack_len, io_reserve, request } = exports;
-  return {
-    memory: exports.memory,
-    configure,
-    init,
-    io_ptr,
-    io_len,
-    stack_len,
-    io_reserve,
-    eval: exports.eval,
-    request,
-    flush: () => store.flush().catch(fail),
-    close: () => store.close().catch(fail),
-  };
+  return { ...exports, flush: () => store.flush().catch(fail), close: () => store.close().catch(fail) };
 }
 
 function fail(error: unknown): never {

@@ -5,12 +5,13 @@
  * and that code may call Lua.
  */
 import { ByteWriter } from "./bytes.js";
+import { ExternalTable } from "./external_table.js";
 import { LuaFunction, LuaReference, handleOf } from "../host/handles.js";
-import { LuaDetachedObject, type Entry } from "../host/host_table.js";
+import type { Entry } from "../host/entries.js";
+import { LuaDetachedObject } from "../host/host_table.js";
 import { className } from "../names.js";
 import { HostRef, isError } from "../host/refs.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
-import { LuaTable } from "../lua_table.js";
 import { bytesToBinary, fromBinary } from "./utf8.js";
 import type { ValueContext } from "./values.js";
 
@@ -109,7 +110,7 @@ export class Encoder extends ByteWriter {
       return this.taggedBytes(Tag.string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     }
     if (value instanceof ArrayBuffer) return this.taggedBytes(Tag.string, new Uint8Array(value));
-    if (value instanceof LuaTable) return this.taggedBytes(Tag.external, fromBinary(value.binaryName));
+    if (value instanceof ExternalTable) return this.taggedBytes(Tag.external, fromBinary(value.binaryName));
     if (value instanceof LuaReference) return this.#handle(value);
     if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
     if (value instanceof Map) return this.#table(value, () => this.#map(value));

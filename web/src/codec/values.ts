@@ -1,6 +1,6 @@
 /** Which JavaScript values cross to Lua and back: the types, and what the two directions need to know of a VM. */
 import type { LuaFunction, LuaReference } from "../host/handles.js";
-import type { HostTable } from "../host/host_table.js";
+import type { HostIds } from "../host/entries.js";
 import type { LuaTable } from "../lua_table.js";
 
 /**
@@ -28,7 +28,7 @@ export type LuaKey = boolean | number | bigint | string | Uint8Array;
 /** What the codec asks a VM for: the values that are more than bytes. */
 export interface ValueContext {
   /** What the host gave to Lua. */
-  readonly host: HostTable;
+  readonly host: HostIds;
   /** The function behind a handle. */
   function(handle: number): LuaFunction;
   /** The thread or userdata behind a handle. */

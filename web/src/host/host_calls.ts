@@ -7,7 +7,8 @@
  * - Nothing is thrown: whatever goes wrong is raised in Lua.
  */
 import type { LuaError } from "../errors.js";
-import { LuaDetachedObject, type HostFunction } from "./host_table.js";
+import type { HostFunction } from "./entries.js";
+import { LuaDetachedObject } from "./host_table.js";
 import type { Memory } from "../instance/memory.js";
 import { writeOne } from "../codec/plain.js";
 import type { Decoder } from "../codec/decoder.js";

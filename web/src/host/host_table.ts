@@ -8,28 +8,11 @@
  * - What stayed behind when a VM was restored from an image is detached: it says so to whoever uses it.
  */
 import { LuaFunction } from "./handles.js";
-import type { HostPart } from "../snapshot/meta.js";
+import type { HostPart } from "../snapshot/parts.js";
 import { className, wellFormed } from "../names.js";
-import { hostObject, type Members } from "./refs.js";
+import type { Entry, HostFunction, HostIds } from "./entries.js";
+import { hostObject } from "./refs.js";
 import { HOST_ID_FIRST, Tag } from "../codec/tags.js";
-
-/** A JavaScript function, as Lua calls it. */
-export type HostFunction = (...args: any[]) => unknown;
-
-/** Something that Lua has an id for. */
-export interface Entry {
-  readonly tag: Tag.hostFunction | Tag.hostObject;
-  /** What JavaScript gets back. */
-  value: unknown;
-  /** A function's name; what `tostring` shows of an object. */
-  readonly label: string;
-  /** What Lua may reach of an object. */
-  readonly members: Members | undefined;
-  /** Not given back yet. Infinity: registered. */
-  uses: number;
-  /** What it was given as. */
-  key: object;
-}
 
 /** Stands for an object of JavaScript that a VM held when its image was made, and that is not here. */
 export class LuaDetachedObject {
@@ -43,7 +26,7 @@ export class LuaDetachedObject {
 }
 
 /** The ids of one VM. */
-export class HostTable {
+export class HostTable implements HostIds {
   /** By id; the first places stay empty. */
   readonly #entries: (Entry | undefined)[] = new Array(HOST_ID_FIRST);
   readonly #free: number[] = [];

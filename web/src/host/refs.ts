@@ -4,7 +4,7 @@
  * Invariant: what Lua reaches is what a list names. Nothing here follows a name that is not in one, and no list can have
  * those that lead from an object to its prototype.
  */
-import type { Entry, HostFunction, HostTable } from "./host_table.js";
+import type { Entry, HostFunction, Members } from "./entries.js";
 import { className, wellFormed } from "../names.js";
 
 /** What Lua may do with an object: read and set properties, call methods. */
@@ -20,20 +20,9 @@ export class HostRef {
   declare protected readonly brand: unknown;
 }
 
-/** Members as they are looked up. */
-export interface Members {
-  readonly read: ReadonlySet<string>;
-  readonly write: ReadonlySet<string>;
-  readonly methods: ReadonlySet<string>;
-  /** Functions that are read are methods (true), or nothing but text, numbers and booleans can be (false). */
-  readonly callable: boolean | undefined;
-  /** Methods as Lua got them: one function each. */
-  readonly bound: Map<string, HostFunction>;
-}
-
 interface State {
   /** Whose it is; undefined: anybody's. */
-  readonly owner: HostTable | undefined;
+  readonly owner: object | undefined;
   readonly value: unknown;
   readonly label: string;
   readonly members: Members | undefined;
@@ -47,7 +36,7 @@ const NEVER = ["constructor", "prototype", "__proto__"];
 const ERROR_MEMBERS = membersOf(["name", "message", "code"], [], [], false);
 
 /** `lua.ref`. */
-export function makeRef(owner: HostTable, value: object, members?: readonly string[] | RefMembers): HostRef {
+export function makeRef(owner: object, value: object, members?: readonly string[] | RefMembers): HostRef {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) {
     throw new TypeError(`ref takes an object, not a ${className(value)}`);
   }
@@ -55,7 +44,7 @@ export function makeRef(owner: HostTable, value: object, members?: readonly stri
 }
 
 /** What is known of an object that may cross: one in a `HostRef`, or an error. */
-export function hostObject(key: object, owner: HostTable): Omit<State, "owner"> {
+export function hostObject(key: object, owner: object): Omit<State, "owner"> {
   const state = states.get(key) ?? { owner, value: key, label: errorLabel(key), members: ERROR_MEMBERS };
   if (state.owner !== undefined && state.owner !== owner) throw new TypeError("the object was made for another Lua");
   return { value: state.value, label: state.label, members: state.members };

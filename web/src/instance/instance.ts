@@ -17,7 +17,7 @@ import { HostCalls, type Services } from "../host/host_calls.js";
 import { HostTable } from "../host/host_table.js";
 import { imageError } from "../snapshot/errors.js";
 import type { DecodedImage } from "../snapshot/format.js";
-import type { Meta, TaskPart } from "../snapshot/meta.js";
+import type { Meta, TaskPart } from "../snapshot/parts.js";
 import { MemoryPages, baselineOf, type Baseline } from "../snapshot/pages.js";
 import { handlesIn } from "../snapshot/tasks.js";
 import { instantiate, type Exports } from "./imports.js";

@@ -20,7 +20,8 @@
  */
 import { crc32 } from "#js/storage/crc32.js";
 import { imageError } from "./errors.js";
-import { parseMeta, type Meta } from "./meta.js";
+import { parseMeta } from "./meta.js";
+import type { Meta } from "./parts.js";
 import { PAGE_BYTES, WASM_PAGE_BYTES, buildOf, hex, type MemoryPages, type MemoryPart } from "./pages.js";
 
 const MAGIC = "PERILUVM";

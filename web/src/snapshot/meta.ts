@@ -3,43 +3,7 @@ import { SeededRandom } from "../instance/limits.js";
 import { DELAY_MS_MAX } from "../options.js";
 import { HOST_ID_FIRST } from "../codec/tags.js";
 import { imageError } from "./errors.js";
-
-/** A host function or host object that Lua holds. `uses` null: it was registered, under its label. */
-export type HostPart = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
-
-/** What a call waits for, as far as it can go on elsewhere. */
-export type PendingWait =
-  | { readonly sleep: number }
-  /** The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on. */
-  | {
-      readonly run: readonly (readonly [place: number, task: number])[];
-      readonly count: number;
-      readonly first?: number | undefined;
-    }
-  /** Functions that have not begun, by their handles. */
-  | { readonly start: readonly number[] };
-
-/** A call that waits. */
-export interface TaskPart {
-  /** Its number in the module. */
-  readonly task: number;
-  /** Who has returned what it waits for. */
-  readonly name: string;
-  /** Undefined: a promise of somebody else's, which stays behind. */
-  readonly pending?: PendingWait | undefined;
-}
-
-/** Everything but the memory. */
-export interface Meta {
-  readonly host: readonly HostPart[];
-  /** Names of the external tables by the numbers that Lua knows, as binary strings; null: dropped. */
-  readonly tables: readonly (string | null)[];
-  readonly tasks: readonly TaskPart[];
-  /** The program's monotonic clock, in milliseconds. */
-  readonly clock: number;
-  /** The state of the generator behind option `seed`. */
-  readonly random?: readonly number[] | undefined;
-}
+import type { HostPart, Meta, PendingWait, TaskPart } from "./parts.js";
 
 /** Places beyond this are no image's: they would only cost room. */
 const INDEX_MAX = 2 ** 24;

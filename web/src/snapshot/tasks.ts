@@ -5,7 +5,7 @@ import { sleep } from "../host/services.js";
 import { Task, hooksOf, type TaskOwner, type Wait } from "../tasks/tasks.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";
 import { imageError } from "./errors.js";
-import type { TaskPart } from "./meta.js";
+import type { TaskPart } from "./parts.js";
 
 /** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
 export class LuaTask {

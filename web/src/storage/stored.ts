@@ -4,7 +4,6 @@
  */
 import { checkName } from "#js/storage/table_store.js";
 import { LuaStorageError } from "../errors.js";
-import { HostTable } from "../host/host_table.js";
 import { encodeKey } from "../codec/keys.js";
 import { Tag, VALUE_DEPTH_MAX } from "../codec/tags.js";
 import { fromBinary } from "../codec/utf8.js";
@@ -18,7 +17,8 @@ export function storedContext(context: ValueContext): ValueContext {
   const refuse = () => {
     throw new LuaStorageError("corrupt", "the stored data is damaged: a value that only a running Lua can hold");
   };
-  return { host: new HostTable(), function: refuse, reference: refuse, external: (name) => context.external(name) };
+  const host = { entry: () => undefined, use: refuse, release: refuse };
+  return { host, function: refuse, reference: refuse, external: (name) => context.external(name) };
 }
 
 /** A key, written in the one way that there is for it. */

@@ -1,7 +1,7 @@
 /** Functions that run side by side for one that waits: what is behind `async.all` and `async.race` (docs/codec.md section 5: run). */
 import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
 import { handleOf, type LuaFunction } from "../host/handles.js";
-import type { PendingWait } from "../snapshot/meta.js";
+import type { PendingWait } from "../snapshot/parts.js";
 import { Operation } from "../codec/tags.js";
 import { Task, hooked, type TaskOwner } from "./tasks.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";

@@ -7,7 +7,7 @@
  * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
  */
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
-import type { PendingWait, TaskPart } from "../snapshot/meta.js";
+import type { PendingWait, TaskPart } from "../snapshot/parts.js";
 import { Budget } from "../instance/limits.js";
 import type { EvalAsyncOptions, LimitOptions } from "../options.js";
 import type { LuaValue } from "../codec/values.js";

@@ -1,0 +1,7 @@
+/** External tables, as the codec knows them: by their name. */
+
+/** An external table; `LuaTable` is one. */
+export abstract class ExternalTable {
+  /** @internal The table's name as a binary string. */
+  abstract readonly binaryName: string;
+}

@@ -1,0 +1,43 @@
+/**
+ * The parts of an image that are text: what JavaScript knows of a VM and its memory does not say (docs/codec.md, section 6).
+ * Types only; meta.ts reads them.
+ */
+
+/** A host function or host object that Lua has. `uses` null: it was registered, under its label. */
+export type HostPart = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
+
+/** What a call waits for, as far as it can go on elsewhere. */
+export type PendingWait =
+  | { readonly sleep: number }
+  /** The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on. */
+  | {
+      readonly run: readonly (readonly [place: number, task: number])[];
+      readonly count: number;
+      readonly first?: number | undefined;
+    }
+  /** Functions that have not begun, by their handles. */
+  | { readonly start: readonly number[] };
+
+/** A call that waits. */
+export interface TaskPart {
+  /** Its number in the module. */
+  readonly task: number;
+  /** Name of the host function that returned what it waits for. */
+  readonly name: string;
+  /** Undefined: a promise of somebody else's, which stays behind. */
+  readonly pending?: PendingWait | undefined;
+}
+
+/** Everything but the memory. */
+export interface Meta {
+  /** Host functions and host objects that Lua has. */
+  readonly host: readonly HostPart[];
+  /** Names of the external tables by the numbers that Lua knows, as binary strings; null: dropped. */
+  readonly tables: readonly (string | null)[];
+  /** Calls that wait. */
+  readonly tasks: readonly TaskPart[];
+  /** The program's monotonic clock, in milliseconds. */
+  readonly clock: number;
+  /** State of the generator behind option `seed`. */
+  readonly random?: readonly number[] | undefined;
+}

@@ -40,8 +40,8 @@ macro_rules! exports {
 
             /// Takes over the memory of another instance, in place of `init`: see docs/codec.md, section 3.
             #[unsafe(no_mangle)]
-            extern "C" fn wake(memory_limit: u32) -> i32 {
-                exports::wake(memory_limit)
+            extern "C" fn restore(memory_limit: u32) -> i32 {
+                exports::restore(memory_limit)
             }
 
             /// Address of the IO buffer.
@@ -54,6 +54,12 @@ macro_rules! exports {
             #[unsafe(no_mangle)]
             extern "C" fn io_len() -> u32 {
                 exports::io_len()
+            }
+
+            /// Bytes of the stack, which is the first thing in memory.
+            #[unsafe(no_mangle)]
+            extern "C" fn stack_len() -> u32 {
+                exports::stack_len()
             }
 
             /// Address for the next input of `len` bytes; 0 when there is no memory for it or a call runs.
@@ -179,10 +185,10 @@ fn sizes(memory_bytes: usize) -> Sizes {
 
 /// Instead of `init`, when the memory is that of another instance of this module, which was between two calls: sets the bytes
 /// of linear memory, 0 for what they were there. Returns 0, 3 when it is larger already, 8 when there is no VM in it.
-#[unsafe(no_mangle)]
-pub extern "C" fn restore(memory_limit: u32) -> i32 {
-    let shell = shell();
-    shell.io.owner = Owner::Js;
+#[doc(hidden)]
+pub fn restore(memory_limit: u32) -> i32 {
+    let module = module();
+    module.io.owner = Owner::Js;
     let limit = match memory_limit {
         0 if module.memory_limit == 0 => MEMORY_DEFAULT_BYTES,
         0 => module.memory_limit,
@@ -207,17 +213,14 @@ pub fn io_len() -> u32 {
     IO_BUFFER_BYTES as u32
 }
 
-/// Bytes of the stack, which is the first thing in memory.
-#[unsafe(no_mangle)]
-pub extern "C" fn stack_len() -> u32 {
+#[doc(hidden)]
+pub fn stack_len() -> u32 {
     heap::stack_end() as u32
 }
 
-/// Where the next input of `len` bytes goes: the IO buffer, or a spill; 0 when there is no memory for it or a call runs.
-#[unsafe(no_mangle)]
-pub extern "C" fn io_reserve(len: u32) -> u32 {
-    let shell = shell();
-    if shell.io.owner == Owner::Running {
+#[doc(hidden)]
+pub fn io_reserve(len: u32) -> u32 {
+    if module().io.owner == Owner::Running {
         return 0;
     }
     if let Some(mut vm) = vm() {

@@ -125,10 +125,10 @@ pub(super) fn id_of(stack: Stack, index: c_int) -> Option<TableId> {
     }
     stack.push_bytes(b"__index");
     stack.raw_get(-2);
-    // SAFETY: the metamethod on top has the id as its first upvalue.
-    let name = unsafe { raw::lua_getupvalue(stack.as_ptr(), -1, 1) };
-    let id = if name.is_null() { None } else { stack.integer(-1) };
-    stack.pop(if name.is_null() { 2 } else { 3 });
+    // The metamethod on top has the id as its first upvalue.
+    let found = stack.push_upvalue(-1, 1);
+    let id = if found { stack.integer(-1) } else { None };
+    stack.pop(if found { 3 } else { 2 });
     id.map(|id| TableId(id as u32))
 }
 
@@ -265,8 +265,7 @@ fn refuse_key(stack: Stack, error: EncodeError) -> Thrown {
             stack.push_bytes(b"an external table cannot have a ");
             stack.push_bytes(name.as_bytes());
             stack.push_bytes(b" as key");
-            // SAFETY: three strings lie on top.
-            unsafe { raw::lua_concat(stack.as_ptr(), 3) };
+            stack.concat(3);
             // SAFETY: the string stays on the stack while it is copied.
             let message = unsafe { stack.bytes(-1) }.unwrap_or_default();
             stack.throw(message)

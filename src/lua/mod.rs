@@ -9,6 +9,7 @@
 pub(crate) use self::alloc::Memory;
 pub(crate) use self::bulk::{Step, Walk};
 pub(crate) use self::functions::{Thrown, lua_function};
+pub(crate) use self::libraries::{PURE_LIBRARIES, open_math, open_table};
 pub(crate) use self::references::RefKind;
 pub(crate) use self::stack::{Resumed, Role, Stack, Status};
 pub(crate) use self::state::{State, set_hash_seed};
@@ -19,6 +20,7 @@ mod bulk;
 mod debug;
 pub(crate) mod fuel;
 mod functions;
+mod libraries;
 mod references;
 mod stack;
 mod state;

@@ -57,8 +57,7 @@ pub(super) fn harden(stack: Stack, seed: u64) {
     open_debug(stack);
     own_random_seed(stack, seed);
     stack.pop(1);
-    // SAFETY: `warn` is a lua_WarnFunction, and its userdata is the state that it is given to.
-    unsafe { raw::lua_setwarnf(stack.as_ptr(), Some(warn), stack.as_ptr().cast()) };
+    stack.set_warn_function(warn);
 }
 
 /// Hides the metatable of strings from scripts. All strings of a VM share it, so a change would affect every
@@ -96,8 +95,8 @@ fn own_random_seed(stack: Stack, seed: u64) {
     stack.call(1, 0);
     // C Lua's function finds the generator's state in its first upvalue. Ours has the state there, too, and C
     // Lua's function in the second.
-    // SAFETY: the function on top has that upvalue (lmathlib.c, setrandfunc).
-    unsafe { raw::lua_getupvalue(stack.as_ptr(), -1, 1) };
+    let pushed = stack.push_upvalue(-1, 1);
+    debug_assert!(pushed, "the function on top has that upvalue (lmathlib.c, setrandfunc)");
     stack.push_copy(-2);
     stack.push_function(random_seed, 2);
     stack.push_copy(-1);
@@ -171,8 +170,7 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
             stack.push_bytes(b"attempt to load a text chunk (mode is '");
             stack.push_copy(3);
             stack.push_bytes(b"')");
-            // SAFETY: three strings lie on top.
-            unsafe { raw::lua_concat(stack.as_ptr(), 3) };
+            stack.concat(3);
             return Ok(2);
         }
         Some(_) => {}
@@ -192,11 +190,8 @@ fn forward(stack: Stack) -> Result<c_int, Thrown> {
 /// Calls the C function in this upvalue, in the same frame, so that its error messages have the name and the
 /// position that they have in C Lua.
 fn forward_to(stack: Stack, upvalue: c_int) -> Result<c_int, Thrown> {
-    // SAFETY: `harden` made the upvalue; reading it changes nothing.
-    let function = unsafe { raw::lua_tocfunction(stack.as_ptr(), upvalue) };
-    let Some(function) = function else { return Ok(0) };
-    // SAFETY: the arguments lie where Lua would put them, and no destructor is alive here if it raises.
-    Ok(unsafe { function(stack.as_ptr()) })
+    let Some(function) = stack.c_function(upvalue) else { return Ok(0) };
+    stack.call_in_frame(function)
 }
 
 /// `rawset(table, key, value)`: refuses external tables, in whose proxy the value would be out of reach.

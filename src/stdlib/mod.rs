@@ -5,7 +5,7 @@
 //! processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
 
 pub(crate) use self::base::{push_collect_garbage, push_random_seed};
-use crate::lua::{Stack, Thrown, raw};
+use crate::lua::{PURE_LIBRARIES, Stack, Thrown};
 
 pub(crate) use self::base64::open_base64;
 pub(crate) use self::json::open_json;
@@ -25,18 +25,8 @@ mod scratch;
 
 /// Opens the libraries. `[-0, +0, m]`
 pub(crate) fn open(stack: Stack, seed: u64) -> Result<(), Thrown> {
-    let pure: [(&std::ffi::CStr, raw::lua_CFunction); 6] = [
-        (c"_G", raw::luaopen_base),
-        (c"string", raw::luaopen_string),
-        (c"table", raw::luaopen_table),
-        (c"math", raw::luaopen_math),
-        (c"utf8", raw::luaopen_utf8),
-        (c"coroutine", raw::luaopen_coroutine),
-    ];
-    for (name, open) in pure {
-        // SAFETY: `open` is the luaopen function of C Lua for this name.
-        unsafe { raw::luaL_requiref(stack.as_ptr(), name.as_ptr(), open, 1) };
-        stack.pop(1);
+    for (name, open) in PURE_LIBRARIES {
+        stack.require(name, open);
     }
     base::harden(stack, seed);
     io::open(stack);

@@ -1,7 +1,7 @@
 //! Runs prelude.lua, with what it cannot make itself.
 
 use crate::host_call::push_service;
-use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::lua::{Stack, Status, Thrown, lua_function, open_math, raw};
 use crate::state::context::context;
 use crate::state::host_functions::Service;
 use std::ffi::{CStr, c_int, c_void};
@@ -40,7 +40,7 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
         push_service(stack, service);
     }
     stack.push_function(task, 0);
-    for function in [may_wait, compile_environments, raw::luaopen_math] {
+    for function in [may_wait, compile_environments, open_math] {
         stack.push_function(function, 0);
     }
     stack.call(stack.top() - first, 1);

@@ -60,8 +60,7 @@ fn no_such_function(stack: Stack, name: &[u8]) -> Thrown {
     stack.push_bytes(b"no function '");
     stack.push_bytes(name);
     stack.push_bytes(b"'");
-    // SAFETY: three strings lie on top.
-    unsafe { raw::lua_concat(stack.as_ptr(), 3) };
+    stack.concat(3);
     Thrown
 }
 
@@ -215,8 +214,7 @@ pub(crate) fn gc(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 }
 
 pub(crate) fn stats(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
-    // SAFETY: lua_gc with LUA_GCISRUNNING takes no further argument and changes nothing.
-    let running = unsafe { raw::lua_gc(stack.as_ptr(), raw::LUA_GCISRUNNING) } != 0;
+    let running = stack.collector_runs();
     let c = context(stack);
     // On wasm32 everything lives in the linear memory; natively only Lua's part can be told.
     #[cfg(target_arch = "wasm32")]

@@ -5,7 +5,7 @@
 //! recurses: the state of each level of nesting is on the Lua stack.
 
 use super::options;
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Stack, Thrown, lua_function, open_table, raw};
 use std::ffi::c_int;
 use std::ptr;
 
@@ -54,8 +54,8 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
         stack.set_field(module, name);
     }
     // A second copy of the library `table`, out of reach of scripts, for its `sort`.
-    // SAFETY: the function leaves one table on the stack.
-    unsafe { raw::luaopen_table(stack.as_ptr()) };
+    stack.push_function(open_table, 0);
+    stack.call(0, 1);
     stack.get_field(-1, c"sort");
     stack.push_function(encode, 1);
     stack.set_field(module, c"encode");

@@ -173,13 +173,20 @@ impl From<FormatError> for Error {
 impl Vm {
     /// Adds operations to those of [`Vm::request_raw`]: `run` gets numbers from 256 on, the arguments as a list in bytes
     /// (docs/codec.md, section 1), and writes its results; None says that there is no such operation. Each is a call of its
-    /// own, with the limits of one, and a batch of the store. The last `run` that was given counts.
+    /// own, with the limits of one, and a batch of the store.
+    ///
+    /// # Errors
+    /// `usage`: the VM has such operations already.
     pub fn set_operations(
         &mut self,
         run: impl Fn(&mut Vm, u32, &[u8], &mut Results<'_>) -> Option<Result<()>> + 'static,
-    ) {
+    ) -> Result<()> {
+        if self.context().extension.is_some() {
+            return Err(Error::usage("the VM has operations of a library already"));
+        }
         let functions = Rc::clone(self.functions());
-        self.context_mut().extension = Some(Rc::new(Operations { functions, run: Box::new(run) }));
+        self.context_mut().extension = Some(Box::new(Operations { functions, run: Box::new(run) }));
+        Ok(())
     }
 
     /// Opens a library that the builder or the module lists.

@@ -7,6 +7,8 @@ pub use self::mlua::MluaHandle;
 pub use self::raise::Raise;
 pub use self::results::Results;
 pub use self::runtime::{Builder, Limits, Runtime};
+#[cfg(all(feature = "exports", target_arch = "wasm32", target_os = "unknown"))]
+pub(crate) use self::vm::VmParts;
 pub use self::vm::{GcMode, Reply, Stats, Vm};
 
 #[cfg(test)]

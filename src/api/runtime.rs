@@ -71,7 +71,8 @@ impl Default for Builder {
 #[derive(Debug)]
 pub struct Runtime {
     vm: VmParts,
-    /// Shared with what mlua was given, which may live longer.
+    /// Dropped after `vm`. Shared with the handles of mlua, which may live longer.
+    #[allow(dead_code, reason = "without mlua it is there to be dropped")]
     owned: Rc<OwnedVm>,
 }
 
@@ -167,11 +168,12 @@ impl Runtime {
         sizes: Sizes,
     ) -> Result<Runtime> {
         let owned = OwnedVm::open(host, store, functions, sizes)?;
-        let vm = VmParts { raw: owned.raw(Side::Rust), functions: OnceCell::new() };
+        let vm = VmParts::new(owned.raw(Side::Rust));
         Ok(Runtime { vm, owned: Rc::new(owned) })
     }
 
     /// The owner of the state, for what must keep it alive.
+    #[cfg(feature = "mlua")]
     pub(crate) fn owned(&self) -> &Rc<OwnedVm> {
         &self.owned
     }

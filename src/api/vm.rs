@@ -45,6 +45,11 @@ pub(crate) struct VmParts {
 }
 
 impl VmParts {
+    /// The VM without Rust functions.
+    pub(crate) fn new(raw: RawVm) -> Self {
+        VmParts { raw, functions: OnceCell::new() }
+    }
+
     pub(crate) fn as_vm(&self) -> &Vm {
         let parts: *const [VmParts] = std::slice::from_ref(self);
         // SAFETY: `Vm` is a transparent wrapper of a slice; the reference lives as long as that of `self`.
@@ -107,6 +112,7 @@ impl Vm {
         let VmParts { raw, functions } = &mut self.parts[0];
         functions.get_or_init(|| {
             let table = FunctionTable::new(Vec::new());
+            debug_assert!(raw.context().functions.rust.is_none(), "no table is replaced");
             raw.context_mut().functions.rust = Some(Rc::clone(&table) as Rc<dyn HostFunctions>);
             table
         })

@@ -9,7 +9,6 @@ use crate::marshal;
 use crate::state::context::context;
 use crate::state::host_functions::{HostResult, Service, Side};
 use std::ffi::{c_int, c_void};
-use std::rc::Rc;
 use std::{mem, ptr};
 
 /// The registry's place for the value of the last error that the host was told of inside this call, or false.
@@ -66,7 +65,7 @@ fn exchange(stack: Stack, id: u32) -> Result<HostResult, Thrown> {
         c.depth = depth.max(1);
         let mut results = mem::take(&mut c.results);
         results.clear();
-        let functions = Rc::clone(c.functions.on(side));
+        let functions = c.functions.on(side);
         ended = functions.call(stack, id, &args, stack.may_wait(), &mut results);
         let c = context(stack);
         c.entry = entry;

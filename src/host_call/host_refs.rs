@@ -8,7 +8,6 @@ use crate::lua::{Stack, Thrown, lua_function, raw};
 use crate::state::context::context;
 use crate::state::host_functions::Side;
 use std::ffi::{c_int, c_void};
-use std::rc::Rc;
 use std::{mem, ptr};
 
 /// The registry's table from id to value, with weak values.
@@ -105,7 +104,5 @@ fn end_of_cycle_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 /// Gives uses of an id back to its owner. `[-0, +0, -]`
 pub(crate) fn release_host_value(stack: Stack, id: u32, uses: u32) {
-    // A clone: what the owner drops may call in, where the context is used again.
-    let owner = Rc::clone(context(stack).functions.on(Side::of(id)));
-    owner.release(id, uses);
+    context(stack).functions.on(Side::of(id)).release(id, uses);
 }

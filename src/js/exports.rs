@@ -5,11 +5,11 @@
 
 use super::io_buffer::{IoBuffer, Owner};
 use super::{JsFunctions, JsHost, JsStore, heap, panic};
-use crate::api::{Library, Runtime};
+use crate::api::{Library, VmParts};
 use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, RUST_RESERVE_BYTES};
 use crate::state::host_functions::{Functions, Side};
 use crate::vm::protocol::Outcome;
-use crate::vm::{RawVm, Sizes};
+use crate::vm::{OwnedVm, RawVm, Sizes};
 use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -108,7 +108,7 @@ const STORE: u32 = 0;
 struct Module {
     io: IoBuffer,
     /// Never dropped: a module ends with its instance.
-    runtime: Option<ManuallyDrop<Runtime>>,
+    vm: Option<ManuallyDrop<OwnedVm>>,
     /// 0 until `configure` says otherwise: all zeros, so that the static takes no room in the module.
     memory_limit: usize,
 }
@@ -118,8 +118,7 @@ struct Global(UnsafeCell<Module>);
 // SAFETY: wasm32-unknown-unknown without atomics has one thread.
 unsafe impl Sync for Global {}
 
-static MODULE: Global =
-    Global(UnsafeCell::new(Module { io: IoBuffer::new(), runtime: None, memory_limit: 0 }));
+static MODULE: Global = Global(UnsafeCell::new(Module { io: IoBuffer::new(), vm: None, memory_limit: 0 }));
 
 /// The reference must end before Lua runs: a host function may call in, which makes another one.
 #[allow(clippy::mut_from_ref, reason = "each use is one statement, as with `context`")]
@@ -137,14 +136,14 @@ pub(super) fn with_js_owner<R>(call: impl FnOnce() -> R) -> R {
 }
 
 fn vm() -> Option<RawVm> {
-    module().runtime.as_ref().map(|runtime| runtime.owned().raw(Side::Host))
+    module().vm.as_ref().map(|vm| vm.raw(Side::Host))
 }
 
 #[doc(hidden)]
 pub fn configure(memory_limit: u32) -> i32 {
     let module = module();
     let limit = if memory_limit == 0 { MEMORY_DEFAULT_BYTES } else { memory_limit as usize };
-    if module.runtime.is_some() || limit < MEMORY_MIN_BYTES {
+    if module.vm.is_some() || limit < MEMORY_MIN_BYTES {
         return Outcome::Usage as i32;
     }
     module.memory_limit = limit;
@@ -154,7 +153,7 @@ pub fn configure(memory_limit: u32) -> i32 {
 #[doc(hidden)]
 pub fn init(libraries: &[&dyn Library]) -> i32 {
     let module = module();
-    if module.runtime.is_some() {
+    if module.vm.is_some() {
         return Outcome::Usage as i32;
     }
     panic::set_hook();
@@ -164,16 +163,17 @@ pub fn init(libraries: &[&dyn Library]) -> i32 {
     }
     let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
     let functions = Functions { host: Rc::new(JsFunctions::default()), rust: None };
-    let Ok(runtime) = Runtime::assemble(host, store, functions, sizes(memory_bytes)) else {
+    let Ok(vm) = OwnedVm::open(host, store, functions, sizes(memory_bytes)) else {
         return Outcome::Memory as i32;
     };
-    let mut runtime = ManuallyDrop::new(runtime);
+    let vm = ManuallyDrop::new(vm);
+    let mut parts = ManuallyDrop::new(VmParts::new(vm.raw(Side::Rust)));
     for library in libraries {
-        if runtime.open_library(*library).is_err() {
+        if parts.as_vm_mut().open_library(*library).is_err() {
             return Outcome::Bug as i32;
         }
     }
-    module.runtime = Some(runtime);
+    module.vm = Some(vm);
     0
 }
 
@@ -194,12 +194,12 @@ pub fn restore(memory_limit: u32) -> i32 {
         0 => module.memory_limit,
         limit => limit as usize,
     };
-    let Some(runtime) = &mut module.runtime else { return Outcome::Usage as i32 };
+    let Some(vm) = &module.vm else { return Outcome::Usage as i32 };
     if limit < MEMORY_MIN_BYTES || !heap::set_limit(limit) {
         return Outcome::Memory as i32;
     }
     module.memory_limit = limit;
-    runtime.owned().resize(sizes(limit));
+    vm.resize(sizes(limit));
     0
 }
 

@@ -17,7 +17,6 @@ use crate::value::number_map::NumberMap;
 use std::ffi::c_int;
 use std::fmt;
 use std::ptr::NonNull;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,8 +25,8 @@ pub(crate) struct Context {
     pub(crate) host: GuardedHost,
     pub(crate) store: GuardedStore,
     pub(crate) functions: Functions,
-    /// Operations that a library has added.
-    pub(crate) extension: Option<Rc<dyn Extension>>,
+    /// Operations that a library has added. Neither replaced nor gone while the VM lives.
+    pub(crate) extension: Option<Box<dyn Extension>>,
     /// Names of the libraries that were opened by a list. None goes while the VM lives.
     pub(crate) libraries: Vec<Box<str>>,
     /// How long a call may run.

@@ -36,18 +36,10 @@ impl fmt::Debug for GuardedStore {
     }
 }
 
-/// Runs `body`; what it throws is the error.
-#[cfg(panic = "unwind")]
+/// Runs `body`; a panic of it is the error. Where panics abort there is none.
+#[inline]
 pub(crate) fn caught<R>(body: impl FnOnce() -> R) -> Result<R, Panic> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
-}
-
-/// Runs `body`: where panics abort, nothing is thrown.
-#[cfg(not(panic = "unwind"))]
-#[inline]
-#[allow(clippy::unnecessary_wraps, reason = "the same signature as where panics unwind")]
-pub(crate) fn caught<R>(body: impl FnOnce() -> R) -> Result<R, Panic> {
-    Ok(body())
 }
 
 /// The text of a panic.
@@ -67,6 +59,7 @@ impl GuardedHost {
     }
 
     /// True while a panic is on its way.
+    #[inline]
     pub(crate) fn has_panicked(&self) -> bool {
         self.panic.is_some()
     }
@@ -76,82 +69,98 @@ impl GuardedHost {
         self.panic.take()
     }
 
-    #[inline]
+    #[cfg(panic = "unwind")]
     fn ask<R>(&mut self, otherwise: R, question: impl FnOnce(&mut dyn Host) -> R) -> R {
         let host = &mut *self.host;
-        match caught(|| question(host)) {
-            Ok(answer) => answer,
-            Err(panic) => {
-                // The first says why; one that follows from it would only hide that.
-                if self.panic.is_none() {
-                    self.panic = Some(panic);
-                } else {
-                    std::mem::forget(panic);
-                }
-                otherwise
+        caught(|| question(host)).unwrap_or_else(|panic| {
+            // The first says why; one that follows from it would only hide that.
+            if self.panic.is_none() {
+                self.panic = Some(panic);
+            } else {
+                std::mem::forget(panic);
             }
-        }
+            otherwise
+        })
+    }
+
+    #[cfg(not(panic = "unwind"))]
+    #[inline]
+    fn ask<R>(&mut self, _otherwise: R, question: impl FnOnce(&mut dyn Host) -> R) -> R {
+        question(&mut *self.host)
     }
 }
 
 /// The methods of [`Host`].
 impl GuardedHost {
+    #[inline]
     pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.ask((), |host| host.write(stream, bytes));
     }
 
+    #[inline]
     pub(crate) fn clock_ms(&mut self) -> f64 {
         self.ask(0.0, |host| host.clock_ms())
     }
 
+    #[inline]
     pub(crate) fn monotonic_ms(&mut self) -> f64 {
         self.ask(0.0, |host| host.monotonic_ms())
     }
 
+    #[inline]
     pub(crate) fn timer_ms(&mut self) -> f64 {
         self.ask(0.0, |host| host.timer_ms())
     }
 
+    #[inline]
     pub(crate) fn time_zone_minutes(&mut self, clock_ms: f64) -> i32 {
         self.ask(0, |host| host.time_zone_minutes(clock_ms))
     }
 
+    #[inline]
     pub(crate) fn random_u64(&mut self) -> u64 {
         self.ask(0, |host| host.random_u64())
     }
 
+    #[inline]
     pub(crate) fn interrupted(&mut self) -> bool {
         self.ask(true, |host| host.interrupted())
     }
 
+    #[inline]
     pub(crate) fn environment(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         self.ask(None, |host| host.environment(name))
     }
 
+    #[inline]
     pub(crate) fn module(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         self.ask(None, |host| host.module(name))
     }
 
+    #[inline]
     pub(crate) fn sleep(&mut self, ms: f64) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
         self.ask(None, |host| host.sleep(ms))
     }
 
+    #[inline]
     pub(crate) fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
         self.ask(Ok(None), |host| host.read())
     }
 }
 
 impl GuardedStore {
+    #[inline]
     pub(crate) fn new(store: Box<dyn TableStore>) -> Self {
         GuardedStore { store }
     }
 
     /// The store itself, for a caller that no frame of C is below.
+    #[inline]
     pub(crate) fn inner(&mut self) -> &mut dyn TableStore {
         &mut *self.store
     }
 
-    #[inline]
+    #[cfg(panic = "unwind")]
     fn ask<R>(
         &mut self,
         question: impl FnOnce(&mut dyn TableStore) -> Result<R, StoreError>,
@@ -164,30 +173,45 @@ impl GuardedStore {
             Err(StoreError::Host(text))
         })
     }
+
+    #[cfg(not(panic = "unwind"))]
+    #[inline]
+    fn ask<R>(
+        &mut self,
+        question: impl FnOnce(&mut dyn TableStore) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        question(&mut *self.store)
+    }
 }
 
 /// The methods of [`TableStore`].
 impl GuardedStore {
+    #[inline]
     pub(crate) fn open(&mut self, name: &[u8]) -> Result<TableId, StoreError> {
         self.ask(|store| store.open(name))
     }
 
+    #[inline]
     pub(crate) fn get(&mut self, table: TableId, key: &[u8], out: &mut Vec<u8>) -> Result<bool, StoreError> {
         self.ask(|store| store.get(table, key, out))
     }
 
+    #[inline]
     pub(crate) fn contains(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError> {
         self.ask(|store| store.contains(table, key))
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, table: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.ask(|store| store.set(table, key, value))
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError> {
         self.ask(|store| store.remove(table, key))
     }
 
+    #[inline]
     pub(crate) fn next(
         &mut self,
         table: TableId,
@@ -198,26 +222,32 @@ impl GuardedStore {
         self.ask(|store| store.next(table, after, room, out))
     }
 
+    #[inline]
     pub(crate) fn count(&mut self, table: TableId) -> Result<u64, StoreError> {
         self.ask(|store| store.count(table))
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self, table: TableId) -> Result<(), StoreError> {
         self.ask(|store| store.clear(table))
     }
 
+    #[inline]
     pub(crate) fn drop_table(&mut self, name: &[u8]) -> Result<bool, StoreError> {
         self.ask(|store| store.drop_table(name))
     }
 
+    #[inline]
     pub(crate) fn names(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
         self.ask(|store| store.names(out))
     }
 
+    #[inline]
     pub(crate) fn transaction(&mut self, what: Transaction) -> Result<(), StoreError> {
         self.ask(|store| store.transaction(what))
     }
 
+    #[inline]
     pub(crate) fn end_batch(&mut self) -> Result<(), StoreError> {
         self.ask(|store| store.end_batch())
     }

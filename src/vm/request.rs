@@ -10,6 +10,7 @@ use super::raw_vm::RawVm;
 use crate::limits::{EXTENSION_OPERATION_FIRST, NAME_BYTES_MAX};
 use crate::lua::{Status, raw};
 use crate::marshal;
+use crate::state::extension::Extension;
 use crate::state::meter::CallLimits;
 use crate::stdlib;
 use crate::value::{Decoder, Token};
@@ -70,9 +71,10 @@ impl RawVm {
     /// Runs an operation of a library.
     #[inline(never)]
     fn request_extension(&mut self, frame: Frame, operation: u32, input: &[u8]) -> Outcome {
-        let Some(extension) = self.context().extension.clone() else {
+        let Some(extension) = self.context().extension.as_deref() else {
             return self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION);
         };
+        let extension: *const dyn Extension = extension;
         // A copy: calls inside of the operation may use the buffer that the input lies in.
         let mut copied = Vec::new();
         if copied.try_reserve_exact(input.len()).is_err() {
@@ -80,7 +82,8 @@ impl RawVm {
         }
         copied.extend_from_slice(input);
         let mut reply = Vec::new();
-        match extension.run(frame.stack, operation, &copied, &mut reply) {
+        // SAFETY: the extension is neither replaced nor gone while the VM lives.
+        match unsafe { &*extension }.run(frame.stack, operation, &copied, &mut reply) {
             None => self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION),
             Some(status) => self.finish_extension(frame, Outcome::from_status(status), reply),
         }

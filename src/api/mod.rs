@@ -19,6 +19,7 @@ mod future;
 mod library;
 #[cfg(feature = "mlua")]
 mod mlua;
+mod operations;
 mod raise;
 mod results;
 mod runtime;

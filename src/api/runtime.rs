@@ -167,7 +167,8 @@ impl Runtime {
         functions: Functions,
         sizes: Sizes,
     ) -> Result<Runtime> {
-        let owned = OwnedVm::open(host, store, functions, sizes)?;
+        let owned = OwnedVm::new(host, store, functions, sizes)?;
+        owned.open_libraries()?;
         let vm = VmParts::new(owned.raw(Side::Rust));
         Ok(Runtime { vm, owned: Rc::new(owned) })
     }

@@ -163,10 +163,12 @@ pub fn init(libraries: &[&dyn Library]) -> i32 {
     }
     let (host, store) = (Box::new(JsHost::default()), Box::new(JsStore::new(STORE)));
     let functions = Functions { host: Rc::new(JsFunctions::default()), rust: None };
-    let Ok(vm) = OwnedVm::open(host, store, functions, sizes(memory_bytes)) else {
+    let Ok(vm) = OwnedVm::new(host, store, functions, sizes(memory_bytes)).map(ManuallyDrop::new) else {
         return Outcome::Memory as i32;
     };
-    let vm = ManuallyDrop::new(vm);
+    if vm.open_libraries().is_err() {
+        return Outcome::Memory as i32;
+    }
     let mut parts = ManuallyDrop::new(VmParts::new(vm.raw(Side::Rust)));
     for library in libraries {
         if parts.as_vm_mut().open_library(*library).is_err() {

@@ -3,7 +3,7 @@
 //! Keeps true: a borrow of the context never spans a call of a method of `Stack`, because that may run Lua, which may
 //! come back here. So every use is `context(stack).field...` for one statement, or copies out what it needs.
 
-use crate::host::{Host, Stream};
+use crate::host::Stream;
 use crate::limits::OUTPUT_BUFFER_BYTES;
 use crate::lua::{Memory, Role, Stack, fuel};
 use crate::state::error_record::ErrorRecord;
@@ -118,14 +118,14 @@ pub(crate) fn context<'a>(stack: Stack) -> &'a mut Context {
 impl Context {
     /// What a new runtime starts with. `entry` is the main thread.
     pub(crate) fn new(
-        host: Box<dyn Host>,
+        host: GuardedHost,
         store: Box<dyn TableStore>,
         functions: Functions,
         memory: Box<Memory>,
         entry: Stack,
     ) -> Self {
         Context {
-            host: GuardedHost::new(host),
+            host,
             store: GuardedStore::new(store),
             functions,
             extension: None,

@@ -7,6 +7,10 @@ use std::fmt;
 pub(crate) trait Extension {
     /// Runs an operation on the list `input`, and writes a list of results or an error record into `reply`, which comes empty.
     /// Returns the status of the reply (docs/codec.md, section 2); None when there is no such operation.
+    #[cfg_attr(
+        all(feature = "module", target_arch = "wasm32"),
+        allow(dead_code, reason = "the npm package's own module has no such operations")
+    )]
     fn run(&self, stack: Stack, operation: u32, input: &[u8], reply: &mut Vec<u8>) -> Option<u8>;
 }
 

@@ -215,6 +215,7 @@ impl RawVm {
     }
 
     /// Ends an operation of a library with the list or error record that it has written.
+    #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
     pub(super) fn finish_extension(&mut self, frame: Frame, outcome: Outcome, reply: Vec<u8>) -> Outcome {
         self.context().memory.for_host();
         if self.context().meter.exceeded().is_some() {

@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::limits::{MEMORY_BYTES_PER_STACK_SLOT, MEMORY_MIN_BYTES, STACK_SLOTS_MAX, STACK_SLOTS_MIN};
 use crate::lua::{Memory, State, Status, fuel, set_hash_seed};
 use crate::state::context::Context;
+use crate::state::guarded::GuardedHost;
 use crate::state::host_functions::{Functions, Side};
 use crate::store::TableStore;
 use crate::{ext, host_call, stdlib};
@@ -36,15 +37,17 @@ impl Sizes {
 pub(crate) struct OwnedVm {
     state: State,
     context: NonNull<Context>,
+    /// Of the hashes of strings, and of `math.random`.
+    seed: u64,
 }
 
 impl OwnedVm {
-    /// Makes the state and opens C Lua's libraries and ours.
+    /// Makes the state and its context. `open_libraries` comes next.
     ///
     /// # Errors
-    /// `usage` when the memory limit is below 512 KiB, `memory` when there is no memory for the libraries.
-    pub(crate) fn open(
-        mut host: Box<dyn Host>,
+    /// `usage` when the memory limit is below 512 KiB, `memory` when there is no memory for the state.
+    pub(crate) fn new(
+        host: Box<dyn Host>,
         store: Box<dyn TableStore>,
         functions: Functions,
         sizes: Sizes,
@@ -53,25 +56,29 @@ impl OwnedVm {
         if limit < MEMORY_MIN_BYTES {
             return Err(Error::usage(format!("memory limit of {limit} bytes is below {MEMORY_MIN_BYTES}")));
         }
+        let mut host = GuardedHost::new(host);
         let seed = host.random_u64();
         let memory = Box::new(Memory::new(limit, sizes.lua_bytes, sizes.stack_slots()));
         set_hash_seed(seed as u32);
         let Some(state) = State::new(&memory) else { return Err(out_of_memory()) };
-        let main = state.main();
-        let context = Box::new(Context::new(host, store, functions, memory, main)).attach();
-        // From here on, dropping it frees both.
-        let owned = OwnedVm { state, context };
+        let context = Box::new(Context::new(host, store, functions, memory, state.main())).attach();
+        Ok(OwnedVm { state, context, seed })
+    }
+
+    /// Opens C Lua's libraries and ours.
+    ///
+    /// # Errors
+    /// `memory` when there is none for them; nothing but dropping can be done with the VM then.
+    pub(crate) fn open_libraries(&self) -> Result<()> {
+        let main = self.state.main();
         let opened = main.protect(0, |inner| {
             inner.open_references();
             host_call::open(inner);
             ext::open(inner);
-            stdlib::open(inner, seed)
+            stdlib::open(inner, self.seed)
         });
-        if opened != Status::Ok {
-            return Err(out_of_memory());
-        }
         main.set_top(0);
-        Ok(owned)
+        if opened == Status::Ok { Ok(()) } else { Err(out_of_memory()) }
     }
 
     /// The VM, for a caller on `side`. The handle must not be used after the owner is gone.

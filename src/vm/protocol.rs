@@ -46,6 +46,7 @@ pub enum Outcome {
     Waiting = 10,
 }
 
+#[cfg(not(all(feature = "module", target_arch = "wasm32")))]
 impl Outcome {
     /// The outcome that a status byte stands for; `Bug` for one that is none.
     pub(crate) fn from_status(status: u8) -> Self {

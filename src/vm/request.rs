@@ -5,12 +5,15 @@
 use super::call::Frame;
 use super::operations::{self, Body, Operation};
 use super::protocol::Outcome;
-use super::protocol::operation::*;
+use super::protocol::operation::{
+    CALL, CALL_HANDLE, CANCEL, DISOWN, EVAL, EVAL_ENV, GC, GLOBAL_DELETE, GLOBAL_GET, GLOBAL_HAS,
+    GLOBAL_KEYS, GLOBAL_SET, LIBRARIES, LIMIT, REGISTER, RELEASE, RESEED, RESUME, START_CALL, START_EVAL,
+    START_EVAL_ENV, START_HANDLE, STATS,
+};
 use super::raw_vm::RawVm;
-use crate::limits::{EXTENSION_OPERATION_FIRST, NAME_BYTES_MAX};
+use crate::limits::NAME_BYTES_MAX;
 use crate::lua::{Status, raw};
 use crate::marshal;
-use crate::state::extension::Extension;
 use crate::state::meter::CallLimits;
 use crate::stdlib;
 use crate::value::{Decoder, Token};
@@ -58,7 +61,8 @@ impl RawVm {
                 Ok(Some(name)) => return self.refuse_library(frame, name),
                 Err(_) => return self.refuse(frame, Outcome::Usage, b"libraries takes names"),
             },
-            EXTENSION_OPERATION_FIRST.. => return self.request_extension(frame, op, input),
+            #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
+            crate::limits::EXTENSION_OPERATION_FIRST.. => return self.request_extension(frame, op, input),
             _ => return self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION),
         };
         let mut body = Body { run, input };
@@ -68,13 +72,14 @@ impl RawVm {
         self.finish(frame, status)
     }
 
-    /// Runs an operation of a library.
+    /// Runs an operation of a library. The npm package's own module has none that would bring any.
+    #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
     #[inline(never)]
     fn request_extension(&mut self, frame: Frame, operation: u32, input: &[u8]) -> Outcome {
         let Some(extension) = self.context().extension.as_deref() else {
             return self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION);
         };
-        let extension: *const dyn Extension = extension;
+        let extension: *const dyn crate::state::extension::Extension = extension;
         // A copy: calls inside of the operation may use the buffer that the input lies in.
         let mut copied = Vec::new();
         if copied.try_reserve_exact(input.len()).is_err() {

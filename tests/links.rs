@@ -1,4 +1,5 @@
-//! Links in Markdown: a relative one leads to a file of the repository, and to a heading of it where it names one.
+//! Links in Markdown: a relative one leads to a file of the repository, and to a heading of it where it names
+//! one.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +88,7 @@ fn joined(folder: &Path, path: &str) -> PathBuf {
     whole
 }
 
-/// What is wrong with a link from `file`, if anything is.
+/// The fault of a link from `file`, or `None`.
 fn fault(file: &Path, target: &str, tracked: &BTreeSet<PathBuf>) -> Option<String> {
     if ["http:", "https:", "mailto:"].iter().any(|scheme| target.starts_with(scheme)) {
         return None;

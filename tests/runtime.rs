@@ -531,8 +531,8 @@ fn changes_during_a_traversal_are_seen() {
     assert_eq!(all, [101.into()]);
 }
 
-/// Allocating can run a finalizer, and a finalizer can use `ext`: it once wrote to the buffer that a value
-/// was being decoded from.
+/// A past bug: allocating can run a finalizer, and a finalizer can use `ext`, which wrote to the buffer that
+/// a value was being decoded from.
 #[test]
 fn finalizers_that_use_ext_do_not_disturb_what_they_interrupt() {
     let mut lua = lua();
@@ -577,8 +577,8 @@ fn finalizers_that_use_ext_do_not_disturb_what_they_interrupt() {
     assert_eq!(found, [0.into(), true.into()]);
 }
 
-/// The collector was paused while tables were decoded, and did not catch up afterwards: a loop over records
-/// filled the memory with garbage until an emergency collection.
+/// A past bug: the collector was paused while tables were decoded, and did not catch up afterwards, so that a
+/// loop over records filled the memory with garbage until an emergency collection.
 #[test]
 fn reading_many_records_does_not_accumulate_garbage() {
     let mut lua = lua();

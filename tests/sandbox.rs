@@ -541,7 +541,8 @@ const ALL: [&str; 14] = [
     "base64",
 ];
 
-/// For each library, an expression that is true if the library is present, and false or an error if not.
+/// Names of the libraries, each with an expression that is true if the library is present, and false or an
+/// error if not.
 const PRESENT: [(&str, &str); 14] = [
     ("string", "string and ('x'):upper() == 'X'"),
     ("table", "table.concat and true"),

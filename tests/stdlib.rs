@@ -92,7 +92,8 @@ const ROUND_TRIPS: &str = r"
         local fields = os.date('*t', t)
         if t ~= -1 then assert(os.time(fields) == t, t) end
         fields = os.date('!*t', t)
-        assert(fields.sec == t % 60 and fields.hour == t // 3600 % 24 and fields.wday == (t // 86400 + 4) % 7 + 1, t)
+        assert(fields.sec == t % 60 and fields.hour == t // 3600 % 24, t)
+        assert(fields.wday == (t // 86400 + 4) % 7 + 1, t)
         assert(os.date('!%Y-%m-%d', t) == ('%d-%02d-%02d'):format(fields.year, fields.month, fields.day), t)
     end
     for i = 1, 4000 do

@@ -30,7 +30,7 @@ struct Iterator {
     /// The value of `Context::writes` when the bytes were read: another value means that they may be
     /// outdated.
     writes: u64,
-    /// The entries read ahead and not visited yet are `bytes[start..end]`.
+    /// Start of the entries that were read ahead and not visited yet, `bytes[start..end]`.
     start: usize,
     end: usize,
     /// Number of bytes to ask the store for next time.

@@ -1,9 +1,11 @@
--- Fresh environments: a table of variables that reads the globals and writes only to itself. Compiled when the first one is made, with the
--- values that prelude.lua saved before any script ran; uses nothing that a script could change.
+-- Fresh environments: a table of variables that reads the globals and writes only to itself. Compiled when
+-- the first one is made, with the values that prelude.lua saved before any script ran; uses nothing that a
+-- script could change.
 --
--- Keeps true: what the libraries share (their tables, the default streams, the generator of math.random, loaded modules, the collector's
--- mode) cannot be changed from an environment: code there has copies, made when it first asks for them. Not here: tables that the
--- application has put into its globals. Those are shared, and it has them there for that.
+-- Keeps true: the shared state of the libraries (their tables, the default streams, the generator of
+-- math.random, loaded modules, the collector's mode) cannot be changed from an environment, because code
+-- there has copies, made when it first reads them. Not here: tables that the application has put into its
+-- globals, which are shared on purpose.
 local parts = ...
 local builtin, byte, collectgarbage, create, error = parts.builtin, parts.byte, parts.collectgarbage, parts.create, parts.error
 local file_lines, file_read, file_write, format = parts.file_lines, parts.file_read, parts.file_write, parts.format
@@ -15,9 +17,11 @@ local random, randomseed, rawequal, rawget, require = parts.random, parts.random
 local running, search_host, search_preload = parts.running, parts.search_host, parts.search_preload
 local select, setmetatable, type, warn, wrap = parts.select, parts.setmetatable, parts.type, parts.warn, parts.wrap
 
--- What an environment has instead of a value of the globals: from that value to the function that makes it, once for each
--- environment. It gets the value, the environment, `mine`, which gives what the environment has instead of any value, and `made`: what
--- is being made in this step. That becomes the environment's when all of it is there: running out of memory leaves nothing half done.
+-- Maps a value of the globals to the function that makes the environment's own version, once for each
+-- environment. The function gets the value, the environment, the function `mine`, which returns the
+-- environment's version of any value, and the table `made`, with the versions that are being made in this
+-- step. They become the environment's only when all are complete, so that running out of memory leaves
+-- nothing partial.
 local makers = {}
 -- Functions without shared state are the same in all environments.
 local same = {}
@@ -65,7 +69,8 @@ makers[warn] = function()
   end
 end
 
--- A generator of its own, because a program that sets the seed of a shared one knows the numbers that others get.
+-- A generator of its own, because a program that sets the seed of a shared one knows the numbers that others
+-- get.
 makers[parts.math] = function(original, env, mine, made)
   local math, fresh = copy(original, env, mine, made), open_math()
   local seed, own_random = fresh.randomseed, fresh.random
@@ -109,8 +114,9 @@ end
 
 local function not_to_be_resumed() error("a coroutine of another program", 0) end
 
--- A finalizer or a callback runs in the current coroutine, whichever that is. So `running` returns a coroutine only if the program has made
--- it, because the program could close or resume it later; otherwise it returns a substitute that cannot be resumed.
+-- A finalizer or a callback runs in the current coroutine, whichever that is. So `running` returns a
+-- coroutine only if the program has made it, because the program could close or resume it later; otherwise it
+-- returns a substitute that cannot be resumed.
 makers[parts.coroutine] = function(original, env, mine, made)
   local coroutine = copy(original, env, mine, made)
   local ours, others = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
@@ -136,7 +142,8 @@ makers[parts.coroutine] = function(original, env, mine, made)
   return coroutine
 end
 
--- A table of host functions, and those below it that dotted names have made: `shape`, the same table in `host`, tells which.
+-- Copies a table of host functions, and the tables below it that dotted names have made: those are the ones
+-- that `shape`, the same table in `host`, also has.
 local function copy_registered(original, shape, mine, made)
   if getmetatable(original) ~= nil then return original end
   local result = {}
@@ -159,7 +166,8 @@ local function open_package(mine, made)
   local result, own_loaded, own_preload, searchers = {}, {}, {}, {}
   made[package], made[loaded], made[preload] = result, own_loaded, own_preload
   made[require], made[search_host] = make_require(result, own_loaded, mine(load, made))
-  -- What the application has put into package.preload is there for everybody; what an environment has put there comes first.
+  -- Loaders in the application's package.preload are available to all; those of the environment take
+  -- precedence.
   made[search_preload] = function(name)
     local loader = own_preload[name]
     if loader ~= nil then return loader, ":preload:" end
@@ -190,8 +198,8 @@ return function(env)
   end
   -- Maps values of the globals to the values that the environment has instead.
   local own = { [globals] = env }
-  -- A table between the environment and the globals, with the environment's own values under the names that were read before, so that later
-  -- reads need no call.
+  -- A table between the environment and the globals, with the environment's own values under the names that
+  -- were read before, so that later reads need no call.
   local named = { _G = env }
 
   local function mine(value, made)

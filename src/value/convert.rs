@@ -1,16 +1,16 @@
 //! Conversions between Rust types and Lua values.
 //!
-//! | Rust                             | into Lua                                    | from Lua                                   |
-//! |----------------------------------|---------------------------------------------|--------------------------------------------|
-//! | `bool`                           | boolean                                     | boolean, nothing else                      |
-//! | `i8` ... `u64`, `isize`, `usize` | integer; what does not fit is an error      | integer or integral float that fits        |
-//! | `f64`, `f32`                     | float                                       | float or integer, rounded as Lua rounds it |
-//! | `String`, `&str`                 | string                                      | string of UTF-8                            |
-//! | [`Bytes`]                        | string                                      | any string                                 |
-//! | `Option<T>`                      | nil, or the value                           | `None` for nil and `json.null`             |
-//! | `Vec<T>`, `[T; N]`               | table with keys 1..n                        | table with keys 1..n and no others         |
-//! | `HashMap`, `BTreeMap`            | table                                       | table                                      |
-//! | [`Table`], [`Value`]             | itself                                      | itself                                     |
+//! | Rust                             | into Lua                       | from Lua                          |
+//! |----------------------------------|--------------------------------|-----------------------------------|
+//! | `bool`                           | boolean                        | boolean, nothing else             |
+//! | `i8` ... `u64`, `isize`, `usize` | integer, or error if too large | integer, or float that equals one |
+//! | `f64`, `f32`                     | float                          | float, or integer (rounded)       |
+//! | `String`, `&str`                 | string                         | string of UTF-8                   |
+//! | [`Bytes`]                        | string                         | any string                        |
+//! | `Option<T>`                      | nil, or the value              | `None` for nil and `json.null`    |
+//! | `Vec<T>`, `[T; N]`               | table with keys 1..n           | table with only the keys 1..n     |
+//! | `HashMap`, `BTreeMap`            | table                          | table                             |
+//! | [`Table`], [`Value`]             | itself                         | itself                            |
 //!
 //! A nil inside a list or as a value of a map becomes `json.null`, so that nothing moves or is lost. Strings
 //! and numbers are not converted into each other. A `Vec<u8>` is a list of numbers; a string of any bytes is

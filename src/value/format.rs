@@ -64,7 +64,7 @@ pub enum Token<'a> {
     Null,
 }
 
-/// The reason why bytes are not a value, or a value cannot be encoded.
+/// A failure to decode bytes as a value, or to encode a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {

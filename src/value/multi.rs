@@ -1,12 +1,12 @@
 //! Conversions of several values at a time: the arguments and the results of a call.
 //!
-//! | Rust                                       | as arguments              | as results                         |
-//! |--------------------------------------------|---------------------------|------------------------------------|
-//! | `()`                                       | none                      | none; all are dropped              |
-//! | `(a,)` ... `(a, b, c, d, e, f, g, h)`      | one each                  | one each; what is missing is nil   |
-//! | any one type of `convert`                  | that one                  | the first; nil when there is none  |
-//! | `Vec<Value>`, `[Value; N]`, `&[Value]`     | all of them               | (the first two) all of them        |
-//! | [`Variadic<T>`]                            | all of them               | all of them, each as `T`           |
+//! | Rust                                   | as arguments   | as results                               |
+//! |----------------------------------------|----------------|------------------------------------------|
+//! | `()`                                   | none           | none; all are dropped                    |
+//! | `(a,)` ... `(a, b, c, d, e, f, g, h)`  | one each       | one each; what is missing is nil         |
+//! | any one type of `convert`              | that one       | the first; nil when there is none        |
+//! | `Vec<Value>`, `[Value; N]`, `&[Value]` | all of them    | all of them (not for `&[Value]`)         |
+//! | [`Variadic<T>`]                        | all of them    | all of them, each as `T`                 |
 //!
 //! The last of a tuple may itself be several: `(String, Variadic<i64>)` is a string and any number of
 //! integers. A list of [`Value`] stands for several values here, not for a table; to pass a table, wrap it:

@@ -1,12 +1,14 @@
--- External tables and a model of them in plain Lua, side by side: each operation is done on both, and the results are compared. The model
--- rolls a transaction back to a deep copy that was made before it.
+-- External tables and a model of them in plain Lua, side by side: each operation is done on both, and the
+-- results are compared. The model rolls a transaction back to a deep copy that was made before it.
 --
--- Keeps true: an operation that the store refuses has changed nothing. Collections, and so finalizers, run only where `collect` is called.
+-- Keeps true: an operation that the store refuses has changed nothing. Collections, and so finalizers, run
+-- only where `collect` is called.
 local M = { refused = 0, checked = 0 }
 
 collectgarbage("stop")
 
--- The state that a roll back restores: tables in order of creation, each with its entries in order of insertion.
+-- The state that a roll back restores: tables in order of creation, each with its entries in order of
+-- insertion.
 local state = {}
 -- The state that it does not restore: cursors and ids are never used twice.
 local places, ids = 0, 0
@@ -29,7 +31,8 @@ local function refused(e)
   return is
 end
 
--- The text of a value, the same for equal values: numbers with their subtype, tables by contents, external tables by name.
+-- The text of a value, the same for equal values: numbers with their subtype, tables by contents, external
+-- tables by name.
 local function show(v)
   if name_of[v] then return "<" .. name_of[v] .. ">" end
   if type(v) == "table" then

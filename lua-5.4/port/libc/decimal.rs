@@ -13,8 +13,8 @@
 
 const LIMB: u32 = 1_000_000_000;
 const LIMB_DIGITS: usize = 9;
-/// The longest float, just under 2^-1022, has 767 digits, and a point halfway to the next 768: 86 limbs, and
-/// one to spare.
+/// Number of limbs, of 9 digits, that hold any float or halfway point: the longest float, just under 2^-1022,
+/// has 767 digits, and a point halfway to the next 768. That is 86 limbs; one is spare.
 const LIMBS_MAX: usize = 87;
 pub(super) const EXACT_DIGITS_MAX: usize = LIMBS_MAX * LIMB_DIGITS;
 /// The digits of `u64::MAX`.

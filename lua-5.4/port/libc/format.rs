@@ -139,7 +139,7 @@ pub(super) struct Spec {
     width: usize,
     pub(super) precision: Option<usize>,
     pub(super) style: Style,
-    /// The letter was a capital.
+    /// True if the letter is a capital.
     pub(super) upper: bool,
 }
 

@@ -1,18 +1,18 @@
 //! serde support: conversions of types that derive `Serialize` or `Deserialize`, and these traits for
 //! [`Value`](crate::value::Value) itself.
 //!
-//! | serde                         | value                                                                                |
-//! |-------------------------------|--------------------------------------------------------------------------------------|
-//! | bool, text, char              | boolean, string                                                                      |
-//! | integers                      | integer; past 64 bits it is an error                                                 |
-//! | f32, f64                      | float                                                                                |
-//! | bytes                         | string                                                                               |
-//! | `None`, `()`, unit struct     | nil; `json.null` where a table must hold it                                          |
-//! | sequence, tuple               | table with keys 1..n                                                                 |
-//! | map                           | table; keys keep their type                                                          |
-//! | struct                        | table with the names of the fields; a field that is `None` is left out               |
-//! | unit variant                  | its name                                                                             |
-//! | any other variant             | table with one key, the name                                                         |
+//! | serde                       | value                                                                  |
+//! |-----------------------------|------------------------------------------------------------------------|
+//! | bool, text, char            | boolean, string                                                        |
+//! | integers                    | integer; past 64 bits it is an error                                   |
+//! | f32, f64                    | float                                                                  |
+//! | bytes                       | string                                                                 |
+//! | `None`, `()`, unit struct   | nil; `json.null` where a table must hold it                            |
+//! | sequence, tuple             | table with keys 1..n                                                   |
+//! | map                         | table; keys keep their type                                            |
+//! | struct                      | table with the names of the fields; a field that is `None` is left out |
+//! | unit variant                | its name                                                               |
+//! | any other variant           | table with one key, the name                                           |
 //!
 //! From a value to a Rust type, a float that equals an integer is accepted as one, and both nil and
 //! `json.null` are `None` and `()`. A table is read as the type that is asked for; where the type leaves it

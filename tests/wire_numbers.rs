@@ -13,24 +13,24 @@ use std::path::Path;
 /// Files that numbers stand in.
 mod file {
     pub(super) const DOC: &str = "docs/codec.md";
-    pub(super) const OPERATIONS: &str = "src/vm/request.rs";
-    pub(super) const STATUSES: &str = "src/vm/request.rs";
+    pub(super) const OPERATIONS: &str = "src/vm/protocol.rs";
+    pub(super) const STATUSES: &str = "src/vm/protocol.rs";
     pub(super) const TAGS: &str = "src/value/format.rs";
-    pub(super) const SERVICES: &str = "src/host_call/mod.rs";
+    pub(super) const SERVICES: &str = "src/state/host_functions.rs";
     pub(super) const ENDS: &str = "src/js/functions.rs";
     pub(super) const STORE: &str = "src/js/store.rs";
     pub(super) const STREAMS: &str = "src/host.rs";
     pub(super) const LIBRARIES: &str = "src/stdlib/libraries.rs";
+    /// The libraries that the module opens beside those.
+    pub(super) const MORE_LIBRARIES: &str = "src/lib.rs";
     pub(super) const IMPORTS: &str = "src/js/imports.rs";
     pub(super) const ANSWERS: &str = "src/js/imports.js";
-    pub(super) const BUILD: &str = "build.rs";
     pub(super) const MODULE: &str = "crates/xtask/src/build.rs";
     pub(super) const SCRIPT: &str = "web/src/codec/tags.ts";
     pub(super) const SCRIPT_EXPORTS: &str = "web/src/instance/imports.ts";
     pub(super) const IMAGE: &str = "web/src/snapshot/format.ts";
     pub(super) const PAGES: &str = "web/src/snapshot/pages.ts";
-    /// Files that declare exports.
-    pub(super) const EXPORTS: [&str; 2] = ["src/js/exports.rs", "src/js/snapshot.rs"];
+    pub(super) const EXPORTS: &str = "src/js/exports.rs";
 }
 
 /// Texts of files by path.
@@ -50,9 +50,10 @@ fn sources() -> Sources {
         file::STORE,
         file::STREAMS,
         file::LIBRARIES,
+        file::MORE_LIBRARIES,
+        file::EXPORTS,
         file::IMPORTS,
         file::ANSWERS,
-        file::BUILD,
         file::MODULE,
         file::SCRIPT,
         file::SCRIPT_EXPORTS,
@@ -64,7 +65,7 @@ fn sources() -> Sources {
         let text = fs::read_to_string(root.join(path));
         (path, text.unwrap_or_else(|error| panic!("{path}, named at the top of this test: {error}")))
     };
-    paths.into_iter().chain(file::EXPORTS).map(read).collect()
+    paths.into_iter().map(read).collect()
 }
 
 /// A name without what tells the languages apart: `START_EVAL`, `startEval` and "start eval" are one.
@@ -76,6 +77,11 @@ fn plain(name: &str) -> String {
 fn between<'a>(text: &'a str, opening: &str, closing: &str) -> &'a str {
     let (_, rest) = text.split_once(opening).unwrap_or_else(|| panic!("{opening} is not there"));
     rest.split_once(closing).unwrap_or_else(|| panic!("{opening} has no end")).0
+}
+
+/// The document as one line, for phrases that a line's end may break.
+fn flat(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A number as the languages write it: decimal or hexadecimal, with `_` or `,`, negative, or a product.
@@ -206,6 +212,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, documented: &T, found: &T, c
 fn differences(sources: &Sources) -> Vec<String> {
     let mut complaints = Vec::new();
     let doc = sources[file::DOC].as_str();
+    let phrases = flat(doc);
     let script = sources[file::SCRIPT].as_str();
     let text = |path| sources[path].as_str();
 
@@ -224,7 +231,7 @@ fn differences(sources: &Sources) -> Vec<String> {
     compare("status", &statuses, file::SCRIPT, &enumeration(script, "Status"), &mut complaints);
 
     let operations = numbered(doc, "op", "name");
-    let declared = code(between(text(file::OPERATIONS), "mod op {", "\n}")).map(|line| {
+    let declared = code(between(text(file::OPERATIONS), "mod operation {", "\n}")).map(|line| {
         let (declared, value) = line.trim_end_matches(';').split_once('=').expect("a constant");
         (number(value), plain(between(declared, "const ", ":")))
     });
@@ -232,9 +239,11 @@ fn differences(sources: &Sources) -> Vec<String> {
     compare("operation", &operations, file::SCRIPT, &enumeration(script, "Operation"), &mut complaints);
     let libraries =
         table(doc, "op", "name").into_iter().find(|row| row[1] == "libraries").expect("is there")[2];
-    let libraries: Vec<&str> = between(libraries, "of: ", ".").split(", ").collect();
+    let libraries: Vec<String> = between(libraries, "of: ", ".").split(", ").map(str::to_owned).collect();
     let known = between(text(file::LIBRARIES), "const NAMES", ";\n").split("b\"").skip(1);
-    let known: Vec<&str> = known.filter_map(|name| name.split('"').next()).collect();
+    let more = between(text(file::MORE_LIBRARIES), "\nexports!(libraries = [", "]").split(',').map(plain);
+    let known: Vec<String> =
+        known.filter_map(|name| name.split('"').next()).map(str::to_owned).chain(more).collect();
     same("names of libraries", &libraries, &known, &mut complaints);
 
     let ends = numbered(doc, "end", "name");
@@ -275,11 +284,11 @@ fn differences(sources: &Sources) -> Vec<String> {
     // The arm for all others.
     read.insert(host, "host".to_owned());
     compare("failure code", &codes, file::STORE, &read, &mut complaints);
-    let absent = number(between(doc, "written when it fits in `out_cap`; ", " absent"));
+    let absent = number(between(&phrases, "written when it fits in `out_cap`; ", " absent"));
     same("absent", &absent, &constant(text(file::ANSWERS), "ABSENT"), &mut complaints);
     same("absent", &absent, &constant(text(file::STORE), "ABSENT"), &mut complaints);
 
-    let steps = between(doc, "0. op: ", ";").split(", ").filter_map(|step| step.split_once(' '));
+    let steps = between(&phrases, "0. op: ", ";").split(", ").filter_map(|step| step.split_once(' '));
     let steps: Numbers = steps.map(|(step, name)| (number(step), plain(name))).collect();
     let sent = code(between(text(file::STORE), "let op = match", "};")).filter_map(|line| {
         let (name, step) = line.split_once("=>")?;
@@ -297,7 +306,7 @@ fn differences(sources: &Sources) -> Vec<String> {
     compare("step of a transaction", &steps, file::ANSWERS, &taken, &mut complaints);
 
     let streams =
-        between(doc, "as segments: u8 stream (", ")").split(", ").filter_map(|one| one.split_once(' '));
+        between(&phrases, "as segments: u8 stream (", ")").split(", ").filter_map(|one| one.split_once(' '));
     let streams: Numbers = streams.map(|(stream, name)| (number(stream), plain(name))).collect();
     compare("stream", &streams, file::STREAMS, &enumeration(text(file::STREAMS), "Stream"), &mut complaints);
     compare("stream", &streams, file::SCRIPT, &enumeration(script, "Stream"), &mut complaints);
@@ -318,10 +327,7 @@ fn exports(sources: &Sources, complaints: &mut Vec<String>) {
                 .map(|(name, rest)| (name.to_owned(), signature(&format!("({rest}").replace('`', ""))))
         })
         .collect();
-    let mut declared = BTreeMap::new();
-    for path in file::EXPORTS {
-        declared.extend(functions(&sources[path], "pub extern \"C\" fn "));
-    }
+    let declared = functions(&sources[file::EXPORTS], "\n            extern \"C\" fn ");
     same("exports of Rust", &documented, &declared, complaints);
     let mut kept: Vec<&str> = between(&sources[file::MODULE], "const EXPORTS: &[&str] = &[", "]")
         .split('"')
@@ -373,6 +379,7 @@ fn imports(sources: &Sources, complaints: &mut Vec<String>) {
 
 fn sizes(sources: &Sources, complaints: &mut Vec<String>) {
     let doc = sources[file::DOC].as_str();
+    let phrases = flat(doc);
     let script = sources[file::SCRIPT].as_str();
     let mut size = |what: &str, documented: &str, found: &[i64]| {
         let documented = number(documented);
@@ -388,36 +395,42 @@ fn sizes(sources: &Sources, complaints: &mut Vec<String>) {
         expected += number(&row[1][1..]) / 8;
     }
     let header = [limits::REPLY_HEADER_BYTES as i64, constant(script, "REPLY_HEADER_BYTES"), fields];
-    size("bytes of a reply's header", between(doc, "is a header of ", " bytes"), &header);
-    size("bytes before a body", between(doc, "`io_ptr() + ", "`"), &header);
-    let flag = 1 << number(between(doc, "flags: bit ", " set"));
+    size("bytes of a reply's header", between(&phrases, "is a header of ", " bytes"), &header);
+    size("bytes before a body", between(&phrases, "`io_ptr() + ", "`"), &header);
+    let flag = 1 << number(between(&phrases, "flags: bit ", " set"));
     size("flag of a spill", &flag.to_string(), &[constant(script, "REPLY_SPILLED")]);
     let depth = [limits::VALUE_DEPTH_MAX as i64, constant(script, "VALUE_DEPTH_MAX")];
-    size("depth of a value", between(doc, "`VALUE_DEPTH_MAX` = ", " "), &depth);
+    size("depth of a value", between(&phrases, "`VALUE_DEPTH_MAX` = ", " "), &depth);
     let buffer = [limits::IO_BUFFER_BYTES as i64, constant(script, "IO_BUFFER_BYTES")];
     let io_len = table(doc, "export", "meaning")
         .into_iter()
         .find(|row| row[0].starts_with("io_len"))
         .expect("is there");
     size("bytes of the IO buffer", io_len[1], &buffer);
-    size("half of the IO buffer", between(doc, "to `io_ptr() + ", "`"), &buffer.map(|bytes| bytes / 2));
-    let output = between(doc, "`OUTPUT_BUFFER_BYTES` (", " KiB");
+    size("half of the IO buffer", between(&phrases, "to `io_ptr() + ", "`"), &buffer.map(|bytes| bytes / 2));
+    let output = between(&phrases, "`OUTPUT_BUFFER_BYTES` (", " KiB");
     size("KiB of output", output, &[limits::OUTPUT_BUFFER_BYTES as i64 / 1024]);
-    let memory = between(doc, "bytes of linear memory, 0 = ", " MiB");
+    let memory = between(&phrases, "bytes of linear memory, 0 = ", " MiB");
     size("MiB of memory", memory, &[limits::MEMORY_DEFAULT_BYTES as i64 / 1024 / 1024]);
-    let least = between(doc, "8 usage (below ", " KiB");
+    let least = between(&phrases, "8 usage (below ", " KiB");
     size("least KiB of memory", least, &[limits::MEMORY_MIN_BYTES as i64 / 1024]);
-    size("bytes of a name", between(doc, "A name is 1 to ", " bytes"), &[limits::NAME_BYTES_MAX as i64]);
+    size("bytes of a name", between(&phrases, "A name is 1 to ", " bytes"), &[limits::NAME_BYTES_MAX as i64]);
     let services = [i64::from(limits::HOST_SERVICES_MAX), constant(script, "HOST_ID_FIRST")];
-    size("first id of a host function", between(doc, "Ids below ", " are services"), &services);
-    let stack =
-        [constant(&sources[file::BUILD], "WASM_STACK_BYTES"), constant(&sources[file::PAGES], "STACK_BYTES")];
-    size("bytes of the stack", between(doc, "the stack (the first ", " bytes"), &stack);
+    size("first id of a host function", between(&phrases, "Ids below ", " are services"), &services);
     let page = [constant(&sources[file::PAGES], "PAGE_BYTES")];
-    size("bytes of a page", between(doc, "A page is ", " bytes"), &page);
-    size("bytes of a page as it is", between(doc, "an LZ4 block, or ", " bytes"), &page);
+    size("bytes of a page", between(&phrases, "A page is ", " bytes"), &page);
+    size(
+        "bytes that the stack is a multiple of",
+        between(&phrases, "in memory: a multiple of ", ". "),
+        &page,
+    );
+    size("bytes of a page as it is", between(&phrases, "an LZ4 block, or ", " bytes"), &page);
     let image = &sources[file::IMAGE];
-    size("format of an image", between(doc, "| format of the image: ", " |"), &[constant(image, "FORMAT")]);
+    size(
+        "format of an image",
+        between(&phrases, "| format of the image: ", " |"),
+        &[constant(image, "FORMAT")],
+    );
     let magic = between(image, "const MAGIC = \"", "\"");
     let row = table(doc, "bytes", "what").into_iter().next().expect("a magic");
     same("magic of an image", &row, &vec![magic.len().to_string().as_str(), magic], complaints);
@@ -433,6 +446,7 @@ fn numbers_are_the_same_everywhere() {
 #[test]
 fn a_number_changed_in_one_place_is_found() {
     let all = sources();
+    assert_eq!(differences(&all), [""; 0]);
     for (path, before, after) in [
         (file::DOC, "| 0x05 | table ", "| 0x15 | table "),
         (file::DOC, "| 0x0C | null ", "| 0x0C | nothing "),
@@ -448,7 +462,8 @@ fn a_number_changed_in_one_place_is_found() {
         (file::OPERATIONS, "const REGISTER: u32", "const ENLIST: u32"),
         (file::SCRIPT, "register = 17", "register = 24"),
         (file::DOC, "| 16 | cancel ", "| 15 | resume | | |\n| 16 | cancel "),
-        (file::LIBRARIES, "b\"base64\",\n]", "]"),
+        (file::LIBRARIES, "b\"host\",\n]", "]"),
+        (file::MORE_LIBRARIES, "\nexports!(libraries = [Json, ", "\nexports!(libraries = ["),
         (file::DOC, ", json, base64.", ", base64, json."),
         (file::DOC, "| 2   | waits ", "| 4   | waits "),
         (file::ENDS, "        2 => ", "        4 => "),
@@ -470,10 +485,14 @@ fn a_number_changed_in_one_place_is_found() {
         (file::STREAMS, "Stdout = 1", "Stdout = 0"),
         (file::SCRIPT, "stdout = 1", "stdout = 0"),
         (file::DOC, "| `io_len() -> u32` ", "| `io_size() -> u32` "),
-        (file::DOC, "`request(op: u32, len: u32) -> u32`", "`request(len: u32, op: u32) -> u32`"),
+        (
+            file::DOC,
+            "`request(operation: u32, len: u32) -> u32`",
+            "`request(len: u32, operation: u32) -> u32`",
+        ),
         (file::DOC, "`configure(memory_limit: u32) -> i32`", "`configure(memory_limit: u32)`"),
-        (file::EXPORTS[0], "fn request(op: u32, ", "fn request(operation: u32, "),
-        (file::EXPORTS[1], "fn pack(at: u32, ", "fn pack("),
+        (file::EXPORTS, "fn request(operation: u32, ", "fn request(op: u32, "),
+        (file::EXPORTS, "fn pack(at: u32, ", "fn pack("),
         (file::MODULE, "    \"unpack\",\n", ""),
         (file::MODULE, "    \"unpack\",\n", "    \"unpack\",\n    \"extra\",\n"),
         (file::SCRIPT_EXPORTS, "  clear_free(): void;\n", ""),
@@ -498,8 +517,7 @@ fn a_number_changed_in_one_place_is_found() {
         (file::DOC, "1 to 1024 bytes", "1 to 512 bytes"),
         (file::DOC, "Ids below 16 ", "Ids below 8 "),
         (file::SCRIPT, "HOST_ID_FIRST = 16", "HOST_ID_FIRST = 8"),
-        (file::BUILD, "WASM_STACK_BYTES: u32 = 192", "WASM_STACK_BYTES: u32 = 128"),
-        (file::PAGES, "STACK_BYTES: number = 192", "STACK_BYTES: number = 128"),
+        (file::DOC, "in memory: a multiple of 16,384", "in memory: a multiple of 65,536"),
         (file::PAGES, " PAGE_BYTES: number = 16", " PAGE_BYTES: number = 8"),
         (file::IMAGE, "const FORMAT = 1", "const FORMAT = 2"),
         (file::IMAGE, "MAGIC = \"PERILUVM\"", "MAGIC = \"PERILUNE\""),

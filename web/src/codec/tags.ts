@@ -72,7 +72,7 @@ export enum Operation {
 
 /** How a host function ended: the two lowest bits of what `host_call` returns. */
 export enum End {
-  results = 0,
+  returns = 0,
   raises = 1,
   waits = 2,
   raisesAgain = 3,

@@ -110,7 +110,7 @@ export class HostCalls {
     try {
       const written = this.#quick(result, out, capacity);
       if (written > 0) return written;
-      if (!isThenable(result)) return (this.#give(resultsOf(result), out, capacity) << 2) | End.results;
+      if (!isThenable(result)) return (this.#give(resultsOf(result), out, capacity) << 2) | End.returns;
       const wait = waitFor(result, describe(label, key));
       if (mayWait === 0) {
         // Or the functions of an `async.all` would run when nobody waits for them.
@@ -132,7 +132,7 @@ export class HostCalls {
     const end = count === 0 ? out + 4 : writeOne(memory, out + 4, out + capacity, result);
     if (end === 0) return 0;
     memory.view.setUint32(out, count, true);
-    return ((end - out) << 2) | End.results;
+    return ((end - out) << 2) | End.returns;
   }
 
   #raise(error: unknown, out: number, capacity: number): number {

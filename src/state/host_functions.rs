@@ -91,8 +91,8 @@ impl Functions {
             (Side::Rust, Some(rust)) => &**rust,
             _ => &*self.host,
         };
-        // SAFETY: neither of the two is replaced or goes while the VM lives, and who asks uses the reference for a call of
-        // that VM only.
+        // SAFETY: neither of the two is replaced or goes while the VM lives, and who asks uses the reference
+        // for a call of that VM only.
         unsafe { &*host }
     }
 }

@@ -39,7 +39,9 @@ export class Editor {
     this.#extensions = [
       // Before the others: Mod-Enter would make a blank line.
       keymap.of([{ key: "Mod-Enter", run }, ...(kind === "line" ? [{ key: "Enter", run }] : [])]),
-      kind === "line" ? [EditorView.lineWrapping, placeholder("spawn(jelly)")] : [lineNumbers(), highlightActiveLine(), highlightActiveLineGutter()],
+      kind === "line"
+        ? [EditorView.lineWrapping, placeholder("spawn(jelly)")]
+        : [lineNumbers(), highlightActiveLine(), highlightActiveLineGutter()],
       kind === "reading" ? EditorState.readOnly.of(true) : [],
       history(),
       drawSelection(),

@@ -40,7 +40,8 @@ export class Console {
 
   /** What the program prints. */
   write(parts: OutputPart[]): void {
-    for (const { stream, text } of parts) this.#add(el("pre", { class: stream, testid: `log-${stream}` }, text.trimEnd()));
+    for (const { stream, text } of parts)
+      this.#add(el("pre", { class: stream, testid: `log-${stream}` }, text.trimEnd()));
   }
 
   /** Something that the program does not say itself. */

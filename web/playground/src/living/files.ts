@@ -17,7 +17,8 @@ const IMAGE_BYTES_MAX = 64 * 1024 * 1024;
 const REFUSALS: Record<string, string> = {
   foreign: "is no image of a VM",
   newer: "was made by a newer version of Perilune than this page has",
-  build: "belongs to another build of Perilune: the bytes of a memory fit the module that they were made with, and no other",
+  build:
+    "belongs to another build of Perilune: the bytes of a memory fit the module that they were made with, and no other",
   corrupt: "is damaged: its checksum is wrong, or it is cut off",
 };
 

@@ -107,7 +107,9 @@ export class Living {
 
   /** Asks for something that usually goes well. */
   async #tell<C extends "feed" | "sleep" | "anew">(command: C, args: LivingCommands[C]["args"]): Promise<void> {
-    await this.#client.call(command, args).catch((error: unknown) => this.#console.note(failureOf(error).message, true));
+    await this.#client
+      .call(command, args)
+      .catch((error: unknown) => this.#console.note(failureOf(error).message, true));
   }
 
   #hear(notice: LivingNotice): void {
@@ -123,7 +125,10 @@ export class Living {
       case "output":
         return this.#console.write(notice.parts);
       case "ended":
-        return this.#console.note(`The program has ended: ${notice.failure.message}. Go back in time, or begin anew.`, true);
+        return this.#console.note(
+          `The program has ended: ${notice.failure.message}. Go back in time, or begin anew.`,
+          true,
+        );
     }
   }
 
@@ -232,12 +237,20 @@ export class Living {
     panel.hidden = false;
     panel.replaceChildren(
       el("h3", {}, locked ? "The pool lives in another tab" : "The pool could not be opened"),
-      el("p", {}, locked ? "A VM runs in one place at a time. Close the other tab, or begin one that is not kept." : message),
+      el(
+        "p",
+        {},
+        locked ? "A VM runs in one place at a time. Close the other tab, or begin one that is not kept." : message,
+      ),
       el(
         "div",
         { class: "actions" },
         el("button", { type: "button", class: "primary", onclick: () => void this.#open(true) }, "Try again"),
-        el("button", { type: "button", class: "quiet", onclick: () => void this.#open(false) }, "Go on without storage"),
+        el(
+          "button",
+          { type: "button", class: "quiet", onclick: () => void this.#open(false) },
+          "Go on without storage",
+        ),
       ),
     );
   }
@@ -248,7 +261,8 @@ export class Living {
     const play = byId<HTMLButtonElement>("pool-play");
     play.textContent = state === "paused" ? "Play" : "Pause";
     const there = state === "playing" || state === "paused";
-    for (const button of this.#view.querySelectorAll<HTMLButtonElement>("button[data-needs-vm]")) button.disabled = !there;
+    for (const button of this.#view.querySelectorAll<HTMLButtonElement>("button[data-needs-vm]"))
+      button.disabled = !there;
     byId("pool-status").textContent = state === "paused" ? "Asleep: there is no VM now, only its image" : "";
   }
 }

@@ -52,7 +52,7 @@ export function paint(canvas: HTMLCanvasElement, numbers: Float32Array): void {
   /** No line is thinner than a pixel of the screen. */
   const thinnest = 1 / scale;
 
-  for (let at = 0; at + 5 < numbers.length; ) {
+  for (let at = 0; at + 5 < numbers.length;) {
     const [kind, colour] = [number(at), palette[number(at + 1)]];
     if (colour === undefined) return;
     context.globalAlpha = Math.max(0, Math.min(1, number(at + 2)));

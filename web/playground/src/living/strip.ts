@@ -66,7 +66,17 @@ export class Strip {
       context.globalAlpha = index > at ? 0.28 : 1;
       const [x, next] = [Math.round(index * slot), Math.round((index + 1) * slot)];
       const gap = Math.max(1, Math.round(ratio));
-      context.drawImage(picture, (PICTURE_WIDTH - wide) / 2, 0, wide, PICTURE_HEIGHT, x, 0, next - x - gap, canvas.height);
+      context.drawImage(
+        picture,
+        (PICTURE_WIDTH - wide) / 2,
+        0,
+        wide,
+        PICTURE_HEIGHT,
+        x,
+        0,
+        next - x - gap,
+        canvas.height,
+      );
     });
   }
 

@@ -27,7 +27,7 @@ export interface DemoSite {
 /** Builds the page into a folder of .cache/, of each test file's own: they run side by side. */
 export async function openDemoSite(name: string): Promise<DemoSite> {
   const folder = resolve(".cache", name);
-  const { status } = spawnSync(process.execPath, ["scripts/build-demo.mjs", folder], { stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, ["playground/build.mjs", folder], { stdio: "inherit" });
   assert.equal(status, 0, "the demo page could not be built");
   const server = await serve(folder);
   const browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS] });

@@ -18,15 +18,13 @@ pub(crate) fn command(args: &mut Args) -> Result {
     args.finish()?;
     setup::all(Browser::NotNeeded)?;
     build::all()?;
-    Run::npm_script(&paths::web(), "build:demo").go()?;
+    Run::npm_script(&paths::playground(), "build").go()?;
 
-    let page = paths::web().join("playground/dist");
+    let page = paths::playground().join("dist");
     if !page.join("index.html").is_file() {
-        return Err(format!(
-            "{}/index.html is missing: npm run build:demo must write it",
-            paths::shown(&page)
-        )
-        .into());
+        return Err(
+            format!("{}/index.html is missing: npm run build must write it", paths::shown(&page)).into()
+        );
     }
     let listener = first_free(port)?;
     println!("\nPerilune's demo: http://{}/  (Ctrl+C ends it)", listener.local_addr()?);

@@ -11,9 +11,14 @@ pub(crate) fn root() -> PathBuf {
     manifest.ancestors().nth(2).map_or_else(|| manifest.clone(), Path::to_path_buf)
 }
 
-/// The npm package and the demo page.
+/// The npm package.
 pub(crate) fn web() -> PathBuf {
     root().join("web")
+}
+
+/// The demo page, an npm package of its own.
+pub(crate) fn playground() -> PathBuf {
+    web().join("playground")
 }
 
 /// The lab.

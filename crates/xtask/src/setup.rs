@@ -39,7 +39,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
     Ok(())
 }
 
-/// Everything `build` and `test` need.
+/// Everything `build`, `test` and `demo` need.
 pub(crate) fn all(browser: Browser) -> Result {
     node()?;
     system_packages(browser)?;
@@ -47,7 +47,8 @@ pub(crate) fn all(browser: Browser) -> Result {
     // The build script reads Lua's sources from the registry; offline metadata wants every package at hand.
     Run::cargo().args(["fetch", "--quiet"]).read()?;
     wasm_bindgen()?;
-    npm_packages(&paths::web())
+    npm_packages(&paths::web())?;
+    npm_packages(&paths::playground())
 }
 
 /// rustfmt and clippy, which a minimal toolchain lacks.

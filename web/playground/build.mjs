@@ -1,27 +1,29 @@
 /**
- * `npm run build:demo`: the demo page into demo/dist/, from the built package. With a folder: there instead.
+ * `npm run build`: the demo page into dist/, from the package as it is built in ../dist. With a folder: there instead.
  *
  * What comes out is static and complete: no address in it leads elsewhere.
  */
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { root, run } from "./bundle.mjs";
 
-const demo = resolve(root, "playground");
-const outdir = resolve(root, process.argv[2] ?? "playground/dist");
-const perilune = resolve(root, "dist/index.js");
-const module = resolve(root, "dist/perilune.wasm");
+const root = dirname(fileURLToPath(import.meta.url));
+const repository = resolve(root, "../..");
+const outdir = resolve(process.argv[2] ?? resolve(root, "dist"));
+const perilune = resolve(root, "../dist/index.js");
+const module = resolve(root, "../dist/perilune.wasm");
 
 for (const file of [perilune, module]) {
   if (existsSync(file)) continue;
-  console.error(`${relative(root, file)} is missing: run "cargo xtask build" first`);
+  console.error(`${relative(repository, file)} is missing: run "cargo xtask build" first`);
   process.exit(1);
 }
 
 rmSync(outdir, { recursive: true, force: true });
 const { metafile } = await build({
-  absWorkingDir: demo,
+  absWorkingDir: root,
   entryPoints: {
     main: "src/main.ts",
     worker: "src/vm/worker.ts",
@@ -41,21 +43,23 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
-copyFileSync(resolve(demo, "index.html"), resolve(outdir, "index.html"));
-copyFileSync(resolve(demo, "assets/icon.svg"), resolve(outdir, "icon.svg"));
+copyFileSync(resolve(root, "index.html"), resolve(outdir, "index.html"));
+copyFileSync(resolve(root, "assets/icon.svg"), resolve(outdir, "icon.svg"));
 // Where the package looks for it: beside the file that it was bundled into.
 copyFileSync(module, resolve(outdir, "perilune.wasm"));
 writeFileSync(resolve(outdir, "licences.txt"), licences(Object.keys(metafile.inputs)));
-run("tsc", ["-p", "playground/tsconfig.json"]);
+
+const tsc = resolve(root, "node_modules/.bin/tsc");
+process.exitCode = spawnSync(tsc, ["-p", "tsconfig.json"], { cwd: root, stdio: "inherit" }).status ?? 1;
 
 /** Our own licence and notices, then the licences of all packages that a file was taken from. */
 function licences(inputs) {
   const packages = new Set();
   for (const input of inputs) {
-    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(resolve(demo, input));
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(resolve(root, input));
     if (found !== null) packages.add(found[1]);
   }
-  const own = ["LICENSE", "NOTICE"].map((name) => readFileSync(resolve(root, "..", name), "utf8"));
+  const own = ["LICENSE", "NOTICE"].map((name) => readFileSync(resolve(repository, name), "utf8"));
   const others = [...packages].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(resolve(folder, "package.json"), "utf8"));
     const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));

@@ -12,7 +12,7 @@ export const PART_OF_WORKLOAD = { fengari: 1 / 8 };
 
 const directory = new URL("./workloads/", import.meta.url);
 
-export const MEASURES = [...workloads(), ...evals(), ...calls(), ...values(), ...stores()];
+export const MEASURES = [...workloads(), ...evals(), ...calls(), ...values(), ...tables()];
 
 function workloads() {
   return readdirSync(directory)
@@ -112,22 +112,22 @@ function values() {
 }
 
 /** ext.table, and the same programs on a plain table for context. */
-function stores() {
+function tables() {
   const kinds = [
     {
       kind: "ext",
       of: "ext.table",
       engines: ["perilune"],
-      prelude: 'function open_store() return ext.table("bench") end',
+      prelude: 'function open_table() return ext.table("bench") end',
     },
-    { kind: "plain", of: "plain table", engines: [...JS_ENGINES], prelude: "function open_store() return {} end" },
+    { kind: "plain", of: "plain table", engines: [...JS_ENGINES], prelude: "function open_table() return {} end" },
   ];
   const OPERATIONS_PER_UNIT = 20_000;
   return ["set", "get", "iterate"].flatMap((name) =>
     kinds.map(({ kind, of, engines, prelude }) => {
-      const { source, units } = workload(`store/${name}.lua`);
+      const { source, units } = workload(`table/${name}.lua`);
       return {
-        id: `store/${kind}_${name}`,
+        id: `table/${kind}_${name}`,
         title: `${of}: ${name}, from Lua`,
         unit: "µs",
         count: units,

@@ -1,7 +1,7 @@
 // A page of the lab: takes questions from the server that sent it, and answers them one by one.
 
 import { ENGINES } from "./engines/index.mjs";
-import { STEPS } from "./lib/keeping.mjs";
+import { STEPS } from "./lib/store-steps.mjs";
 import { open } from "./lib/task.mjs";
 
 const page = new URLSearchParams(location.search).get("page");
@@ -26,7 +26,7 @@ const QUESTIONS = {
   },
 
   /** What is stored, and read again after a reload. */
-  async keep({ step, ...how }) {
+  async store({ step, ...how }) {
     return STEPS[step](how);
   },
 

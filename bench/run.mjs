@@ -11,7 +11,7 @@ import { coldNode, coldStarts } from "./lib/cold.mjs";
 import { compare } from "./lib/compare.mjs";
 import { FLAGS, nativeHarness } from "./lib/native.mjs";
 import { commits, wholes } from "./lib/persistence.mjs";
-import { openKeeping, openNative, openNode } from "./lib/process.mjs";
+import { openPlace, openNative, openNode } from "./lib/process.mjs";
 import { isLeftOut, table } from "./lib/report.mjs";
 import { AUTO, resumeCost, resumeTable } from "./lib/resume.mjs";
 import { sizeTable, sizes } from "./lib/sizes.mjs";
@@ -111,8 +111,8 @@ async function runIn(environment) {
       progress(run, await coldStarts(scripted, start, options.quick ? 5 : COLD_ROUNDS));
     }
     if (engines.includes("perilune")) {
-      await persistence(run, browser?.keeping ?? openKeeping);
-      await kept(run, browser?.open ?? openNode, browser?.keeping ?? openKeeping);
+      await persistence(run, browser?.openPlace ?? openPlace);
+      await kept(run, browser?.open ?? openNode, browser?.openPlace ?? openPlace);
     }
   } finally {
     await browser?.close();
@@ -191,7 +191,7 @@ function report(run) {
     ["eval", "eval/"],
     ["calls", "cross/call/"],
     ["values that cross", "cross/value/"],
-    ["tables", "store/"],
+    ["tables", "table/"],
     ["start", "start/"],
     ["persistence", "persistence/"],
     ["snapshots", ...Object.keys(STATES).map((state) => `snapshot/${state}/`)],

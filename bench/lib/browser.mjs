@@ -30,13 +30,13 @@ export async function launch() {
     version: chromium.version,
 
     /** A page that stores on the disk; lib/persistence.mjs asks it. Between two steps it is reloaded. */
-    async keeping() {
+    async openPlace() {
       const { ask, close } = await blank(chromium.openOrdinary, { ownOrigin: true });
       let used = false;
       const step = async (name, how) => {
         if (used) await ask({ kind: "reload" });
         used = true;
-        return ask({ kind: "keep", step: name, ...how });
+        return ask({ kind: "store", step: name, ...how });
       };
       return { place: "bench", step, close };
     },

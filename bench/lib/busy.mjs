@@ -2,7 +2,7 @@
 // has one, an entry of an external table, with a turn of the event loop after each. Run with and without `resume`.
 
 import { create } from "../engines/perilune.mjs";
-import { storageAt } from "../keepers/perilune.mjs";
+import { storageAt } from "../stores/perilune.mjs";
 
 /** Some 300 KB of records; a turn gives new texts and numbers to 60 of them, and counts for a while. */
 const PROGRAM = `

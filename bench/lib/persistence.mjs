@@ -1,13 +1,13 @@
 // How long until data is safe, how long until it is back, and does the page stand still meanwhile? Perilune beside the
-// other keepers of data, in turns.
+// other stores, in turns.
 
-import { digest, entries as data } from "../keepers/data.mjs";
-import { KEEPERS } from "../keepers/index.mjs";
+import { digest, entries as data } from "../stores/data.mjs";
+import { STORES } from "../stores/index.mjs";
 import { summary } from "./stats.mjs";
 import { rotated } from "./turns.mjs";
 
 /** Who takes part where. What they store goes to a disk in both. */
-const KEEPERS_IN = {
+const STORES_IN = {
   chromium: ["perilune", "indexeddb", "idb_keyval", "local_storage"],
   node: ["perilune", "json_file"],
 };
@@ -36,40 +36,40 @@ const askedIn = (round, entries) => (round < 0 ? Math.min(entries, WARMUP_ENTRIE
  * keep them: { place, step(name, how), close() }; each step has forgotten the one before.
  */
 export async function wholes(environment, subject, { entries, rounds }) {
-  const measure = async (keeper, { place, step }, round) => {
-    const written = await step("write", { keeper, place, entries: askedIn(round, entries) });
-    const back = await step("read", { keeper, place });
+  const measure = async (store, { place, step }, round) => {
+    const written = await step("write", { store, place, entries: askedIn(round, entries) });
+    const back = await step("read", { store, place });
     const expected = digest(data(written.count));
     if (back.digest !== expected) throw new Error(`${back.digest} came back instead of ${expected}`);
     return { count: written.count, figures: { ...written.figures, ...back.figures } };
   };
-  const kept = await inTurns(KEEPERS_IN[environment], subject, rounds, measure);
-  return results(WHOLE, kept, entries, (figure) => `whole_${figure}_${entries}`, `${grouped(entries)} entries: `);
+  const measured = await inTurns(STORES_IN[environment], subject, rounds, measure);
+  return results(WHOLE, measured, entries, (figure) => `whole_${figure}_${entries}`, `${grouped(entries)} entries: `);
 }
 
 /** One entry among N changed and committed: how long does that take? */
 export async function commits(environment, subject, { entries, rounds, commits: times, durability }) {
-  const keepers = KEEPERS_IN[environment].filter((keeper) => KEEPERS[keeper].durabilities.includes(durability));
-  const measure = async (keeper, { place, step }, round) => {
-    const { count } = await step("write", { keeper, place, entries: askedIn(round, entries) });
-    const { figures } = await step("commits", { keeper, place, durability, commits: times });
+  const stores = STORES_IN[environment].filter((store) => STORES[store].durabilities.includes(durability));
+  const measure = async (store, { place, step }, round) => {
+    const { count } = await step("write", { store, place, entries: askedIn(round, entries) });
+    const { figures } = await step("commits", { store, place, durability, commits: times });
     return { count, figures };
   };
-  const kept = await inTurns(keepers, subject, rounds, measure);
+  const measured = await inTurns(stores, subject, rounds, measure);
   const title = `one of ${grouped(entries)} entries changed and committed, ${durability}: `;
-  return results(COMMITS, kept, entries, (figure) => `commit_${durability}_${figure}_${entries}`, title);
+  return results(COMMITS, measured, entries, (figure) => `commit_${durability}_${figure}_${entries}`, title);
 }
 
-/** Rounds of all keepers, each time in another order, each time in a place of its own. */
-async function inTurns(keepers, subject, rounds, measure) {
-  const kept = Object.fromEntries(keepers.map((keeper) => [keeper, { samples: [], count: 0, error: null }]));
+/** Rounds of all stores, each time in another order, each time in a place of its own. */
+async function inTurns(stores, subject, rounds, measure) {
+  const measured = Object.fromEntries(stores.map((store) => [store, { samples: [], count: 0, error: null }]));
   for (let round = -1; round < rounds; round++) {
-    for (const keeper of rotated(keepers, round)) {
-      const of = kept[keeper];
+    for (const store of rotated(stores, round)) {
+      const of = measured[store];
       if (of.error) continue;
       const opened = await subject();
       try {
-        const { count, figures } = await measure(keeper, opened, round);
+        const { count, figures } = await measure(store, opened, round);
         if (round < 0) continue;
         of.count = count;
         of.samples.push(figures);
@@ -80,23 +80,23 @@ async function inTurns(keepers, subject, rounds, measure) {
       }
     }
   }
-  return kept;
+  return measured;
 }
 
 /** A row for each figure that anybody has. */
-function results(figures, kept, entries, id, prefix) {
+function results(figures, measured, entries, id, prefix) {
   return Object.entries(figures).flatMap(([figure, title]) => {
     const engines = {};
-    for (const [keeper, { samples, count, error }] of Object.entries(kept)) {
+    for (const [store, { samples, count, error }] of Object.entries(measured)) {
       const values = samples.map((sample) => sample[figure]);
       // Less data than the others have: a time, but nothing to compare.
       const note = count === entries ? {} : { note: `of ${grouped(count)}` };
-      if (error) engines[keeper] = { error };
-      else if (values[0] !== undefined) engines[keeper] = { ...summary(values), ...note, samples: values };
+      if (error) engines[store] = { error };
+      else if (values[0] !== undefined) engines[store] = { ...summary(values), ...note, samples: values };
     }
-    const measured = Object.values(engines).some(({ error }) => !error);
+    const any = Object.values(engines).some(({ error }) => !error);
     const failed = Object.values(engines).some(({ error }) => error && figure === Object.keys(figures)[0]);
-    if (!measured && !failed) return [];
+    if (!any && !failed) return [];
     return [{ id: `persistence/${id(figure)}`, title: prefix + title, unit: "ms", engines }];
   });
 }

@@ -10,9 +10,9 @@ import { promisify } from "node:util";
 
 const SAMPLE_TIMEOUT_MS = 300_000;
 const WORKER = fileURLToPath(new URL("./worker.mjs", import.meta.url));
-const KEEP_CHILD = fileURLToPath(new URL("./keep-child.mjs", import.meta.url));
+const STORE_CHILD = fileURLToPath(new URL("./store-child.mjs", import.meta.url));
 /** Not the system's directory for such things: that may be memory, where fsync costs nothing. */
-const KEPT = fileURLToPath(new URL("../../target/bench/", import.meta.url));
+const PLACES = fileURLToPath(new URL("../../target/bench/", import.meta.url));
 
 /** A fresh Node process with `engine` in it, ready for `task`. */
 export async function openNode(engine, task) {
@@ -27,12 +27,12 @@ export async function openNative(harness, task) {
 }
 
 /** A directory to keep data in; lib/persistence.mjs asks. */
-export async function openKeeping() {
-  mkdirSync(KEPT, { recursive: true });
-  const directory = mkdtempSync(join(KEPT, "kept-"));
+export async function openPlace() {
+  mkdirSync(PLACES, { recursive: true });
+  const directory = mkdtempSync(join(PLACES, "place-"));
   const step = async (name, how) => {
     const question = JSON.stringify({ step: name, ...how });
-    const { stdout } = await promisify(execFile)(process.execPath, [KEEP_CHILD, question], {
+    const { stdout } = await promisify(execFile)(process.execPath, [STORE_CHILD, question], {
       timeout: SAMPLE_TIMEOUT_MS,
     });
     const answer = JSON.parse(stdout);

@@ -18,7 +18,7 @@ const TITLES = {
 const COMPARED = Object.keys(TITLES).filter((name) => !["perilune", "fengari"].includes(name));
 
 /**
- * One table: a row for each result, a column for each engine or keeper that is in one, and what Perilune is to the others.
+ * One table: a row for each result, a column for each engine or store that is in one, and what Perilune is to the others.
  * With `mean` also the mean of those ratios, where the rows are of one kind.
  */
 export function table(title, results, mean = false) {

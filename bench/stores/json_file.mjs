@@ -1,6 +1,6 @@
 // In Node, the simplest thing that keeps data: everything as JSON, into one file, then fsync.
 
-import { keptMap } from "./map.mjs";
+import { mapStore } from "./map.mjs";
 
 export const durabilities = ["strict"];
 
@@ -11,7 +11,7 @@ export async function open(place) {
     if (error.code === "ENOENT") return "[]";
     throw error;
   });
-  return keptMap(new Map(JSON.parse(text)), {
+  return mapStore(new Map(JSON.parse(text)), {
     async write(_, map) {
       const file = await files.open(place, "w");
       try {

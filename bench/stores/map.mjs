@@ -1,9 +1,9 @@
-// A keeper as one writes it by hand: a Map in memory, and a list of what to write at the next flush.
+// A store as one writes it by hand: a Map in memory, and a list of what to write at the next flush.
 
 import { changed, digest, entries } from "./data.mjs";
 
 /** `write(batch, map)` commits entries; `countMax(count)` says how many of them there is room for. */
-export function keptMap(map, { write, close = () => {}, countMax = (count) => count }) {
+export function mapStore(map, { write, close = () => {}, countMax = (count) => count }) {
   let batch = [];
   let changes = 0;
   return {

@@ -1,8 +1,8 @@
-// The keepers of data by name: Perilune, and what a program would use without it.
+// The stores by name: Perilune, and what a program would use without it.
 //
 // Each has a list of the durabilities that can be asked of it, and open(place, durability), which resolves, with all that
 // is kept at `place` in memory, to:
-//   fill(count)   the program's own work: that many entries of keepers/data.mjs, in memory; returns how many it could take
+//   fill(count)   the program's own work: that many entries of stores/data.mjs, in memory; returns how many it could take
 //   change(i)     one entry gets another value, in memory
 //   flush()       resolves when everything so far is committed
 //   digest()      reads every entry
@@ -15,4 +15,4 @@ import * as json_file from "./json_file.mjs";
 import * as local_storage from "./local_storage.mjs";
 import * as perilune from "./perilune.mjs";
 
-export const KEEPERS = { perilune, indexeddb, idb_keyval, local_storage, json_file };
+export const STORES = { perilune, indexeddb, idb_keyval, local_storage, json_file };

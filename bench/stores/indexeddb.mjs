@@ -1,6 +1,6 @@
 // IndexedDB as one uses it by hand: a record for each entry, all of a batch in one transaction; getAll to read.
 
-import { keptMap } from "./map.mjs";
+import { mapStore } from "./map.mjs";
 
 export const durabilities = ["relaxed", "strict"];
 
@@ -14,7 +14,7 @@ export async function open(place, durability) {
   const map = new Map();
   for (let i = 0; i < keys.length; i++) map.set(keys[i], values[i]);
 
-  return keptMap(map, {
+  return mapStore(map, {
     write(batch) {
       const transaction = database.transaction("entries", "readwrite", { durability });
       const store = transaction.objectStore("entries");

@@ -1,6 +1,6 @@
-// The data that every keeper holds: half of the keys integers with floats, half of them strings with short strings.
+// The data that every store holds: half of the keys integers with floats, half of them strings with short strings.
 
-/** Entry number `at`, from 1. In Lua: keepers/perilune.mjs. */
+/** Entry number `at`, from 1. In Lua: stores/perilune.mjs. */
 function entry(at) {
   const i = Math.ceil(at / 2);
   return at % 2 ? [i, i * 1.5] : [`key${i}`, `value ${i}`];

@@ -1,6 +1,6 @@
-// One step of lib/keeping.mjs in a process made for it. `node keep-child.mjs '{ "step": ..., ... }'`
+// One step of lib/store-steps.mjs in a process made for it. `node store-child.mjs '{ "step": ..., ... }'`
 
-import { STEPS } from "./keeping.mjs";
+import { STEPS } from "./store-steps.mjs";
 
 const { step, ...how } = JSON.parse(process.argv[2]);
 const answer = await STEPS[step](how).catch((error) => ({ error: String(error?.message ?? error) }));

@@ -1,6 +1,6 @@
 // idb-keyval: the same by a library of a few hundred lines.
 
-import { keptMap } from "./map.mjs";
+import { mapStore } from "./map.mjs";
 
 /** It leaves durability to the browser, which is relaxed. */
 export const durabilities = ["relaxed"];
@@ -10,5 +10,5 @@ export async function open(place) {
   const { createStore, entries, setMany } = await import("idb-keyval");
   const store = createStore(`idb-keyval/${place}`, "entries");
   const map = new Map(await entries(store));
-  return keptMap(map, { write: (batch) => setMany(batch, store) });
+  return mapStore(map, { write: (batch) => setMany(batch, store) });
 }

@@ -4,7 +4,7 @@ import { ENGINES } from "../engines/index.mjs";
 
 export const durabilities = ["relaxed", "strict"];
 
-/** keepers/data.mjs, in Lua. */
+/** stores/data.mjs, in Lua. */
 const PROGRAM = `
   local t = ext.table("bench")
   function fill(count)

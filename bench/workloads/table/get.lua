@@ -1,12 +1,12 @@
--- 20,000 reads per unit from 1,000 entries of a store: half integer keys, half string keys. `open_store` chooses the store.
+-- 20,000 reads per unit from 1,000 entries of a table: half integer keys, half string keys. `open_table` opens it.
 -- units: 10
 
-local store = open_store()
+local t = open_table()
 local names = {}
 for i = 1, 500 do
   names[i] = "name" .. i
-  store[i] = i
-  store[names[i]] = i
+  t[i] = i
+  t[names[i]] = i
 end
 
 function bench(units)
@@ -14,7 +14,7 @@ function bench(units)
   for _ = 1, units do
     for _ = 1, 20 do
       for i = 1, 500 do
-        sum = sum + store[i] + store[names[i]]
+        sum = sum + t[i] + t[names[i]]
       end
     end
     sum = sum & 0x7fffffff

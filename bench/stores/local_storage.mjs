@@ -3,7 +3,7 @@
 // Its flush is a loop of setItem. It returns when another process has been told, and nobody says when that one has written.
 
 import { entries } from "./data.mjs";
-import { keptMap } from "./map.mjs";
+import { mapStore } from "./map.mjs";
 
 export const durabilities = ["relaxed"];
 
@@ -16,7 +16,7 @@ export async function open() {
     const key = localStorage.key(i);
     map.set(JSON.parse(key), JSON.parse(localStorage.getItem(key)));
   }
-  return keptMap(map, { write, countMax });
+  return mapStore(map, { write, countMax });
 }
 
 function write(batch) {

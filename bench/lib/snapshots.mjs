@@ -13,9 +13,9 @@ const WARMUP_MS = 500;
 const RECORDS_UNKNOWN = 2500;
 
 const FIGURES = {
-  begin: { title: "made by its program", unit: "ms" },
-  take: { title: "snapshot taken", unit: "ms" },
-  take_packed: { title: "snapshot taken and compressed", unit: "ms" },
+  create: { title: "made by its program", unit: "ms" },
+  capture: { title: "captured", unit: "ms" },
+  capture_packed: { title: "captured and compressed", unit: "ms" },
   bytes: { title: "size of the snapshot", unit: "bytes" },
   bytes_packed: { title: "size, compressed", unit: "bytes" },
   restore: { title: "restored", unit: "ms" },
@@ -43,7 +43,7 @@ export async function snapshots(rows, open, plan) {
     const asked = rows.filter((row) => row.state === state);
     if (asked.length === 0) continue;
     const figures = asked.map(({ figure }) => figure);
-    const measured = await inTurns({ kind: "imaging", state, records, figures }, open, plan);
+    const measured = await inTurns({ kind: "snapshot", state, records, figures }, open, plan);
     results.push(...asked.map((row) => result(row, measured)));
   }
   return results;

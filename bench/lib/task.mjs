@@ -1,14 +1,14 @@
 // What is timed, the same in Node and in a page: `open` prepares a task in an engine, `sample` times it once.
 //
 // A sample is { ms, check }: it took so long, and gave this. Only the operation itself stands
-// between the two readings of the clock. (Of VMs that are kept, lib/imaging.mjs, it is { figures, check }.)
+// between the two readings of the clock. (Of VMs that are captured, lib/snapshot-task.mjs, it is { figures, check }.)
 
 import { ENGINES } from "../engines/index.mjs";
-import { openImaging } from "./imaging.mjs";
+import { openSnapshotTask } from "./snapshot-task.mjs";
 
 /** Opens `task` in the engine called `engine`. Resolves to a function that takes one sample. */
 export async function open(engine, task) {
-  if (task.kind === "imaging") return openImaging(engine, task);
+  if (task.kind === "snapshot") return openSnapshotTask(engine, task);
   const lua = await ENGINES[engine].create(task.options);
   return KINDS[task.kind](lua, task);
 }

@@ -1,4 +1,4 @@
-// What is timed of a VM that can be kept, the same in Node and in a page. A sample has a figure for each way.
+// What is timed of a VM that is captured and restored, the same in Node and in a page. A sample has a figure for each way.
 //
 // Only the operation itself stands between two readings of the clock. A VM is there when its first eval has answered.
 
@@ -7,22 +7,22 @@ import { VMS } from "../vms/index.mjs";
 import { rotated } from "./turns.mjs";
 
 /** Opens the VMs called `name` for one of STATES. Resolves to a function that takes one sample of the `figures` asked for. */
-export async function openImaging(name, { state, records, figures }) {
+export async function openSnapshotTask(name, { state, records, figures }) {
   const { language } = VMS[name];
   const vms = await VMS[name].open();
   const { program, first, digest } = STATES[state].of(records)[language];
 
-  const begin = async () => {
+  const create = async () => {
     const vm = await vms.create();
     if (program) vm.eval(program);
     return vm;
   };
-  const kept = await begin();
-  const expected = kept.eval(first);
-  const bytes = vms.snapshot(kept);
+  const original = await create();
+  const expected = original.eval(first);
+  const bytes = vms.snapshot(original);
   const packed = await vms.pack(bytes);
   const image = await vms.image(bytes);
-  const check = await sameDigest([vms.restore(bytes), vms.start(image), vms.fork(kept)], digest);
+  const check = await sameDigest([vms.restore(bytes), vms.start(image), vms.fork(original)], digest);
 
   const answering = async (starting) => {
     const vm = await starting;
@@ -31,13 +31,13 @@ export async function openImaging(name, { state, records, figures }) {
     return vm;
   };
   const WAYS = {
-    begin: () => answering(begin()),
-    take: () => vms.snapshot(kept),
-    take_packed: () => vms.pack(vms.snapshot(kept)),
+    create: () => answering(create()),
+    capture: () => vms.snapshot(original),
+    capture_packed: () => vms.pack(vms.snapshot(original)),
     restore: () => answering(vms.restore(bytes)),
     restore_packed: async () => answering(vms.restore(await vms.unpack(packed))),
     start: () => answering(vms.start(image)),
-    fork: () => answering(vms.fork(kept)),
+    fork: () => answering(vms.fork(original)),
   };
   const sizes = { bytes: bytes.length, bytes_packed: packed.length };
 
@@ -48,8 +48,8 @@ export async function openImaging(name, { state, records, figures }) {
     for (const way of rotated(ways, turn++)) {
       let ms = 0;
       for (let i = 0; i < count; i++) {
-        // It lives, and is not kept as if nothing had happened since.
-        kept.eval(first);
+        // It lives, and is not original as if nothing had happened since.
+        original.eval(first);
         const start = performance.now();
         const made = await WAYS[way]();
         ms += performance.now() - start;
@@ -61,7 +61,7 @@ export async function openImaging(name, { state, records, figures }) {
   };
 }
 
-/** Whatever way it was had back, it is the same. */
+/** Throws unless the VMs have one digest, which is the result: every way restores the same. */
 async function sameDigest(starting, digest) {
   const digests = new Set();
   for (const vm of await Promise.all(starting)) {

@@ -4,7 +4,7 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 
-const JS_ENGINES = ["perilune", "wasmoon", "fengari"];
+const JS_ENGINES = ["perilune", "base", "wasmoon", "fengari"];
 const perOperation = { unit: "µs", per: "operation", engines: JS_ENGINES };
 
 /** fengari is 10 to 40 times slower: it does a part of each workload, and its figure is scaled up. */
@@ -88,7 +88,7 @@ function calls() {
       title: "evalAsync of a chunk that waits once",
       count: 1000,
       // fengari cannot.
-      engines: ["perilune", "wasmoon"],
+      engines: ["perilune", "base", "wasmoon"],
       task: { kind: "wait" },
     },
   ].map((measure) => ({ ...perOperation, ...measure, id: `cross/call/${measure.id}` }));
@@ -117,7 +117,7 @@ function tables() {
     {
       kind: "ext",
       of: "ext.table",
-      engines: ["perilune"],
+      engines: ["perilune", "base"],
       prelude: 'function open_table() return ext.table("bench") end',
     },
     { kind: "plain", of: "plain table", engines: [...JS_ENGINES], prelude: "function open_table() return {} end" },

@@ -6,17 +6,20 @@ import { cpus, loadavg, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { BUILDS } from "./engines/index.mjs";
+import { takeBase } from "./lib/base.mjs";
 import { launch } from "./lib/browser.mjs";
 import { coldNode, coldStarts } from "./lib/cold.mjs";
 import { compare } from "./lib/compare.mjs";
 import { FLAGS, nativeHarness } from "./lib/native.mjs";
-import { commits, wholes } from "./lib/persistence.mjs";
+import { STORES_IN, commits, wholes } from "./lib/persistence.mjs";
 import { openPlace, openNative, openNode } from "./lib/process.mjs";
-import { isLeftOut, table } from "./lib/report.mjs";
+import { comparison, isLeftOut, table } from "./lib/report.mjs";
 import { AUTO, resumeCost, resumeTable } from "./lib/resume.mjs";
 import { sizeTable, sizes } from "./lib/sizes.mjs";
 import { SNAPSHOTS, snapshots } from "./lib/snapshots.mjs";
 import { MEASURES } from "./measures.mjs";
+import { VMS } from "./vms/index.mjs";
 import { STATES } from "./vms/programs.mjs";
 
 const USAGE = `cargo xtask bench [OPTIONS]
@@ -26,6 +29,8 @@ const USAGE = `cargo xtask bench [OPTIONS]
                     are names, too; snapshot is all that keeps whole VMs)
   --browser         in Chromium; --all: in Node, then in Chromium
   --engines A,B     some of perilune, wasmoon, fengari, native
+  --against FOLDER  beside another build of Perilune, the column "base": FOLDER is a built package (with index.js, node.js
+                    and perilune.wasm), or has one in dist or web/dist. Only the two, unless --engines names more
   --processes N     fresh processes (or pages) for each measure and engine (3)
   --rounds N        samples from each of them (5); of persistence (7)
   --entries N,M     how many entries the storage keeps (100000; with --quick 10000); 1000000 takes minutes
@@ -50,7 +55,8 @@ const { values: options } = parseArgs({
     filter: { type: "string", default: "" },
     browser: { type: "boolean", default: false },
     all: { type: "boolean", default: false },
-    engines: { type: "string", default: "perilune,wasmoon,fengari,native" },
+    engines: { type: "string" },
+    against: { type: "string" },
     processes: { type: "string" },
     rounds: { type: "string" },
     entries: { type: "string" },
@@ -69,6 +75,8 @@ const plan = {
   part: options.quick ? 1 / 4 : 1,
   entries: (options.entries ?? (options.quick ? "10000" : "100000")).split(",").map(Number),
 };
+
+const against = options.against === undefined || options.help || options.list ? null : takeBase(options.against);
 
 if (options.help) console.log(USAGE);
 else if (options.list) console.log(listed([...MEASURES, ...SNAPSHOTS, AUTO]));
@@ -90,6 +98,7 @@ async function main() {
 }
 
 function soak() {
+  if (options.against !== undefined) throw new Error("--soak is for one build: it has no --against");
   const args = ["--expose-gc", path("soak.mjs"), `--filter=${options.filter}`, ...(options.quick ? ["--quick"] : [])];
   return spawnSync(process.execPath, args, { stdio: "inherit" }).status;
 }
@@ -97,7 +106,7 @@ function soak() {
 async function runIn(environment) {
   const browser = environment === "chromium" ? await launch() : null;
   const engines = available();
-  const run = { environment, machine: machine(browser), plan, engines, results: [], sizes: [] };
+  const run = { environment, machine: machine(browser), plan, engines, against, results: [], sizes: [] };
   try {
     const openers = openersFor(engines, browser);
     for (const measure of MEASURES.filter(({ id }) => id.includes(options.filter))) {
@@ -110,48 +119,63 @@ async function runIn(environment) {
       const start = browser ? browser.cold : coldNode;
       progress(run, await coldStarts(scripted, start, options.quick ? 5 : COLD_ROUNDS));
     }
-    if (engines.includes("perilune")) {
+    if (builds(engines).length) {
       await persistence(run, browser?.openPlace ?? openPlace);
-      await kept(run, browser?.open ?? openNode, browser?.openPlace ?? openPlace);
+      await wholeVms(run, browser?.open ?? openNode, browser?.openPlace ?? openPlace);
     }
   } finally {
     await browser?.close();
   }
-  if ("size".includes(options.filter)) run.sizes = await sizes();
+  if ("size".includes(options.filter)) run.sizes = await sizes(engines);
   run.machine.loadAfter = loadavg()[0];
   return run;
 }
 
+/** Those of `names` that are builds of Perilune. */
+function builds(names) {
+  return names.filter((name) => name in BUILDS);
+}
+
+/** The stores, or the VMs, among `all` that take part: the builds that do, and their peers when no build is compared. */
+function partakers(all, engines) {
+  return all.filter((name) => (name in BUILDS ? engines.includes(name) : options.against === undefined));
+}
+
 async function persistence(run, subject) {
+  const stores = partakers(STORES_IN[run.environment], run.engines);
   for (const entries of plan.entries) {
     const how = { entries, rounds: plan.persistenceRounds, commits: options.quick ? COMMITS / 4 : COMMITS };
     const measured = [];
-    if ("persistence/whole".includes(options.filter)) measured.push(await wholes(run.environment, subject, how));
+    if ("persistence/whole".includes(options.filter)) measured.push(await wholes(stores, subject, how));
     if ("persistence/commit".includes(options.filter)) {
       for (const durability of ["relaxed", "strict"]) {
-        measured.push(await commits(run.environment, subject, { ...how, durability }));
+        measured.push(await commits(stores, subject, { ...how, durability }));
       }
     }
     for (const result of measured.flat()) progress(run, result);
   }
 }
 
-/** Whole VMs: each way to keep one and have it back, and what it costs to have that done all the time. */
-async function kept(run, open, subject) {
+/** Whole VMs: each way to capture and to restore one, and what `resume` costs. */
+async function wholeVms(run, open, subject) {
   const asked = SNAPSHOTS.filter(({ id }) => id.includes(options.filter));
-  for (const result of await snapshots(asked, open, plan)) progress(run, result);
+  for (const result of await snapshots(asked, partakers(Object.keys(VMS), run.engines), open, plan))
+    progress(run, result);
   if (!AUTO.id.includes(options.filter)) return;
   const how = { rounds: plan.busyRounds, ms: BUSY_MS * plan.part };
-  for (const result of await resumeCost(subject, how)) progress(run, result);
+  for (const result of await resumeCost(builds(run.engines), subject, how)) progress(run, result);
 }
 
 function available() {
   const missing = (engine, why) => console.error(`${engine} is left out: ${why}`);
-  return options.engines.split(",").filter((engine) => {
+  const all = (options.engines ?? (against ? "perilune" : "perilune,wasmoon,fengari,native")).split(",");
+  if (against && !all.includes("base")) all.splice(1, 0, "base");
+  return all.filter((engine) => {
     if (engine === "perilune" && !existsSync(PERILUNE))
       return missing(engine, "web/dist/perilune.wasm is missing (cargo xtask build)");
     if (engine === "native" && !nativeHarness()) return missing(engine, "lua-5.4/src is missing (cargo xtask build)");
-    if (!["perilune", "wasmoon", "fengari", "native"].includes(engine)) throw new Error(`no engine ${engine}`);
+    if (engine === "base" && !against) throw new Error("the engine base is the build that --against names");
+    if (!["perilune", "base", "wasmoon", "fengari", "native"].includes(engine)) throw new Error(`no engine ${engine}`);
     return true;
   });
 }
@@ -196,14 +220,17 @@ function report(run) {
     ["persistence", "persistence/"],
     ["snapshots", ...Object.keys(STATES).map((state) => `snapshot/${state}/`)],
   ];
-  for (const [title, ...prefixes] of groups) {
-    const results = run.results.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
-    if (results.length === 0) continue;
-    console.log(`${table(title, results, title === "compute")}\n`);
-  }
+  const tables = groups
+    .map(([title, ...prefixes]) => {
+      const results = run.results.filter(({ id }) => prefixes.some((prefix) => id.startsWith(prefix)));
+      return { title, results };
+    })
+    .filter(({ results }) => results.length > 0);
+  for (const { title, results } of tables) console.log(`${table(title, results, title === "compute")}\n`);
   const resumed = run.results.filter(({ id }) => id.startsWith(AUTO.id));
   if (resumed.length) console.log(`${resumeTable(resumed)}\n`);
   if (run.sizes.length) console.log(`${sizeTable(run.sizes)}\n`);
+  if (run.against && tables.length) console.log(`${comparison(tables)}\n`);
 
   const failures = errors(run, (error) => !isLeftOut(error));
   const reasons = errors(run, (error) => isLeftOut(error) && error !== "unsupported");
@@ -227,13 +254,18 @@ function errors(run, wanted) {
   );
 }
 
-function prose({ machine: m, plan: p }) {
+function prose({ machine: m, plan: p, against }) {
   const samples = p.processes * p.rounds;
   return [
     `${m.date.slice(0, 10)}, ${m.cpu} (${m.cores} cores, Linux ${m.kernel}), ${m.runtime}, commit ${m.commit};`,
     `load ${m.loadBefore.toFixed(1)} before and ${m.loadAfter.toFixed(1)} after.`,
     `Times, so less is better: median ± median distance from it, of ${samples} interleaved samples`,
     `(fresh ${m.chromium ? "pages" : "processes"}: ${p.processes}, rounds in each: ${p.rounds}; of persistence: ${p.persistenceRounds}, of \`resume\`: ${p.busyRounds}) of work checked to be the same.`,
+    ...(against
+      ? [
+          `base: ${against.folder} (${against.base}${against.base === against.ours ? ", the same files" : ""}); ours: ${against.ours}.`,
+        ]
+      : []),
     `wasmoon ${m.versions.wasmoon}, fengari ${m.versions.fengari} (an eighth of each workload, scaled up),`,
     `native: the same C files, ${m.gcc}, ${FLAGS.join(" ")}; idb-keyval ${m.versions["idb-keyval"]}, quickjs-wasi ${m.versions["quickjs-wasi"]}.${options.quick ? " A quick look: not a result." : ""}`,
   ].join("\n");

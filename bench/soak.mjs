@@ -9,7 +9,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { WASM, create, image, needSnapshots, restore } from "./engines/perilune.mjs";
+import { perilune } from "./engines/perilune.mjs";
 import { isLeftOut, markdown } from "./lib/report.mjs";
 import { compiled } from "./vms/module.mjs";
 
@@ -103,9 +103,9 @@ async function main() {
 async function soak({ id, title, count: full, run, alone }) {
   const count = options.quick ? full / 20 : full;
   const result = { id, title, count };
-  lua = await create();
+  lua = await perilune.create();
   try {
-    if (alone) await needSnapshots();
+    if (alone) await perilune.needSnapshots();
     else prepare();
     await run(0, count * WARMUP);
     result.before = await measure();
@@ -263,10 +263,10 @@ async function waits(from, to) {
 
 /** Each VM is the one before, restored: what the first had lost, the last would still have, ten thousand times. */
 async function rounds(from, to) {
-  const wasm = await compiled(WASM);
+  const wasm = await compiled(perilune.wasm);
   for (let i = from; i < to; i++) {
     const before = lua;
-    lua = await restore(before.snapshot(), { wasm });
+    lua = await perilune.restore(before.snapshot(), { wasm });
     await before.close();
     expect(lua.eval("rounds = (rounds or 0) + 1 return rounds"), i + 1);
   }
@@ -274,11 +274,11 @@ async function rounds(from, to) {
 
 /** One VM from which others begin; all but that one are closed. */
 async function starts(from, to) {
-  const wasm = await compiled(WASM);
+  const wasm = await compiled(perilune.wasm);
   lua.eval("starts = starts or 0");
-  const kept = await image(lua.snapshot(), { wasm });
+  const decoded = await perilune.image(lua.snapshot(), { wasm });
   for (let i = from; i < to; i++) {
-    for (const other of [await lua.fork(), await restore(kept)]) {
+    for (const other of [await lua.fork(), await perilune.restore(decoded)]) {
       expect(other.eval("starts = starts + 1 return starts"), 1);
       await other.close();
     }

@@ -11,7 +11,10 @@
 //   close()
 
 import * as fengari from "./fengari.mjs";
-import * as perilune from "./perilune.mjs";
+import { base, perilune } from "./perilune.mjs";
 import * as wasmoon from "./wasmoon.mjs";
 
-export const ENGINES = { perilune, wasmoon, fengari };
+export const ENGINES = { perilune, base, wasmoon, fengari };
+
+/** The builds of Perilune among them: what only Perilune has is asked of each. */
+export const BUILDS = { perilune, base };

@@ -1,40 +1,46 @@
-// Perilune, from web/dist: what `cargo xtask build` left there, by its public API only.
-
-export const name = "perilune";
+// Perilune by its public API: the build under test, and the one that it is compared with (`--against`).
 
 /** As the package's exports say: with files where there are any. */
 const ENTRY = globalThis.document === undefined && globalThis.WorkerGlobalScope === undefined ? "node" : "index";
 
-/** Not `import(...)` at the top: loading is part of what the cold start measures. */
-export async function create(options = {}) {
-  const { Lua } = await load();
-  return wrapped(await Lua.create(options));
+/** The built package in the folder `dist`, a URL that ends with a slash. */
+function builtPackage(dist) {
+  // Not at the top: loading is part of what the cold start measures.
+  const load = () => import(new URL(`${ENTRY}.js`, dist).href);
+  return {
+    /** The address of its module: for tasks that compile it before they read the clock. */
+    wasm: new URL("perilune.wasm", dist),
+
+    async create(options = {}) {
+      const { Lua } = await load();
+      return wrapped(await Lua.create(options));
+    },
+
+    /** A VM from what `snapshot()` or `image()` gave. */
+    async restore(from, options = {}) {
+      const { Lua } = await load();
+      return wrapped(await Lua.restore(from, options));
+    },
+
+    /** A snapshot decoded once, to start many VMs from. */
+    async image(bytes, options = {}) {
+      const { Lua } = await load();
+      return Lua.image(bytes, options);
+    },
+
+    /** Throws for a build that has no snapshots: measures of them are left out. */
+    async needSnapshots() {
+      const { Lua } = await load();
+      if (!Lua.prototype.snapshot) throw new Error("unsupported: this build has no snapshots");
+    },
+  };
 }
 
-/** A VM from what `snapshot()` or `image()` gave. */
-export async function restore(from, options = {}) {
-  const { Lua } = await load();
-  return wrapped(await Lua.restore(from, options));
-}
+/** What `cargo xtask build` left in web/dist. */
+export const perilune = builtPackage(new URL("../../web/dist/", import.meta.url));
 
-/** A snapshot decoded once, to start many VMs from. */
-export async function image(bytes, options = {}) {
-  const { Lua } = await load();
-  return Lua.image(bytes, options);
-}
-
-/** Where its module is: for who wants it compiled before the clock runs. */
-export const WASM = new URL("../../web/dist/perilune.wasm", import.meta.url);
-
-/** A measure of what a build does not have yet is left out. */
-export async function needSnapshots() {
-  const { Lua } = await load();
-  if (!Lua.prototype.snapshot) throw new Error("unsupported: this build has no snapshots");
-}
-
-function load() {
-  return import(new URL(`../../web/dist/${ENTRY}.js`, import.meta.url).href);
-}
+/** The build to compare with, as lib/base.mjs copied it. */
+export const base = builtPackage(new URL("../../target/bench/base/", import.meta.url));
 
 function wrapped(lua) {
   return {

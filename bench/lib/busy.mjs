@@ -1,7 +1,7 @@
 // A program that is never idle for long: evals of a millisecond or two, each of which changes some of its memory and, if it
 // has one, an entry of an external table, with a turn of the event loop after each. Run with and without `resume`.
 
-import { create } from "../engines/perilune.mjs";
+import { BUILDS } from "../engines/index.mjs";
 import { storageAt } from "../stores/perilune.mjs";
 
 /** Some 300 KB of records; a turn gives new texts and numbers to 60 of them, and counts for a while. */
@@ -11,7 +11,7 @@ const PROGRAM = `
     records[i] = { id = i, text = "record " .. i, values = { i, i * 2, i * 3, i * 4 } }
   end
   function begin(has_table)
-    kept = has_table and ext.table("busy") or {}
+    target = has_table and ext.table("busy") or {}
   end
   function turn()
     turns = turns + 1
@@ -22,14 +22,14 @@ const PROGRAM = `
     end
     local sum = 0
     for i = 1, 90000 do sum = (sum * 31 + i) % 1000003 end
-    kept.turns, records[sum % #records + 1].sum = turns, sum
+    target.turns, records[sum % #records + 1].sum = turns, sum
   end`;
 const WARMUP_MS = 500;
 
 export const BUSY_STEPS = {
   /** Runs for `ms`: how long does a turn take, and the longest? Then everything is committed. */
-  async busy({ place, resume, table, ms }) {
-    const lua = await open(place, resume);
+  async busy({ build, place, resume, table, ms }) {
+    const lua = await open(build, place, resume);
     lua.eval(`${PROGRAM} begin(${table})`);
     await turnsFor(lua, WARMUP_MS);
     const figures = await turnsFor(lua, ms);
@@ -41,8 +41,8 @@ export const BUSY_STEPS = {
   },
 
   /** What is there afterwards: the turns counted in memory, and those counted in the external table. */
-  async busy_back({ place, resume }) {
-    const lua = await open(place, resume);
+  async busy_back({ build, place, resume }) {
+    const lua = await open(build, place, resume);
     const [memory, table] = ["return turns or 0", 'return ext.table("busy").turns or 0'].map((code) => lua.eval(code));
     await lua.close();
     return { memory, table };
@@ -50,8 +50,8 @@ export const BUSY_STEPS = {
 };
 
 /** A build that does not know the word is left out. */
-async function open(place, resume) {
-  return create({ storage: storageAt(place), resume }).catch((error) => {
+async function open(build, place, resume) {
+  return BUILDS[build].create({ storage: storageAt(place), resume }).catch((error) => {
     throw /"resume" is unknown/.test(error.message) ? new Error("unsupported: this build has no `resume`") : error;
   });
 }

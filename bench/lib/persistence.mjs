@@ -6,10 +6,10 @@ import { STORES } from "../stores/index.mjs";
 import { summary } from "./stats.mjs";
 import { rotated } from "./turns.mjs";
 
-/** Who takes part where. What they store goes to a disk in both. */
-const STORES_IN = {
-  chromium: ["perilune", "indexeddb", "idb_keyval", "local_storage"],
-  node: ["perilune", "json_file"],
+/** The stores of each environment. What they store goes to a disk in both. */
+export const STORES_IN = {
+  chromium: ["perilune", "base", "indexeddb", "idb_keyval", "local_storage"],
+  node: ["perilune", "base", "json_file"],
 };
 
 const WHOLE = {
@@ -35,7 +35,7 @@ const askedIn = (round, entries) => (round < 0 ? Math.min(entries, WARMUP_ENTRIE
  * N entries written, flushed, and read again by a page or a process that knows nothing of them. `subject()` opens a place to
  * keep them: { place, step(name, how), close() }; each step has forgotten the one before.
  */
-export async function wholes(environment, subject, { entries, rounds }) {
+export async function wholes(stores, subject, { entries, rounds }) {
   const measure = async (store, { place, step }, round) => {
     const written = await step("write", { store, place, entries: askedIn(round, entries) });
     const back = await step("read", { store, place });
@@ -43,13 +43,13 @@ export async function wholes(environment, subject, { entries, rounds }) {
     if (back.digest !== expected) throw new Error(`${back.digest} came back instead of ${expected}`);
     return { count: written.count, figures: { ...written.figures, ...back.figures } };
   };
-  const measured = await inTurns(STORES_IN[environment], subject, rounds, measure);
+  const measured = await inTurns(stores, subject, rounds, measure);
   return results(WHOLE, measured, entries, (figure) => `whole_${figure}_${entries}`, `${grouped(entries)} entries: `);
 }
 
 /** One entry among N changed and committed: how long does that take? */
-export async function commits(environment, subject, { entries, rounds, commits: times, durability }) {
-  const stores = STORES_IN[environment].filter((store) => STORES[store].durabilities.includes(durability));
+export async function commits(all, subject, { entries, rounds, commits: times, durability }) {
+  const stores = all.filter((store) => STORES[store].durabilities.includes(durability));
   const measure = async (store, { place, step }, round) => {
     const { count } = await step("write", { store, place, entries: askedIn(round, entries) });
     const { figures } = await step("commits", { store, place, durability, commits: times });

@@ -4,6 +4,7 @@ import { geometricMean } from "./stats.mjs";
 
 const TITLES = {
   perilune: "Perilune",
+  base: "base",
   wasmoon: "wasmoon",
   fengari: "fengari",
   native: "native",
@@ -50,6 +51,34 @@ export function table(title, results, mean = false) {
   return markdown(head, rows);
 }
 
+/**
+ * Perilune beside the base in each of `groups`, a list of { title, results }: the geometric mean of the ratios of medians, and
+ * that of the fastest samples, on which other processes weigh least; and the rows where the ratio of medians is smallest and
+ * largest. Only times are in it, no sizes.
+ */
+export function comparison(groups) {
+  const compared = (title, results) => {
+    const ratios = results
+      .filter(({ unit }) => unit !== "bytes")
+      .map((result) => ({ title: result.title, value: ratio(result, "base"), fastest: ratio(result, "base", "min") }))
+      .filter(({ value }) => value)
+      .sort((a, b) => a.value - b.value);
+    if (ratios.length === 0) return [];
+    const mean = (key) => shown(geometricMean(ratios.map((row) => row[key])), 3);
+    const named = ({ title, value }) => `${shown(value, 2)} (${title})`;
+    return [[title, String(ratios.length), mean("value"), mean("fastest"), named(ratios[0]), named(ratios.at(-1))]];
+  };
+  const rows = groups.flatMap(({ title, results }) => compared(title, results));
+  if (rows.length > 1)
+    rows.push(
+      ...compared(
+        "all",
+        groups.flatMap(({ results }) => results),
+      ),
+    );
+  return markdown(["Perilune ÷ base", "rows", "geometric mean", "of the fastest samples", "smallest", "largest"], rows);
+}
+
 export function markdown(head, rows) {
   const all = [head, ...rows];
   const widths = head.map((_, i) => Math.max(...all.map((row) => row[i].length)));
@@ -72,9 +101,10 @@ export function isLeftOut(error) {
   return error.startsWith("unsupported");
 }
 
-function ratio(result, other) {
+/** Perilune's figure over that of `other`; undefined where one is missing, or is of less data. */
+function ratio(result, other, figure = "median") {
   const [ours, theirs] = [result.engines.perilune, result.engines[other]];
-  return ours?.median && theirs?.median && !theirs.note ? ours.median / theirs.median : undefined;
+  return ours?.[figure] && theirs?.[figure] && !theirs.note ? ours[figure] / theirs[figure] : undefined;
 }
 
 function shown(value, precision = digits(value)) {

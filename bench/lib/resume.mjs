@@ -15,33 +15,42 @@ const PROGRAMS = {
 const FIGURES = { turn: "a turn", cpu: "CPU time of a turn", longest: "the longest turn" };
 const VARIANTS = { without: false, resume: true };
 
-/** `subject()` opens a place to keep things in, as for lib/persistence.mjs; `ms`: for how long the program runs. */
-export async function resumeCost(subject, how) {
+/**
+ * Results for each of `builds` (names of BUILDS) and each program, all in turns. `subject()` opens a place to store in, as
+ * for lib/persistence.mjs; `ms`: for how long the program runs.
+ */
+export async function resumeCost(builds, subject, how) {
   const results = [];
-  for (const program of Object.keys(PROGRAMS)) results.push(...(await costFor(program, subject, how)));
+  for (const program of Object.keys(PROGRAMS)) results.push(...(await costFor(program, builds, subject, how)));
   return results;
 }
 
-async function costFor(program, subject, { rounds, ms }) {
-  const samples = { without: [], resume: [] };
-  let error;
+async function costFor(program, builds, subject, { rounds, ms }) {
+  const runs = builds.flatMap((build) => Object.keys(VARIANTS).map((variant) => ({ build, variant, samples: [] })));
+  const errors = {};
   // The first round, -1, is only there so that the browser's own storage process has started.
-  for (let round = -1; round < rounds && !error; round++) {
-    for (const variant of rotated(Object.keys(VARIANTS), round)) {
+  for (let round = -1; round < rounds; round++) {
+    for (const { build, variant, samples } of rotated(runs, round)) {
+      if (errors[build]) continue;
       const { place, step, close } = await subject();
       try {
-        const how = { place, resume: VARIANTS[variant], table: PROGRAMS[program].table };
+        const how = { build, place, resume: VARIANTS[variant], table: PROGRAMS[program].table };
         const figures = await run(step, how, round < 0 ? ms / 10 : ms);
-        if (round >= 0) samples[variant].push(figures);
+        if (round >= 0) samples.push(figures);
       } catch (thrown) {
-        error ??= thrown.message;
+        errors[build] = thrown.message;
       } finally {
         await close();
       }
     }
   }
-  const figures = Object.keys(FIGURES).filter((figure) => error || figure in samples.without[0]);
-  return figures.map((figure) => result(program, figure, samples, error));
+  return builds.flatMap((build) => {
+    const of = runs.filter((run) => run.build === build);
+    const samples = Object.fromEntries(of.map((run) => [run.variant, run.samples]));
+    const error = errors[build];
+    const figures = Object.keys(FIGURES).filter((figure) => error || figure in samples.without[0]);
+    return figures.map((figure) => result(program, build, figure, samples, error));
+  });
 }
 
 async function run(step, how, ms) {
@@ -54,9 +63,10 @@ async function run(step, how, ms) {
   return figures;
 }
 
-function result(program, figure, samples, error) {
-  const id = `${AUTO.id}/${program}_${figure}`;
-  const title = `${PROGRAMS[program].title}: ${FIGURES[figure]}`;
+function result(program, build, figure, samples, error) {
+  const suffix = build === "perilune" ? "" : build;
+  const id = `${AUTO.id}/${program}_${figure}${suffix && `_${suffix}`}`;
+  const title = `${PROGRAMS[program].title}: ${FIGURES[figure]}${suffix && ` (${suffix})`}`;
   if (error) return { id, title, unit: "ms", engines: { resume: { error } } };
   const values = (variant) => samples[variant].map((sample) => sample[figure]);
   const engines = {};

@@ -10,18 +10,31 @@ import { markdown } from "./report.mjs";
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
 const PACKAGES = [
-  { name: "Perilune", entry: path("../../web/dist/index.js"), wasm: path("../../web/dist/perilune.wasm") },
   {
+    engine: "perilune",
+    name: "Perilune",
+    entry: path("../../web/dist/index.js"),
+    wasm: path("../../web/dist/perilune.wasm"),
+  },
+  {
+    engine: "base",
+    name: "base",
+    entry: path("../../target/bench/base/index.js"),
+    wasm: path("../../target/bench/base/perilune.wasm"),
+  },
+  {
+    engine: "wasmoon",
     name: "wasmoon",
     entry: path("../node_modules/wasmoon/dist/index.js"),
     wasm: path("../node_modules/wasmoon/dist/glue.wasm"),
   },
-  { name: "fengari", entry: path("../node_modules/fengari/src/fengari.js") },
+  { engine: "fengari", name: "fengari", entry: path("../node_modules/fengari/src/fengari.js") },
 ];
 
-export async function sizes() {
+/** A row for each of `engines` that is a package. */
+export async function sizes(engines) {
   const rows = [];
-  for (const { name, entry, wasm } of PACKAGES) {
+  for (const { name, entry, wasm } of PACKAGES.filter(({ engine }) => engines.includes(engine))) {
     if (!existsSync(entry)) continue;
     const wasmBytes = wasm ? sized(readFileSync(wasm)) : { raw: 0, gzip: 0 };
     const js = sized(await minified(entry));

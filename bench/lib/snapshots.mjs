@@ -1,5 +1,6 @@
 // A whole VM kept and had back: how long does that take, and how large is it? Perilune beside quickjs-wasi, in turns.
 
+import { BUILDS } from "../engines/index.mjs";
 import { FIT, STATES } from "../vms/programs.mjs";
 import { VMS } from "../vms/index.mjs";
 import { summary } from "./stats.mjs";
@@ -35,37 +36,40 @@ export const SNAPSHOTS = Object.entries(STATES).flatMap(([state, { title }]) =>
   })),
 );
 
-/** A result for each row of `rows`, which are some of SNAPSHOTS. `open(name, task)` opens a fresh subject. */
-export async function snapshots(rows, open, plan) {
-  const records = await recordsThatFit();
+/** A result for each row of `rows`, which are some of SNAPSHOTS, in `vms`, names of VMS. `open(name, task)` opens a fresh subject. */
+export async function snapshots(rows, vms, open, plan) {
+  const records = await recordsThatFit(vms.filter((name) => name in BUILDS));
   const results = [];
   for (const state of Object.keys(STATES)) {
     const asked = rows.filter((row) => row.state === state);
     if (asked.length === 0) continue;
     const figures = asked.map(({ figure }) => figure);
-    const measured = await inTurns({ kind: "snapshot", state, records, figures }, open, plan);
+    const measured = await inTurns({ kind: "snapshot", state, records, figures }, vms, open, plan);
     results.push(...asked.map((row) => result(row, measured)));
   }
   return results;
 }
 
-/** So many records fill 2 MiB; they are the same in every VM. */
-async function recordsThatFit() {
-  try {
-    const vm = await (await VMS.perilune.open()).create();
-    const count = vm.eval(FIT);
-    await vm.close();
-    return count;
-  } catch {
-    return RECORDS_UNKNOWN;
-  }
+/** How many records fill the 2 MiB of every build of Perilune; they are the same in every VM. */
+async function recordsThatFit(builds) {
+  const counts = await Promise.all(
+    builds.map(async (build) => {
+      try {
+        const vm = await (await VMS[build].open()).create();
+        const count = vm.eval(FIT);
+        await vm.close();
+        return count;
+      } catch {
+        return RECORDS_UNKNOWN;
+      }
+    }),
+  );
+  return Math.min(...counts);
 }
 
 /** Fresh processes (or pages) of all VMs, and rounds in rotated order. */
-async function inTurns(task, open, plan) {
-  const measured = Object.fromEntries(
-    Object.keys(VMS).map((name) => [name, { samples: [], check: null, error: null }]),
-  );
+async function inTurns(task, vms, open, plan) {
+  const measured = Object.fromEntries(vms.map((name) => [name, { samples: [], check: null, error: null }]));
   const count = COUNTS[task.state];
   for (let process = 0; process < plan.processes; process++) {
     const subjects = new Map();
@@ -73,7 +77,7 @@ async function inTurns(task, open, plan) {
       if (measured[name].error) return;
       await work().catch((error) => (measured[name].error = error.message));
     };
-    for (const name of rotated(Object.keys(VMS), process)) {
+    for (const name of rotated(vms, process)) {
       await trying(name, async () => {
         subjects.set(name, await open(name, task));
         await warmUp(subjects.get(name), count, plan);

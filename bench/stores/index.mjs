@@ -13,6 +13,13 @@ import * as idb_keyval from "./idb_keyval.mjs";
 import * as indexeddb from "./indexeddb.mjs";
 import * as json_file from "./json_file.mjs";
 import * as local_storage from "./local_storage.mjs";
-import * as perilune from "./perilune.mjs";
+import { externalTable } from "./perilune.mjs";
 
-export const STORES = { perilune, indexeddb, idb_keyval, local_storage, json_file };
+export const STORES = {
+  perilune: externalTable("perilune"),
+  base: externalTable("base"),
+  indexeddb,
+  idb_keyval,
+  local_storage,
+  json_file,
+};

@@ -1,8 +1,6 @@
 // Perilune: an external table, written and read by Lua; in IndexedDB, in Node in a file.
 
-import { ENGINES } from "../engines/index.mjs";
-
-export const durabilities = ["relaxed", "strict"];
+import { BUILDS } from "../engines/index.mjs";
 
 /** stores/data.mjs, in Lua. */
 const PROGRAM = `
@@ -28,8 +26,13 @@ const PROGRAM = `
 
 export const storageAt = (place) => (globalThis.indexedDB ? `idb://${place}` : `file:${place}`);
 
-export async function open(place, durability) {
-  const lua = await ENGINES.perilune.create({ storage: storageAt(place), durability });
+/** The store that a build of Perilune is. */
+export function externalTable(build) {
+  return { durabilities: ["relaxed", "strict"], open: (place, durability) => open(build, place, durability) };
+}
+
+async function open(build, place, durability) {
+  const lua = await BUILDS[build].create({ storage: storageAt(place), durability });
   lua.eval(PROGRAM);
   let changes = 0;
   return {

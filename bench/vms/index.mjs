@@ -10,7 +10,7 @@
 //   fork(vm)      another VM, the same as this one is now, without bytes in between
 // A VM has eval(code), which gives the value of its program, and close().
 
-import * as perilune from "./perilune.mjs";
+import { snapshotVms } from "./perilune.mjs";
 import * as quickjs from "./quickjs.mjs";
 
-export const VMS = { perilune, quickjs };
+export const VMS = { perilune: snapshotVms("perilune"), base: snapshotVms("base"), quickjs };

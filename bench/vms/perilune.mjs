@@ -1,13 +1,16 @@
 // Perilune: its snapshots are compressed as they are.
 
-import { WASM, create, image, needSnapshots, restore } from "../engines/perilune.mjs";
+import { BUILDS } from "../engines/index.mjs";
 import { compiled } from "./module.mjs";
 
-export const language = "lua";
+/** The VMs of a build of Perilune. */
+export function snapshotVms(build) {
+  return { language: "lua", open: () => open(BUILDS[build]) };
+}
 
-export async function open() {
+async function open({ wasm: address, needSnapshots, create, restore, image }) {
   await needSnapshots();
-  const wasm = await compiled(WASM);
+  const wasm = await compiled(address);
   return {
     create: () => create({ wasm }),
     snapshot: (vm) => vm.snapshot(),

@@ -1,4 +1,4 @@
-// The list of what the lab measures. Every figure is a time: less is better.
+// List of the measures. Every figure is a time: less is better.
 //
 // A measure: id, title, unit of one figure, task (lib/task.mjs), `count` operations or units in one sample.
 

@@ -1,4 +1,4 @@
-// A page of the lab: takes questions from the server that sent it, and answers them one by one.
+// Page of the benchmarks: takes questions from the server that sent it, and answers them one by one.
 
 import { ENGINES } from "./engines/index.mjs";
 import { STEPS } from "./lib/store-steps.mjs";

@@ -1,4 +1,4 @@
-// The lab: every figure of every engine, side by side in one run. `cargo xtask bench`, options below.
+// Benchmarks: every figure of every engine, side by side in one run. `cargo xtask bench`, options below.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

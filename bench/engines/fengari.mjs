@@ -32,7 +32,7 @@ export async function create() {
       case lua.LUA_TTABLE:
         return tableToJs(L, lua.lua_absindex(L, index));
       default:
-        throw new Error("the lab converts no such value");
+        throw new Error("the benchmarks convert no such value");
     }
   };
 
@@ -77,7 +77,7 @@ export async function create() {
         lua.lua_setfield(L, -2, to_luastring(key));
       }
     } else {
-      throw new Error("the lab converts no such value");
+      throw new Error("the benchmarks convert no such value");
     }
   };
 

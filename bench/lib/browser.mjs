@@ -9,7 +9,7 @@ import { serve } from "./server.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A Chromium, and a server of the lab's files for it. */
+/** A Chromium, and a server of the files of the benchmarks for it. */
 export async function launch() {
   await vendor();
   const server = await serve(ROOT);

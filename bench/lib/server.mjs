@@ -1,4 +1,4 @@
-// The lab's own server: the repository's files for the pages, and questions and answers between the lab and a page.
+// Server of the benchmarks: the repository's files for the pages, and questions and answers between run.mjs and a page.
 //
 // A page asks for its next question and waits; it sends the answer and asks again. So what it runs, it runs like any
 // page does: after an `await fetch`, with nobody looking in.
@@ -30,7 +30,7 @@ export async function serve(root) {
   let lastPage = 0;
 
   const server = createServer(async (request, response) => {
-    const url = new URL(request.url, "http://lab");
+    const url = new URL(request.url, "http://localhost");
     const page = pages.get(url.searchParams.get("page"));
     if (url.pathname === "/question" && page) page.take(response);
     else if (url.pathname === "/answer" && page) {

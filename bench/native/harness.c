@@ -1,5 +1,5 @@
 /*
-** The lab's native side: one Lua state, one workload, the same questions as the other engines.
+** The native side of the benchmarks: one Lua state, one workload, the same questions as the other engines.
 **
 ** usage: harness WORKLOAD.lua
 ** Reads lines "UNITS" from standard input; answers each with one line of JSON:

@@ -6,7 +6,7 @@ import { mapStore } from "./map.mjs";
 export const durabilities = ["relaxed"];
 
 export async function open(place) {
-  // Not at the top: Node's side of the lab imports this file, too, and loading is a part of opening.
+  // Not at the top: Node imports this file, too, and loading is a part of opening.
   const { createStore, entries, setMany } = await import("idb-keyval");
   const store = createStore(`idb-keyval/${place}`, "entries");
   const map = new Map(await entries(store));

@@ -8,7 +8,7 @@ export const language = "js";
 const WASM = new URL("../node_modules/quickjs-wasi/quickjs.wasm", import.meta.url);
 
 export async function open() {
-  // Not at the top: the lab's own side imports this file, too, and may do without.
+  // Not at the top: the process that runs the benchmarks imports this file, too, and may do without.
   const { QuickJS } = await import("quickjs-wasi");
   const wasm = await compiled(WASM);
   const start = async (snapshot) => wrapped(await QuickJS.restore(snapshot, { wasm }));

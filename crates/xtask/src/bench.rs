@@ -1,4 +1,4 @@
-//! `bench`: the lab in bench/, given what it needs. Its options are its own (bench/README.md).
+//! `bench`: runs the benchmarks in bench/, with what they need. Their options are described in bench/README.md.
 
 use crate::args::Args;
 use crate::run::Run;

@@ -21,7 +21,7 @@ pub(crate) fn playground() -> PathBuf {
     web().join("playground")
 }
 
-/// The lab.
+/// The benchmarks.
 pub(crate) fn bench() -> PathBuf {
     root().join("bench")
 }

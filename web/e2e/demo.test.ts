@@ -1,4 +1,4 @@
-/** The demo page, as a visitor uses it. Built anew into .cache/ and served from there. */
+/** Tests of the demo page as a visitor uses it, built anew into .cache/ and served from there. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -293,9 +293,9 @@ async function run(page: Page, id?: string): Promise<void> {
 }
 
 /**
- * Replaces the text of the editor, and waits until the editor has seen it: what is put into a page from outside reaches
- * it a moment later, or not at all when it lays out its lines in that very moment; then it is put there again. The draft
- * is written with every change that it has seen.
+ * Replaces the text of the editor, and waits until the editor has seen it: what is put into a page from
+ * outside reaches it a moment later, or not at all when it lays out its lines in that very moment; then it is
+ * put there again. The draft is written with every change that it has seen.
  */
 async function write(page: Page, source: string): Promise<void> {
   const seen = (text: string) => {

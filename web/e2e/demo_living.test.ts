@@ -1,4 +1,4 @@
-/** The living program of the demo page: it goes on, wherever its image comes from. */
+/** Tests of the living program of the demo page: it goes on, wherever its image comes from. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, suite, test } from "node:test";
@@ -104,7 +104,7 @@ suite("the living program", () => {
       await page.getByTestId("anew").click();
       assert.equal(await evaluate(page, "tostring(marker)"), '"nil"string', "the new pool has none");
       await page.getByTestId("image-file").setInputFiles({ name: "mine.perilune", mimeType: "", buffer: image });
-      await page.getByTestId("image-message").filter({ hasText: "is awake: 2 calls go on" }).waitFor();
+      await page.getByTestId("image-message").filter({ hasText: "is open: 2 calls go on" }).waitFor();
       // One of the two is ours: it waited when the image was made, and goes on here.
       await page.waitForTimeout(1500);
       assert.equal(await evaluated(page, "marker", /^(\d+)/), 44);
@@ -152,7 +152,7 @@ suite("the living program", () => {
         saved,
       );
       await page.getByTestId("image-file").setInputFiles({ name: "pool.perilune", mimeType: "", buffer: image });
-      await page.getByTestId("image-message").filter({ hasText: "is awake: 1 call goes on" }).waitFor();
+      await page.getByTestId("image-message").filter({ hasText: "is open: 1 call goes on" }).waitFor();
       await reaches(page, saved + 5);
       assert.ok((await tick(page)) < saved + 200);
     }));
@@ -196,10 +196,10 @@ suite("the living program", () => {
           target.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
         }
       }, image);
-      await page.getByTestId("image-message").filter({ hasText: "“dropped.perilune” is awake" }).waitFor();
+      await page.getByTestId("image-message").filter({ hasText: "“dropped.perilune” is open" }).waitFor();
     }));
 
-  test("asleep there are only bytes; awake it goes on where it was", () =>
+  test("paused there are only bytes; played it goes on where it was", () =>
     visit(async (page) => {
       await reaches(page, 10);
       await page.getByTestId("play").click();
@@ -231,7 +231,7 @@ suite("the living program", () => {
       }
     }));
 
-  test("after a reload it is asleep if it was asleep", () =>
+  test("after a reload it is paused if it was paused", () =>
     visit(async (page) => {
       await reaches(page, TICKS);
       await page.getByTestId("play").click();
@@ -242,7 +242,7 @@ suite("the living program", () => {
       assert.ok((await tick(page)) >= TICKS);
     }));
 
-  test("who wants little motion sees one picture, and it moves when asked to", () =>
+  test("with reduced motion there is one picture, and it moves when asked to", () =>
     visit(
       async (page) => {
         const first = [await tick(page), await picture(page)];
@@ -258,7 +258,7 @@ suite("the living program", () => {
       { reducedMotion: "reduce" },
     ));
 
-  test("nobody looks, and it sleeps; the programs are there meanwhile", () =>
+  test("out of view it is paused; the programs are there meanwhile", () =>
     visit(async (page) => {
       await reaches(page, 10);
       await page.getByTestId("view-programs").click();

@@ -1,5 +1,6 @@
 /**
- * `npm run build`: the demo page into dist/, from the package as it is built in ../dist. With a folder: there instead.
+ * `npm run build`: the demo page into dist/, from the package as it is built in ../dist. With a folder: there
+ * instead.
  *
  * What comes out is static and complete: no address in it leads elsewhere.
  */

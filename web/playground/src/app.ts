@@ -1,5 +1,5 @@
 /**
- * What happens when: opening, running, stopping, reloading.
+ * The flow of the page: opening, running, stopping, reloading.
  *
  * Invariant: `#state` says what the VM is doing, and `body[data-state]` says the same to the styles.
  */
@@ -22,7 +22,7 @@ import { hideTrouble, showTrouble } from "./view/trouble.ts";
 const STORAGE = "idb://perilune-demo";
 const MEMORY = "memory://";
 
-/** A program that takes longer than this gets a button to stop it. */
+/** Time after which a running program gets a button that stops it, in milliseconds. */
 const STOP_AFTER_MS = 250;
 
 type State = "opening" | "ready" | "running" | "trouble";
@@ -105,7 +105,7 @@ export class App {
     const slow = setTimeout(() => this.#offerStop(true), STOP_AFTER_MS);
     try {
       const ran = await this.#client.call("run", { source: this.#editor.text });
-      // From here on there is nothing to stop.
+      // Nothing is left that could be stopped.
       clearTimeout(slow);
       this.#offerStop(false);
       this.#outcome.finish(ran);
@@ -129,7 +129,7 @@ export class App {
     byId("run").focus();
   }
 
-  /** The VM answers no more. */
+  /** Shows that the VM answers no more. */
   async #replaceVm(message: string): Promise<void> {
     this.#outcome.broken(`${message}. The VM was replaced by a fresh one.`);
     this.#client.restart();
@@ -142,7 +142,7 @@ export class App {
     this.#chart.add(memory, "gc");
   }
 
-  /** Before the page reloads. Without this nothing would be lost either, if the page is given the time to commit. */
+  /** Has everything committed before the page reloads: no reload waits for a commit. */
   async flush(): Promise<void> {
     if (this.#state === "ready") await this.#client.call("flush", null).catch(() => {});
   }
@@ -163,7 +163,7 @@ export class App {
     }
   }
 
-  /** The tables, and how many there are; `how` they came to be there. */
+  /** Shows the tables and their number; `how` says how they came to be there. */
   #show({ tables }: Overview, how = ""): Promise<void> {
     const entries = tables.reduce((sum, table) => sum + table.entries, 0);
     const sum = `${counted(tables.length, "table")}, ${counted(entries, "entry", "entries")} ${how}`;

@@ -1,7 +1,7 @@
-/** The page's side of the worker: commands as promises, and a worker that can be ended at any time. */
+/** Client of the worker: commands as promises, and a worker that can be ended at any time. */
 import type { Commands, CommandsOf, Failure, FromWorker, Notice } from "./protocol.ts";
 
-/** The worker's answer to a command was an error. */
+/** Error that the worker answered a command with. */
 export class CommandError extends Error {
   readonly failure: Failure;
 
@@ -11,7 +11,7 @@ export class CommandError extends Error {
   }
 }
 
-/** The worker was ended before it answered. */
+/** Error of a command whose worker was ended before it answered. */
 export class Stopped extends Error {}
 
 interface Waiting {
@@ -26,7 +26,7 @@ export class Client<C extends CommandsOf<C>, N extends { event: string }> {
   #worker: Worker;
   #lastId = 0;
 
-  /** `script`: the worker's, beside the page. */
+  /** `script`: name of the worker's script, beside the page. */
   constructor(script: string, onNotice: (notice: N) => void) {
     this.#script = script;
     this.#onNotice = onNotice;
@@ -76,7 +76,7 @@ export class Client<C extends CommandsOf<C>, N extends { event: string }> {
 /** The client of the VM that runs the programs of the list. */
 export type VmClient = Client<Commands, Notice>;
 
-/** Any error as the page shows it. */
+/** Describes any error as the page shows it. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommandError) return error.failure;
   const message = error instanceof Error ? error.message : String(error);

@@ -1,10 +1,10 @@
-/** What the user has written, kept in localStorage: one text for each program that was changed. */
+/** Drafts of the user in localStorage: one text for each program that was changed. */
 import { PROGRAMS, type Program } from "./programs.ts";
 
 const DRAFTS = "perilune-demo.drafts";
 const CURRENT = "perilune-demo.program";
 
-/** The program that was open last. */
+/** Returns the program that was open last. */
 export function lastProgram(): Program {
   const id = read(CURRENT);
   const first = PROGRAMS[0];
@@ -38,7 +38,7 @@ function drafts(): Record<string, string> {
   }
 }
 
-/** localStorage may be forbidden; then drafts last as long as the page. */
+/** Reads an item; null where localStorage is forbidden: drafts last as long as the page then. */
 function read(key: string): string | null {
   try {
     return localStorage.getItem(key);

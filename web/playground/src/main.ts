@@ -1,4 +1,4 @@
-/** The page, put together: two views, each with a worker of its own. Here is only what is shown of them. */
+/** Entry of the page: two views, each with a worker of its own, of which one is shown. */
 import { App } from "./app.ts";
 import { Living } from "./living/living.ts";
 import { byId } from "./view/dom.ts";
@@ -6,7 +6,7 @@ import { byId } from "./view/dom.ts";
 const app = new App();
 const living = new Living();
 
-/** Which view the address asks for. */
+/** Shows the view that the address asks for. */
 function route(): void {
   const view = location.hash === "#/tide-pool" ? "living" : "programs";
   document.body.dataset["view"] = view;

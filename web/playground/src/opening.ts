@@ -3,12 +3,12 @@ import { failureOf, type VmClient } from "./client.ts";
 import type { Opened } from "./protocol.ts";
 
 /**
- * How long a VM that replaces another asks again when the storage is locked: browsers give a busy worker some two
- * seconds before they end it, and it keeps the lock that long.
+ * Time for which a VM that replaces another asks again when the storage is locked, in milliseconds: browsers
+ * give a busy worker some two seconds before they end it, and it keeps the lock that long.
  */
 export const SUCCESSION_MS = 6000;
 
-/** Opens one; asks again for `patienceMs` while the storage is locked. Rejects with a `CommandError`. */
+/** Opens a VM; asks again for `patienceMs` while the storage is locked. Rejects with a `CommandError`. */
 export async function openVm(client: VmClient, storage: string, patienceMs: number): Promise<Opened> {
   const deadline = Date.now() + patienceMs;
   for (;;) {

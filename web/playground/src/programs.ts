@@ -1,4 +1,4 @@
-/** The programs in the list: the examples of the repository, and four that show the page itself. */
+/** Programs of the list: the examples of the repository, and four that show the page itself. */
 import counter from "../../../examples/counter.lua";
 import dataProcessing from "../../../examples/data-processing.lua";
 import stateMachine from "../../../examples/state-machine.lua";

@@ -1,19 +1,22 @@
 /**
- * What the page and the worker say to each other. The worker owns the VM; the page owns the screen.
+ * Messages between the page and the worker. The worker owns the VM; the page owns the screen.
  *
  * Everything here is plain data: it is copied by `postMessage`.
  */
 
-/** A Lua value, described so that it can be shown: its type is Lua's own, which a JavaScript value cannot tell. */
+/**
+ * A Lua value, described so that it can be shown: its type is Lua's own, which a JavaScript value cannot
+ * tell.
+ */
 export type Shown =
   | { type: "nil" }
   | { type: "boolean" | "integer" | "float"; text: string }
-  /** `bytes`: its full length; `text` may be cut. */
+  /** `bytes`: its full length; `text` may be shortened. */
   | { type: "string"; text: string; bytes: number }
   | { type: "binary"; data: Uint8Array; bytes: number }
   /** `count`: how many entries it has; `entries` may be fewer. */
   | { type: "table"; id: number; count: number; entries: [Shown, Shown][] }
-  /** The table with this id, seen before. */
+  /** Reference to the table with this id, described before. */
   | { type: "again"; id: number }
   | { type: "external"; name: string }
   | { type: "other"; text: string };
@@ -22,7 +25,7 @@ export type Shown =
 export interface Failure {
   name: string;
   kind: string;
-  /** Of an error of the storage or of an image: why. */
+  /** Code of an error of the storage or of an image. */
   code: string | undefined;
   message: string;
   line: number | undefined;
@@ -37,7 +40,7 @@ export interface TableSummary {
   bytes: number;
 }
 
-/** How the VM is, in numbers. */
+/** Counters of the VM. */
 export interface Overview {
   memory: { used: number; limit: number; peak: number; luaUsed: number };
   tables: TableSummary[];
@@ -63,7 +66,7 @@ export interface Page {
   matching: number;
 }
 
-/** What the page may ask for: arguments and answer. */
+/** Commands of the page: arguments and answer. */
 export interface Commands {
   open: { args: { storage: string }; reply: Opened };
   run: { args: { source: string }; reply: Ran };
@@ -74,7 +77,7 @@ export interface Commands {
   flush: { args: null; reply: null };
 }
 
-/** Commands by name: what they are given, and what they answer. */
+/** Commands by name, with arguments and answer. */
 export type CommandsOf<C> = { [K in keyof C]: { args: unknown; reply: unknown } };
 
 /** A command on its way to the worker. */
@@ -89,14 +92,14 @@ export interface OutputPart {
   text: string;
 }
 
-/** What the worker says unasked. */
+/** Messages of the worker that answer no command. */
 export type Notice =
   | { event: "output"; parts: OutputPart[] }
-  /** So many characters of this run's output were left out. */
+  /** Number of characters of this run's output that were left out. */
   | { event: "output-cut"; characters: number }
   | { event: "change"; tables: readonly string[]; pendingBytes: number }
   | { event: "commit"; entries: number; bytes: number; pendingBytes: number }
   | { event: "storage-error"; message: string };
 
-/** What comes from a worker: an answer, or what it says unasked. */
+/** Message of a worker: an answer, or a notice. */
 export type FromWorker<N = Notice> = { id: number; reply: unknown } | { id: number; failure: Failure } | N;

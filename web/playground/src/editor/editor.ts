@@ -1,4 +1,4 @@
-/** The editor: CodeMirror, put together. */
+/** Editor of the page: CodeMirror with its extensions. */
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { bracketMatching, indentOnInput, indentUnit } from "@codemirror/language";
 import { EditorState, type Extension } from "@codemirror/state";
@@ -20,13 +20,16 @@ interface Callbacks {
   onEdit: (text: string) => void;
 }
 
-/** What sets one editor apart from another. */
+/** Options of one editor. */
 interface Kind {
   label: string;
   testid: string;
-  /** The element that says how it is used. */
+  /** Id of the element that describes its use. */
   describedBy?: string;
-  /** `page`: with line numbers, and Mod-Enter runs. `line`: without, and Enter runs. `reading`: only to be read. */
+  /**
+   * `page`: with line numbers, and Mod-Enter runs. `line`: without, and Enter runs. `reading`: only to be
+   * read.
+   */
   kind: "page" | "line" | "reading";
 }
 
@@ -69,12 +72,12 @@ export class Editor {
     return this.#view.state.doc.toString();
   }
 
-  /** Another program: with a history of its own. */
+  /** Opens another program, with a history of its own. */
   open(text: string): void {
     this.#view.setState(EditorState.create({ doc: text, extensions: this.#extensions }));
   }
 
-  /** To the keyboard. */
+  /** Gives it the keyboard's focus. */
   focus(): void {
     this.#view.focus();
   }
@@ -84,7 +87,7 @@ export class Editor {
     markError(this.#view, line === undefined ? null : { line, message });
   }
 
-  /** To a line of the program. */
+  /** Moves to a line of the program. */
   goTo(line: number): void {
     const { doc } = this.#view.state;
     const at = doc.line(Math.max(1, Math.min(line, doc.lines))).from;

@@ -1,8 +1,8 @@
 /**
  * Lua 5.4 for CodeMirror: a tokenizer for colours, and indentation by blocks.
  *
- * Our own, because the Lua of @codemirror/legacy-modes is that of 5.1 (no goto, no attribs, no integer division) and
- * takes `n-1` for one name.
+ * Not from a package: the Lua of @codemirror/legacy-modes is that of 5.1 (no goto, no attribs, no integer
+ * division) and takes `n-1` for one name.
  */
 import { StreamLanguage, type StreamParser, type StringStream } from "@codemirror/language";
 
@@ -22,13 +22,13 @@ const OPENING = new Set(["function", "do", "then", "repeat", "else", "{", "(", "
 const CLOSING = new Set(["end", "until", "elseif", "else", "}", ")", "]"]);
 
 interface State {
-  /** Inside a long bracket: how it ends, and what it is. */
+  /** End and kind of the long bracket that is open. */
   long: { end: string; style: string } | null;
   /** Counts lines. */
   line: number;
-  /** For each open block and bracket the line that opened it. */
+  /** Lines that opened the blocks and brackets still open. */
   open: number[];
-  /** The last token was a dot or a colon: a field follows. */
+  /** True after a dot or a colon: a field follows. */
   afterDot: boolean;
 }
 
@@ -103,11 +103,13 @@ function wordStyle(word: string, afterDot: boolean, stream: StringStream, state:
   return stream.match(/^\s*[("'{]/, false) ? "variableName.function" : "variableName";
 }
 
-/** `elseif ... then` and `else` close one block and open the next. */
+/**
+ * Counts the blocks that a word closes and opens: `elseif ... then` and `else` close one and open the next.
+ */
 function count(word: string, state: State): void {
   if (CLOSING.has(word)) state.open.pop();
   if (OPENING.has(word)) state.open.push(state.line);
 }
 
-/** The language. */
+/** Lua for CodeMirror. */
 export const lua = StreamLanguage.define(parser);

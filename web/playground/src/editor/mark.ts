@@ -1,4 +1,4 @@
-/** The line of an error: marked, with the message under it, until the text is edited. */
+/** Mark of an error's line, with the message under it, until the text is edited. */
 import { StateEffect, StateField, type EditorState, type Extension } from "@codemirror/state";
 import { Decoration, EditorView, WidgetType, type DecorationSet } from "@codemirror/view";
 
@@ -53,7 +53,7 @@ function decorate(state: EditorState, { line, message }: Mark): DecorationSet {
   ]);
 }
 
-/** For the editor's extensions. */
+/** Extension that shows the mark. */
 export const errorMark: Extension = field;
 
 /** Marks a line and brings it into view; null removes the mark. */

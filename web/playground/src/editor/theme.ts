@@ -1,4 +1,7 @@
-/** The editor in the colours of the page: custom properties, so that it follows dark and light by itself. */
+/**
+ * Theme of the editor in the colours of the page: custom properties, so that it follows dark and light by
+ * itself.
+ */
 import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { EditorView } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
@@ -48,5 +51,5 @@ const chrome = EditorView.theme({
   },
 });
 
-/** Colours and chrome. */
+/** Extension with colours and chrome. */
 export const theme = [chrome, syntaxHighlighting(colours)];

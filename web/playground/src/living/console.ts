@@ -1,4 +1,4 @@
-/** Code that is run in the VM that lives, and what came of it. */
+/** Console of the living program: code to run in its VM, and its outcome. */
 import { Stopped, failureOf } from "../client.ts";
 import { Editor } from "../editor/editor.ts";
 import type { OutputPart } from "../protocol.ts";
@@ -38,13 +38,13 @@ export class Console {
     );
   }
 
-  /** What the program prints. */
+  /** Shows output of the program. */
   write(parts: OutputPart[]): void {
     for (const { stream, text } of parts)
       this.#add(el("pre", { class: stream, testid: `log-${stream}` }, text.trimEnd()));
   }
 
-  /** Something that the program does not say itself. */
+  /** Shows a message of the page. */
   note(text: string, bad = false): void {
     this.#add(el("p", { class: bad ? "note stderr" : "note" }, text));
   }

@@ -5,15 +5,15 @@ import { size } from "../view/format.ts";
 import type { Moment } from "./protocol.ts";
 
 interface Callbacks {
-  take: () => Promise<Moment>;
-  /** Goes on from these bytes; rejects when it cannot. */
+  capture: () => Promise<Moment>;
+  /** Restores the program from these bytes; rejects when it cannot. */
   open: (image: Uint8Array<ArrayBuffer>) => Promise<string>;
 }
 
-/** Nobody's image is larger; what is dropped by mistake may be. */
+/** Largest file that is read, in bytes: no image is larger, a file dropped by mistake may be. */
 const IMAGE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Why an image is refused, by the code of the error. */
+/** Reasons for which an image is refused, by the code of the error. */
 const REFUSALS: Record<string, string> = {
   foreign: "is no image of a VM",
   newer: "was made by a newer version of Perilune than this page has",
@@ -40,7 +40,7 @@ export class ImageFiles {
 
   async #download(): Promise<void> {
     try {
-      const { image, tick } = await this.#callbacks.take();
+      const { image, tick } = await this.#callbacks.capture();
       const href = URL.createObjectURL(new Blob([image], { type: "application/octet-stream" }));
       const name = `tide-pool-${tick}.perilune`;
       el("a", { href, download: name }).click();
@@ -55,7 +55,7 @@ export class ImageFiles {
     if (file === undefined) return;
     try {
       const bytes = new Uint8Array(await file.slice(0, IMAGE_BYTES_MAX).arrayBuffer());
-      this.#say(`“${file.name}” is awake: ${await this.#callbacks.open(bytes)}.`, "good");
+      this.#say(`“${file.name}” is open: ${await this.#callbacks.open(bytes)}.`, "good");
     } catch (error) {
       const { code, message } = failureOf(error);
       const why = REFUSALS[code ?? ""] ?? `could not be opened: ${message}`;

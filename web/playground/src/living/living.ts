@@ -1,8 +1,8 @@
 /**
- * The view of the living program: what happens when.
+ * View of the living program.
  *
- * Invariant: `#state` says what the program is doing, and `data-state` of the view says the same to the styles. While one looks
- * at another moment, or is on the way to it, what the VM still draws is not shown.
+ * Invariant: `#state` says what the program is doing, and `data-state` of the view says the same to the
+ * styles. While another moment is shown, or being restored, the VM's own pictures are not shown.
  */
 import { Client, failureOf } from "../client.ts";
 import { Editor } from "../editor/editor.ts";
@@ -12,11 +12,11 @@ import { count, counted, size, time } from "../view/format.ts";
 import { Console } from "./console.ts";
 import { ImageFiles } from "./files.ts";
 import { paint, toProgram } from "./painter.ts";
-import type { Awake, Frame, LivingCommands, LivingNotice, Moment } from "./protocol.ts";
+import type { Running, Frame, LivingCommands, LivingNotice, Moment } from "./protocol.ts";
 import { Strip, momentText } from "./strip.ts";
 import { Timeline } from "./timeline.ts";
 
-/** In localStorage: whether the program was paused. */
+/** Key in localStorage of whether the program was paused. */
 const PAUSED = "perilune-demo.living-paused";
 
 type State = "closed" | "opening" | "playing" | "paused" | "trouble";
@@ -34,12 +34,12 @@ export class Living {
   readonly #console = new Console((source) => this.#client.call("eval", { source }));
   #state: State = "closed";
   #frame: Frame | undefined;
-  /** The moment that one looks at, or is on the way to. */
+  /** Moment that is shown, or being restored. */
   #elsewhere: Moment | undefined;
   #drawing = false;
 
   constructor() {
-    new ImageFiles({ take: () => this.#client.call("take", null), open: (image) => this.#openImage(image) });
+    new ImageFiles({ capture: () => this.#client.call("capture", null), open: (image) => this.#openImage(image) });
     byId("pool-play").addEventListener("click", () => void this.#toggle());
     byId("pool-feed").addEventListener("click", () => void this.#tell("feed", null));
     byId("pool-source").addEventListener("click", () => this.#showSource());
@@ -49,15 +49,15 @@ export class Living {
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.#draw());
   }
 
-  /** The view comes to be seen. */
+  /** Shows the view: the program plays. */
   show(): void {
     if (this.#state === "closed") void this.#open(true);
-    else if (this.#state === "playing") void this.#wake();
+    else if (this.#state === "playing") void this.#play();
   }
 
-  /** Nobody looks: it sleeps. */
+  /** Hides the view: the program is paused. */
   hide(): void {
-    if (this.#state === "playing") void this.#tell("sleep", null);
+    if (this.#state === "playing") void this.#tell("pause", null);
   }
 
   async flush(): Promise<void> {
@@ -68,17 +68,17 @@ export class Living {
     this.#enter("opening");
     byId("pool-trouble").hidden = true;
     try {
-      const asleep = wasPaused();
-      const awake = await this.#client.call("open", { kept, asleep });
-      this.#greet(awake);
-      this.#enter(asleep ? "paused" : "playing");
+      const paused = wasPaused();
+      const running = await this.#client.call("open", { kept, paused });
+      this.#greet(running);
+      this.#enter(paused ? "paused" : "playing");
     } catch (error) {
       this.#enter("trouble");
       this.#complain(failureOf(error));
     }
   }
 
-  /** The program from its first line; the moments until now stay. */
+  /** Starts the program from its first line; the moments until now stay. */
   async #begin(): Promise<void> {
     if (this.#state === "playing" || this.#state === "paused") await this.#tell("anew", null);
   }
@@ -87,26 +87,26 @@ export class Living {
     if (this.#state === "playing") {
       this.#enter("paused");
       rememberPaused(true);
-      await this.#tell("sleep", null);
+      await this.#tell("pause", null);
     } else if (this.#state === "paused") {
       this.#enter("playing");
       rememberPaused(false);
-      await this.#wake();
+      await this.#play();
     }
   }
 
-  /** Meanwhile another tab may have taken it. */
-  async #wake(): Promise<void> {
+  /** Plays on; fails when another tab has taken the storage meanwhile. */
+  async #play(): Promise<void> {
     try {
-      await this.#client.call("wake", null);
+      await this.#client.call("play", null);
     } catch (error) {
       this.#enter("trouble");
       this.#complain(failureOf(error));
     }
   }
 
-  /** Asks for something that usually goes well. */
-  async #tell<C extends "feed" | "sleep" | "anew">(command: C, args: LivingCommands[C]["args"]): Promise<void> {
+  /** Sends a command; an error of it is shown. */
+  async #tell<C extends "feed" | "pause" | "anew">(command: C, args: LivingCommands[C]["args"]): Promise<void> {
     await this.#client
       .call(command, args)
       .catch((error: unknown) => this.#console.note(failureOf(error).message, true));
@@ -138,7 +138,7 @@ export class Living {
     this.#draw();
   }
 
-  /** The program goes on from a moment. */
+  /** Restores the program from a moment. */
   async #go(index: number): Promise<void> {
     const moment = this.#timeline.moments[index];
     if (moment === undefined) return;
@@ -179,7 +179,7 @@ export class Living {
     this.#draw();
   }
 
-  /** With the next picture of the screen, and only once for it. */
+  /** Draws with the next frame of the screen, once for each. */
   #draw(): void {
     if (this.#drawing) return;
     this.#drawing = true;
@@ -208,7 +208,7 @@ export class Living {
     byId("moment-future").hidden = at === moments.length - 1;
   }
 
-  #greet({ fresh, tasks, missing }: Awake): void {
+  #greet({ fresh, tasks, missing }: Running): void {
     const element = byId("living-restored");
     element.toggleAttribute("data-restored", !fresh);
     const tick = count(this.#frame?.tick ?? 0);
@@ -263,11 +263,11 @@ export class Living {
     const there = state === "playing" || state === "paused";
     for (const button of this.#view.querySelectorAll<HTMLButtonElement>("button[data-needs-vm]"))
       button.disabled = !there;
-    byId("pool-status").textContent = state === "paused" ? "Asleep: there is no VM now, only its image" : "";
+    byId("pool-status").textContent = state === "paused" ? "Paused: there is no VM now, only its image" : "";
   }
 }
 
-/** Who wants little motion begins with none. */
+/** True if the program was paused at the last visit, or if the user prefers reduced motion. */
 function wasPaused(): boolean {
   try {
     const said = localStorage.getItem(PAUSED);

@@ -7,10 +7,11 @@
  * | 2, colour, alpha, width, how many numbers, x, y, x, y ...  | a smooth line; with width 0 a smooth, filled shape   |
  * | 3, colour, alpha, x, y, half its width and height, angle   | an oval                                              |
  *
- * Colours are those of the page, from 1 on, so that it follows dark and light. What makes no sense ends the picture.
+ * Colours are those of the page, from 1 on, so that it follows dark and light. What makes no sense ends the
+ * picture.
  */
 
-/** What programs draw in. */
+/** Size of the area that programs draw in. */
 const WIDTH = 960;
 const HEIGHT = 540;
 const COLOURS = ["ink", "moon-disc", "blue", "faint", "code-atom", "code-library", "code-keyword", "sky", "stone"];
@@ -24,19 +25,19 @@ function readPalette(): void {
 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", readPalette);
 
-/** Where the picture comes to be in a canvas: it covers all of it, and what does not fit is left out at the sides. */
+/** Place of the picture in a canvas: it covers all of it; the sides that do not fit are left out. */
 function placed({ width, height }: HTMLCanvasElement): { scale: number; left: number; top: number } {
   const scale = Math.max(width / WIDTH, height / HEIGHT);
   return { scale, left: (width - WIDTH * scale) / 2, top: (height - HEIGHT * scale) * 0.7 };
 }
 
-/** From a place in the canvas, in its own pixels, to the program's. */
+/** Converts a place in the canvas, in its own pixels, to the program's. */
 export function toProgram(canvas: HTMLCanvasElement, x: number, y: number): { x: number; y: number } {
   const { scale, left, top } = placed(canvas);
   return { x: (x - left) / scale, y: (y - top) / scale };
 }
 
-/** Draws all of it. */
+/** Draws a whole picture. */
 export function paint(canvas: HTMLCanvasElement, numbers: Float32Array): void {
   const context = canvas.getContext("2d");
   if (context === null) return;
@@ -49,7 +50,7 @@ export function paint(canvas: HTMLCanvasElement, numbers: Float32Array): void {
   context.setTransform(scale, 0, 0, scale, left, top);
   context.lineCap = context.lineJoin = "round";
   const number = (index: number) => numbers[index] as number;
-  /** No line is thinner than a pixel of the screen. */
+  /** Thinnest line: a pixel of the screen. */
   const thinnest = 1 / scale;
 
   for (let at = 0; at + 5 < numbers.length;) {
@@ -93,7 +94,7 @@ export function paint(canvas: HTMLCanvasElement, numbers: Float32Array): void {
   }
 }
 
-/** Through its first and last point, and smoothly past those between. */
+/** Traces a line through its first and last point, and smoothly past those between. */
 function line(context: CanvasRenderingContext2D, points: Float32Array, from: number, end: number): void {
   const at = (index: number) => points[index] as number;
   context.moveTo(at(from), at(from + 1));

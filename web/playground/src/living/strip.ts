@@ -1,22 +1,22 @@
 /**
- * The timeline on the screen: from each moment a strip of its picture, side by side, and a playhead.
+ * Timeline on the screen: from each moment a strip of its picture, side by side, and a playhead.
  *
- * One goes back with the pointer, or with the keys of a slider: what one looks at is a picture; only when one lets go, or rests,
- * the program goes on from there.
+ * The pointer, or the keys of a slider, show the picture of a moment; the program is restored from it when
+ * the pointer is released, or the keys rest.
  */
 import { byId, el } from "../view/dom.ts";
 import { paint } from "./painter.ts";
 import type { Moment } from "./protocol.ts";
 import { MOMENTS_MAX, type Timeline } from "./timeline.ts";
 
-/** How long keys must rest. */
+/** Time for which keys must rest, in milliseconds. */
 const REST_MS = 350;
-/** Pixels of a small picture, twice as many as are shown. */
+/** Pixels of a small picture: twice as many as are shown. */
 const PICTURE_WIDTH = 192;
 const PICTURE_HEIGHT = 108;
 
 interface Callbacks {
-  /** One looks at a moment; undefined: at none any more. */
+  /** Called with the moment that is looked at; undefined: none any more. */
   onLook: (index: number | undefined) => void;
   onGo: (index: number) => void;
   onToggle: () => void;
@@ -46,7 +46,7 @@ export class Strip {
     new ResizeObserver(() => this.draw()).observe(slider);
   }
 
-  /** After anything has changed. */
+  /** Shows the timeline as it is now. */
   draw(): void {
     const { moments, at } = this.#timeline;
     const shown = this.#looking ?? at;
@@ -80,7 +80,7 @@ export class Strip {
     });
   }
 
-  /** Pictures are in the colours that were there when they were drawn. */
+  /** Returns the small picture of a moment, in the colours that the page had when it was drawn. */
   #picture(moment: Moment): HTMLCanvasElement {
     let picture = this.#pictures.get(moment);
     if (picture === undefined) {
@@ -158,7 +158,7 @@ export class Strip {
   }
 }
 
-/** Which moment, and how far it is from where the program is; moments are a second apart. */
+/** Label of a moment: its number, and its distance from the program's; moments are a second apart. */
 export function momentText({ tick }: Moment, distance: number): string {
   const seconds = Math.abs(distance);
   const away = seconds === 0 ? "" : `, ${seconds} s ${distance < 0 ? "back" : "ahead"}`;

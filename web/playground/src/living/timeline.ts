@@ -1,12 +1,12 @@
 /**
- * The moments that one can go back to.
+ * Moments that the program can be restored from.
  *
- * Invariant: `at` is the moment that the program has come from. What stands behind it is a future that was: it stays, and each
- * new moment takes the place of one of it.
+ * Invariant: `at` is the moment that the program has come from. The moments behind it are of an abandoned
+ * future: they stay until each new moment replaces one of them.
  */
 import type { Moment } from "./protocol.ts";
 
-/** With one a second: a minute. */
+/** Number of moments: a minute, with one a second. */
 export const MOMENTS_MAX = 60;
 
 export class Timeline {

@@ -1,4 +1,4 @@
-/** Memory over the runs: what Lua's values take, what the VM has, and how far it may go. */
+/** Chart of memory over the runs: Lua's values, the VM's memory, and its limit. */
 import type { Overview } from "../protocol.ts";
 import { byId, el, svg } from "./dom.ts";
 import { count, size } from "./format.ts";
@@ -6,16 +6,16 @@ import { count, size } from "./format.ts";
 type Memory = Overview["memory"];
 
 interface Sample extends Memory {
-  /** What was done before it was taken. */
+  /** Action before the measurement. */
   cause: "open" | "run" | "gc";
 }
 
 const SAMPLES_MAX = 60;
-/** So many fit before older ones make room. */
+/** Fewest points that the width is made for: fewer fill a part of it. */
 const SAMPLES_MIN = 16;
 const WIDTH = 600;
 const HEIGHT = 120;
-/** Room above the limit. */
+/** Room above the limit, in units of the drawing. */
 const TOP = 8;
 
 export class MemoryChart {
@@ -70,7 +70,7 @@ export class MemoryChart {
     );
   }
 
-  /** Where it stands now. HTML, because the drawing is stretched and circles would not be round. */
+  /** Dot at the present value. HTML, because the drawing is stretched and circles would not be round. */
   #dots(step: number, y: (bytes: number) => number): HTMLElement[] {
     const last = this.#samples.at(-1);
     if (last === undefined) return [];

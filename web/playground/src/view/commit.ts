@@ -1,5 +1,6 @@
 /**
- * How far storage is, as a moon: waning to a crescent when something was accepted, full when all is committed.
+ * State of the storage, as a moon: waning to a crescent when something was accepted, full when all is
+ * committed.
  *
  * Accepted: in the tables, for everyone to read. Committed: the storage's transaction is complete.
  */
@@ -13,24 +14,24 @@ export class CommitState {
   readonly #text = byId("commit-text");
   #kept = true;
 
-  /** `kept`: there is a storage at all. */
+  /** Shows a new VM; `kept`: it has a storage. */
   start(kept: boolean): void {
     this.#kept = kept;
     if (kept) this.#show("committed", "Committed", "Everything is in storage");
     else this.#show("none", "Not stored", "This VM keeps its tables in memory only");
   }
 
-  /** There is no VM. */
+  /** Shows that there is no VM. */
   unavailable(): void {
     this.#show("none", "No storage", "The storage could not be opened");
   }
 
-  /** Tables were changed. */
+  /** Shows that tables were changed. */
   accepted(tables: number): void {
     if (this.#kept) this.#show("accepted", "Accepted", `${counted(tables, "table")} changed; on the way to storage`);
   }
 
-  /** A transaction is complete; perhaps the next one is under way. */
+  /** Shows that a transaction is complete; the next one may be under way. */
   committed(entries: number, pendingBytes: number): void {
     if (pendingBytes > 0) return;
     this.#show("committed", "Committed", `${counted(entries, "entry", "entries")} in the last transaction`);

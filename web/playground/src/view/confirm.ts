@@ -1,7 +1,7 @@
-/** Asks before something is gone for good. */
+/** Dialog that asks before something is deleted. */
 import { byId } from "./dom.ts";
 
-/** Resolves to whether the answer was yes. */
+/** Asks; resolves to true if the answer was yes. */
 export function confirmed(question: string, detail: string, action: string): Promise<boolean> {
   const dialog = byId<HTMLDialogElement>("confirm");
   byId("confirm-question").textContent = question;

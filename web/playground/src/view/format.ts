@@ -1,4 +1,4 @@
-/** Numbers, sizes and times for people. */
+/** Numbers, sizes and times as text. */
 
 const whole = new Intl.NumberFormat("en");
 

@@ -1,4 +1,4 @@
-/** The external tables: their names and sizes. The entries of the chosen one are `Rows`. */
+/** List of the external tables: their names and sizes. The entries of the chosen one are `Rows`. */
 import type { TableSummary } from "../protocol.ts";
 import { byId, el } from "./dom.ts";
 import { count, size } from "./format.ts";
@@ -10,19 +10,19 @@ export class Inspector {
   readonly #rows: Rows;
   #tables: TableSummary[] = [];
   #selected: string | undefined;
-  /** The user has chosen: then another table's change must not take the view away. */
+  /** True once the user has chosen: another table's change does not take the view away then. */
   #chosen = false;
 
   constructor(rows: Rows) {
     this.#rows = rows;
   }
 
-  /** Follow changes again: another program was opened. */
+  /** Follows changes again, after another program was opened. */
   follow(): void {
     this.#chosen = false;
   }
 
-  /** The tables as they are now; `changed`: those that the last run wrote to. */
+  /** Shows the tables as they are now; `changed`: those that the last run wrote to. */
   show(tables: TableSummary[], changed: readonly string[] = []): Promise<void> {
     this.#tables = tables;
     const names = tables.map(({ name }) => name);

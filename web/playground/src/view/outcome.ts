@@ -1,4 +1,4 @@
-/** What a run came to: its output as it is written, then its results or its error. */
+/** Outcome of a run: its output as it is written, then its results or its error. */
 import type { Failure, OutputPart, Ran } from "../protocol.ts";
 import { byId, el } from "./dom.ts";
 import { count, counted, time } from "./format.ts";
@@ -14,7 +14,7 @@ export class Outcome {
     this.#goTo = goTo;
   }
 
-  /** A run begins: what was there goes. */
+  /** Begins a run: clears the last one. */
   begin(): void {
     this.#output.replaceChildren();
     this.#outcome.replaceChildren();
@@ -22,19 +22,19 @@ export class Outcome {
     this.#say("running", "Running");
   }
 
-  /** More output. */
+  /** Shows more output. */
   write(parts: OutputPart[]): void {
     for (const { stream, text } of parts) {
       this.#output.append(el("span", { class: stream, testid: stream }, text));
     }
   }
 
-  /** Output was left out. */
+  /** Shows that output was left out. */
   cut(characters: number): void {
     this.#output.append(el("p", { class: "note" }, `${count(characters)} more characters are not shown.`));
   }
 
-  /** It ended by itself. */
+  /** Shows the end of a run that ended by itself. */
   finish({ failure, results, ms }: Ran): void {
     if (this.#output.childElementCount === 0) {
       this.#output.append(el("p", { class: "note" }, "The program wrote nothing."));
@@ -49,7 +49,7 @@ export class Outcome {
     this.#outcome.scrollTop = 0;
   }
 
-  /** It was ended. */
+  /** Shows that the run was stopped. */
   stopped(): void {
     this.#say("failed", "Stopped");
     this.#outcome.append(
@@ -57,7 +57,7 @@ export class Outcome {
     );
   }
 
-  /** Something that is no outcome of a program. */
+  /** Shows a message that is no outcome of a program. */
   broken(message: string): void {
     this.#say("failed", "Failed");
     this.#outcome.append(el("p", { class: "note", role: "alert" }, message));

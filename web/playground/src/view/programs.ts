@@ -22,7 +22,7 @@ export class ProgramList {
     );
   }
 
-  /** Which one is open, and whether it was changed. */
+  /** Marks the program that is open, and says whether it was changed. */
   show(open: Program, changed: boolean): void {
     for (const button of this.#list.querySelectorAll("button")) {
       const current = button.dataset["id"] === open.id;

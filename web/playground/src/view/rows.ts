@@ -1,4 +1,4 @@
-/** The entries of one table, a page at a time: a table of a million entries costs what fifty do. */
+/** Entries of one table, a page at a time: a table of a million entries costs as much as one of fifty. */
 import type { VmClient } from "../client.ts";
 import type { Overview, Page, TableSummary } from "../protocol.ts";
 import { confirmed } from "./confirm.ts";

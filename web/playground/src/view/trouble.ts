@@ -1,4 +1,4 @@
-/** When the storage cannot be opened: what is the matter, and what one can do. */
+/** Panel for a storage that cannot be opened: the reason, and the ways out. */
 import type { Failure } from "../protocol.ts";
 import { byId, el } from "./dom.ts";
 

@@ -3,7 +3,7 @@ import type { Shown } from "../protocol.ts";
 import { count, counted } from "./format.ts";
 import { el } from "./dom.ts";
 
-/** How much of a table is said in one line. */
+/** Most characters of a table in one line. */
 const SUMMARY_CHARACTERS_MAX = 72;
 const BINARY_BYTES_SHOWN = 32;
 const ESCAPES: Record<string, string> = {
@@ -15,18 +15,18 @@ const ESCAPES: Record<string, string> = {
   "\0": "\\0",
 };
 
-/** A value and the name of its type; what can be opened is a tree. */
+/** Element of a value with the name of its type; tables are trees that open. */
 export function valueView(value: Shown, open = false): HTMLElement {
   if (value.type === "table" && value.count > 0) return tree(value, open);
   return el("span", { class: "value" }, literal(value), typeLabel(value));
 }
 
-/** A key: without the label, when its look already says what it is. */
+/** Element of a key: without the label when its look shows the type. */
 export function keyView(key: Shown): HTMLElement {
   return el("span", { class: "value" }, literal(key), key.type !== "string" && typeLabel(key));
 }
 
-/** The word for a type, as Lua says it. */
+/** Name of a type, as Lua calls it. */
 export function typeName(value: Shown): string {
   switch (value.type) {
     case "binary":
@@ -95,7 +95,7 @@ function tree(table: Shown & { type: "table" }, open: boolean): HTMLElement {
   return details;
 }
 
-/** As one would write it in a table constructor. */
+/** Element of a key as it is written in a table constructor. */
 function keyText(key: Shown): HTMLElement {
   const name = key.type === "string" && /^[A-Za-z_]\w*$/.test(key.text);
   return el("span", { class: `literal is-${name ? "name" : key.type}` }, name ? key.text : `[${literalText(key)}]`);

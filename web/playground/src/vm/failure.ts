@@ -2,13 +2,13 @@
 import { LuaError, LuaImageError, LuaStorageError } from "perilune";
 import type { Failure, Shown } from "../protocol.ts";
 
-/** The name under which a program is compiled. */
+/** Chunk name of a program. */
 export const PROGRAM = "program";
 
-/** The name of describe.lua, which calls the program. */
+/** Chunk name of describe.lua, which calls the program. */
 export const HELPER = "=perilune-demo";
 
-/** What the page shows of an error; `describe` shows error values. */
+/** Converts an error for the page; `describe` converts error values. */
 export function toFailure(error: unknown, describe: (value: unknown) => Shown | undefined): Failure {
   if (!(error instanceof LuaError)) {
     const { name = "Error", message = String(error) } = (error ?? {}) as Partial<Error>;

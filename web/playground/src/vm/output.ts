@@ -1,7 +1,7 @@
-/** What a program writes, on its way to the page: in parcels, and not without end. */
+/** Output of a program on its way to the page: in batches, and up to a limit. */
 import type { Notice, OutputPart } from "../protocol.ts";
 
-/** A page that is given more text than this in one run only becomes slow: laying out lines takes longest. */
+/** Most output of one run that is shown: more makes the page slow, mostly with the layout of lines. */
 const CHARACTERS_MAX = 200_000;
 const LINES_MAX = 4000;
 const PARCEL_CHARACTERS = 8 * 1024;
@@ -10,7 +10,7 @@ const PARCEL_CHARACTERS = 8 * 1024;
 export class Output {
   readonly #post: (notice: Notice) => void;
   #parts: OutputPart[] = [];
-  /** Characters in `#parts`. */
+  /** Number of characters in `#parts`. */
   #waiting = 0;
   #charactersLeft = CHARACTERS_MAX;
   #linesLeft = LINES_MAX;
@@ -32,7 +32,7 @@ export class Output {
     if (this.#waiting >= PARCEL_CHARACTERS || this.#charactersLeft === 0) this.#send();
   }
 
-  /** The run is over. */
+  /** Ends the run: posts the rest. */
   end(): void {
     this.#send();
     if (this.#cut > 0) this.#post({ event: "output-cut", characters: this.#cut });
@@ -41,7 +41,7 @@ export class Output {
     this.#cut = 0;
   }
 
-  /** How much of `text` is still to be shown; counts its lines. After the last line no character is left. */
+  /** Returns how many characters of `text` are still to be shown, and counts its lines. */
   #room(text: string): number {
     const end = Math.min(text.length, this.#charactersLeft);
     for (let at = text.indexOf("\n"); at >= 0 && at < end; at = text.indexOf("\n", at + 1)) {

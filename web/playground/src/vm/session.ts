@@ -1,4 +1,4 @@
-/** One VM: runs programs, and answers what the page wants to know of it. */
+/** One VM: runs programs, and answers the page's questions about it. */
 import { Lua, LuaError, type LuaFunction, type LuaKey, type LuaTable, type LuaValue } from "perilune";
 import type { Opened, Overview, Page, Ran, Shown } from "../protocol.ts";
 import describeSource from "./describe.lua";
@@ -16,7 +16,7 @@ export class Session {
   readonly lua: Lua;
   readonly #helper: Helper;
   readonly #output: Output;
-  /** The keys of the table that was looked at last; undefined when it may have changed. */
+  /** Keys of the table that was read last; undefined when it may have changed. */
   #keys: { table: string; keys: LuaKey[] } | undefined;
 
   /** Opens the storage; rejects with a `LuaStorageError`, code `locked`, when another tab has it. */
@@ -66,7 +66,7 @@ export class Session {
     return { results, failure, ms, overview: this.overview() };
   }
 
-  /** Some entries of a table, in its order; only those whose key contains `find`. */
+  /** Returns some entries of a table, in its order; only those whose key contains `find`. */
   page(name: string, offset: number, limit: number, find: string): Page {
     if (!this.lua.tables().includes(name)) return { rows: [], offset: 0, matching: 0 };
     const table = this.lua.table(name);
@@ -122,7 +122,7 @@ export class Session {
   }
 }
 
-/** For programs: the text of something beside the page. */
+/** Host function of programs: the text of a file beside the page. */
 async function fetchText(path: string): Promise<string> {
   const url = new URL(path, location.href);
   if (url.origin !== location.origin) throw new Error(`${url.origin} is another site`);

@@ -1,4 +1,6 @@
-/** From the flat descriptions of describe.lua, or from JavaScript values, to what the page shows. */
+/**
+ * Conversion of describe.lua's flat descriptions, and of JavaScript values, to values that the page shows.
+ */
 import { LuaTable, type LuaKey, type LuaValue } from "perilune";
 import type { Shown } from "../protocol.ts";
 
@@ -44,14 +46,14 @@ export function readShown(list: LuaValue): Shown[] {
   return all;
 }
 
-/** A key: here JavaScript can tell the types, because Lua makes every integral float an integer. */
+/** Converts a key: here JavaScript can tell the types, because Lua makes every integral float an integer. */
 export function showKey(key: LuaKey): Shown {
   return showPlain(key);
 }
 
 /**
- * Without asking the VM, for when it has no memory left. A float without a fraction looks like an integer; tables show
- * their size only.
+ * Converts a value without asking the VM, which may have no memory left. A float without a fraction looks
+ * like an integer; tables show their size only.
  */
 export function showPlain(value: LuaValue): Shown {
   switch (typeof value) {
@@ -82,7 +84,7 @@ function showObject(value: Exclude<LuaValue, undefined | boolean | bigint | numb
 const ENTRIES_MAX = 100;
 const DEPTH_MAX = 5;
 
-/** As `showPlain`, with the entries of tables. */
+/** Converts a value like `showPlain`, with the entries of tables. */
 export function showDeep(value: LuaValue, depth = 0): Shown {
   const shown = showPlain(value);
   if (shown.type !== "table" || depth === DEPTH_MAX) return shown;

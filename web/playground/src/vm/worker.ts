@@ -1,8 +1,8 @@
 /**
- * The worker: one VM, asked by the page.
+ * Worker with one VM, which the page sends commands.
  *
- * Here and not in the page, because a program that never ends must not take the page with it: the page ends the worker
- * and starts another, which finds the tables as they were committed last.
+ * The VM is not in the page, because a program that never ends must not stop the page: the page ends the
+ * worker and starts another, which finds the tables as they were committed last.
  */
 import type { Commands, Failure, FromWorker, Notice, Request } from "../protocol.ts";
 import { toFailure } from "./failure.ts";
@@ -12,7 +12,7 @@ import { Session } from "./session.ts";
 const post = (message: FromWorker) => postMessage(message);
 const output = new Output(post);
 let session: Session | undefined;
-/** One command after the other: opening takes its time. */
+/** Queue of commands: one after the other, since opening takes time. */
 let turn: Promise<void> = Promise.resolve();
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {

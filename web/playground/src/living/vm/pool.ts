@@ -1,29 +1,29 @@
 /**
- * One program and its life: awake in a VM, or asleep as the bytes of an image.
+ * One program: running in a VM, or paused as the bytes of an image.
  *
- * Invariant: while it is asleep there is no VM. Waking it is `Lua.restore`, and nothing else is needed for it.
+ * Invariant: while it is paused there is no VM. `Lua.restore` is all that it takes to play on.
  */
 import { Lua, LuaClosedError, LuaError, type LuaImage } from "perilune";
 import source from "../../../programs/tide-pool.lua";
 import type { OutputPart } from "../../protocol.ts";
 import { toFailure } from "../../vm/failure.ts";
 import { showDeep } from "../../vm/shown.ts";
-import type { Awake, Evaluated, Frame, LivingNotice, Moment } from "../protocol.ts";
-import { openLiving, wakeLiving } from "./open.ts";
+import type { Running, Evaluated, Frame, LivingNotice, Moment } from "../protocol.ts";
+import { openLiving, restoreLiving } from "./open.ts";
 
-/** How often a moment is taken. */
+/** Time between two captured moments, in milliseconds. */
 const MOMENT_MS = 1000;
-/** The longest that code may run without a pause; the picture stands still so long. */
+/** Longest time that code may run without a pause, in milliseconds: the picture stands still so long. */
 const TIMEOUT_MS = 2000;
-/** A program that draws nothing for so long draws nothing. */
+/** Longest time to wait for a picture, in milliseconds: a program may draw none. */
 const PATIENCE_MS = 600;
-/** No picture has more numbers. */
+/** Most numbers of a picture. */
 const NUMBERS_MAX = 200_000;
 
 type State =
   | { name: "none" }
-  | { name: "awake"; lua: Lua; timer: ReturnType<typeof setInterval> }
-  | { name: "asleep"; image: Uint8Array<ArrayBuffer> };
+  | { name: "running"; lua: Lua; timer: ReturnType<typeof setInterval> }
+  | { name: "paused"; image: Uint8Array<ArrayBuffer> };
 
 export class Pool {
   readonly #post: (notice: LivingNotice, transfer?: Transferable[]) => void;
@@ -37,39 +37,42 @@ export class Pool {
     this.#post = post;
   }
 
-  async open(kept: boolean, asleep: boolean): Promise<Awake> {
+  async open(kept: boolean, paused: boolean): Promise<Running> {
     this.#kept = kept;
     const lua = await openLiving(kept, this.#options());
     const fresh = lua.restored === undefined;
-    const awake = this.#live(lua);
+    const running = this.#live(lua);
     if (fresh) this.#follow(lua.evalAsync(source, { name: "tide-pool" }));
     await this.#picture();
-    if (asleep) await this.sleep();
+    if (paused) await this.pause();
     else this.#moment(lua);
-    return { ...awake, fresh };
+    return { ...running, fresh };
   }
 
-  /** Refuses bytes that are no image, with a `LuaImageError`; then everything is as before. */
-  async travel(bytes: Uint8Array<ArrayBuffer>, look: boolean): Promise<Awake> {
+  /**
+   * Restores the program from an image. Bytes that are none are refused with a `LuaImageError`; everything is
+   * as before then.
+   */
+  async travel(bytes: Uint8Array<ArrayBuffer>, look: boolean): Promise<Running> {
     // Before the VM that is there is given up.
     const image = await Lua.image(bytes);
-    const asleep = this.#state.name === "asleep";
-    const before = this.take().image;
-    if (this.#state.name === "awake") await this.#close(this.#state.lua, before, true);
-    const awake = await this.#restore(image).catch(async (error: unknown) => {
-      if (!asleep) await this.wake();
+    const paused = this.#state.name === "paused";
+    const before = this.capture().image;
+    if (this.#state.name === "running") await this.#close(this.#state.lua, before, true);
+    const running = await this.#restore(image).catch(async (error: unknown) => {
+      if (!paused) await this.play();
       throw error;
     });
     if (look) await this.#picture();
     // A picture was drawn: that is a moment of its own.
-    if (look && this.#state.name === "awake") this.#moment(this.#state.lua);
-    if (!asleep) return awake;
-    if (this.#state.name === "awake") await this.#close(this.#state.lua, bytes);
-    return awake;
+    if (look && this.#state.name === "running") this.#moment(this.#state.lua);
+    if (!paused) return running;
+    if (this.#state.name === "running") await this.#close(this.#state.lua, bytes);
+    return running;
   }
 
-  /** A pool that has just begun, made in a VM of its own, is an image like any other. */
-  async anew(): Promise<Awake> {
+  /** Starts the program anew: from the image of a pool that has just begun, made in a VM of its own. */
+  async anew(): Promise<Running> {
     const lua = await Lua.create(this.#options());
     this.#follow(lua.evalAsync(source, { name: "tide-pool" }));
     const image = lua.snapshot();
@@ -77,33 +80,33 @@ export class Pool {
     return this.travel(image, true);
   }
 
-  async sleep(): Promise<void> {
-    if (this.#state.name !== "awake") return;
+  async pause(): Promise<void> {
+    if (this.#state.name !== "running") return;
     const { lua } = this.#state;
     const { image } = this.#moment(lua);
     await this.#close(lua, image);
   }
 
-  async wake(): Promise<Lua> {
-    if (this.#state.name === "awake") return this.#state.lua;
+  async play(): Promise<Lua> {
+    if (this.#state.name === "running") return this.#state.lua;
     if (this.#state.name === "none") throw new Error("no program is open");
     await this.#restore(await Lua.image(this.#state.image));
-    return this.wake();
+    return this.play();
   }
 
-  take(): Moment {
-    if (this.#state.name === "asleep") return { ...this.#frame, image: this.#state.image.slice(), ms: 0 };
+  capture(): Moment {
+    if (this.#state.name === "paused") return { ...this.#frame, image: this.#state.image.slice(), ms: 0 };
     if (this.#state.name === "none") throw new Error("no program is open");
-    return this.#photograph(this.#state.lua);
+    return this.#capture(this.#state.lua);
   }
 
-  /** Runs code in the VM; one that is asleep is awake for one picture. */
+  /** Runs code in the VM; a paused one runs for one picture. */
   async eval(code: string): Promise<{ evaluated: Promise<Evaluated> }> {
-    const asleep = this.#state.name === "asleep";
-    const evaluated = this.#eval(await this.wake(), code);
-    if (asleep) {
+    const paused = this.#state.name === "paused";
+    const evaluated = this.#eval(await this.play(), code);
+    if (paused) {
       await this.#picture();
-      await this.sleep();
+      await this.pause();
     }
     return { evaluated };
   }
@@ -113,7 +116,7 @@ export class Pool {
   }
 
   async flush(): Promise<void> {
-    if (this.#state.name === "awake") await this.#state.lua.flush();
+    if (this.#state.name === "running") await this.#state.lua.flush();
   }
 
   #options() {
@@ -127,29 +130,29 @@ export class Pool {
     };
   }
 
-  async #restore(image: LuaImage): Promise<Awake> {
-    return this.#live(await wakeLiving(image, this.#kept, this.#options()));
+  async #restore(image: LuaImage): Promise<Running> {
+    return this.#live(await restoreLiving(image, this.#kept, this.#options()));
   }
 
-  #live(lua: Lua): Awake {
+  #live(lua: Lua): Running {
     const { tasks = [], missing = [] } = lua.restored ?? {};
     for (const task of tasks) this.#follow(task.result);
     this.#due = performance.now() + MOMENT_MS;
     const timer = setInterval(() => {
       if (performance.now() >= this.#due) this.#moment(lua);
     }, MOMENT_MS / 20);
-    this.#state = { name: "awake", lua, timer };
+    this.#state = { name: "running", lua, timer };
     return { fresh: false, tasks: tasks.length, missing: [...missing] };
   }
 
-  /** From here on there is its image only. */
+  /** Closes the VM: the program is its image. */
   async #close(lua: Lua, image: Uint8Array<ArrayBuffer>, discard = false): Promise<void> {
-    if (this.#state.name === "awake") clearInterval(this.#state.timer);
-    this.#state = { name: "asleep", image };
+    if (this.#state.name === "running") clearInterval(this.#state.timer);
+    this.#state = { name: "paused", image };
     await lua.close({ discard });
   }
 
-  /** Tells how it ends, if that is an error. */
+  /** Posts the error of a call, if it ends with one. */
   #follow(call: Promise<unknown>): void {
     call.catch((error: unknown) => {
       if (error instanceof LuaClosedError) return;
@@ -157,7 +160,7 @@ export class Pool {
     });
   }
 
-  /** `screen.draw(tick, numbers)`. */
+  /** Host function `screen.draw(tick, numbers)`. */
   #draw(tick: unknown, numbers: unknown): void {
     if (typeof tick !== "number" || !Array.isArray(numbers)) throw new TypeError("screen.draw takes a tick and a list");
     if (numbers.length > NUMBERS_MAX) throw new RangeError(`a picture has at most ${NUMBERS_MAX} numbers`);
@@ -178,7 +181,7 @@ export class Pool {
     });
   }
 
-  #photograph(lua: Lua): Moment {
+  #capture(lua: Lua): Moment {
     const start = performance.now();
     const image = lua.snapshot();
     return { ...this.#frame, image, ms: performance.now() - start };
@@ -186,12 +189,12 @@ export class Pool {
 
   #moment(lua: Lua): Moment {
     this.#due = performance.now() + MOMENT_MS;
-    const moment = this.#photograph(lua);
+    const moment = this.#capture(lua);
     this.#post({ event: "moment", moment });
     return moment;
   }
 
-  /** An expression, or else statements. */
+  /** Evaluates an expression, or else statements. */
   async #eval(lua: Lua, code: string): Promise<Evaluated> {
     const name = "console";
     const none = { value: undefined, failure: undefined, waits: false };

@@ -1,4 +1,4 @@
-/** The worker of the living program: here the VM is. The page has its pictures, and its images. */
+/** Worker of the living program: has the VM. The page has its pictures, and its images. */
 import type { FromWorker, RequestOf } from "../../protocol.ts";
 import { toFailure } from "../../vm/failure.ts";
 import type { LivingCommands, LivingNotice } from "../protocol.ts";
@@ -8,7 +8,7 @@ type Request = RequestOf<LivingCommands>;
 
 const post = (message: FromWorker<LivingNotice>) => postMessage(message);
 const pool = new Pool(post);
-/** One command after the other. */
+/** Queue of commands: one after the other. */
 let turn: Promise<void> = Promise.resolve();
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
@@ -31,17 +31,17 @@ async function answer(request: Request): Promise<void> {
 async function perform(request: Exclude<Request, { command: "eval" }>): Promise<unknown> {
   switch (request.command) {
     case "open":
-      return pool.open(request.args.kept, request.args.asleep);
+      return pool.open(request.args.kept, request.args.paused);
     case "travel":
       return pool.travel(request.args.image, request.args.look);
     case "anew":
       return pool.anew();
-    case "sleep":
-      return void (await pool.sleep());
-    case "wake":
-      return void (await pool.wake());
-    case "take":
-      return pool.take();
+    case "pause":
+      return void (await pool.pause());
+    case "play":
+      return void (await pool.play());
+    case "capture":
+      return pool.capture();
     case "feed":
       return void (await pool.feed(request.args));
     case "flush":

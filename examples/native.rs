@@ -1,4 +1,6 @@
-//! Lua in a Rust program: functions of the program, its errors, values with types, modules, and a function that waits.
+//! Lua in a Rust program: functions of the program, its errors, values with types, modules, and a function
+//! that waits.
+//!
 //! `cargo run --example native`
 
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
@@ -48,7 +50,7 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Stands for a network: not ready for so many polls.
+/// Future that stands for a network: it is not ready for so many polls.
 struct Network(u32);
 
 impl Future for Network {
@@ -64,7 +66,7 @@ impl Future for Network {
     }
 }
 
-/// The smallest executor there is.
+/// Polls a future until it is ready: a minimal executor.
 fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

@@ -1,4 +1,4 @@
-//! Any bytes: refused, or read as a value whose bytes they are.
+//! Decoding any bytes: they are refused, or are the bytes of the value that is read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Bytes can make a table that contains itself.
+/// Frees a value: bytes can make a table that contains itself, which dropping alone would leak.
 fn free(value: Value) {
     if let Value::Table(table) = value {
         table.dismantle();

@@ -1,4 +1,5 @@
-//! Any operation with any bytes as its arguments: an error or a result, and a VM that goes on.
+//! Requests of any operation with any bytes as arguments: each gives an error or a result, and leaves a
+//! usable VM.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any text as a program, in a small VM with little fuel.
+//! Running any text as a program, in a small VM with little fuel.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! `bench`: runs the benchmarks in bench/, with what they need. Their options are described in bench/README.md.
+//! `bench`: runs the benchmarks in bench/, with what they need. Their options are described in
+//! bench/README.md.
 
 use crate::args::Args;
 use crate::run::Run;

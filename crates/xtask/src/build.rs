@@ -1,4 +1,5 @@
-//! `build`: the wasm module, in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the npm package around it.
+//! `build`: the wasm module, in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the npm package
+//! around it.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,7 @@ use crate::run::Run;
 use crate::setup::{self, Browser, WASM_TARGET};
 use crate::{Result, paths, size};
 
-/// What the module uses, one by one: `--all-features` writes a module that Node 20 refuses.
+/// Features of wasm that the module uses, one by one: `--all-features` writes a module that Node 20 refuses.
 const WASM_FEATURES: &[&str] = &[
     "--enable-bulk-memory",
     "--enable-exception-handling", // Lua's errors; the legacy encoding, which every runtime of today loads
@@ -25,29 +26,30 @@ pub(crate) fn command(args: &mut Args) -> Result {
     all()
 }
 
-/// The module and the npm package; `setup` has run.
+/// Builds the module and the npm package; `setup` has run.
 pub(crate) fn all() -> Result {
     wasm()?;
     Run::npm_script(&paths::web(), "build").go()?;
     size::summary()
 }
 
-/// Which of the modules.
+/// Variant of the module.
 #[derive(Clone, Copy)]
 enum Variant {
     Shipped,
-    /// With the final encoding of wasm exceptions, for engines that take only that.
+    /// The module with the final encoding of wasm exceptions, for engines that take only that.
     Exnref,
-    /// Without the ticks that limit time: what they cost is measured against this.
+    /// The module without the ticks that limit time: what they cost is measured against this.
     Unmetered,
 }
 
-/// The module in the final encoding of exceptions, beside the one that ships: target/wasm/perilune-exnref.wasm.
+/// Builds the module in the final encoding of exceptions, beside the one that ships:
+/// target/wasm/perilune-exnref.wasm.
 pub(crate) fn exnref() -> Result {
     module(Variant::Exnref)
 }
 
-/// The module without ticks; returns where it is.
+/// Builds the module without ticks; returns its path.
 pub(crate) fn unmetered() -> Result<std::path::PathBuf> {
     module(Variant::Unmetered)?;
     Ok(paths::wasm().with_file_name("perilune-unmetered.wasm"))
@@ -86,8 +88,8 @@ fn module(variant: Variant) -> Result {
     optimise(&bindgen.join(format!("{name}_bg.wasm")), &finished)
 }
 
-/// What the module exports, and nothing else. Rust exports every symbol that C calls (the libc of lua-5.4/port), and
-/// wasm-bindgen adds entry points for JavaScript values, of which none crosses this border.
+/// Exports of the module. Rust itself exports every symbol that C calls (the libc of lua-5.4/port), and
+/// wasm-bindgen adds entry points for JavaScript values, of which the module passes none: both are removed.
 const EXPORTS: &[&str] = &[
     "memory",
     "configure",
@@ -137,7 +139,7 @@ fn optimise(bound: &Path, finished: &Path) -> Result {
     Ok(())
 }
 
-/// wasm-metadce's input: one root that reaches the exports to keep.
+/// Returns the input of wasm-metadce: one root that reaches the exports to keep.
 fn export_graph() -> String {
     let names: Vec<String> = EXPORTS.iter().map(|name| format!("\"{name}\"")).collect();
     let mut nodes = vec![format!(r#"{{"name":"host","root":true,"reaches":[{}]}}"#, names.join(","))];

@@ -1,4 +1,4 @@
-//! `check`: everything CI looks at, in its order. All of it runs, so that one visit shows all there is to mend.
+//! `check`: every check of CI, in its order. All of them run, so that one run shows everything that is wrong.
 //!
 //! Also dry runs of both publications: what a registry would refuse, or its users could not build, fails here.
 

@@ -1,6 +1,7 @@
-//! `coverage`: which lines no test reaches, in the Rust core (native tests) and in the TypeScript.
+//! `coverage`: the lines that tests reach, in the Rust core (native tests) and in the TypeScript.
 //!
-//! Not here: src/js, which exists only on wasm32 and is reached by the tests in Chrome and by the TypeScript suites.
+//! Not here: src/js, which exists only on wasm32 and is reached by the tests in Chrome and by the TypeScript
+//! suites.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use crate::run::Run;
 use crate::setup::{self, Browser};
 use crate::{Result, build, paths};
 
-/// Not ours, or not the core.
+/// Paths that are not counted: other people's code, and ours outside of the core.
 const IGNORED: &str =
     r"/\.cargo/|/rustc/|/\.rustup/|/tests/|/tests\.rs$|/crates/xtask/|/examples/|build\.rs$";
 
@@ -68,7 +69,7 @@ fn rust() -> Result {
     tested
 }
 
-/// rustc's own LLVM: profiles of another version cannot be read.
+/// Returns the folder of rustc's own LLVM tools: profiles of another version cannot be read.
 fn llvm_tools() -> Result<PathBuf> {
     let libraries = Run::new("rustc").args(["--print", "target-libdir"]).read()?;
     let tools = Path::new(libraries.trim()).with_file_name("bin");
@@ -78,7 +79,7 @@ fn llvm_tools() -> Result<PathBuf> {
     Ok(tools)
 }
 
-/// The test programs named in cargo's JSON messages.
+/// Returns the test programs named in cargo's JSON messages.
 fn executables(messages: &str) -> Vec<&str> {
     messages.lines().filter_map(|line| line.split_once("\"executable\":\"")?.1.split('"').next()).collect()
 }

@@ -1,4 +1,4 @@
-//! `demo`: the page, built and served on this machine only.
+//! `demo`: builds the demo page and serves it on this machine only.
 
 use std::net::{Ipv4Addr, TcpListener};
 

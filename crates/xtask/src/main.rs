@@ -1,7 +1,7 @@
 //! `cargo xtask`: everything a developer or a CI machine does with this repository, in one tool.
 //!
-//! Each command sets up what it needs itself, so that every one of them works on a fresh machine. A step that has
-//! nothing to do costs nothing.
+//! Each command sets up what it needs itself, so that every one of them works on a fresh machine. A step that
+//! has nothing to do costs nothing.
 //! Not here: knowledge of Lua or of the runtime; and no dependencies, so that the tool itself builds in seconds.
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its user")]
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use args::Args;
 
-/// What went wrong, in words that say who must do what.
+/// Result whose error says in words who must do what.
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "\

@@ -17,7 +17,8 @@ pub(crate) fn command(args: &mut Args) -> Result {
     Ok(())
 }
 
-/// Packs what `build` left in web/. The name stays the same through all versions, for those who install it from here.
+/// Packs what `build` left in web/. The name stays the same through all versions, for those who install it
+/// from here.
 pub(crate) fn pack() -> Result<PathBuf> {
     let folder = paths::target().join("npm");
     if folder.is_dir() {

@@ -1,4 +1,4 @@
-//! Where things are. Every path the other modules use is named here.
+//! Paths of the repository: all that the other modules use.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -26,17 +26,17 @@ pub(crate) fn bench() -> PathBuf {
     root().join("bench")
 }
 
-/// What we make, outside of cargo's own folders.
+/// The folder for what xtask builds, outside of cargo's own folders.
 pub(crate) fn target() -> PathBuf {
     root().join("target")
 }
 
-/// Where cargo writes, which a developer may have moved.
+/// The folder that cargo writes to, which a developer may have moved.
 pub(crate) fn cargo_target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(target, |dir| root().join(dir))
 }
 
-/// Tools installed by `setup`, pinned to this repository.
+/// A tool that `setup` installed, pinned to this repository.
 pub(crate) fn tool(name: &str) -> PathBuf {
     target().join("tools/bin").join(name)
 }
@@ -46,13 +46,13 @@ pub(crate) fn wasm() -> PathBuf {
     target().join("wasm/perilune.wasm")
 }
 
-/// The folder of `PATH` that holds `program`, if any does.
+/// The file `program` in a folder of `PATH`, if there is one.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
-/// A path as one writes it: from the root of the repository.
+/// A path as it is shown: from the root of the repository.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }

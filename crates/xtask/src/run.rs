@@ -1,4 +1,4 @@
-//! Other programs: shown, run, and their failure named.
+//! Running other programs: shows the command, runs it, and names its failure.
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use crate::{Result, paths};
 /// A command, run at the root of the repository unless told otherwise.
 pub(crate) struct Run(Command);
 
-/// What a watched command left behind.
+/// Outcome of a watched command.
 pub(crate) struct Watched {
     pub(crate) success: bool,
     /// Standard output and standard error, in the order they came.
@@ -24,7 +24,7 @@ impl Run {
         Run(command)
     }
 
-    /// The cargo that runs us.
+    /// The cargo that runs this tool.
     pub(crate) fn cargo() -> Run {
         Run::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
     }
@@ -53,7 +53,7 @@ impl Run {
         self
     }
 
-    /// Runs it; its output is the user's.
+    /// Runs it; its output is shown to the user.
     pub(crate) fn go(mut self) -> Result {
         let line = self.line();
         println!("$ {line}");
@@ -61,7 +61,7 @@ impl Run {
         if status.success() { Ok(()) } else { Err(format!("{line}\n  ended with {status}").into()) }
     }
 
-    /// Runs it quietly and gives its standard output.
+    /// Runs it quietly and returns its standard output.
     pub(crate) fn read(mut self) -> Result<String> {
         let line = self.line();
         let output = self.0.output().map_err(|error| not_started(&line, &error))?;
@@ -77,7 +77,7 @@ impl Run {
         self.0.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
     }
 
-    /// Runs it; its output is the user's, and ours to read afterwards.
+    /// Runs it; its output is shown to the user, and returned.
     pub(crate) fn watch(mut self) -> Result<Watched> {
         let line = self.line();
         println!("$ {line}");
@@ -101,7 +101,7 @@ impl Run {
         Ok(Watched { success, output: String::from_utf8_lossy(&output).into_owned() })
     }
 
-    /// The command as one would type it.
+    /// The command as it would be typed.
     fn line(&self) -> String {
         let program = Path::new(self.0.get_program());
         // The toolchain's full path to cargo tells nobody anything.

@@ -1,6 +1,6 @@
 //! A file server for one folder, for this machine's browser: GET and HEAD, right types, no caching.
 //!
-//! Invariant: nothing outside the folder is ever read, whatever the path says.
+//! Invariant: no file outside of the folder is read, whatever the path says.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -45,7 +45,7 @@ pub(crate) fn forever(listener: &TcpListener, folder: &Path) -> Result {
     }
 }
 
-/// One request, one answer. Browsers open connections ahead of need, hence the timeout.
+/// Answers one request. Browsers open connections ahead of need, hence the timeout.
 fn converse(mut stream: TcpStream, folder: &Path) -> std::io::Result<()> {
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     let mut lines = BufReader::new(stream.try_clone()?.take(REQUEST_BYTES_MAX)).lines();
@@ -130,7 +130,7 @@ mod tests {
 
     use super::{forever, locate};
 
-    /// What a server of a folder with two files answers.
+    /// Returns what a server of a folder with two files answers.
     fn ask(request: &str) -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,7 +1,7 @@
-//! `setup`: what a machine with only Rust, Node and a C compiler still lacks.
+//! `setup`: installs what a machine with only Rust, Node and a C compiler lacks.
 //!
 //! Invariant: a step that finds its thing present does nothing, so every command may call `all` first.
-//! Where we may not install, the error is the line to type.
+//! Where it may not install, the error is the line to type.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,7 +17,7 @@ pub(crate) const CARGO_DENY_VERSION: &str = "0.20.2";
 /// Major and minor version that the tests need; the package itself runs on 20.0.
 const NODE_MIN: (u32, u32) = (20, 11);
 
-/// Programs that come as system packages: what we call, and the Debian package that brings it.
+/// Programs that come as system packages: the command, and the Debian package that contains it.
 const COMPILERS: &[(&str, &str)] = &[("clang-19", "clang-19"), ("llvm-ar-19", "llvm-19")];
 const BROWSERS: &[(&str, &str)] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
@@ -39,7 +39,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
     Ok(())
 }
 
-/// Everything `build`, `test` and `demo` need.
+/// Installs everything that `build`, `test` and `demo` need.
 pub(crate) fn all(browser: Browser) -> Result {
     node()?;
     system_packages(browser)?;
@@ -51,7 +51,7 @@ pub(crate) fn all(browser: Browser) -> Result {
     npm_packages(&paths::playground())
 }
 
-/// rustfmt and clippy, which a minimal toolchain lacks.
+/// Installs rustfmt and clippy, which a minimal toolchain lacks.
 pub(crate) fn lint_components() -> Result {
     for (probe, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if !Run::cargo().args([probe, "--version"]).succeeds() {
@@ -61,7 +61,7 @@ pub(crate) fn lint_components() -> Result {
     Ok(())
 }
 
-/// `npm ci` in `dir`, when its lock file is not the one installed last.
+/// Runs `npm ci` in `dir` if its lock file is not the one installed last.
 pub(crate) fn npm_packages(dir: &Path) -> Result {
     let lock = fs::read(dir.join("package-lock.json"))
         .map_err(|error| format!("{}/package-lock.json: {error}", paths::shown(dir)))?;
@@ -157,7 +157,7 @@ pub(crate) fn rustup(args: &[&str]) -> Result {
     Run::new("rustup").args(args).go()
 }
 
-/// The command line half of wasm-bindgen must be exactly as old as the crate: the lock file says how old.
+/// Installs wasm-bindgen's command line tool in the version of the crate, which the lock file has.
 fn wasm_bindgen() -> Result {
     let lock = fs::read_to_string(paths::root().join("Cargo.lock"))?;
     let version = locked_version(&lock, "wasm-bindgen")

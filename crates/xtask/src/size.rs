@@ -1,4 +1,4 @@
-//! `size`: what a page has to load, measured, against the limits and against the last committed state.
+//! `size`: sizes of what a page has to load, against the limits and against the last committed state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,15 +8,15 @@ use crate::args::Args;
 use crate::run::Run;
 use crate::{Result, paths};
 
-/// No module passes this: it is an error.
+/// Limit of the module's size: a larger one is an error.
 const WASM_RAW_BYTES_LIMIT: u64 = 400_000;
-/// What we aim at: passing them is said, not refused.
+/// Aims: passing one is reported, not refused.
 const WASM_RAW_BYTES_AIM: u64 = 330_000;
 const WASM_GZIP_BYTES_AIM: u64 = 125_000;
 const JS_GZIP_BYTES_AIM: u64 = 15_000;
 const _: () = assert!(WASM_RAW_BYTES_AIM < WASM_RAW_BYTES_LIMIT);
 
-/// What entries share comes under names that change with their contents.
+/// Prefix of the chunks that entries share: the rest of their names changes with their contents.
 const CHUNK_PREFIX: &str = "chunk-";
 const SNAPSHOT_HEADER: &str = "# file, raw bytes, gzip -9 bytes: written by `cargo xtask size --bless`\n";
 
@@ -38,7 +38,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
     check()
 }
 
-/// Every size, its growth, and the limits; an error past the hard one.
+/// Prints every size, its growth, and the limits; an error past the hard one.
 pub(crate) fn check() -> Result {
     let sizes = measure()?;
     let before = fs::read_to_string(snapshot()).map(|text| parsed(&text)).unwrap_or_default();
@@ -59,7 +59,7 @@ pub(crate) fn check() -> Result {
     limits(&sizes)
 }
 
-/// Two lines, for the end of a build.
+/// Prints two lines, for the end of a build.
 pub(crate) fn summary() -> Result {
     limits(&measure()?)
 }
@@ -85,7 +85,7 @@ fn snapshot() -> PathBuf {
     paths::root().join("crates/xtask/size.snap")
 }
 
-/// The module as built, and every entry of the package.
+/// Measures the module as built, and every entry of the package.
 fn measure() -> Result<Vec<Size>> {
     let dist = paths::web().join("dist");
     let scripts =
@@ -105,7 +105,7 @@ fn measure() -> Result<Vec<Size>> {
     Ok(sizes)
 }
 
-/// The scripts of the package by name, with their text.
+/// Reads the scripts of the package: text by name.
 fn scripts(dist: &Path) -> std::io::Result<BTreeMap<String, String>> {
     let mut scripts = BTreeMap::new();
     for entry in fs::read_dir(dist)? {
@@ -118,7 +118,7 @@ fn scripts(dist: &Path) -> std::io::Result<BTreeMap<String, String>> {
     Ok(scripts)
 }
 
-/// An entry and all it imports: what a page that wants the entry has to load.
+/// Returns an entry and all that it imports: what a page has to load for it.
 fn with_chunks<'a>(entry: &'a str, scripts: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
     let mut wanted = BTreeSet::from([entry]);
     let mut unread = vec![entry];

@@ -1,8 +1,8 @@
-//! Counts read from what test runners print. A suite that prints none has failed.
+//! Counts of tests, read from what test runners print. A suite that prints none has failed.
 
 use crate::run::Watched;
 
-/// What one suite said.
+/// Counts of one suite.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
@@ -11,7 +11,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts a finished suite, and says what is wrong with it beyond failed tests.
+    /// Reads the counts of a finished suite, and says what is wrong with it beyond failed tests.
     pub(crate) fn of(watched: &Watched) -> (Tally, Option<&'static str>) {
         let mut tally = Tally::read(&watched.output);
         let complaint = match watched.success {
@@ -47,7 +47,7 @@ impl Tally {
     }
 }
 
-/// `ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`
+/// Reads `ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`
 fn libtest(counts: &str) -> Tally {
     let mut tally = Tally::default();
     let counts = counts.split_once(". ").map_or(counts, |(_, rest)| rest);
@@ -66,7 +66,7 @@ fn libtest(counts: &str) -> Tally {
     tally
 }
 
-/// `pass 3`, `fail 0`, `cancelled 0`, `skipped 0`, `todo 0`: one line each
+/// Reads one line: `pass 3`, `fail 0`, `cancelled 0`, `skipped 0` or `todo 0`.
 fn node(line: &str) -> Tally {
     let mut tally = Tally::default();
     let mut words = line.split(' ');

@@ -1,4 +1,4 @@
-//! `test`: every suite there is, and one honest count as the last line.
+//! `test`: runs every suite; the last line is the count of all tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ struct Suite {
     name: &'static str,
     about: &'static str,
     browser: Browser,
-    /// Tests the built package, not only the sources.
+    /// True if it tests the built package, not only the sources.
     wants_build: bool,
     run: fn() -> Result<Run>,
 }
@@ -74,7 +74,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
     run(&suites)
 }
 
-/// Every suite.
+/// Runs every suite.
 pub(crate) fn all() -> Result {
     run(&SUITES.iter().collect::<Vec<_>>())
 }
@@ -132,7 +132,8 @@ fn line(name: &str, tally: Tally, complaint: Option<&str>) -> String {
     format!("{name:<10} {passed:>6} passed, {failed} failed{skipped}{complaint}")
 }
 
-/// The unit tests and the integration tests named for wasm; building the native ones as well would only cost time.
+/// Runs the unit tests and the integration tests named for wasm; building the native ones as well would only
+/// cost time.
 fn chrome() -> Result<Run> {
     let chromedriver = std::env::var_os("CHROMEDRIVER")
         .map(PathBuf::from)
@@ -152,7 +153,7 @@ fn chrome() -> Result<Run> {
     Ok(run)
 }
 
-/// Integration tests whose name starts with `wasm`: files, or folders with a `main.rs`.
+/// Returns the integration tests whose name starts with `wasm`: files, or folders with a `main.rs`.
 fn wasm_tests(tests: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(tests)? {

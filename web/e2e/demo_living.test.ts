@@ -217,18 +217,26 @@ suite("the living program", () => {
     visit(async (page) => {
       await evaluate(page, "marker = 'here'");
       await reaches(page, 2 * TICKS);
-      for (const again of [() => page.getByTestId("reload").click(), () => page.reload()]) {
-        // What is not asked for is written a moment later.
-        await page.waitForTimeout(1500);
-        const before = await tick(page);
-        await Promise.all([page.waitForEvent("load"), again()]);
+      const reloaded = async (reload: () => Promise<unknown>): Promise<number> => {
+        await Promise.all([page.waitForEvent("load"), reload()]);
         await is(page, "playing");
         const [, went] = /^Went on at tick ([\d,]+)$/.exec(await text(page, "living-restored")) ?? [];
-        const after = Number(went?.replaceAll(",", ""));
-        assert.ok(after > before - 60 && after < before + 60, `from ${before} to ${after}`);
+        const restored = Number(went?.replaceAll(",", ""));
         assert.equal(await evaluate(page, "marker"), '"here"string');
-        await reaches(page, after + 5);
-      }
+        await reaches(page, restored + 5);
+        return restored;
+      };
+      // The button has everything committed first: nothing that was seen is lost.
+      const seen = await tick(page);
+      const flushed = await reloaded(() => page.getByTestId("reload").click());
+      assert.ok(flushed >= seen, `from ${seen} to ${flushed}`);
+      // The browser's own reload asks for no commit: one is made a moment later, whenever that is on a busy machine.
+      let restored: number;
+      do {
+        await page.waitForTimeout(1500);
+        restored = await reloaded(() => page.reload());
+        assert.ok(restored >= flushed, `from ${flushed} to ${restored}`);
+      } while (restored === flushed);
     }));
 
   test("after a reload it is paused if it was paused", () =>

@@ -7,7 +7,7 @@ import { readFileSync, readdirSync } from "node:fs";
 const JS_ENGINES = ["perilune", "base", "wasmoon", "fengari"];
 const perOperation = { unit: "µs", per: "operation", engines: JS_ENGINES };
 
-/** fengari is 10 to 40 times slower: it does a part of each workload, and its figure is scaled up. */
+/** Part of each workload for fengari, which is 10 to 40 times slower; its figure is scaled up. */
 export const PART_OF_WORKLOAD = { fengari: 1 / 8 };
 
 const directory = new URL("./workloads/", import.meta.url);
@@ -111,7 +111,7 @@ function values() {
   ].map((measure) => ({ ...perOperation, ...measure, id: `cross/value/${measure.id}` }));
 }
 
-/** ext.table, and the same programs on a plain table for context. */
+/** External tables, and the same programs on a plain table for context. */
 function tables() {
   const kinds = [
     {

@@ -25,7 +25,7 @@ const QUESTIONS = {
     return { ms: performance.now() - start };
   },
 
-  /** What is stored, and read again after a reload. */
+  /** Runs a step of a store; the page is reloaded between two. */
   async store({ step, ...how }) {
     return STEPS[step](how);
   },

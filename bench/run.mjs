@@ -26,7 +26,7 @@ const USAGE = `cargo xtask bench [OPTIONS]
 
   --quick           one process and three rounds of a quarter of the work: a look, not a result
   --filter TEXT     only measures whose name contains TEXT (start/cold, size, persistence/whole and persistence/commit
-                    are names, too; snapshot is all that keeps whole VMs)
+                    are names, too; snapshot is all about whole VMs)
   --browser         in Chromium; --all: in Node, then in Chromium
   --engines A,B     some of perilune, wasmoon, fengari, native
   --against FOLDER  beside another build of Perilune, the column "base": FOLDER is a built package (with index.js, node.js
@@ -42,10 +42,10 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const PERILUNE = path("../web/dist/perilune.wasm");
 const OUTPUT = path("../target/bench/");
 const COLD_ROUNDS = 15;
-/** A round of a hundred thousand entries takes some 20 s, one of a million minutes. */
+/** Rounds of persistence: one of a hundred thousand entries takes some 20 s, one of a million minutes. */
 const PERSISTENCE_ROUNDS = 7;
 const COMMITS = 100;
-/** For so long a busy program runs, with `resume` and without. */
+/** Time for which a busy program runs, with `resume` and without. */
 const BUSY_MS = 2000;
 const BUSY_ROUNDS = 9;
 
@@ -131,12 +131,15 @@ async function runIn(environment) {
   return run;
 }
 
-/** Those of `names` that are builds of Perilune. */
+/** Returns those of `names` that are builds of Perilune. */
 function builds(names) {
   return names.filter((name) => name in BUILDS);
 }
 
-/** The stores, or the VMs, among `all` that take part: the builds that do, and their peers when no build is compared. */
+/**
+ * Returns the stores, or the VMs, among `all` that take part: the builds that do, and their peers when no
+ * build is compared.
+ */
 function partakers(all, engines) {
   return all.filter((name) => (name in BUILDS ? engines.includes(name) : options.against === undefined));
 }
@@ -156,7 +159,7 @@ async function persistence(run, subject) {
   }
 }
 
-/** Whole VMs: each way to capture and to restore one, and what `resume` costs. */
+/** Measures whole VMs: each way to capture and to restore one, and what `resume` costs. */
 async function wholeVms(run, open, subject) {
   const asked = SNAPSHOTS.filter(({ id }) => id.includes(options.filter));
   for (const result of await snapshots(asked, partakers(Object.keys(VMS), run.engines), open, plan))
@@ -239,7 +242,7 @@ function report(run) {
   return failures.length > 0;
 }
 
-/** A line for each error and whom it befell, however many rows it took with it. */
+/** Returns a line for each error and its engine, however many rows it concerns. */
 function errors(run, wanted) {
   const rows = new Map();
   for (const { id, engines } of run.results) {

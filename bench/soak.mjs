@@ -1,9 +1,10 @@
-// A long life: millions of crossings of many kinds. Does anything grow?
+// Soak test: millions of crossings of many kinds, after which no memory may have grown.
 //
-// `node --expose-gc soak.mjs [--quick] [--filter TEXT]`, or `run.mjs --soak`. Each part has a state of its own. After a
-// fifth of its calls (the warm-up), and after all of them, everything that can be collected is, in both languages, and
-// what is left is measured: flat is what has not grown. In between Lua collects as it does by itself; what a collection
-// hides that is forced every now and then shows here, such as a table that grows with what waits for its finalizer.
+// `node --expose-gc soak.mjs [--quick] [--filter TEXT]`, or `run.mjs --soak`. Each part has a state of its
+// own. After a fifth of its calls (the warm-up), and after all of them, everything that can be collected is,
+// in both languages, and what is left is measured: flat is what has not grown. In between Lua collects as it
+// does by itself; what a collection hides that is forced every now and then shows here, such as a table that
+// grows with what waits for its finalizer.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,15 +15,16 @@ import { isLeftOut, markdown } from "./lib/report.mjs";
 import { compiled } from "./vms/module.mjs";
 
 const WARMUP = 1 / 5;
-/** So often V8 is made to collect in the parts that forget: handles pile up until then. */
+/** Most forgotten functions until V8 is made to collect: handles pile up until then. */
 const FORGOTTEN_MAX = 500;
-/** One eval runs so many calls of JavaScript. */
+/** Number of calls of JavaScript in one eval. */
 const CALLS_PER_EVAL = 1000;
 const OUTPUT = fileURLToPath(new URL("../target/bench/", import.meta.url));
 
 /**
- * What may be added and still be flat: a table of Lua that doubles late, the peak before a late collection (linear memory
- * never shrinks), code that V8 compiles late. What is lost with each of 80,000 calls is more: nothing takes less than 8 bytes.
+ * Growth that still counts as flat, in bytes or pieces: a table of Lua that doubles late, the peak before a
+ * late collection (linear memory never shrinks), code that V8 compiles late. What is lost with each of 80,000
+ * calls is more: nothing takes less than 8 bytes.
  */
 const TOLERANCES = {
   Lua: 64 * 1024,
@@ -81,8 +83,8 @@ const EVALS = [
   (i) => [`return function() return ${i} end`],
 ];
 
-// A process with no timer that waits for wasm waits in another way, in which Node 20 can stop for ever: its main thread for
-// the compiler's, and that one for the main thread to collect.
+// A process with no timer that waits for wasm waits in another way, in which Node 20 can stop for ever: its
+// main thread for the compiler's, and that one for the main thread to collect.
 const awake = setInterval(() => {}, 60_000);
 await main();
 clearInterval(awake);
@@ -120,14 +122,14 @@ async function soak({ id, title, count: full, run, alone }) {
   return result;
 }
 
-/** "yes": it is flat. Else what has grown, or what went wrong. */
+/** Returns "yes" if it is flat; else what has grown, or what went wrong. */
 function verdict({ error, before, after }) {
   if (error) return isLeftOut(error) ? "–" : `failed: ${error}`;
   const grown = Object.keys(TOLERANCES).filter((key) => after[key] - before[key] > TOLERANCES[key]);
   return grown.length === 0 ? "yes" : `no: ${grown.join(", ")}`;
 }
 
-/** What is left when both collectors have run. */
+/** Measures what is left when both collectors have run. */
 async function measure() {
   await collect();
   const { memory, handles } = lua.stats();
@@ -143,7 +145,10 @@ async function measure() {
   };
 }
 
-/** Forgotten functions go in turn: JavaScript lets go of Lua's, so Lua can of JavaScript's, so V8 can of those. */
+/**
+ * Collects in both languages. Forgotten functions go in turn: JavaScript lets go of Lua's, so Lua can of
+ * JavaScript's, so V8 can of those.
+ */
 async function collect() {
   for (let i = 0; i < 3; i++) {
     await finalize();
@@ -151,7 +156,7 @@ async function collect() {
   }
 }
 
-/** What the parts call, made once. */
+/** Defines the functions that the parts call. */
 function prepare() {
   lua.eval(`
     function add(a, b) return a + b end
@@ -261,7 +266,10 @@ async function waits(from, to) {
   for (let i = from; i < to; i++) expect(await lua.evalAsync("return wait() + 1"), 2);
 }
 
-/** Each VM is the one before, restored: what the first had lost, the last would still have, ten thousand times. */
+/**
+ * Restores each VM from the one before: what the first had lost, the last would still have, ten thousand
+ * times.
+ */
 async function rounds(from, to) {
   const wasm = await compiled(perilune.wasm);
   for (let i = from; i < to; i++) {
@@ -272,7 +280,7 @@ async function rounds(from, to) {
   }
 }
 
-/** One VM from which others begin; all but that one are closed. */
+/** Starts VMs from one, and closes them. */
 async function starts(from, to) {
   const wasm = await compiled(perilune.wasm);
   lua.eval("starts = starts or 0");
@@ -292,7 +300,7 @@ function made(fn) {
   return fn;
 }
 
-/** V8 finds what was forgotten; the finalizers run in a task of their own. */
+/** Has V8 collect what was forgotten; the finalizers run in a task of their own. */
 async function finalize() {
   gc();
   await new Promise((resolve) => setTimeout(resolve));
@@ -325,7 +333,7 @@ function report(results) {
     "outside of it": "outside of it, KB",
   };
   return markdown(
-    ["a long life", "times", "µs each", ...Object.keys(TOLERANCES).map((key) => heads[key] ?? key), "flat"],
+    ["soak", "times", "µs each", ...Object.keys(TOLERANCES).map((key) => heads[key] ?? key), "flat"],
     rows,
   );
 }

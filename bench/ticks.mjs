@@ -1,7 +1,8 @@
-// What the ticks cost that limit time and fuel: the workloads on the module as it ships, with a timeout and a fuel limit that are not
-// reached, and on the same sources built without ticks. And how long after its time a script is ended.
+// Cost of the ticks that limit time and fuel: the workloads on the module as it ships, with a timeout and a
+// fuel limit that are not reached, and on the same sources built without ticks. And the time after its limit
+// at which a script is ended.
 //
-// `cargo xtask bench --ticks` builds both and runs this: node ticks.mjs SHIPPED.wasm UNMETERED.wasm [--rounds N]
+// `cargo xtask bench --ticks` builds both and runs this: node ticks.mjs SHIPPED UNMETERED [--rounds N]
 
 import { readFileSync, readdirSync } from "node:fs";
 

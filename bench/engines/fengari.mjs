@@ -1,8 +1,8 @@
 // fengari: Lua 5.3 written in JavaScript (32-bit integers, the host's garbage collector).
 //
-// It converts no tables by itself, and a function of the host gets Lua's stack: the loops below are what a user of its
-// C-like API would write. (Its other package, fengari-interop, gives proxies instead, and its calls take about three
-// times as long.)
+// It converts no tables by itself, and a function of the host gets Lua's stack: the loops below are what a
+// user of its C-like API would write. (Its other package, fengari-interop, gives proxies instead, and its
+// calls take about three times as long.)
 
 export const name = "fengari";
 
@@ -12,7 +12,7 @@ export async function create() {
   const L = lauxlib.luaL_newstate();
   lualib.luaL_openlibs(L);
 
-  /** Throws the error on top of the stack, of which `top` values are somebody else's. */
+  /** Throws the error on top of the stack, of which `top` values are the caller's. */
   const fail = (top) => {
     const message = lua.lua_tojsstring(L, -1);
     lua.lua_settop(L, top);
@@ -36,7 +36,7 @@ export async function create() {
     }
   };
 
-  /** A list when it has a length, else an object: its keys are strings. */
+  /** Converts a table: to a list when it has a length, else to an object, whose keys are strings. */
   const tableToJs = (L, index) => {
     const count = lua.lua_rawlen(L, index);
     if (count > 0) {
@@ -81,7 +81,10 @@ export async function create() {
     }
   };
 
-  /** The function of Lua on top of the stack. It may be called while a host function runs: what is below stays. */
+  /**
+   * The function of Lua on top of the stack. It may be called while a host function runs: what is below
+   * stays.
+   */
   const functionToJs = () => {
     const reference = lauxlib.luaL_ref(L, lua.LUA_REGISTRYINDEX);
     return (...args) => {

@@ -1,4 +1,4 @@
-// The engines by name. `native` is no JavaScript: lib/native.mjs runs it.
+// Engines by name. `native` is no JavaScript: lib/native.mjs runs it.
 //
 // Each has create(), which resolves to the same few methods:
 //   eval(code)              the first result
@@ -16,5 +16,5 @@ import * as wasmoon from "./wasmoon.mjs";
 
 export const ENGINES = { perilune, base, wasmoon, fengari };
 
-/** The builds of Perilune among them: what only Perilune has is asked of each. */
+/** Builds of Perilune among them: measures of what only Perilune has are taken of each. */
 export const BUILDS = { perilune, base };

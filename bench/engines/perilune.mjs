@@ -1,14 +1,14 @@
 // Perilune by its public API: the build under test, and the one that it is compared with (`--against`).
 
-/** As the package's exports say: with files where there are any. */
+/** Entry that the package's exports name for this environment: with files where there are any. */
 const ENTRY = globalThis.document === undefined && globalThis.WorkerGlobalScope === undefined ? "node" : "index";
 
-/** The built package in the folder `dist`, a URL that ends with a slash. */
+/** Engine of the built package in the folder `dist`, a URL that ends with a slash. */
 function builtPackage(dist) {
   // Not at the top: loading is part of what the cold start measures.
   const load = () => import(new URL(`${ENTRY}.js`, dist).href);
   return {
-    /** The address of its module: for tasks that compile it before they read the clock. */
+    /** Address of its module: for tasks that compile it before they read the clock. */
     wasm: new URL("perilune.wasm", dist),
 
     async create(options = {}) {
@@ -16,13 +16,13 @@ function builtPackage(dist) {
       return wrapped(await Lua.create(options));
     },
 
-    /** A VM from what `snapshot()` or `image()` gave. */
+    /** Restores a VM from what `snapshot()` or `image()` gave. */
     async restore(from, options = {}) {
       const { Lua } = await load();
       return wrapped(await Lua.restore(from, options));
     },
 
-    /** A snapshot decoded once, to start many VMs from. */
+    /** Decodes a snapshot once, to start many VMs from. */
     async image(bytes, options = {}) {
       const { Lua } = await load();
       return Lua.image(bytes, options);
@@ -36,10 +36,10 @@ function builtPackage(dist) {
   };
 }
 
-/** What `cargo xtask build` left in web/dist. */
+/** Build under test: web/dist, from `cargo xtask build`. */
 export const perilune = builtPackage(new URL("../../web/dist/", import.meta.url));
 
-/** The build to compare with, as lib/base.mjs copied it. */
+/** Build to compare with, as lib/base.mjs copied it. */
 export const base = builtPackage(new URL("../../target/bench/base/", import.meta.url));
 
 function wrapped(lua) {

@@ -6,14 +6,14 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const OURS = fileURLToPath(new URL("../../web/dist", import.meta.url));
-/** Below the repository, whose files the pages are served from; engines/perilune.mjs imports it. */
+/** Folder below the repository, whose files the pages are served from; engines/perilune.mjs imports it. */
 const COPY = fileURLToPath(new URL("../../target/bench/base", import.meta.url));
-/** What a build must have; the rest of dist/ (declarations, other entries) is copied with it. */
+/** Files that a build must have; the rest of dist/ (declarations, other entries) is copied with it. */
 const FILES = ["index.js", "node.js", "perilune.wasm"];
 
 /**
- * Copies the built package in `folder`, or in the `dist` below it, to where the engine `base` finds it. A copy, so that a
- * build during the run changes nothing. Returns what the report says of both builds.
+ * Copies the built package in `folder`, or in the `dist` below it, to where the engine `base` finds it. A
+ * copy, so that a build during the run changes nothing. Returns what the report says of both builds.
  */
 export function takeBase(folder) {
   const candidates = [resolve(folder), resolve(folder, "dist"), resolve(folder, "web/dist")];
@@ -27,7 +27,7 @@ export function takeBase(folder) {
   return { folder, base: fingerprint(COPY), ours: fingerprint(OURS) };
 }
 
-/** The first 12 digits of the SHA-256 of all files that are measured. */
+/** Returns the first 12 digits of the SHA-256 of all files that are measured. */
 function fingerprint(dist) {
   const hash = createHash("sha256");
   for (const file of FILES) hash.update(readFileSync(resolve(dist, file)));

@@ -1,4 +1,4 @@
-// The same subjects in Chromium: each a page of its own, with nothing shared and nothing cached.
+// Subjects in Chromium: each a page of its own, with nothing shared and nothing cached.
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,13 +9,13 @@ import { serve } from "./server.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A Chromium, and a server of the files of the benchmarks for it. */
+/** Starts Chromium, and a server of the benchmark's files for it. */
 export async function launch() {
   await vendor();
   const server = await serve(ROOT);
   const chromium = await launchChromium();
 
-  /** A page that answers what page.mjs knows. */
+  /** Opens a page that answers the questions of page.mjs. */
   const blank = async (open = chromium.openPrivate, options = {}) => {
     const { url, ask, forget } = server.newPage(options);
     const page = await open(url);
@@ -29,7 +29,7 @@ export async function launch() {
   return {
     version: chromium.version,
 
-    /** A page that stores on the disk; lib/persistence.mjs asks it. Between two steps it is reloaded. */
+    /** Opens a page that stores on the disk, for lib/persistence.mjs. Between two steps it is reloaded. */
     async openPlace() {
       const { ask, close } = await blank(chromium.openOrdinary, { ownOrigin: true });
       let used = false;
@@ -41,7 +41,7 @@ export async function launch() {
       return { place: "bench", step, close };
     },
 
-    /** A fresh page with `engine` in it, ready for `task`. */
+    /** Opens a fresh page with `engine` in it, ready for `task`. */
     async open(engine, task) {
       const { ask, close } = await blank();
       try {
@@ -53,7 +53,7 @@ export async function launch() {
       return { sample: (count) => ask({ kind: "sample", count }), close };
     },
 
-    /** From import to the first result, in a page that has loaded nothing. */
+    /** Measures from import to the first result, in a page that has loaded nothing. */
     async cold(engine) {
       const { ask, close } = await blank();
       const { ms } = await ask({ kind: "cold", engine });
@@ -68,7 +68,7 @@ export async function launch() {
   };
 }
 
-/** wasmoon and fengari are not ES modules: made so, for the page's import map. idb-keyval is one. */
+/** Bundles wasmoon and fengari, which are no ES modules, for the page's import map. idb-keyval is one. */
 async function vendor() {
   const entry = (file) => join(ROOT, "bench/node_modules", file);
   const entries = { wasmoon: entry("wasmoon/dist/index.js"), fengari: entry("fengari/src/fengari.js") };

@@ -1,4 +1,5 @@
-// esbuild, asked for the same thing by both who need it: what is measured for size is what runs in the page.
+// Bundling by esbuild with one set of options: the code whose size is measured is the code that runs in the
+// page.
 
 import { build } from "esbuild";
 
@@ -13,13 +14,13 @@ const OPTIONS = {
   logLevel: "error",
 };
 
-/** One minified ES module. */
+/** Bundles one minified ES module. */
 export async function minified(entry) {
   const { outputFiles } = await build({ ...OPTIONS, entryPoints: [entry], minify: true, write: false });
   return outputFiles[0].contents;
 }
 
-/** Readable ES modules in `outdir`, which share what they have in common. */
+/** Bundles readable ES modules into `outdir`, which share what they have in common. */
 export async function modules(entryPoints, outdir) {
   await build({ ...OPTIONS, entryPoints, outdir, outExtension: { ".js": ".mjs" }, splitting: true });
 }

@@ -1,10 +1,14 @@
-// A program that is never idle for long: evals of a millisecond or two, each of which changes some of its memory and, if it
-// has one, an entry of an external table, with a turn of the event loop after each. Run with and without `resume`.
+// A program that is never idle for long: evals of a millisecond or two, each of which changes some of its
+// memory and, if it has one, an entry of an external table, with a turn of the event loop after each. Run
+// with and without `resume`.
 
 import { BUILDS } from "../engines/index.mjs";
 import { storageAt } from "../stores/perilune.mjs";
 
-/** Some 300 KB of records; a turn gives new texts and numbers to 60 of them, and counts for a while. */
+/**
+ * Program with some 300 KB of records; a turn gives new texts and numbers to 60 of them, and counts for a
+ * while.
+ */
 const PROGRAM = `
   records, turns = {}, 0
   for i = 1, 950 do
@@ -27,7 +31,7 @@ const PROGRAM = `
 const WARMUP_MS = 500;
 
 export const BUSY_STEPS = {
-  /** Runs for `ms`: how long does a turn take, and the longest? Then everything is committed. */
+  /** Runs turns for `ms`, measures their mean and the longest, and commits everything. */
   async busy({ build, place, resume, table, ms }) {
     const lua = await open(build, place, resume);
     lua.eval(`${PROGRAM} begin(${table})`);
@@ -40,7 +44,7 @@ export const BUSY_STEPS = {
     return { figures, turns, luaUsed };
   },
 
-  /** What is there afterwards: the turns counted in memory, and those counted in the external table. */
+  /** Reads what was stored: the turns counted in memory, and those counted in the external table. */
   async busy_back({ build, place, resume }) {
     const lua = await open(build, place, resume);
     const [memory, table] = ["return turns or 0", 'return ext.table("busy").turns or 0'].map((code) => lua.eval(code));
@@ -49,7 +53,7 @@ export const BUSY_STEPS = {
   },
 };
 
-/** A build that does not know the word is left out. */
+/** Opens the VM; a build without the option `resume` is left out. */
 async function open(build, place, resume) {
   return BUILDS[build].create({ storage: storageAt(place), resume }).catch((error) => {
     throw /"resume" is unknown/.test(error.message) ? new Error("unsupported: this build has no `resume`") : error;
@@ -57,7 +61,8 @@ async function open(build, place, resume) {
 }
 
 async function turnsFor(lua, ms) {
-  // In Node also the process' time on the processor, all threads: less is in it of what else the machine does.
+  // In Node also the process' time on the processor, all threads: less is in it of what else the machine
+  // does.
   const used = globalThis.process?.cpuUsage();
   const start = performance.now();
   let [turns, longest, last] = [0, 0, start];
@@ -75,7 +80,7 @@ async function turnsFor(lua, ms) {
   return { ...figures, cpu: (user + system) / 1000 / turns };
 }
 
-/** Everything else has its turn: timers, what the storage has done. */
+/** Resolves in another turn of the event loop: timers and the storage run before. */
 function macrotask() {
   if (globalThis.setImmediate) return new Promise((resolve) => setImmediate(resolve));
   return new Promise((resolve) => {

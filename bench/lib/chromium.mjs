@@ -1,7 +1,8 @@
-// Chromium with its pages left alone: opened and closed by the browser's own protocol, which never attaches to them.
+// Chromium whose pages have no debugger: they are opened and closed by the browser's own protocol, which
+// never attaches to them.
 //
-// Why not playwright: it attaches a debugger to each page, and V8 then records a stack trace for every exception.
-// That made Lua errors and coroutine switches ten times slower than any user would see.
+// Why not playwright: it attaches a debugger to each page, and V8 then records a stack trace for every
+// exception. That made Lua errors and coroutine switches ten times slower than any user would see.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -43,14 +44,17 @@ export async function launchChromium() {
   return {
     version: product.split("/")[1],
 
-    /** A page in a context of its own: nothing cached, a process for itself. What it stores stays in memory. */
+    /**
+     * Opens a page in a context of its own: nothing cached, a process for itself. What it stores stays in
+     * memory.
+     */
     async openPrivate(url) {
       const { browserContextId } = await call("Target.createBrowserContext");
       await call("Target.createTarget", { url, browserContextId });
       return { close: () => call("Target.disposeBrowserContext", { browserContextId }) };
     },
 
-    /** A page as a user opens it: what it stores goes to the disk. */
+    /** Opens a page as a user does: what it stores goes to the disk. */
     async openOrdinary(url) {
       const { targetId } = await call("Target.createTarget", { url });
       return { close: () => call("Target.closeTarget", { targetId }) };
@@ -64,7 +68,10 @@ export async function launchChromium() {
   };
 }
 
-/** JSON messages, each ended by NUL, on the file descriptors 3 (to Chromium) and 4 (from it). */
+/**
+ * Speaks the protocol: JSON messages, each ended by NUL, on the file descriptors 3 (to Chromium) and 4 (from
+ * it).
+ */
 function protocol(child) {
   const [, , , input, output] = child.stdio;
   const waiting = new Map();

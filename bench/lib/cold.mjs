@@ -8,7 +8,7 @@ import { summary } from "./stats.mjs";
 
 const CHILD = fileURLToPath(new URL("./cold-child.mjs", import.meta.url));
 
-/** `start(engine)` gives the milliseconds of one cold start. */
+/** Measures `rounds` cold starts of each engine. `start(engine)` returns the milliseconds of one. */
 export async function coldStarts(engines, start, rounds) {
   const samples = Object.fromEntries(engines.map((engine) => [engine, []]));
   const errors = {};

@@ -1,16 +1,19 @@
-// The one way in which engines are compared: fresh subjects, interleaved rounds in rotated order, equal answers.
+// Comparison of engines: fresh subjects, interleaved rounds in rotated order, equal answers.
 
 import { PART_OF_WORKLOAD } from "../measures.mjs";
 import { summary } from "./stats.mjs";
 import { rotated } from "./turns.mjs";
 
-/** At least so long each engine runs before it is measured: short samples alone would end before their code is compiled. */
+/**
+ * Least time for which each engine runs before it is measured: short samples would end before their code is
+ * compiled.
+ */
 const WARMUP_MS = 150;
 const WARMUP_SAMPLES_MAX = 100;
 
 /**
- * Runs one measure. `openers` gives for each engine a function that opens a fresh subject; `plan` has `processes`,
- * `rounds` and `warmups`.
+ * Runs one measure. `openers` gives for each engine a function that opens a fresh subject; `plan` has
+ * `processes`, `rounds` and `warmups`.
  */
 export async function compare(measure, openers, plan) {
   const engines = Object.keys(openers);
@@ -71,14 +74,16 @@ function countFor(measure, engine, plan) {
   return Math.max(1, Math.round(measure.count * plan.part * part));
 }
 
-/** Milliseconds for a full sample, or the time of one operation in the measure's unit. */
+/** Returns milliseconds for a full sample, or the time of one operation in the measure's unit. */
 function figure(measure, plan, ms, count) {
   if (measure.per === "sample") return (ms * measure.count) / count;
   const perOperation = ms / (count * (measure.operationsPerCount ?? 1));
   return measure.unit === "µs" ? perOperation * 1000 : perOperation;
 }
 
-/** Speed counts only for the same work: each engine's answer must be that of another engine at the same count. */
+/**
+ * Fails engines whose answer is not that of another engine at the same count: only the same work is compared.
+ */
 async function checkAnswers(measure, subjects, samples, errors, fail) {
   const reference = [...subjects.keys()].find((engine) => !errors[engine] && !PART_OF_WORKLOAD[engine]);
   if (!reference) return;
@@ -95,7 +100,7 @@ async function checkAnswers(measure, subjects, samples, errors, fail) {
   }
 }
 
-/** fengari's integers have 32 bits: the workloads promise only as many of their sums. */
+/** Reduces an integer to 31 bits, since fengari's have 32. */
 function canonical(check) {
   return /^-?\d+$/.test(check) ? String(BigInt.asUintN(31, BigInt(check))) : String(check);
 }

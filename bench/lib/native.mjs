@@ -1,6 +1,6 @@
 // PUC Lua for this machine, from the same C files as the wasm module.
 //
-// gcc -O3, like the fast part of our own module (PUC's makefile says -O2); otherwise as `make linux` does.
+// gcc -O3, like the fast part of the wasm module (PUC's makefile says -O2); otherwise as `make linux` does.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
@@ -13,7 +13,9 @@ const SOURCES = path("../../lua-5.4/src/");
 const HARNESS = path("../native/harness.c");
 const OUTPUT = path("../../target/bench/native");
 
-/** The path of the harness, compiled when older than what it is made of; null when there is no C source yet. */
+/**
+ * Returns the path of the harness, compiled when older than its sources; null when there is no C source yet.
+ */
 export function nativeHarness() {
   if (!existsSync(`${SOURCES}/lua.h`)) return null;
   const sources = readdirSync(SOURCES)

@@ -1,13 +1,14 @@
-// For how long at a time is the page (or the process) deaf? A timer that asks again and again, and the browser's own
-// list of long tasks.
+// Pauses of the page (or the process): a timer that is set again and again, and the browser's own list of
+// long tasks.
 //
-// The two say different things. A gap between timers counts whatever keeps the next one waiting: one long task, many
-// short ones in a row, another process on the same core. A long task is one, and the browser lists those from 50 ms.
-// Timers come every 4 ms at best (1 ms in Node); a loop of messages would be finer, but takes the time that it measures.
+// The two say different things. A gap between timers counts whatever keeps the next one waiting: one long
+// task, many short ones in a row, another process on the same core. A long task is one, and the browser lists
+// those from 50 ms. Timers come every 4 ms at best (1 ms in Node); a loop of messages would be finer, but
+// takes the time that it measures.
 
 const LONG_TASKS = globalThis.PerformanceObserver?.supportedEntryTypes.includes("longtask") ?? false;
 const LONG_TASK_MS = 50;
-/** The list of long tasks comes later than the tasks. */
+/** Time until the browser lists the last long tasks, in milliseconds. */
 const LIST_DELAY_MS = 100;
 
 /** Begins to watch; the task under way counts from now. `end()` resolves to { gap, task } in milliseconds. */

@@ -1,12 +1,12 @@
-// How long until data is safe, how long until it is back, and does the page stand still meanwhile? Perilune beside the
-// other stores, in turns.
+// Times of storing and of reading back, and the pauses of the page meanwhile: Perilune beside the other
+// stores, in turns.
 
 import { digest, entries as data } from "../stores/data.mjs";
 import { STORES } from "../stores/index.mjs";
 import { summary } from "./stats.mjs";
 import { rotated } from "./turns.mjs";
 
-/** The stores of each environment. What they store goes to a disk in both. */
+/** Names of the stores in each environment. All of them store on a disk. */
 export const STORES_IN = {
   chromium: ["perilune", "base", "indexeddb", "idb_keyval", "local_storage"],
   node: ["perilune", "base", "json_file"],
@@ -27,13 +27,14 @@ const WHOLE = {
 
 const COMMITS = { p50: "median", p95: "95th percentile" };
 
-/** The first round, -1, is only there so that the browser's own storage process has started. */
+/** Entries of the first round, -1, after which the browser's own storage process has started. */
 const WARMUP_ENTRIES = 1000;
 const askedIn = (round, entries) => (round < 0 ? Math.min(entries, WARMUP_ENTRIES) : entries);
 
 /**
- * N entries written, flushed, and read again by a page or a process that knows nothing of them. `subject()` opens a place to
- * keep them: { place, step(name, how), close() }; each step has forgotten the one before.
+ * Measures N entries written, flushed, and read again by a page or a process that knows nothing of them.
+ * `subject()` opens a place for them: { place, step(name, how), close() }; each step has forgotten the one
+ * before.
  */
 export async function wholes(stores, subject, { entries, rounds }) {
   const measure = async (store, { place, step }, round) => {
@@ -47,7 +48,7 @@ export async function wholes(stores, subject, { entries, rounds }) {
   return results(WHOLE, measured, entries, (figure) => `whole_${figure}_${entries}`, `${grouped(entries)} entries: `);
 }
 
-/** One entry among N changed and committed: how long does that take? */
+/** Measures one entry among N changed and committed. */
 export async function commits(all, subject, { entries, rounds, commits: times, durability }) {
   const stores = all.filter((store) => STORES[store].durabilities.includes(durability));
   const measure = async (store, { place, step }, round) => {
@@ -60,7 +61,7 @@ export async function commits(all, subject, { entries, rounds, commits: times, d
   return results(COMMITS, measured, entries, (figure) => `commit_${durability}_${figure}_${entries}`, title);
 }
 
-/** Rounds of all stores, each time in another order, each time in a place of its own. */
+/** Runs rounds of all stores, each time in another order, each time in a place of its own. */
 async function inTurns(stores, subject, rounds, measure) {
   const measured = Object.fromEntries(stores.map((store) => [store, { samples: [], count: 0, error: null }]));
   for (let round = -1; round < rounds; round++) {
@@ -83,7 +84,7 @@ async function inTurns(stores, subject, rounds, measure) {
   return measured;
 }
 
-/** A row for each figure that anybody has. */
+/** Returns a row for each figure that a store has. */
 function results(figures, measured, entries, id, prefix) {
   return Object.entries(figures).flatMap(([figure, title]) => {
     const engines = {};

@@ -1,5 +1,5 @@
 // Subjects that are processes: a Node worker, or the native harness. Both answer one line to each line.
-// What keeps data has a process for each step, so that nothing is remembered but what was stored.
+// A store has a process for each step, so that nothing is remembered but what was stored.
 
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -11,22 +11,25 @@ import { promisify } from "node:util";
 const SAMPLE_TIMEOUT_MS = 300_000;
 const WORKER = fileURLToPath(new URL("./worker.mjs", import.meta.url));
 const STORE_CHILD = fileURLToPath(new URL("./store-child.mjs", import.meta.url));
-/** Not the system's directory for such things: that may be memory, where fsync costs nothing. */
+/**
+ * Directory of the stores: not the system's for temporary files, which may be in memory, where fsync costs
+ * nothing.
+ */
 const PLACES = fileURLToPath(new URL("../../target/bench/", import.meta.url));
 
-/** A fresh Node process with `engine` in it, ready for `task`. */
+/** Starts a fresh Node process with `engine` in it, ready for `task`. */
 export async function openNode(engine, task) {
   const conversation = converse(process.execPath, [WORKER]);
   return ready(conversation, conversation.ask(JSON.stringify({ engine, task })), (count) => JSON.stringify({ count }));
 }
 
-/** A fresh process of the native harness with the task's file loaded. */
+/** Starts a fresh process of the native harness with the task's file loaded. */
 export async function openNative(harness, task) {
   const conversation = converse(harness, [task.file]);
   return ready(conversation, conversation.answer(), String);
 }
 
-/** A directory to keep data in; lib/persistence.mjs asks. */
+/** Opens a directory for a store, for lib/persistence.mjs. */
 export async function openPlace() {
   mkdirSync(PLACES, { recursive: true });
   const directory = mkdtempSync(join(PLACES, "place-"));
@@ -46,7 +49,7 @@ export async function openPlace() {
   };
 }
 
-/** The subject, once it has answered; a process that refuses its task is not left behind. */
+/** Returns the subject once it has answered; a process that refuses its task is ended. */
 async function ready(conversation, firstAnswer, question) {
   try {
     await firstAnswer;

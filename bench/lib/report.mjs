@@ -1,4 +1,4 @@
-// Results as Markdown tables, ready to be pasted.
+// Results as Markdown tables.
 
 import { geometricMean } from "./stats.mjs";
 
@@ -15,12 +15,12 @@ const TITLES = {
   quickjs: "quickjs-wasi",
 };
 
-/** fengari is out of reach: a ratio to it says nothing. */
+/** Names with a ratio: fengari is too slow for one to say anything. */
 const COMPARED = Object.keys(TITLES).filter((name) => !["perilune", "fengari"].includes(name));
 
 /**
- * One table: a row for each result, a column for each engine or store that is in one, and what Perilune is to the others.
- * With `mean` also the mean of those ratios, where the rows are of one kind.
+ * Returns one table: a row for each result, a column for each engine or store that is in one, and Perilune's
+ * ratios to them. With `mean` also the mean of those ratios, where the rows are of one kind.
  */
 export function table(title, results, mean = false) {
   const engines = Object.keys(TITLES).filter((name) => results.some((result) => result.engines[name]));
@@ -52,9 +52,9 @@ export function table(title, results, mean = false) {
 }
 
 /**
- * Perilune beside the base in each of `groups`, a list of { title, results }: the geometric mean of the ratios of medians, and
- * that of the fastest samples, on which other processes weigh least; and the rows where the ratio of medians is smallest and
- * largest. Only times are in it, no sizes.
+ * Returns the table of Perilune beside the base in each of `groups`, a list of { title, results }: the
+ * geometric mean of the ratios of medians, and that of the fastest samples, on which other processes weigh
+ * least; and the rows where the ratio of medians is smallest and largest. Only times are in it, no sizes.
  */
 export function comparison(groups) {
   const compared = (title, results) => {
@@ -88,7 +88,7 @@ export function markdown(head, rows) {
   return [line(head), rule, ...rows.map(line)].join("\n");
 }
 
-/** `12.3 ±0.4`: the median and the median distance from it. */
+/** Returns `12.3 ±0.4`: the median and the median distance from it. */
 export function cell(result) {
   if (!result) return "–";
   if (result.error) return isLeftOut(result.error) ? "–" : "failed";
@@ -96,12 +96,12 @@ export function cell(result) {
   return result.note ? `${text} (${result.note})` : text;
 }
 
-/** "unsupported", or "unsupported: why": no failure. */
+/** True for "unsupported", or "unsupported: why": no failure. */
 export function isLeftOut(error) {
   return error.startsWith("unsupported");
 }
 
-/** Perilune's figure over that of `other`; undefined where one is missing, or is of less data. */
+/** Divides Perilune's figure by that of `other`; undefined where one is missing, or is of less data. */
 function ratio(result, other, figure = "median") {
   const [ours, theirs] = [result.engines.perilune, result.engines[other]];
   return ours?.[figure] && theirs?.[figure] && !theirs.note ? ours[figure] / theirs[figure] : undefined;

@@ -1,5 +1,5 @@
-// What `resume: true` costs a program that is busy: the same program with it and without, in turns, each time in a place
-// of its own on the disk.
+// Cost of `resume: true` for a busy program: the same program with it and without, in turns, each time in a
+// place of its own on the disk.
 
 import { cell, markdown } from "./report.mjs";
 import { summary } from "./stats.mjs";
@@ -7,7 +7,7 @@ import { rotated } from "./turns.mjs";
 
 export const AUTO = { id: "snapshot/auto", title: "a busy program with and without `resume`" };
 
-/** One that commits all the time anyway, and one that would not without `resume`. */
+/** Programs: one that commits all the time anyway, and one that would not without `resume`. */
 const PROGRAMS = {
   table: { title: "a busy program that writes to an external table", table: true },
   memory: { title: "one that only changes its own memory", table: false },
@@ -16,8 +16,8 @@ const FIGURES = { turn: "a turn", cpu: "CPU time of a turn", longest: "the longe
 const VARIANTS = { without: false, resume: true };
 
 /**
- * Results for each of `builds` (names of BUILDS) and each program, all in turns. `subject()` opens a place to store in, as
- * for lib/persistence.mjs; `ms`: for how long the program runs.
+ * Measures the cost for each of `builds` (names of BUILDS) and each program, all in turns. `subject()` opens
+ * a place to store in, as for lib/persistence.mjs; `ms`: for how long the program runs.
  */
 export async function resumeCost(builds, subject, how) {
   const results = [];

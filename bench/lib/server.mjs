@@ -1,7 +1,8 @@
-// Server of the benchmarks: the repository's files for the pages, and questions and answers between run.mjs and a page.
+// Server of the benchmarks: the repository's files for the pages, and questions and answers between run.mjs
+// and a page.
 //
-// A page asks for its next question and waits; it sends the answer and asks again. So what it runs, it runs like any
-// page does: after an `await fetch`, with nobody looking in.
+// A page asks for its next question and waits; it sends the answer and asks again. So its code runs like that
+// of any page: after an `await fetch`, without a debugger.
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -43,8 +44,8 @@ export async function serve(root) {
 
   return {
     /**
-     * The address for a new page, and what asks it: ask(question) resolves to its answer. With `ownOrigin` nothing that
-     * other pages stored is in its way.
+     * Returns the address for a new page, and ask(question), which resolves to its answer. With `ownOrigin`
+     * it shares no storage with other pages.
      */
     newPage({ ownOrigin = false } = {}) {
       const id = String(++lastPage);
@@ -61,7 +62,7 @@ export async function serve(root) {
   };
 }
 
-/** One question at a time; it waits for the page, or the page for it. */
+/** Exchange of one question at a time: it waits for the page, or the page for it. */
 function conversation() {
   let question, waiting, settle;
   const deliver = () => {

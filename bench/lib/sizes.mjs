@@ -1,4 +1,5 @@
-// What a page must load: the module, and the JavaScript around it, bundled and minified by the same tool.
+// Sizes of what a page must load: the module, and the JavaScript around it, bundled and minified by the same
+// tool.
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -31,7 +32,7 @@ const PACKAGES = [
   { engine: "fengari", name: "fengari", entry: path("../node_modules/fengari/src/fengari.js") },
 ];
 
-/** A row for each of `engines` that is a package. */
+/** Returns a row for each of `engines` that is a package. */
 export async function sizes(engines) {
   const rows = [];
   for (const { name, entry, wasm } of PACKAGES.filter(({ engine }) => engines.includes(engine))) {

@@ -1,12 +1,16 @@
-// What is timed of a VM that is captured and restored, the same in Node and in a page. A sample has a figure for each way.
+// Timing of capturing and restoring a VM, the same in Node and in a page. A sample has a figure for each way.
 //
-// Only the operation itself stands between two readings of the clock. A VM is there when its first eval has answered.
+// Only the operation itself stands between two readings of the clock. A VM is there when its first eval has
+// answered.
 
 import { STATES } from "../vms/programs.mjs";
 import { VMS } from "../vms/index.mjs";
 import { rotated } from "./turns.mjs";
 
-/** Opens the VMs called `name` for one of STATES. Resolves to a function that takes one sample of the `figures` asked for. */
+/**
+ * Opens the VMs called `name` for one of STATES. Resolves to a function that takes one sample of the
+ * `figures` asked for.
+ */
 export async function openSnapshotTask(name, { state, records, figures }) {
   const { language } = VMS[name];
   const vms = await VMS[name].open();

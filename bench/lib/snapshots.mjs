@@ -1,4 +1,4 @@
-// A whole VM kept and had back: how long does that take, and how large is it? Perilune beside quickjs-wasi, in turns.
+// Capturing and restoring whole VMs, and the size of their snapshots: Perilune beside quickjs-wasi, in turns.
 
 import { BUILDS } from "../engines/index.mjs";
 import { FIT, STATES } from "../vms/programs.mjs";
@@ -6,11 +6,11 @@ import { VMS } from "../vms/index.mjs";
 import { summary } from "./stats.mjs";
 import { rotated } from "./turns.mjs";
 
-/** So many operations of each way are in a sample. */
+/** Number of operations of each way in a sample, by state. */
 const COUNTS = { fresh: 10, application: 3, full: 3 };
-/** At least so long each VM's samples run before one counts. */
+/** Least time for which each VM's samples run before one counts. */
 const WARMUP_MS = 500;
-/** When there is no Perilune to ask. */
+/** Number of records when no build of Perilune is there to ask. */
 const RECORDS_UNKNOWN = 2500;
 
 const FIGURES = {
@@ -25,7 +25,7 @@ const FIGURES = {
   fork: { title: "forked", unit: "ms" },
 };
 
-/** The names of all figures: { id, title, unit, state, figure }. */
+/** All figures: { id, title, unit, state, figure }. */
 export const SNAPSHOTS = Object.entries(STATES).flatMap(([state, { title }]) =>
   Object.entries(FIGURES).map(([figure, of]) => ({
     id: `snapshot/${state}/${figure}`,
@@ -36,7 +36,10 @@ export const SNAPSHOTS = Object.entries(STATES).flatMap(([state, { title }]) =>
   })),
 );
 
-/** A result for each row of `rows`, which are some of SNAPSHOTS, in `vms`, names of VMS. `open(name, task)` opens a fresh subject. */
+/**
+ * Returns a result for each row of `rows`, which are some of SNAPSHOTS, in `vms`, names of VMS. `open(name,
+ * task)` opens a fresh subject.
+ */
 export async function snapshots(rows, vms, open, plan) {
   const records = await recordsThatFit(vms.filter((name) => name in BUILDS));
   const results = [];
@@ -50,7 +53,7 @@ export async function snapshots(rows, vms, open, plan) {
   return results;
 }
 
-/** How many records fill the 2 MiB of every build of Perilune; they are the same in every VM. */
+/** Returns how many records fit into the 2 MiB of every build of Perilune; every VM gets as many. */
 async function recordsThatFit(builds) {
   const counts = await Promise.all(
     builds.map(async (build) => {
@@ -67,7 +70,7 @@ async function recordsThatFit(builds) {
   return Math.min(...counts);
 }
 
-/** Fresh processes (or pages) of all VMs, and rounds in rotated order. */
+/** Runs rounds in rotated order, in fresh processes (or pages) of all VMs. */
 async function inTurns(task, vms, open, plan) {
   const measured = Object.fromEntries(vms.map((name) => [name, { samples: [], check: null, error: null }]));
   const count = COUNTS[task.state];
@@ -103,7 +106,7 @@ async function warmUp(subject, count, plan) {
   for (let i = 0; i < plan.warmups || performance.now() - start < WARMUP_MS; i++) await subject.sample(count);
 }
 
-/** The same data, the same digest, in both languages. */
+/** Fails VMs whose digest differs: the same data has the same digest, in both languages. */
 function sameAnswers(measured) {
   const [reference, ...others] = Object.entries(measured).filter(([, { error }]) => !error);
   for (const [, of] of others) {

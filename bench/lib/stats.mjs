@@ -1,4 +1,4 @@
-// What is said about a handful of samples: the median, and how far they lie from it.
+// Statistics of a few samples: the median, and their distance from it.
 
 export function summary(samples) {
   const sorted = [...samples].sort((a, b) => a - b);

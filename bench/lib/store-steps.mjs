@@ -1,14 +1,15 @@
-// What is timed of a store, the same in Node and in a page. Each step begins in a page or a process that has forgotten all.
+// Timing of a store, the same in Node and in a page. Each step begins in a page or a process that remembers
+// nothing.
 
 import { STORES } from "../stores/index.mjs";
 import { BUSY_STEPS } from "./busy.mjs";
 import { watch } from "./pauses.mjs";
 
-/** So many small commits are not timed: their code is compiled meanwhile. */
+/** Number of small commits that are not timed: their code is compiled meanwhile. */
 const WARMUP_COMMITS = 10;
 
 export const STEPS = {
-  /** The program makes its data, then has it committed. */
+  /** Makes the program's data, and commits it. */
   async write({ store: name, place, entries }) {
     const store = await STORES[name].open(place, "relaxed");
     const start = performance.now();
@@ -23,7 +24,7 @@ export const STEPS = {
     return { count, figures: { ...figures, flush_gap: gap, flush_task: task } };
   },
 
-  /** And has it back. */
+  /** Opens the store, and reads everything back. */
   async read({ store: name, place }) {
     const watching = watch();
     const start = performance.now();
@@ -38,7 +39,7 @@ export const STEPS = {
     return { digest, figures: { open, read, back: open + read, open_gap: gap, open_task: task } };
   },
 
-  /** One entry changed and committed, again and again, among many that are there already. */
+  /** Changes and commits one entry, again and again, among many that are there already. */
   async commits({ store: name, place, durability, commits }) {
     const store = await STORES[name].open(place, durability);
     const times = [];

@@ -1,7 +1,8 @@
-// What is timed, the same in Node and in a page: `open` prepares a task in an engine, `sample` times it once.
+// Tasks that are timed, the same in Node and in a page: `open` prepares a task in an engine, `sample` times
+// it once.
 //
-// A sample is { ms, check }: it took so long, and gave this. Only the operation itself stands
-// between the two readings of the clock. (Of VMs that are captured, lib/snapshot-task.mjs, it is { figures, check }.)
+// A sample is { ms, check }: it took so long, and gave this. Only the operation itself stands between the two
+// readings of the clock. (Of VMs that are captured, lib/snapshot-task.mjs, it is { figures, check }.)
 
 import { ENGINES } from "../engines/index.mjs";
 import { openSnapshotTask } from "./snapshot-task.mjs";
@@ -26,7 +27,7 @@ const KINDS = {
     };
   },
 
-  /** The same short piece of Lua, over and over. */
+  /** A short piece of Lua, again and again. */
   async eval(lua, { source }) {
     return repeated(() => lua.eval(source));
   },
@@ -111,7 +112,10 @@ const KINDS = {
   },
 };
 
-/** What passes through a call: a function of each language, which gives a number, and a loop of each that calls it. */
+/**
+ * Values that pass through a call: a function of each language, which gives a number, and a loop of each that
+ * calls it.
+ */
 const CALLS = {
   numbers: {
     inLua: { parameters: "a, b", result: "a + b" },
@@ -156,7 +160,10 @@ const DATA = {
   object: () => Object.fromEntries(DATA.numbers().map((value, i) => [`key${i}`, value])),
 };
 
-/** Of all keys and values: how many there are, the sum of the numbers, the length of the strings. */
+/**
+ * Lua that computes, of all keys and values, their count, the sum of the numbers and the length of the
+ * strings.
+ */
 const DIGEST_IN_LUA = `
   function digest(data)
     if type(data) ~= "table" then return "no table" end
@@ -179,7 +186,10 @@ function digest(data) {
   return `${Object.keys(data).length} ${sum.toFixed(1)} ${length}`;
 }
 
-/** A sample is one eval, with the loop in Lua. `body` adds to `sum`, and has `call`, which was registered, and `i`. */
+/**
+ * Returns a sampler whose sample is one eval, with the loop in Lua. `body` adds to `sum`, and has `call`,
+ * which was registered, and `i`.
+ */
 function benchInLua(lua, body, locals = "local call = call") {
   lua.eval(`
     ${locals}

@@ -1,4 +1,4 @@
-// Everybody's turn, in an order that changes: what goes first in one round goes later in the next.
+// Rotated order of turns: what goes first in one round goes later in the next.
 
 export function rotated(list, by) {
   const at = ((by % list.length) + list.length) % list.length;

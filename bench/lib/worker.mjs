@@ -1,4 +1,5 @@
-// One engine with one task in one Node process. Lines of JSON: the task in, { ready } out; then counts in, samples out.
+// One engine with one task in one Node process. Lines of JSON: the task in, { ready } out; then counts in,
+// samples out.
 
 import { createInterface } from "node:readline";
 

@@ -1,6 +1,6 @@
-// The data that every store holds: half of the keys integers with floats, half of them strings with short strings.
+// Data of every store: half of the keys integers with floats, half of them strings with short strings.
 
-/** Entry number `at`, from 1. In Lua: stores/perilune.mjs. */
+/** Returns entry number `at`, from 1. In Lua: stores/perilune.mjs. */
 function entry(at) {
   const i = Math.ceil(at / 2);
   return at % 2 ? [i, i * 1.5] : [`key${i}`, `value ${i}`];
@@ -10,10 +10,10 @@ export function* entries(count) {
   for (let at = 1; at <= count; at++) yield entry(at);
 }
 
-/** What the values at integer keys become when they are changed: `round` says how often they were. */
+/** Returns the changed value of an integer key: `round` says how often it was changed. */
 export const changed = (i, round) => i * 1.5 + round;
 
-/** Reads every key and every value: how many, the sums of the numbers, the lengths of the strings. The same data, the same digest. */
+/** Digest of every key and every value: their count, the sums of the numbers, the lengths of the strings. */
 export function digest(pairs) {
   let [count, keys, values, keyBytes, valueBytes] = [0, 0, 0, 0, 0];
   for (const [key, value] of pairs) {

@@ -2,7 +2,7 @@
 
 import { mapStore } from "./map.mjs";
 
-/** It leaves durability to the browser, which is relaxed. */
+/** Durabilities: the browser's own, since the library has no option. */
 export const durabilities = ["relaxed"];
 
 export async function open(place) {

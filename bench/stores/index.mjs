@@ -1,7 +1,7 @@
-// The stores by name: Perilune, and what a program would use without it.
+// Stores by name: Perilune, and what a program would use without it.
 //
-// Each has a list of the durabilities that can be asked of it, and open(place, durability), which resolves, with all that
-// is kept at `place` in memory, to:
+// Each has a list of the durabilities that can be asked of it, and open(place, durability), which resolves,
+// with all that is stored at `place` in memory, to:
 //   fill(count)   the program's own work: that many entries of stores/data.mjs, in memory; returns how many it could take
 //   change(i)     one entry gets another value, in memory
 //   flush()       resolves when everything so far is committed

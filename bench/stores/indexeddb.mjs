@@ -1,4 +1,5 @@
-// IndexedDB as one uses it by hand: a record for each entry, all of a batch in one transaction; getAll to read.
+// IndexedDB as one uses it by hand: a record for each entry, all of a batch in one transaction; getAll to
+// read.
 
 import { mapStore } from "./map.mjs";
 

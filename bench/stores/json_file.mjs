@@ -1,4 +1,4 @@
-// In Node, the simplest thing that keeps data: everything as JSON, into one file, then fsync.
+// JSON file, the simplest store in Node: everything as JSON, into one file, then fsync.
 
 import { mapStore } from "./map.mjs";
 

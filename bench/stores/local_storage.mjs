@@ -1,13 +1,14 @@
 // localStorage: an item for each entry, key and value as JSON, since it has only strings.
 //
-// Its flush is a loop of setItem. It returns when another process has been told, and nobody says when that one has written.
+// Its flush is a loop of setItem. It returns when another process has the data; when that has written is not
+// known.
 
 import { entries } from "./data.mjs";
 import { mapStore } from "./map.mjs";
 
 export const durabilities = ["relaxed"];
 
-/** What Chromium gives an origin: 10 MiB, at two bytes for each character of keys and values. */
+/** Characters that Chromium gives an origin: 10 MiB, at two bytes for each character of keys and values. */
 const CHARACTERS_MAX = 5 * 1024 * 1024;
 
 export async function open() {

@@ -1,8 +1,11 @@
-// A store as one writes it by hand: a Map in memory, and a list of what to write at the next flush.
+// Store as it is written by hand: a Map in memory, and a list of what to write at the next flush.
 
 import { changed, digest, entries } from "./data.mjs";
 
-/** `write(batch, map)` commits entries; `countMax(count)` says how many of them there is room for. */
+/**
+ * Returns the store over `map`. `write(batch, map)` commits entries; `countMax(count)` says how many of them
+ * there is room for.
+ */
 export function mapStore(map, { write, close = () => {}, countMax = (count) => count }) {
   let batch = [];
   let changes = 0;

@@ -2,7 +2,7 @@
 
 import { BUILDS } from "../engines/index.mjs";
 
-/** stores/data.mjs, in Lua. */
+/** Functions of stores/data.mjs, in Lua. */
 const PROGRAM = `
   local t = ext.table("bench")
   function fill(count)
@@ -26,7 +26,7 @@ const PROGRAM = `
 
 export const storageAt = (place) => (globalThis.indexedDB ? `idb://${place}` : `file:${place}`);
 
-/** The store that a build of Perilune is. */
+/** Returns the store of a build of Perilune. */
 export function externalTable(build) {
   return { durabilities: ["relaxed", "strict"], open: (place, durability) => open(build, place, durability) };
 }

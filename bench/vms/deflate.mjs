@@ -1,4 +1,5 @@
-// Bytes made smaller by what is at hand: zlib in Node, which is the faster of its two ways, and streams in a page.
+// Compression by what the platform has: zlib in Node, which is the faster of its two ways, and streams in a
+// page.
 
 // Not a plain import: pages import this file, too.
 const zlib = globalThis.document ? null : await import("node:zlib");

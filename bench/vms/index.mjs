@@ -1,9 +1,9 @@
-// The VMs whose whole memory can be kept and had back: Perilune, and its peer.
+// VMs whose whole memory can be captured and restored: Perilune, and its peer.
 //
 // Each has the `language` of its programs, and open(), which resolves, with its module compiled, to:
 //   create()      a fresh VM
 //   snapshot(vm)  all that it is, as bytes that can be stored
-//   pack(bytes)   those as small as one would store them
+//   pack(bytes)   those compressed, as a program would store them
 //   unpack(packed)
 //   restore(bytes)
 //   image(bytes)  decoded once; start(image) begins VMs from it

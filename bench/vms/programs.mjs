@@ -1,9 +1,9 @@
-// What is in a VM when it is kept: the same in Lua and in JavaScript, and the same answers.
+// Contents of a VM that is captured: the same in Lua and in JavaScript, with the same answers.
 //
-// Each state has for each language: `program` makes it, `first` is the short eval that says a VM is there, `digest` depends
-// on everything in it.
+// Each state has for each language: `program` makes it, `first` is the short eval that says a VM is there,
+// `digest` depends on everything in it.
 
-/** So much of the 2 MiB is left free in the full VM: an eval finds room without collecting first. */
+/** Bytes of the 2 MiB that are left free in the full VM: an eval finds room without collecting first. */
 const FREE_BYTES = 64 * 1024;
 const APPLICATION_BYTES = 200_000;
 
@@ -83,8 +83,8 @@ app.parts[${i}] = {
 }
 
 /**
- * Records, lists, strings, closures that share what they count, and every eighth record something that waits to go on. They
- * are in a chain: a table that doubles would leave a quarter of the memory empty.
+ * Records, lists, strings, closures that share what they count, and every eighth record something that waits
+ * to go on. They are in a chain: a table that doubles would leave a quarter of the memory empty.
  */
 const MAKE = {
   lua: `
@@ -157,7 +157,10 @@ const MAKE = {
     }`,
 };
 
-/** Gives how many records there is room for. What is reserved here is free in the VM that is measured. */
+/**
+ * Lua that returns how many records there is room for. What is reserved here is free in the VM that is
+ * measured.
+ */
 export const FIT = `
   ${MAKE.lua}
   local reserved = ("x"):rep(${FREE_BYTES})

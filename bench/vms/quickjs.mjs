@@ -1,4 +1,5 @@
-// quickjs-wasi: QuickJS-NG, whose snapshot is its linear memory. Compressing that is left to the program: here deflate.
+// quickjs-wasi: QuickJS-NG, whose snapshot is its linear memory. Compressing that is left to the program:
+// here deflate.
 
 import { deflated, inflated } from "./deflate.mjs";
 import { compiled } from "./module.mjs";

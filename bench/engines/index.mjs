@@ -2,12 +2,12 @@
 //
 // Each has create(), which resolves to the same few methods:
 //   eval(code)              the first result
-//   evalAsync(code)         resolves when the chunk has ended; missing where Lua cannot wait for a promise
-//   awaited(call)           the Lua that waits for the promise which the expression `call` returns; with evalAsync
+//   evalAsync(code)         resolves when the chunk has ended; missing where Lua cannot wait for promises
+//   awaited(call)           with evalAsync: the Lua that waits for the promise of the expression `call`
 //   global(name)            a global; a function of Lua as one of JavaScript
 //   setGlobal(name, value)  arrays and objects become tables
 //   table(value)            what to pass to a function of Lua so that it gets a table
-//   register(name, fn)      a global that is a JavaScript function. It gets copies of tables, as arrays and objects
+//   register(name, fn)      a global that is a function of JavaScript; it gets copies of tables
 //   close()
 
 import * as fengari from "./fengari.mjs";

@@ -2,7 +2,7 @@
 //
 // Each has a list of the durabilities that can be asked of it, and open(place, durability), which resolves,
 // with all that is stored at `place` in memory, to:
-//   fill(count)   the program's own work: that many entries of stores/data.mjs, in memory; returns how many it could take
+//   fill(count)   makes so many entries of stores/data.mjs, in memory; returns how many there is room for
 //   change(i)     one entry gets another value, in memory
 //   flush()       resolves when everything so far is committed
 //   digest()      reads every entry

@@ -1,7 +1,10 @@
 /** One VM. A message `{ id, code }` is answered by `{ id, values, output }` or `{ id, error, output }`. */
 import { Lua } from "./node_modules/perilune/dist/index.js";
 
-/** A busy worker that was ended keeps the storage locked for some two seconds more: then its successor asks again. */
+/**
+ * A busy worker that was ended keeps the storage locked for some two seconds more: then its successor asks
+ * again.
+ */
 async function open(tries = 5) {
   try {
     return await Lua.create({ storage: "idb://worker-example" });

@@ -53,7 +53,7 @@ writeFileSync(resolve(outdir, "licences.txt"), licences(Object.keys(metafile.inp
 const tsc = resolve(root, "node_modules/.bin/tsc");
 process.exitCode = spawnSync(tsc, ["-p", "tsconfig.json"], { cwd: root, stdio: "inherit" }).status ?? 1;
 
-/** Our own licence and notices, then the licences of all packages that a file was taken from. */
+/** Returns Perilune's licence and notices, then the licences of all packages that a file was taken from. */
 function licences(inputs) {
   const packages = new Set();
   for (const input of inputs) {

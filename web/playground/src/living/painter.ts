@@ -1,11 +1,11 @@
 /**
  * The host's half of `screen.draw`: a flat list of numbers becomes a picture.
  *
- * | numbers                                                    | what                                                 |
- * |------------------------------------------------------------|------------------------------------------------------|
- * | 1, colour, alpha, x, y, radius                             | a dot                                                |
- * | 2, colour, alpha, width, how many numbers, x, y, x, y ...  | a smooth line; with width 0 a smooth, filled shape   |
- * | 3, colour, alpha, x, y, half its width and height, angle   | an oval                                              |
+ * | numbers                                                  | what                                       |
+ * |----------------------------------------------------------|--------------------------------------------|
+ * | 1, colour, alpha, x, y, radius                           | a dot                                      |
+ * | 2, colour, alpha, width, count, x, y, x, y ...           | a smooth line; with width 0 a filled shape |
+ * | 3, colour, alpha, x, y, half its width and height, angle | an oval                                    |
  *
  * Colours are those of the page, from 1 on, so that it follows dark and light. What makes no sense ends the
  * picture.

@@ -16,7 +16,7 @@ const PICTURE_WIDTH = 192;
 const PICTURE_HEIGHT = 108;
 
 interface Callbacks {
-  /** Called with the moment that is looked at; undefined: none any more. */
+  /** Takes the moment that is looked at; undefined: none any more. */
   onLook: (index: number | undefined) => void;
   onGo: (index: number) => void;
   onToggle: () => void;

@@ -1,8 +1,10 @@
 //! `cargo xtask`: everything a developer or a CI machine does with this repository, in one tool.
 //!
 //! Each command sets up what it needs itself, so that every one of them works on a fresh machine. A step that
-//! has nothing to do costs nothing. Not here: knowledge of Lua or of the runtime; and no dependencies, so
-//! that the tool itself builds in seconds.
+//! has nothing to do costs nothing.
+//!
+//! Not here: knowledge of Lua or of the runtime; and no dependencies, so that the tool itself builds in
+//! seconds.
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks to its user")]
 #![allow(clippy::print_stderr, reason = "a command line tool talks to its user")]

@@ -1,7 +1,7 @@
 //! Lua's C files: where the crate `lua-src` has them, the check of their hashes, the patched copies.
 //!
-//! Keeps true: every file is the one that `lua-5.4/SOURCE` names, byte for byte; patches go to copies and must
-//! fit exactly; nothing is written outside of `OUT_DIR` but in a checkout, since a build script must not
+//! Keeps true: every file is the one that `lua-5.4/SOURCE` names, byte for byte; patches go to copies and
+//! must fit exactly; nothing is written outside of `OUT_DIR` but in a checkout, since a build script must not
 //! change a package. Not here: anything that downloads (the crate is a build dependency, so cargo has it).
 
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// Names a folder with the C files, for builds that keep them elsewhere. Their hashes are checked all the same.
+/// Names a folder with the C files, for builds that keep them elsewhere. Their hashes are checked there too.
 pub(super) const FOLDER_VARIABLE: &str = "PERILUNE_LUA_SOURCES";
 
 /// Contents of `lua-5.4/SOURCE`.

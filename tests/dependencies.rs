@@ -1,5 +1,4 @@
-//! Dependencies of the crate: their licences are those that deny.toml allows, and they come from the
-//! registry.
+//! Dependencies: their licences are those that deny.toml allows, and they come from the registry.
 //!
 //! `cargo xtask check --deny` looks at more; this is what every run can afford.
 #![cfg(not(target_arch = "wasm32"))]

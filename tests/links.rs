@@ -1,5 +1,4 @@
-//! Links in Markdown: a relative one leads to a file of the repository, and to a heading of it where it names
-//! one.
+//! Links in Markdown: a relative one leads to a file of the repository, and to the heading that it names.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::{BTreeMap, BTreeSet};

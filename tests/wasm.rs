@@ -175,8 +175,7 @@ mod golden;
 
 include!(concat!(env!("OUT_DIR"), "/golden_files.rs"));
 
-/// A panic stops the module at once, so it is one of a closure that JavaScript calls: there it is an
-/// exception.
+/// A panic traps, so the test has JavaScript call the closure that panics: there it is an exception.
 #[cfg(feature = "console_error_panic_hook")]
 #[wasm_bindgen_test]
 fn panics_reach_the_console() {

@@ -28,10 +28,10 @@ mod panic;
 pub mod snapshot;
 mod store;
 
-/// Has every later panic printed to the page's console, with its message and stack trace. Idempotent.
+/// Prints every later panic to the page's console, with its message and stack trace. Idempotent.
 ///
-/// For programs that embed the crate (feature `console_error_panic_hook`). The npm module sets a hook of its own, over
-/// the same imports as everything else.
+/// For programs that embed the crate (feature `console_error_panic_hook`). The npm module sets a hook of its
+/// own, over the same imports as everything else.
 #[cfg(feature = "console_error_panic_hook")]
 pub fn set_panic_hook() {
     console_error_panic_hook::set_once();

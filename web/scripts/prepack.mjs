@@ -1,7 +1,7 @@
 /**
- * `npm pack` and `npm publish` run this first: what the package shares with the repository is copied from its root.
+ * `npm pack` and `npm publish` run this first: it copies what the package shares with the repository.
  *
- * README.md is the repository's. Its links into the repository become addresses there, since the pages of npm have no docs/.
+ * README.md is the repository's. Its relative links become addresses, since the package has no docs/.
  */
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";

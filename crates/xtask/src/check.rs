@@ -1,7 +1,7 @@
 //! `check`: every check of CI, in its order. All of them run, so that one run shows everything that is wrong.
 //!
-//! Also dry runs of both publications: what a registry would refuse, or its users could not build, fails
-//! here.
+//! Dry runs of both publications are part of it: what a registry would refuse, or its users could not build,
+//! fails here.
 
 use crate::args::Args;
 use crate::run::Run;
@@ -58,17 +58,16 @@ fn lints() -> Vec<Run> {
 }
 
 /// Packs the crate and builds it from what was packed, in the folder where its dependencies are compiled
-/// already. Quiet: else it warns of every integration test that stays behind. `setup` has fetched what
-/// offline resolution asks for.
+/// already. Quiet, or it warns of every integration test that stays behind. `setup` has fetched what offline
+/// resolution asks for.
 fn cargo_package() -> Run {
     Run::cargo()
         .args(["package", "--quiet", "--offline", "--allow-dirty", "--package", "perilune", "--target-dir"])
         .arg(paths::cargo_target())
 }
 
-/// All of `npm publish` but the sending, without a login; offline, since it would only ask which versions
-/// there are. Then publint, which knows what package.json must say so that runtimes and bundlers find their
-/// files.
+/// Does all of `npm publish` but the sending, without a login, and offline, since it would only ask which
+/// versions there are. Then publint looks for what runtimes and bundlers miss in package.json.
 fn npm_publish() -> Result {
     let quietly = ["--offline", "--loglevel=warn"];
     Run::new("npm").args(["publish", "--dry-run"]).args(quietly).dir(paths::web()).go()?;
@@ -79,9 +78,8 @@ fn npm_publish() -> Result {
         .go()
 }
 
-/// Advisories, licences, duplicates and sources. By hand: building cargo-deny takes five minutes of processor
-/// time, and the database of advisories is fetched from the network. CI checks the licences by
-/// tests/dependencies.rs.
+/// Checks advisories, licences, duplicates and sources. Not in CI, which has tests/dependencies.rs for the
+/// licences: cargo-deny takes five minutes of processor time to build, and fetches the database of advisories.
 fn cargo_deny() -> Result {
     setup::cargo_tool("cargo-deny", "cargo-deny", setup::CARGO_DENY_VERSION)?;
     Run::new(paths::tool("cargo-deny")).arg("check").go()

@@ -145,11 +145,14 @@ impl Vm {
 
     /// Goes on with a panic of the host, once no frame of C is below.
     fn pass_panic_on(&mut self) {
-        let c = self.context_mut();
-        if c.depth == 0
-            && let Some(panic) = c.host.take_panic()
+        #[cfg(panic = "unwind")]
         {
-            std::panic::resume_unwind(panic);
+            let c = self.context_mut();
+            if c.depth == 0
+                && let Some(panic) = c.host.take_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
         }
     }
 

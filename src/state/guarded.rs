@@ -16,6 +16,7 @@ pub(crate) type Panic = Box<dyn Any + Send>;
 /// A host, and the panic of it that is on its way to the caller.
 pub(crate) struct GuardedHost {
     host: Box<dyn Host>,
+    #[cfg(panic = "unwind")]
     panic: Option<Panic>,
 }
 
@@ -50,7 +51,11 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 impl GuardedHost {
     pub(crate) fn new(host: Box<dyn Host>) -> Self {
-        GuardedHost { host, panic: None }
+        GuardedHost {
+            host,
+            #[cfg(panic = "unwind")]
+            panic: None,
+        }
     }
 
     /// The host itself, for a caller that no frame of C is below.
@@ -61,10 +66,14 @@ impl GuardedHost {
     /// True while a panic is on its way.
     #[inline]
     pub(crate) fn has_panicked(&self) -> bool {
-        self.panic.is_some()
+        #[cfg(panic = "unwind")]
+        return self.panic.is_some();
+        #[cfg(not(panic = "unwind"))]
+        return false;
     }
 
     /// Takes the panic that is on its way, for the caller of the outermost call.
+    #[cfg(panic = "unwind")]
     pub(crate) fn take_panic(&mut self) -> Option<Panic> {
         self.panic.take()
     }

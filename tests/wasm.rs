@@ -174,32 +174,3 @@ fn golden_scripts_print_the_same_on_wasm() {
 mod golden;
 
 include!(concat!(env!("OUT_DIR"), "/golden_files.rs"));
-
-/// A panic traps, so the test has JavaScript call the closure that panics: there it is an exception.
-#[cfg(feature = "console_error_panic_hook")]
-#[wasm_bindgen_test]
-fn panics_reach_the_console() {
-    use js_sys::{Function, Reflect, global};
-    use wasm_bindgen::JsCast as _;
-    use wasm_bindgen::prelude::{Closure, JsValue};
-
-    let hook_of_the_runner = std::panic::take_hook();
-    perilune::js::set_panic_hook();
-    let console = Reflect::get(&global(), &"console".into()).expect("a page has one");
-    let original = Reflect::get(&console, &"error".into()).expect("it has the method");
-    let record = Function::new_with_args("message", "globalThis.panicMessage = message");
-    Reflect::set(&console, &"error".into(), &record).expect("can be replaced");
-
-    let panicking = Closure::<dyn Fn()>::new(|| panic!("the moon is late"));
-    let function: &Function = panicking.as_ref().unchecked_ref();
-    let trapped = function.call0(&JsValue::UNDEFINED);
-
-    Reflect::set(&console, &"error".into(), &original).expect("can be put back");
-    std::panic::set_hook(hook_of_the_runner);
-    // The closure counts as running for ever.
-    std::mem::forget(panicking);
-    assert!(trapped.is_err());
-    let message = Reflect::get(&global(), &"panicMessage".into()).expect("recorded").as_string();
-    let message = message.expect("console.error was called with a text");
-    assert!(message.contains("the moon is late") && message.contains("tests/wasm.rs"), "{message}");
-}

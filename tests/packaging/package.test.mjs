@@ -74,7 +74,7 @@ test("runs in Node as the README has it, and prints what its comments say", () =
       `import { readFileSync } from "node:fs";
        import { Lua } from "perilune";
        const lua = await Lua.create();
-       lua.eval(readFileSync("readme-${index}.lua"));
+       lua.eval(readFileSync("readme-${index}.lua", "utf8"));
        await lua.close();`,
     );
     run("node", "lua.mjs");

@@ -79,7 +79,7 @@ fn npm_publish() -> Result {
 }
 
 /// Checks advisories, licences, duplicates and sources. Not in CI, which has tests/dependencies.rs for the
-/// licences: cargo-deny takes five minutes of processor time to build, and fetches the database of advisories.
+/// licences: cargo-deny takes five minutes of processor time to build, and fetches a database.
 fn cargo_deny() -> Result {
     setup::cargo_tool("cargo-deny", "cargo-deny", setup::CARGO_DENY_VERSION)?;
     Run::new(paths::tool("cargo-deny")).arg("check").go()

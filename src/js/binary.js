@@ -1,28 +1,30 @@
 /**
  * Binary strings: JavaScript strings in which each character is one byte, 0 to 255.
  *
- * V8 keeps them at one byte per character and compares and hashes them natively, which is why tables are kept in them.
+ * V8 keeps them at one byte per character and compares and hashes them natively, which is why tables are kept
+ * in them.
  */
 
-/** Strings up to this length are put together from a fixed number of characters. */
+/** Length up to which strings are put together from a fixed number of characters. */
 const FIXED_LENGTH_MAX = 24;
-/** `String.fromCharCode` takes its characters as arguments: how many we dare to give it. */
+/** Number of characters that one call of `String.fromCharCode` gets: it takes them as arguments. */
 const CHARS_PER_CALL = 8192;
-/** From here on the platform's encoder is worth its call. */
+/** Length from which on the platform's encoder is worth its call. */
 const ENCODER_LENGTH_MIN = 48;
 
 const encoder = new TextEncoder();
 
 /**
- * Bytes as a binary string: each character is one byte.
+ * Makes a binary string of bytes: each character is one byte.
  * @param {Uint8Array} b
  * @param {number} p address
  * @param {number} n length
  * @returns {string}
  */
 export function bytesToBinary(b, p, n) {
-  // A call with a fixed number of arguments is three to six times as fast as any loop or `apply` (Node 20: 15 ns). The
-  // indices are inside of memory: the module gave them. What is not would read undefined, and become character 0.
+  // A call with a fixed number of arguments is three to six times as fast as any loop or `apply` (Node 20:
+  // 15 ns). The indices are inside of memory: the module gave them. Others would read undefined, and become
+  // character 0.
   if (n > FIXED_LENGTH_MAX) return longToBinary(b, p, n);
   const c = /** @type {(...codes: (number | undefined)[]) => string} */ (String.fromCharCode);
   // prettier-ignore
@@ -72,8 +74,8 @@ export function binaryToBytes(binary, bytes, at) {
   const length = binary.length;
   let done = 0;
   if (length >= ENCODER_LENGTH_MIN) {
-    // An encoded string begins with its tag and length; what follows is ASCII more often than not, and ASCII is what
-    // UTF-8 writes one to one. The encoder stops where it is not: the loop writes from there.
+    // An encoded string begins with its tag and length; what follows is ASCII more often than not, and ASCII
+    // is what UTF-8 writes one to one. The encoder stops where it is not: the loop writes from there.
     for (; done < 5; done++) bytes[at + done] = binary.charCodeAt(done);
     done += asciiToBytes(binary.slice(5), bytes.subarray(at + 5, at + length));
   }

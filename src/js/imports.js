@@ -1,24 +1,26 @@
 /**
- * What answers the imports of the wasm module (docs/codec.md, section 4): numbers in, numbers out.
+ * The host imports: functions that answer the imports of the wasm module (docs/codec.md, section 4), numbers
+ * in, numbers out.
  *
  * Invariants:
- * - Nothing throws into the module. A failure becomes a negative code; its message waits for `store_error`, and the
- *   original for `takeFailure()`, so that the JavaScript caller gets it as the `cause` of his error.
+ * - Nothing throws into the module. A failure becomes a negative code; its message waits for `store_error`,
+ *   and the original for `takeFailure()`, so that the JavaScript caller gets it as the `cause` of his error.
  * - No view of the module's memory is trusted after the module ran: it is made anew when memory has grown.
  *
- * `createHostImports` makes those of one instance. The functions exported below it, under the names of the imports,
- * are the same for wasm-bindgen's generated glue, which knows one instance per JavaScript module.
+ * `createHostImports` makes those of one instance. The functions exported below it, under the names of the
+ * imports, are the same for wasm-bindgen's generated glue, which knows one instance per JavaScript module.
  *
- * Files in this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
+ * Files in this folder import only one another: wasm-bindgen carries them into other people's builds as
+ * snippets.
  */
 
 import { binaryToBytes, bytesToBinary } from "./binary.js";
 import { storeError } from "./storage/store_error.js";
 
-/** What the table imports return when they fail. @type {Readonly<Record<string, number>>} */
+/** Results of table imports that fail. @type {Readonly<Record<string, number>>} */
 export const FAILURE_CODES = { closed: -2, "read-only": -3, "too-large": -4, host: -5, name: -6 };
 
-/** How `host_call` says that the list holds an error to raise. */
+/** Outcome of `host_call`: the list has an error to raise. */
 const END_ERROR = 1;
 
 const ABSENT = -1;
@@ -39,8 +41,8 @@ const HOST_FAILED = -5;
  */
 
 /**
- * Who answers `host_call`, `host_take` and `host_release`: as the imports, with addresses and lengths that are never
- * negative. None may throw, but for `call` to leave a module that has died.
+ * Functions behind `host_call`, `host_take` and `host_release`: as the imports, with addresses and lengths that
+ * are never negative. None may throw, but for `call` to leave a module that has died.
  * @typedef {object} Host
  * @property {(id: number, args: number, length: number, mayWait: number, out: number, outCapacity: number) => number} call
  * @property {(out: number, outCapacity: number) => number} take
@@ -48,7 +50,7 @@ const HOST_FAILED = -5;
  */
 
 /**
- * A failure that the module was told of as a code.
+ * A failure that the module knows as a code.
  * @typedef {object} Failure
  * @property {string} code
  * @property {string} message
@@ -76,11 +78,13 @@ export function createHostImports({
   const tables = [];
   /** @type {Map<Table, number>} */
   const ids = new Map();
-  /** Dropped, but a roll back may still bring them back. @type {Table[]} */
+  /** Tables that were dropped, but a roll back may still bring them back. @type {Table[]} */
   const dropped = [];
   /** @type {Failure | null} */
   let failure = null;
-  /** How far the program's clock is ahead of the host's: that of a VM that was restored goes on where it was. */
+  /**
+   * Milliseconds that the program's clock is ahead of the host's: that of a restored VM goes on where it was.
+   */
   let ahead = 0;
   const monotonic = now ?? (() => performance.now());
 
@@ -139,7 +143,13 @@ export function createHostImports({
       }
     },
 
-    /** @param {number} id @param {number} key @param {number} keyLength @param {number} out @param {number} outCapacity */
+    /**
+     * @param {number} id
+     * @param {number} key
+     * @param {number} keyLength
+     * @param {number} out
+     * @param {number} outCapacity
+     */
     table_get(id, key, keyLength, out, outCapacity) {
       try {
         const table = tableOf(id);
@@ -153,7 +163,13 @@ export function createHostImports({
       }
     },
 
-    /** @param {number} id @param {number} key @param {number} keyLength @param {number} value @param {number} valueLength */
+    /**
+     * @param {number} id
+     * @param {number} key
+     * @param {number} keyLength
+     * @param {number} value
+     * @param {number} valueLength
+     */
     table_set(id, key, keyLength, value, valueLength) {
       try {
         const table = tableOf(id);
@@ -332,7 +348,14 @@ export function createHostImports({
       }
     },
 
-    /** @param {number} id @param {number} args @param {number} length @param {number} mayWait @param {number} out @param {number} outCapacity */
+    /**
+     * @param {number} id
+     * @param {number} args
+     * @param {number} length
+     * @param {number} mayWait
+     * @param {number} out
+     * @param {number} outCapacity
+     */
     host_call(id, args, length, mayWait, out, outCapacity) {
       return host.call(id >>> 0, args >>> 0, length >>> 0, mayWait, out >>> 0, outCapacity >>> 0);
     },
@@ -362,14 +385,18 @@ export function createHostImports({
       stores[id] = undefined;
     },
 
-    /** What the module knows of this side, for an image: the names of its tables (null: dropped), and its clock. */
+    /**
+     * Captures what the module knows of this side, for an image: names of tables (null: dropped), and its
+     * clock.
+     */
     capture: () => ({
       tables: tables.map((table) => (table === undefined || table.dropped ? null : table.name)),
       clock: monotonic() + ahead,
     }),
 
     /**
-     * The module has the memory of another: its tables are those of these names, and its clock does not step back.
+     * Restores this side for a module that has the memory of another: its tables are those of these names, and
+     * its clock does not step back.
      * @param {{ readonly tables: readonly (string | null)[], readonly clock: number }} part
      */
     restore({ tables: names, clock }) {
@@ -383,7 +410,7 @@ export function createHostImports({
       ahead = now === undefined ? behind : Math.max(0, behind || 0);
     },
 
-    /** The last failure since this was asked, or null. */
+    /** Takes the last failure since this was called before, or null. */
     takeFailure() {
       const taken = failure;
       failure = null;
@@ -472,7 +499,7 @@ export function set_memory(memory) {
 }
 
 /**
- * Where output goes that does not wait for the end of the call.
+ * Sets the function that takes output which does not wait for the end of the call.
  * @param {(stream: number, bytes: Uint8Array) => void} output
  */
 export function set_output(output) {
@@ -480,7 +507,7 @@ export function set_output(output) {
 }
 
 /**
- * Who answers the calls of host functions.
+ * Sets the functions that answer the calls of host functions.
  * @param {Host} host
  */
 export function set_host(host) {
@@ -512,19 +539,32 @@ export function take_failure() {
   return defaultImports.takeFailure() ?? undefined;
 }
 
-// The imports. Functions of their own, so that a bundle which does not need the default imports can leave them out.
+// The imports. Functions of their own, so that a bundle which does not need the default imports can leave them
+// out.
 
 /** @param {number} store @param {number} name @param {number} nameLength */
 export function table_open(store, name, nameLength) {
   return defaultImports.imports.table_open(store, name, nameLength);
 }
 
-/** @param {number} table @param {number} key @param {number} keyLength @param {number} out @param {number} outCapacity */
+/**
+ * @param {number} table
+ * @param {number} key
+ * @param {number} keyLength
+ * @param {number} out
+ * @param {number} outCapacity
+ */
 export function table_get(table, key, keyLength, out, outCapacity) {
   return defaultImports.imports.table_get(table, key, keyLength, out, outCapacity);
 }
 
-/** @param {number} table @param {number} key @param {number} keyLength @param {number} value @param {number} valueLength */
+/**
+ * @param {number} table
+ * @param {number} key
+ * @param {number} keyLength
+ * @param {number} value
+ * @param {number} valueLength
+ */
 export function table_set(table, key, keyLength, value, valueLength) {
   return defaultImports.imports.table_set(table, key, keyLength, value, valueLength);
 }
@@ -609,7 +649,14 @@ export function report_panic(at, length) {
   return defaultImports.imports.report_panic(at, length);
 }
 
-/** @param {number} id @param {number} args @param {number} length @param {number} mayWait @param {number} out @param {number} outCapacity */
+/**
+ * @param {number} id
+ * @param {number} args
+ * @param {number} length
+ * @param {number} mayWait
+ * @param {number} out
+ * @param {number} outCapacity
+ */
 export function host_call(id, args, length, mayWait, out, outCapacity) {
   return defaultImports.imports.host_call(id, args, length, mayWait, out, outCapacity);
 }

@@ -1,11 +1,11 @@
 /**
  * The errors of the package: one class to catch, subclasses by who must act.
  *
- * Misuse by the caller (not a string, an unknown option, a value that has no place in Lua) is a TypeError or a
- * RangeError, as everywhere in JavaScript; what happens at run time is a `LuaError`.
+ * Misuse by the caller (not a string, an unknown option, a value that has no place in Lua) is a TypeError or
+ * a RangeError, as everywhere in JavaScript; what happens at run time is a `LuaError`.
  */
 
-/** What went wrong; the same words on the Rust side. */
+/** Kind of an error; `Error::code` has the same words in Rust. */
 export type LuaErrorKind =
   | "runtime"
   | "syntax"
@@ -19,7 +19,7 @@ export type LuaErrorKind =
   | "bug"
   | "image";
 
-/** What is known of an error beside its message. */
+/** Details of an error beside its message. */
 export interface LuaErrorDetails {
   /** Lua's stack traceback. */
   traceback?: string | undefined;
@@ -33,9 +33,9 @@ export interface LuaErrorDetails {
   cause?: unknown;
 }
 
-/** Something that Lua, or Perilune, reports. */
+/** An error that Lua or Perilune reports. */
 export class LuaError extends Error {
-  /** What went wrong. */
+  /** Kind of the error. */
   readonly kind: LuaErrorKind;
   /** Lua's stack traceback. */
   readonly traceback: string | undefined;
@@ -86,7 +86,7 @@ export class LuaMemoryError extends LuaError {
 
 /** The program has used up its time or its fuel. Nothing in it can catch that. */
 export class LuaTimeoutError extends LuaError {
-  /** Which limit it was. */
+  /** Limit that was exceeded. */
   readonly reason: "timeout" | "fuel";
 
   constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {
@@ -109,7 +109,7 @@ export class LuaInterruptError extends LuaError {
 /** The storage, or an external table, refused. */
 export class LuaStorageError extends LuaError {
   /**
-   * Why, for programs: `locked` (open in another tab), `unavailable`, `name`, `newer`, `older`, `foreign`,
+   * Reason, for programs: `locked` (open in another tab), `unavailable`, `name`, `newer`, `older`, `foreign`,
    * `corrupt`, `quota`, `reset`, `closed`, `read-only`, `too-large`, `host`.
    */
   readonly code: string;
@@ -124,11 +124,11 @@ export class LuaStorageError extends LuaError {
   }
 }
 
-/** What was given is no image that this module can restore. Nothing was changed. */
+/** An image was given that this module cannot restore. Nothing was changed. */
 export class LuaImageError extends LuaError {
   /**
-   * Why, for programs: `foreign` (no image), `newer` (of a later format), `build` (of another build of the wasm module),
-   * `corrupt` (damaged), `died` (a VM in storage that has died since).
+   * Reason, for programs: `foreign` (no image), `newer` (of a later format), `build` (of another build of the
+   * wasm module), `corrupt` (damaged), `died` (a VM in storage that has died since).
    */
   readonly code: string;
 
@@ -153,7 +153,7 @@ export class LuaClosedError extends LuaError {
   }
 }
 
-/** An error of a store (a plain Error with a `code`) as the package's own. */
+/** Turns an error of a store (a plain Error with a `code`) into the package's own. */
 export function storageError(cause: unknown): LuaStorageError {
   if (cause instanceof LuaStorageError) return cause;
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };

@@ -1,4 +1,4 @@
-/** `lua.globals`. */
+/** The class behind `lua.globals`. */
 import { checkName } from "./names.js";
 import { Operation } from "./codec/tags.js";
 import type { LuaValue } from "./codec/values.js";
@@ -13,7 +13,7 @@ export class LuaGlobals {
     this.#vm = vm;
   }
 
-  /** The value of a global; undefined when there is none. */
+  /** Returns the value of a global; undefined when there is none. */
   get(name: string): LuaValue {
     return this.#vm.requestFirst(Operation.globalGet, [checkName(name)]);
   }
@@ -23,17 +23,17 @@ export class LuaGlobals {
     this.#vm.request(Operation.globalSet, [checkName(name), value]);
   }
 
-  /** Whether a global has a value. */
+  /** Says whether a global has a value. */
   has(name: string): boolean {
     return this.#vm.request(Operation.globalHas, [checkName(name)])[0] === true;
   }
 
-  /** Removes a global; says whether it was there. */
+  /** Removes a global, and says whether it was there. */
   delete(name: string): boolean {
     return this.#vm.request(Operation.globalDelete, [checkName(name)])[0] === true;
   }
 
-  /** The names of all globals. */
+  /** Returns the names of all globals. */
   keys(): string[] {
     return this.#vm.request(Operation.globalKeys, []) as string[];
   }

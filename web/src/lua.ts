@@ -1,4 +1,4 @@
-/** The class `Lua`: what users hold. Checks what it is given and passes it to the VM. */
+/** The class `Lua`, the package's interface. Checks its arguments and passes them to the VM. */
 import { changeEvent, type LuaChangeEvent } from "./storage/change_event.js";
 import { dumpTables, loadTables } from "./storage/dump.js";
 import { dumpJson } from "./storage/json_dump.js";
@@ -42,22 +42,22 @@ import { Vm, type VmParts } from "./vm.js";
 /** Options of `Lua.create`. */
 export interface LuaOptions extends Options<Lua> {}
 
-/** What `tryEval` returns. */
+/** Result of `tryEval`. */
 export type LuaResult<T = LuaValue> = { ok: true; value: T } | { ok: false; error: LuaError };
 
-/** What `run` returns. */
+/** Result of `run`. */
 export interface LuaRun {
   /** All results. */
   values: LuaValue[];
-  /** Everything that was written to stdout and stderr, in order. */
+  /** Text written to stdout and stderr, in order. */
   output: string;
-  /** How long it took. */
+  /** Duration in milliseconds. */
   ms: number;
-  /** Ticks of the interpreter that it used. */
+  /** Fuel used, in ticks of the interpreter. */
   fuel: number;
 }
 
-/** What the listeners of `on` get. */
+/** Arguments of the listeners of `on`, by event. */
 export interface LuaEvents {
   /** A storage transaction is complete. */
   commit: { tables: number; entries: number; bytes: number };
@@ -67,13 +67,13 @@ export interface LuaEvents {
   change: LuaChangeEvent;
 }
 
-/** What `estimate` returns; undefined: the platform does not say. */
+/** Result of `estimate`; a field is undefined where the platform does not say. */
 export interface LuaStorageEstimate {
   /** Bytes in use by this origin. */
   usage: number | undefined;
   /** Bytes that it may use. */
   quota: number | undefined;
-  /** Whether the browser has promised not to clear it by itself. */
+  /** True if the browser has promised not to clear it by itself. */
   persisted: boolean;
 }
 
@@ -83,12 +83,15 @@ const EVENTS = ["commit", "storage-error", "change"];
 export class Lua {
   /** The global variables. */
   readonly globals: LuaGlobals;
-  /** What became of it when it was restored from an image; undefined: it has begun anew. */
+  /** Outcome of restoring it from an image; undefined when it has begun anew. */
   readonly restored: LuaRestored | undefined;
-  /** With `resume`: the image of the last VM in this storage that could not be restored, until there is another one. */
+  /**
+   * Image of the last VM in this storage that could not be restored, until there is another one; only with
+   * `resume`.
+   */
   readonly previousImage: Uint8Array<ArrayBuffer> | undefined;
   readonly #vm: Vm;
-  /** What it was made with, and `fork` passes on. */
+  /** Options that it was made with, which `fork` passes on. */
   readonly #options: LuaOptions;
 
   private constructor(vm: Vm, options: LuaOptions, tasks?: readonly LuaTask[], kept?: Uint8Array<ArrayBuffer>) {
@@ -117,7 +120,7 @@ export class Lua {
     });
   }
 
-  /** Goes on with the VM that is in the storage, or begins anew; from now on it is kept there. */
+  /** Restores the VM that is in the storage, or begins anew; either is kept there from then on. */
   static async #resume(parts: VmParts, options: LuaOptions): Promise<Lua> {
     const { vm, tasks, previous, keep, kept } = await resume(parts);
     const lua = new Lua(vm, options, tasks, kept);
@@ -141,8 +144,9 @@ export class Lua {
   }
 
   /**
-   * A VM that goes on where `snapshot` made this image: in the same page, after a reload, in another tab or another program.
-   * Throws a `LuaImageError` when it is none, damaged, or of another build of the wasm module.
+   * Restores the VM of which `snapshot` made this image: in the same page, after a reload, in another tab or
+   * another program. Throws a `LuaImageError` when it is none, damaged, or of another build of the wasm
+   * module.
    */
   static async restore(image: Uint8Array | ArrayBuffer | LuaImage, options: RestoreOptions = {}): Promise<Lua> {
     checkRestoreOptions("Lua.restore", options);
@@ -154,7 +158,7 @@ export class Lua {
     return await Lua.#restore(loadModule(options.wasm), decoded, options, (module) => checkBuild(decoded, module));
   }
 
-  /** An image, unpacked once: what any number of VMs can begin with, by `Lua.restore`. */
+  /** Unpacks an image once, so that `Lua.restore` can begin any number of VMs with it. */
   static async image(image: Uint8Array | ArrayBuffer, options: Pick<LuaOptions, "wasm"> = {}): Promise<LuaImage> {
     return await unpackImage(bytesOfImage(image), loadModule(options.wasm));
   }
@@ -179,21 +183,21 @@ export class Lua {
     });
   }
 
-  /** Runs `code`; its first result. Throws a `LuaError`. */
+  /** Runs `code` and returns its first result. Throws a `LuaError`. */
   eval<T = LuaValue>(code: string, options?: EvalOptions): T {
     if (typeof code !== "string") throw sourceError(code);
     if (options === undefined) return this.#vm.evalFirst(code) as T;
     return this.evalAll(code, options)[0] as T;
   }
 
-  /** Runs `code`; all its results. Throws a `LuaError`. */
+  /** Runs `code` and returns all its results. Throws a `LuaError`. */
   evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
     if (typeof code !== "string") throw sourceError(code);
     checkEvalOptions(options);
     return this.#vm.evalAll(code, options);
   }
 
-  /** Runs `code`; its first result, or the error. Misuse (not a string ...) still throws. */
+  /** Runs `code` and returns its first result, or the error. Misuse (not a string ...) still throws. */
   tryEval<T = LuaValue>(code: string, options?: EvalOptions): LuaResult<T> {
     try {
       return { ok: true, value: this.eval<T>(code, options) };
@@ -203,7 +207,9 @@ export class Lua {
     }
   }
 
-  /** Runs `code`; its results and what it wrote. An error has what was written before it as `output`. */
+  /**
+   * Runs `code` and returns its results and its output. An error has what was written before it as `output`.
+   */
   run(code: string, options: EvalOptions = {}): LuaRun {
     const collector = new OutputCollector();
     const { sink } = this.#vm;
@@ -226,8 +232,8 @@ export class Lua {
   }
 
   /**
-   * As `eval`, in a coroutine: where a host function returns a promise, Lua waits for it, and others may run meanwhile.
-   * Rejects with a `LuaError`.
+   * Runs `code` in a coroutine and resolves to its first result: where a host function returns a promise, Lua
+   * waits for it, and other calls may run meanwhile. Rejects with a `LuaError`.
    */
   async evalAsync<T = LuaValue>(code: string, options: EvalAsyncOptions = {}): Promise<T> {
     if (typeof code !== "string") throw sourceError(code);
@@ -238,38 +244,38 @@ export class Lua {
     return (await runTask(this.#vm, operation, args, options))[0] as T;
   }
 
-  /** Calls a global function, or one in a table (`"math.max"`); its first result. */
+  /** Calls a global function, or one in a table (`"math.max"`), and returns its first result. */
   call<T = LuaValue>(name: string, ...args: unknown[]): T {
     return this.#vm.requestFirst(Operation.call, [checkName(name), ...args]) as T;
   }
 
-  /** As `call`; all its results. */
+  /** Calls a function as `call` does, and returns all its results. */
   callAll(name: string, ...args: unknown[]): LuaValue[] {
     return this.#vm.request(Operation.call, [checkName(name), ...args]);
   }
 
-  /** As `call`, so that it may wait for promises. */
+  /** Calls a function as `call` does, in a coroutine: it may wait for promises. */
   async callAsync<T = LuaValue>(name: string, ...args: unknown[]): Promise<T> {
     return (await this.#vm.requestAsync(Operation.startCall, [checkName(name), ...args]))[0] as T;
   }
 
   /**
-   * Gives a function to Lua under a name that stays: `host.NAME`, and a global (`"app.log"`: in a table). The same name
-   * again replaces the function.
+   * Gives a function to Lua under a name that stays: `host.NAME`, and a global (`"app.log"`: in a table). The
+   * same name again replaces the function.
    */
   register(name: string, fn: HostFunction): void {
     this.#vm.register(name, fn);
   }
 
   /**
-   * An object as something that can be given to Lua: with the members that are listed, and no others. A list of names:
-   * they can be read, and those that are functions called as methods.
+   * Makes an object one that can be given to Lua: with the members that are listed, and no others. Members in
+   * a list of names can be read, and those that are functions called as methods.
    */
   ref(object: object, members?: readonly string[] | RefMembers): HostRef {
     return makeRef(this.#vm.host, object, members);
   }
 
-  /** The external table of this name, as `ext.table(name)` in Lua: made if missing. */
+  /** Returns the external table of this name, as `ext.table(name)` in Lua does: it is made if missing. */
   table(name: string): LuaTable;
   table<K extends LuaKey, V>(name: string): LuaTable<K, V, V>;
   table(name: string): unknown {
@@ -278,8 +284,8 @@ export class Lua {
   }
 
   /**
-   * Makes the entries of tables that were read from storage (without names: of all) ahead of their first use, a few
-   * milliseconds at a time. A table of a million entries would hold the page up for a second then.
+   * Makes the entries of tables that were read from storage (without names: of all) ahead of their first use,
+   * a few milliseconds at a time. A table of a million entries would hold the page up for a second then.
    */
   async preload(...names: string[]): Promise<void> {
     this.#vm.checkOpen();
@@ -290,15 +296,15 @@ export class Lua {
     });
   }
 
-  /** The names of all external tables. */
+  /** Returns the names of all external tables. */
   tables(): string[] {
     this.#vm.checkOpen();
     return this.#vm.store.names().map(binaryToText);
   }
 
   /**
-   * Runs `work` as one transaction over all external tables: what it throws takes back everything that it wrote, or that Lua
-   * wrote when it was called from it. It cannot wait; transactions nest.
+   * Runs `work` as one transaction over all external tables: what it throws takes back everything that it
+   * wrote, or that Lua wrote when it was called from it. It cannot wait; transactions nest.
    */
   transaction<T>(work: () => T): T {
     this.#vm.checkOpen();
@@ -307,8 +313,8 @@ export class Lua {
   }
 
   /**
-   * All external tables in one piece, for `load`: bytes with a version and checksums, or (`json`) text that people and other
-   * programs can read. Neither loses anything.
+   * Dumps all external tables in one piece, for `load`: as bytes with a version and checksums, or (`json`) as
+   * text that people and other programs can read. Neither loses anything.
    */
   dump(options?: { format?: "binary" }): Uint8Array<ArrayBuffer>;
   dump(options: { format: "json" }): string;
@@ -321,21 +327,27 @@ export class Lua {
   }
 
   /**
-   * Makes the external tables what they were when `dump` gave this, all or nothing; tables that are not in it are dropped, or
-   * with `keep` left alone. Throws a `LuaStorageError` when it is damaged (`corrupt`), of a later version (`newer`), or
-   * something else (`foreign`).
+   * Makes the external tables what they were when `dump` gave this, all or nothing; tables that are not in it
+   * are dropped, or with `keep` left alone. Throws a `LuaStorageError` when it is damaged (`corrupt`), of a
+   * later version (`newer`), or something else (`foreign`).
    */
   load(dump: Uint8Array | ArrayBuffer | string, options: { keep?: boolean } = {}): void {
     this.#vm.checkOpen();
     loadTables(this.#vm.store, dump, options.keep === true);
   }
 
-  /** Asks the browser not to clear the storage of this page when room gets scarce; whether it agreed. */
+  /**
+   * Asks the browser not to clear the storage of this page when room gets scarce; resolves to whether it
+   * agreed.
+   */
   async persist(): Promise<boolean> {
     return (await globalThis.navigator?.storage?.persist?.()) ?? false;
   }
 
-  /** How much of the browser's storage this page uses and may use, in bytes, and whether it is safe from being cleared. */
+  /**
+   * Estimates how much of the browser's storage this page uses and may use, in bytes, and says whether it is
+   * safe from being cleared.
+   */
   async estimate(): Promise<LuaStorageEstimate> {
     const storage = globalThis.navigator?.storage;
     const [{ usage, quota } = {}, persisted = false] = await Promise.all([
@@ -346,8 +358,9 @@ export class Lua {
   }
 
   /**
-   * The whole VM as bytes, for `Lua.restore`: globals, functions, coroutines, calls that wait. What Lua holds of JavaScript does
-   * not travel, but for the names of registered functions. Only when no call runs.
+   * Makes an image of the whole VM, for `Lua.restore`: globals, functions, coroutines, calls that wait.
+   * Values of JavaScript that Lua has do not travel, but for the names of registered functions. Throws a
+   * `LuaError` of kind "usage" while a call runs.
    */
   snapshot(options: SnapshotOptions = {}): Uint8Array<ArrayBuffer> {
     checkSnapshotOptions(options);
@@ -358,8 +371,9 @@ export class Lua {
   }
 
   /**
-   * Another VM that goes on from here, with everything that this one has: its host functions and objects, and copies of its
-   * tables in memory (or in the storage that is given). What happens in one of them from now on the other does not see.
+   * Makes a second VM that goes on from here, with everything that this one has: its host functions and
+   * objects, and copies of its tables in memory (or in the storage that is given). Neither sees what happens
+   * in the other after that.
    */
   async fork(options: ForkOptions = {}): Promise<Lua> {
     checkRestoreOptions("fork", options);
@@ -372,7 +386,10 @@ export class Lua {
     return await Lua.#restore(Promise.resolve(module), { ...image, tables }, all, undefined, host);
   }
 
-  /** Resolves when everything written so far is committed to storage; rejects with a `LuaStorageError` if it cannot be. */
+  /**
+   * Resolves when everything written so far is committed to storage; rejects with a `LuaStorageError` if it
+   * cannot be.
+   */
   async flush(): Promise<void> {
     this.#vm.checkOpen();
     await this.#vm.store.flush().catch((error: unknown) => {
@@ -380,7 +397,10 @@ export class Lua {
     });
   }
 
-  /** Listens; returns what ends it. Listeners run in microtasks of their own, never inside a call. */
+  /**
+   * Adds a listener, and returns a function that removes it. Listeners run in microtasks of their own, never
+   * inside a call.
+   */
   on<E extends keyof LuaEvents>(event: E, listener: (detail: LuaEvents[E]) => void): () => void {
     if (!EVENTS.includes(event)) throw new TypeError(`there is no event "${event}"`);
     if (typeof listener !== "function") throw new TypeError("the listener must be a function");
@@ -391,27 +411,28 @@ export class Lua {
     });
   }
 
-  /** Memory, garbage collector, tables and storage, in numbers. */
+  /** Returns figures of memory, garbage collector, tables and storage. */
   stats(): LuaStats {
     return stats(this.#vm);
   }
 
   /**
-   * Ends the call that runs (when a host function, or a callback, says so) and all that wait, with a `LuaInterruptError`.
-   * When nothing runs and nothing waits it does nothing: it is not kept for the next call.
+   * Ends the call that runs (when a host function, or a callback, says so) and all that wait, with a
+   * `LuaInterruptError`. When nothing runs and nothing waits it does nothing: it is not kept for the next
+   * call.
    */
   interrupt(): void {
     this.#vm.interrupt();
   }
 
-  /** Drives the garbage collector: what the manual says of `collectgarbage`. */
+  /** Drives the garbage collector, as `collectgarbage` does (manual, section 6.1). */
   gc(mode: GcMode = "collect"): LuaValue {
     return gc(this.#vm, mode);
   }
 
   /**
-   * Flushes, closes the storage and frees the memory. When flushing fails it rejects and everything stays open, so that
-   * nothing is lost; `discard` gives up what is not committed.
+   * Flushes, closes the storage and frees the memory. When flushing fails it rejects and everything stays
+   * open, so that nothing is lost; `discard` gives up what is not committed.
    */
   async close(options: { discard?: boolean } = {}): Promise<void> {
     await this.#vm.close(options);
@@ -420,7 +441,8 @@ export class Lua {
   declare [Symbol.asyncDispose]: () => Promise<void>;
 
   static {
-    // Also where the platform is older than the symbol; compilers of `await using` look for it under this name.
+    // Also where the platform is older than the symbol; compilers of `await using` look for it under this
+    // name.
     const symbol: symbol = Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose");
     Object.defineProperty(this.prototype, symbol, {
       value(this: Lua) {

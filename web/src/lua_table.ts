@@ -14,21 +14,23 @@ import { fromBinary, binaryToText } from "./codec/utf8.js";
 import type { LuaKey, LuaValue, ValueContext } from "./codec/values.js";
 import { isPlain, toStored } from "./codec/encoder.js";
 
-/** What the listeners of `LuaTable.on` get: what one batch changed in this table. */
+/** Argument of the listeners of `LuaTable.on`: the changes of one batch in this table. */
 export interface LuaTableChangeEvent<K = LuaKey, V = LuaValue> extends Omit<LuaChangeEvent, "tables" | "changes"> {
-  /** In the order in which they were first written. Decoded when they are first asked for. */
+  /**
+   * Changed entries, in the order in which they were first written. Decoded when they are first asked for.
+   */
   readonly changes: readonly LuaChange<K, V>[];
 }
 
 /**
- * An external table. Its order is that in which the keys were first set. `K` and `V` say what is read, `W` what may be written:
- * anything that can be stored, where nothing else was said.
+ * An external table. Its order is that in which the keys were first set. `K` and `V` say what is read, `W`
+ * what may be written: anything that can be stored, where nothing else was said.
  */
 export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
   extends ExternalTable
   implements Iterable<[K, V]>
 {
-  /** Its name. */
+  /** Name of the table. */
   readonly name: string;
   readonly #table: Table;
   readonly #decoder: Decoder;
@@ -58,7 +60,10 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
     return attempt(this.#table, () => this.#table.count);
   }
 
-  /** The value of `key`; undefined when there is none. Tables are copies: change them, then set them again. */
+  /**
+   * Returns the value of `key`; undefined when there is none. Tables are copies: change them, then set them
+   * again.
+   */
   get(key: K): V | undefined {
     const binary = encodeKey(key);
     const value = attempt(this.#table, () => this.#table.get(binary));
@@ -73,8 +78,8 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
   }
 
   /**
-   * Sets many at once, all or nothing: pairs, a Map, or the properties of a plain object. What throws on the way (a value
-   * that cannot be stored, no more room) leaves the table as it was.
+   * Sets many entries at once, all or nothing: pairs, a Map, or the properties of a plain object. When it
+   * throws (a value cannot be stored, there is no more room), the table is as it was.
    */
   setMany(
     entries: Iterable<readonly [K, W | undefined | null]> | { readonly [key: string]: W | undefined | null },
@@ -90,8 +95,8 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
   }
 
   /**
-   * Calls `listener` after each batch that has changed something here: of Lua, of JavaScript, or (with `readOnly`) of the one
-   * who writes. Returns what ends it.
+   * Calls `listener` after each batch that has changed something here: of Lua, of JavaScript, or (with
+   * `readOnly`) of the VM that writes. Returns a function that removes the listener.
    */
   on(event: "change", listener: (event: LuaTableChangeEvent<K, V>) => void): () => void {
     if ((event as string) !== "change") throw new TypeError(`there is no event "${String(event)}"`);
@@ -104,13 +109,13 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
     });
   }
 
-  /** Whether `key` has a value. */
+  /** Says whether `key` has a value. */
   has(key: K): boolean {
     const binary = encodeKey(key);
     return attempt(this.#table, () => this.#table.get(binary)) !== undefined;
   }
 
-  /** Removes `key`; says whether it was there. */
+  /** Removes `key`, and says whether it was there. */
   delete(key: K): boolean {
     const binary = encodeKey(key);
     return this.#write(() => this.#table.remove(binary));
@@ -151,7 +156,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
     for (let entry = after(0); entry !== undefined; entry = after(entry.seq)) yield entry;
   }
 
-  /** A key, or a value. */
+  /** Decodes a key, or a value. */
   #decode(stored: string): LuaValue {
     return this.#decoder.single(fromBinary(stored));
   }
@@ -166,12 +171,15 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
   }
 }
 
-/** As they are stored; without a value: the key is to be removed. */
+/** Encodes an entry as it is stored; without a value the key is to be removed. */
 function encodeEntry(key: unknown, value: unknown): [key: string, value: string | undefined] {
   return [encodeKey(key), value === undefined || value === null ? undefined : toStored(value)];
 }
 
-/** What `setMany` takes, as pairs. Of anything else (a promise that was not awaited) nothing would arrive, silently. */
+/**
+ * Returns the argument of `setMany` as pairs. Refuses anything else: of a promise that was not awaited
+ * nothing would arrive, silently.
+ */
 function pairsOf(entries: object): Iterable<readonly [unknown, unknown]> {
   if (typeof entries === "object" && entries !== null) {
     if (Symbol.iterator in entries) return entries as Iterable<[unknown, unknown]>;
@@ -180,7 +188,7 @@ function pairsOf(entries: object): Iterable<readonly [unknown, unknown]> {
   throw new TypeError("setMany takes pairs, a Map or a plain object");
 }
 
-/** What is written becomes a batch with what JavaScript writes up to the next microtask. */
+/** Runs `write` in the batch of everything that JavaScript writes up to the next microtask. */
 export function batched<T>(store: Table["store"], write: () => T): T {
   const first = !store.inBatch;
   try {

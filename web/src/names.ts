@@ -1,12 +1,12 @@
-/** Names and messages: what somebody gave, in words. */
+/** Names that callers give, checked; values that callers give, in words for messages. */
 
-/** A name, or a TypeError. */
+/** Returns `name`, or throws a TypeError. */
 export function checkName(name: unknown): string {
   if (typeof name !== "string") throw new TypeError(`a name must be a string, not ${typeName(name)}`);
   return name;
 }
 
-/** `"app.log"`: a name, or names between dots. */
+/** Returns a name, or names between dots (`"app.log"`), or throws a TypeError. */
 export function checkDottedName(name: unknown): string {
   if (checkName(name).split(".").includes("") || (name as string).includes("\0")) {
     throw new TypeError(`${JSON.stringify(name)} is no name of a function: names between dots, without NUL`);
@@ -14,12 +14,12 @@ export function checkDottedName(name: unknown): string {
   return name as string;
 }
 
-/** For messages: what somebody gave instead. */
+/** Name of a value's type, for messages. */
 export function typeName(value: unknown): string {
   return value === null ? "null" : typeof value;
 }
 
-/** For messages: the class of an object, as well as it can be told. */
+/** Name of an object's class, for messages: as well as it can be known. */
 export function className(value: unknown): string {
   if (typeof value !== "object" || value === null) return typeName(value);
   const { constructor } = value as { constructor?: unknown };
@@ -27,7 +27,7 @@ export function className(value: unknown): string {
   return typeof name === "string" && name !== "" ? wellFormed(name) : "class instance";
 }
 
-/** Text that UTF-8 can express: half of a character becomes U+FFFD. */
+/** Returns text that UTF-8 can express: half of a character becomes U+FFFD. */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }

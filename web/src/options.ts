@@ -1,15 +1,15 @@
-/** The options of the public calls, checked: a word that is not known is an error that names it. */
+/** Options of the public calls, and their checks: an unknown option is an error that names it. */
 
-/** Where Lua's output goes: text as it is written, with its newlines. */
+/** Callback that takes Lua's output: text as it is written, with its newlines. */
 export type OutputCallback = (text: string) => void;
 
-/** Where Lua's input comes from: text or bytes, as much as there is; nothing at the end. */
+/** Callback that gives Lua's input: text or bytes, as much as there is; nothing at the end. */
 export type InputCallback = () => string | Uint8Array | null | undefined | PromiseLike<string | Uint8Array | null>;
 
 /** The source of a module; null or undefined when there is none. */
 export type ModuleSource = string | Uint8Array | null | undefined;
 
-/** What `require` finds: modules by name or by path, or who knows them. */
+/** Modules that `require` finds: by name or by path, or a function that finds them. */
 export type Modules =
   | { readonly [name: string]: ModuleSource }
   | ReadonlyMap<string, ModuleSource>
@@ -20,35 +20,52 @@ import type { HostFunction } from "./host/entries.js";
 import { checkFunction } from "./host/host_table.js";
 import { checkDottedName } from "./names.js";
 
-/** A place of your own to keep tables in. See docs/storage.md. */
+/** A storage of your own for the tables. See docs/storage.md. */
 export type { Backend as StorageBackend } from "#js/storage/write_behind.js";
 import type { Backend } from "#js/storage/write_behind.js";
 
-/** Hears how far the loading of the storage is, in units of the storage's own (records, or bytes). */
+/** Callback for the progress of loading the storage, in units of the storage's own (records, or bytes). */
 export type LoadProgress = (progress: { loaded: number; total: number }) => void;
 
-/** Where the wasm module is. */
+/** Address of the wasm module, its bytes, or the compiled module. */
 export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Module | PromiseLike<Response>;
 
 /** Options of `Lua.create`; `L` is `Lua`, which this file does not know. */
 export interface LuaOptions<L = unknown> {
-  /** The wasm module: where it is, its bytes, or the compiled module. Default: `perilune.wasm` beside the package. */
+  /**
+   * The wasm module: where it is, its bytes, or the compiled module. Default: `perilune.wasm` beside the
+   * package.
+   */
   wasm?: WasmSource | undefined;
-  /** Where external tables are kept: `"memory://"` (default), `"idb://NAME"`, `"file:PATH"`, or a storage object. */
+  /**
+   * Storage of the external tables: `"memory://"` (default), `"idb://NAME"`, `"file:PATH"`, or a storage
+   * object.
+   */
   storage?: string | Backend | undefined;
-  /** The most bytes that all external tables together may take, with about 128 for each entry; default `Infinity`: no limit. */
+  /**
+   * The most bytes that all external tables together may take, with about 128 for each entry; default
+   * `Infinity`: no limit.
+   */
   storageLimit?: number | undefined;
-  /** What a commit survives: a crash of the page or the browser (`"relaxed"`, default), or one of the machine (`"strict"`). */
+  /**
+   * Durability of a commit: it survives a crash of the page or the browser (`"relaxed"`, default), or one of
+   * the machine (`"strict"`).
+   */
   durability?: "relaxed" | "strict" | undefined;
-  /** Reads along in a storage that another tab, or another process, writes. */
+  /** True to read along in a storage that another tab, or another process, writes. */
   readOnly?: boolean | undefined;
-  /** How many milliseconds to wait for a storage that somebody else writes; default 3,000. `Infinity`: until it is free. */
+  /**
+   * Milliseconds to wait for a storage that another VM writes; default 3,000. `Infinity`: until it is free.
+   */
   lockTimeout?: number | undefined;
-  /** Hears how far the loading of the storage is. */
+  /** Called with the progress of loading the storage. */
   onProgress?: LoadProgress | undefined;
   /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
   memoryLimit?: number | undefined;
-  /** Which libraries programs have: all (`"strict"` and `"standard"`), or the base library and those that are named. */
+  /**
+   * Libraries that programs have: all (`"strict"` and `"standard"`), or the base library and those that are
+   * named.
+   */
   sandbox?: "strict" | "standard" | { readonly libs: readonly string[] } | undefined;
   /** Takes what `print` and `io.write` write; default: `console.log`, by lines. */
   stdout?: OutputCallback | undefined;
@@ -56,60 +73,78 @@ export interface LuaOptions<L = unknown> {
   stderr?: OutputCallback | undefined;
   /** Gives what `io.read` and `io.lines` read; default: nothing. */
   stdin?: InputCallback | undefined;
-  /** What `require` finds beside Lua's own; default: nothing. */
+  /** Modules that `require` finds beside Lua's own; default: none. */
   modules?: Modules | undefined;
-  /** The most milliseconds that a call may run, where it says nothing else; default 30,000. `Infinity`: no limit. */
+  /**
+   * The most milliseconds that a call may run, where it says nothing else; default 30,000. `Infinity`: no
+   * limit.
+   */
   timeout?: number | undefined;
-  /** The most ticks of the interpreter that a call may use, where it says nothing else; default `Infinity`: no limit. */
+  /**
+   * The most ticks of the interpreter that a call may use, where it says nothing else; default `Infinity`: no
+   * limit.
+   */
   fuel?: number | undefined;
   /**
-   * Makes what is random the same in every run: an integer, of which the lowest 64 bits count. Default: `"random"`. A VM that is
-   * restored keeps the state of its generator, unless this is given.
+   * Makes what is random the same in every run: an integer, of which the lowest 64 bits count. Default:
+   * `"random"`. A VM that is restored keeps the state of its generator, unless this is given.
    */
   seed?: number | bigint | "random" | undefined;
   /** The program's clock: milliseconds since 1970. Timeouts have one of their own. */
   now?: (() => number) | undefined;
-  /** Asked about every half millisecond while Lua runs: whether it should end. */
+  /** Called about every half millisecond while Lua runs: true ends the call. */
   interrupted?: (() => boolean) | undefined;
   /** Host functions by name, as `register` takes them: they are there before anything runs. */
   functions?: { readonly [name: string]: HostFunction } | undefined;
   /**
-   * Keeps the VM itself in the storage, too: what it was after an eval is committed together with the tables, and the next
-   * `Lua.create` with this storage goes on from there.
+   * True to keep the VM itself in the storage, too: its state after an eval is committed together with the
+   * tables, and the next `Lua.create` with this storage goes on from there.
    */
   resume?: boolean | undefined;
-  /** Run (a string: as Lua) when a VM has begun anew, before anything else, and with `resume` before anything is kept of it. */
+  /**
+   * Program (a string: Lua) that runs when a VM has begun anew, before anything else, and with `resume`
+   * before anything is kept of it.
+   */
   boot?: string | ((lua: L, previous?: LuaPrevious) => unknown) | undefined;
 }
 
 /** A VM in storage that could not be restored. */
 export interface LuaPrevious {
-  /** Why: `build` (of another build of the wasm module), `died`, `corrupt`, `newer`. */
+  /** Reason: `build` (of another build of the wasm module), `died`, `corrupt`, `newer`. */
   readonly reason: LuaImageError;
-  /** Its image, for the module that it belongs to; undefined: it cannot be read. */
+  /** Its image, for the module that it belongs to; undefined when it cannot be read. */
   readonly image: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** Options of `Lua.restore`: those of `Lua.create`. Libraries and memory are those of the image; `memoryLimit` may be another. */
+/**
+ * Options of `Lua.restore`: those of `Lua.create`. Libraries and memory are those of the image; `memoryLimit`
+ * may be another.
+ */
 export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "boot"> {
-  /** Where external tables come from when both the image and the storage have some. */
+  /** Source of the external tables when both the image and the storage have some. */
   tables?: "image" | "storage" | undefined;
 }
 
-/** Options of `lua.fork`: what is not given is as it is here, but for the storage: tables are copied into memory. */
+/**
+ * Options of `lua.fork`: what is not given is as it is here, but for the storage: tables are copied into
+ * memory.
+ */
 export type ForkOptions = Omit<RestoreOptions, "wasm">;
 
 /** Options of `lua.snapshot`. */
 export interface SnapshotOptions {
-  /** Whether the external tables are part of the image. Default: when they are in memory only. */
+  /** True if the external tables are part of the image. Default: true when they are in memory only. */
   tables?: boolean | undefined;
 }
 
-/** What a call may use. */
+/** Limits of a call. */
 export interface LimitOptions {
   /** The most milliseconds that it may run; `Infinity`: no limit. Default: what `Lua.create` was given. */
   timeout?: number | undefined;
-  /** The most ticks of the interpreter that it may use; `Infinity`: no limit. Default: what `Lua.create` was given. */
+  /**
+   * The most ticks of the interpreter that it may use; `Infinity`: no limit. Default: what `Lua.create` was
+   * given.
+   */
   fuel?: number | undefined;
 }
 
@@ -117,11 +152,17 @@ export interface LimitOptions {
 export interface EvalOptions extends LimitOptions {
   /** The chunk's name in messages and tracebacks. */
   name?: string | undefined;
-  /** Variables of a fresh environment: it has these, reads the globals, and keeps what the program assigns to itself. */
+  /**
+   * Variables of a fresh environment: it has these, reads the globals, and keeps what the program assigns to
+   * itself.
+   */
   env?: { readonly [name: string]: unknown } | ReadonlyMap<unknown, unknown> | undefined;
 }
 
-/** Options of `evalAsync`. Its `timeout` and `fuel` are for the whole call, waiting included; the defaults for each run between two waits. */
+/**
+ * Options of `evalAsync`. Its `timeout` and `fuel` are for the whole call, waiting included; the defaults for
+ * each run between two waits.
+ */
 export interface EvalAsyncOptions extends EvalOptions {
   /** Ends the call where it waits. */
   signal?: AbortSignal | undefined;
@@ -130,7 +171,7 @@ export interface EvalAsyncOptions extends EvalOptions {
 /** The longest delay that timers know: 24 days. */
 export const DELAY_MS_MAX: number = 2 ** 31 - 1;
 
-/** Words of the API that a later version will understand. */
+/** Options that a later version will have. */
 const LATER = ["signal"];
 
 const MEMORY = "memory://";

@@ -1,5 +1,6 @@
 /**
- * `perilune/raw`: the module as it is, driven by bytes (docs/codec.md). For those who bring their own conversion.
+ * `perilune/raw`: the module as it is, driven by bytes (docs/codec.md), for programs with a conversion of their
+ * own.
  *
  * @packageDocumentation
  */
@@ -26,13 +27,13 @@ export type { Host } from "#js/imports.js";
 
 /** Options of `openRaw`. */
 export interface RawOptions {
-  /** As for `Lua.create`. */
+  /** The option of `Lua.create`. */
   wasm?: WasmSource;
-  /** As for `Lua.create`. */
+  /** The option of `Lua.create`. */
   storage?: string | StorageBackend;
-  /** Takes output that does not wait for the reply. 1 is stdout, 2 is stderr. */
+  /** Called with output that does not wait for the reply. Stream 1 is stdout, 2 is stderr. */
   output?: (stream: number, bytes: Uint8Array) => void;
-  /** Answers `host_call`, `host_take` and `host_release`, with addresses and lengths. */
+  /** Functions behind `host_call`, `host_take` and `host_release`, with addresses and lengths. */
   host?: Host;
 }
 

@@ -1,4 +1,4 @@
-/** `lua.stats()` and `lua.gc()`. */
+/** Figures of a VM (`lua.stats()`), and its garbage collector (`lua.gc()`). */
 import { Operation } from "./codec/tags.js";
 import { binaryToText } from "./codec/utf8.js";
 import type { LuaValue } from "./codec/values.js";
@@ -6,21 +6,21 @@ import type { Vm } from "./vm.js";
 
 const GC_MODES = ["collect", "step", "stop", "restart", "incremental", "generational"] as const;
 
-/** What `lua.gc` does. */
+/** Mode of `lua.gc`. */
 export type GcMode = (typeof GC_MODES)[number];
 
-/** What `lua.stats` returns. Sizes are in bytes. */
+/** Result of `lua.stats`. Sizes are in bytes. */
 export interface LuaStats {
   memory: {
     /** Linear memory now: everything the VM has. */
     used: number;
-    /** What it may grow to. */
+    /** Limit of linear memory. */
     limit: number;
-    /** The most that Lua's values ever took. */
+    /** Peak of `luaUsed`. */
     peak: number;
-    /** What Lua's values take. */
+    /** Memory that Lua's values take. */
     luaUsed: number;
-    /** What the external tables take outside of the VM, about. */
+    /** Memory that the external tables take outside of the VM, about. */
     tables: number;
   };
   gc: { mode: string; running: boolean };
@@ -28,15 +28,23 @@ export interface LuaStats {
   handles: number;
   /** Ticks that the last call of Lua used; inside of one: what it has used so far. */
   fuelUsed: number;
-  /** How many calls into Lua have ended, which is the number of the last: the `eval` of its change event. */
+  /**
+   * Number of calls into Lua that have ended, which is the number of the last: the `eval` of its change
+   * event.
+   */
   evals: number;
-  /** External tables. `bytes`: of keys and values. `loaded`: it has been used since it was read from storage. */
+  /**
+   * External tables. `bytes`: of keys and values. `loaded`: it has been used since it was read from storage.
+   */
   tables: { name: string; entries: number; bytes: number; loaded: boolean }[];
-  /** How far storage is behind. `state`: none, idle, scheduled, committing, failed, closed, or following (`readOnly`). */
+  /**
+   * State of storage (none, idle, scheduled, committing, failed, closed, or following with `readOnly`), and
+   * the bytes that it is behind.
+   */
   storage: { state: string; pendingBytes: number };
 }
 
-/** Asks the VM and the store. */
+/** Collects the figures of the VM and the store. */
 export function stats(vm: Vm): LuaStats {
   const [used, limit, peak, luaUsed, handles, mode, running, fuelUsed] = vm.request(Operation.stats, []);
   const { tables, bytes, evals, storage } = vm.store.stats();
@@ -51,7 +59,7 @@ export function stats(vm: Vm): LuaStats {
   };
 }
 
-/** `collectgarbage(mode)`. */
+/** Calls `collectgarbage(mode)`. */
 export function gc(vm: Vm, mode: GcMode): LuaValue {
   if (!GC_MODES.includes(mode)) throw new TypeError(`gc: "${String(mode)}" is none of ${GC_MODES.join(", ")}`);
   return vm.requestFirst(Operation.gc, [mode]);

@@ -1,5 +1,5 @@
 /**
- * A running Lua, as the classes that users hold see it: an instance, the values that it hands out, the calls that wait,
+ * A running Lua behind the public classes: an instance, the values that it hands out, the calls that wait,
  * and its end.
  */
 import type { TableStore } from "#js/storage/table_store.js";
@@ -24,7 +24,7 @@ import { runTask, type Step, type Task, type TaskOwner } from "./tasks/tasks.js"
 import { readText } from "./codec/utf8.js";
 import type { LuaValue } from "./codec/values.js";
 
-/** What a VM is made of. */
+/** Parts that a VM is made of. */
 export interface VmParts {
   module: WebAssembly.Module;
   store: TableStore;
@@ -34,7 +34,7 @@ export interface VmParts {
 
 /** A running Lua. */
 export class Vm extends Instance implements HandleOwner, TaskOwner {
-  /** What it is an instance of. */
+  /** The module that it is an instance of. */
   readonly module: WebAssembly.Module;
   readonly waiting: Set<Task> = new Set();
   running: Task | undefined;
@@ -55,8 +55,8 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   }
 
   /**
-   * Makes one that goes on where an image was made; and the calls that waited there. None of them has run when `ready` is called,
-   * and what it does is done before any of them does.
+   * Makes a VM that goes on where an image was made, and the calls that waited there. None of these has run
+   * when `ready` is called, and none does before `ready` has returned.
    */
   static async restore(
     { module, store, sink, options }: VmParts,
@@ -80,21 +80,21 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     }
   }
 
-  /** The whole VM, as something that `restore` takes. */
+  /** Captures the whole VM for `restore`. */
   image(): RestoreState["image"] {
     const { pages, meta } = this.capture(this.#waitingTasks());
     const memory = pages.capture();
     return { meta, memoryLimit: this.memoryLimit, memory: () => memory };
   }
 
-  /** The whole VM in bytes, with a dump of its tables where one is given. */
+  /** Captures the whole VM in bytes, with a dump of its tables where one is given. */
   snapshot(tables?: Uint8Array): Uint8Array<ArrayBuffer> {
     const { pages, build, head } = this.snapshotParts();
     pages.clearFree();
     return encodeImage(pages.packed(), build, { ...head, tables });
   }
 
-  /** What an image of this moment is made of. Good until anything runs. */
+  /** Captures the parts of an image of this moment. Valid until anything runs. */
   snapshotParts(): { pages: MemoryPages; build: string; head: ImageHead } {
     const { pages, build, meta } = this.capture(this.#waitingTasks());
     if (build === undefined) throw imageError("build", "this perilune.wasm does not say which build it is");
@@ -109,17 +109,20 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     this.host.register(name, fn, (id) => this.request(Operation.register, [id, name]));
   }
 
-  /** The function behind a handle. */
+  /** Makes the function behind a handle. */
   function(handle: number): LuaFunction {
     return makeFunction(this, handle);
   }
 
-  /** The thread or userdata behind a handle. */
+  /** Makes the thread or userdata behind a handle. */
   reference(type: number, handle: number): LuaReference {
     return makeReference(this, type, handle);
   }
 
-  /** The external table of this name (a binary string), made if missing; the same object for the same table. */
+  /**
+   * Returns the external table of this name (a binary string), made if missing; the same object for the same
+   * table.
+   */
   external(name: string): LuaTable {
     let table = this.#tables.get(name);
     if (table === undefined || table.dropped) {
@@ -160,7 +163,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     }
   }
 
-  /** Runs an operation that may wait; all its results. */
+  /** Runs an operation that may wait; resolves to all its results. */
   requestAsync(operation: number, args: readonly unknown[]): Promise<LuaValue[]> {
     return runTask(this, operation, args);
   }
@@ -173,7 +176,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     });
   }
 
-  /** Goes on with a task: what it waited for has settled. */
+  /** Resumes a task: what it waited for has settled. */
   resume(task: number, name: string, fulfilled: boolean, value: unknown): Step {
     this.enter();
     const limits = this.running?.budget?.left();
@@ -192,7 +195,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     });
   }
 
-  /** Forgets a task that waits; the traceback of where it did. */
+  /** Forgets a task that waits, and returns the traceback of where it did. */
   cancel(task: number, limits?: LimitOptions): string | undefined {
     if (this.state === "running") queueMicrotask(() => this.cancel(task, limits));
     if (!this.enterable) return undefined;
@@ -205,14 +208,14 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     this.interruptCall();
   }
 
-  /** Runs something; the ticks that it used. */
+  /** Runs `run`, and returns its result and the ticks that it used. */
   measure<T>(run: () => T): [result: T, fuel: number] {
     let used = 0;
     const result = this.fuelOf(run, (fuel) => (used = fuel));
     return [result, used];
   }
 
-  /** Flushes the store, closes it and lets the memory go. When flushing fails, everything stays open. */
+  /** Flushes the store, closes it and frees the memory. When flushing fails, everything stays open. */
   async close(options: { discard?: boolean }): Promise<void> {
     if (this.state === "closed") return;
     if (this.state === "running" || this.state === "called") throw busyError();

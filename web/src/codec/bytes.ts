@@ -1,12 +1,12 @@
-/** Bytes that grow while they are written. Little endian, as everything in docs/codec.md. */
+/** A buffer that grows while it is written. Little endian, as everything in docs/codec.md. */
 import { NUMBER_BYTES, writeNumber, writeOne, type Views } from "./plain.js";
 import { encodeText } from "./utf8.js";
 
 const FIRST_BYTES = 1024;
-/** What may be kept for the next message. */
+/** Most bytes that are kept for the next message. */
 const KEPT_BYTES_MAX = 1 << 20;
 
-/** A message in the making, in the first `length` of its `bytes`. */
+/** Writer of a message, which is the first `length` of its `bytes`. */
 export class ByteWriter implements Views {
   bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   length = 0;
@@ -34,7 +34,7 @@ export class ByteWriter implements Views {
     this.view.setUint32(at, value, true);
   }
 
-  /** A value, if it is nothing but bytes. */
+  /** Writes a value if it is nothing but bytes, and says whether it was. */
   plain(value: unknown): boolean {
     this.#reserve(typeof value === "string" ? 5 + 3 * value.length : 9);
     const end = writeOne(this, this.length, this.bytes.length, value);
@@ -42,7 +42,7 @@ export class ByteWriter implements Views {
     return end > 0;
   }
 
-  /** The numbers that `values` begins with; says how many. Many arrays have nothing else. */
+  /** Writes the numbers that `values` begins with, and says how many. Many arrays have nothing else. */
   numbers(values: readonly unknown[]): number {
     let at = this.length;
     let done = 0;
@@ -60,7 +60,7 @@ export class ByteWriter implements Views {
     return done;
   }
 
-  /** A tag, then an i64 from a bigint. */
+  /** Writes a tag, then an i64 from a bigint. */
   taggedBigint(tag: number, value: bigint): void {
     if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value}n does not fit in Lua's 64 bits`);
     this.#reserve(9);
@@ -69,7 +69,7 @@ export class ByteWriter implements Views {
     this.length += 9;
   }
 
-  /** A length, then text as UTF-8. */
+  /** Writes a length, then text as UTF-8. */
   text(text: string): void {
     this.#reserve(4 + 3 * text.length);
     const written = encodeText(text, this.bytes, this.length + 4);
@@ -77,7 +77,7 @@ export class ByteWriter implements Views {
     this.length += 4 + written;
   }
 
-  /** A tag, then a length and bytes. */
+  /** Writes a tag, then a length and bytes. */
   taggedBytes(tag: number, bytes: Uint8Array): void {
     this.#reserve(5 + bytes.length);
     this.bytes[this.length] = tag;

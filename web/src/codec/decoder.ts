@@ -1,5 +1,5 @@
 /**
- * Bytes to JavaScript values (docs/codec.md section 1, API "Conversion").
+ * The decoder: bytes to JavaScript values (docs/codec.md section 1, API "Conversion").
  *
  * Every byte is untrusted: what is wrong throws a `LuaError` of kind "value", whatever it is. Runs no code of
  * others, so bytes may be read where they lie.
@@ -14,39 +14,42 @@ import type { LuaValue, ValueContext } from "./values.js";
 /** Types of references, as in lua.h. */
 const REFERENCE_TYPES = [2, 7, 8];
 
-/** An array longer than this gets its length at once: growing costs more than all else. Below, that is what costs more. */
+/**
+ * Length above which an array is made with its length at once: growing one costs more than all else there.
+ * Below, making it so does.
+ */
 const GROWN_MAX = 16;
 
 /**
- * A record with more properties than this begins without a prototype: V8 then takes it for a dictionary from the start, which
- * it would become anyway, after going through a shape for each property. With a thousand of them that is up to four times as
- * fast.
+ * Number of properties above which a record begins without a prototype: V8 then takes it for a dictionary
+ * from the start, which it would become anyway, after going through a shape for each property. With a
+ * thousand of them that is up to four times as fast.
  */
 const SHAPED_MAX = 16;
 
-/** Reads messages, one after the other. */
+/** Decodes messages, one after the other. */
 export class Decoder {
-  /** Whether the last list itself had a host object: not inside of a table. */
+  /** True if the last list itself had a host object: not inside of a table. */
   hosted = false;
   readonly #context: ValueContext;
   #bytes: Uint8Array = new Uint8Array(0);
   #view!: DataView;
   #at = 0;
   #end = 0;
-  /** Tables by their number. A table that turned out to be a Map may be read again: see `#record`. */
+  /** Tables by their numbers. A table that turned out to be a Map may be read again: see `#record`. */
   #tables: object[] = [];
-  /** How often a table was referred to while it was read. */
+  /** Number of references to tables that were still being read. */
   #backReferences = 0;
   /** Tables that must be Maps, by number. */
   #mustBeMap: Set<number> | undefined;
-  /** What is read twice (see `#record`) is still one. */
+  /** Values by their handles: one that is read twice (see `#record`) is still one. */
   #handles: Map<number, LuaFunction | LuaReference> | undefined;
 
   constructor(context: ValueContext) {
     this.#context = context;
   }
 
-  /** A list that takes all the bytes from `start` to `end`. */
+  /** Decodes a list that takes all the bytes from `start` to `end`. */
   list(views: Views, start: number, end: number): LuaValue[] {
     this.#begin(views, start, end);
     const count = this.#count("a list");
@@ -56,7 +59,7 @@ export class Decoder {
     return values;
   }
 
-  /** One value that takes all the bytes. */
+  /** Decodes one value that takes all the bytes. */
   single(bytes: Uint8Array): LuaValue {
     this.#begin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, 0, bytes.length);
     const value = this.#value(0);
@@ -104,7 +107,7 @@ export class Decoder {
     return this.#other(tag, depth);
   }
 
-  /** What is no number and no text. */
+  /** Decodes a value that is no number and no text. */
   #other(tag: number, depth: number): LuaValue {
     switch (tag) {
       case Tag.nil:
@@ -159,7 +162,10 @@ export class Decoder {
     return this.#pairs(map, paired, depth);
   }
 
-  /** Reads at most `count` numbers, as long as nothing else comes; says how many. Many arrays have nothing else. */
+  /**
+   * Decodes at most `count` numbers, as long as nothing else comes, and says how many. Many arrays have
+   * nothing else.
+   */
   #numbers(array: LuaValue[], count: number): number {
     const bytes = this.#bytes;
     const view = this.#view;
@@ -178,8 +184,8 @@ export class Decoder {
   }
 
   /**
-   * A table with pairs only: a plain object, until a key turns up that is no text. Then it is a Map, and if it was
-   * already given to something inside of itself, its bytes are read again; each table at most once.
+   * Decodes a table with pairs only: a plain object, until a key turns up that is no text. Then it is a Map,
+   * and if something inside of it refers to it already, its bytes are read again; each table at most once.
    */
   #record(paired: number, depth: number): LuaValue {
     const large = paired > SHAPED_MAX;
@@ -229,7 +235,7 @@ export class Decoder {
     return key;
   }
 
-  /** A value that must not be nil. */
+  /** Decodes a value that must not be nil. */
   #present(depth: number): LuaValue {
     const value = this.#value(depth);
     if (value === undefined) throw malformed("a table has a nil value");
@@ -259,7 +265,10 @@ export class Decoder {
     return this.#once(this.#u32(), (handle) => this.#context.reference(type, handle));
   }
 
-  /** What the host gave itself; what it says of it, if anything, is no news. */
+  /**
+   * Decodes a host function or host object. The description that follows the id is the host's own: it is
+   * skipped.
+   */
   #host(tag: number): unknown {
     const id = this.#u32();
     this.#take(this.#u32());
@@ -275,7 +284,7 @@ export class Decoder {
     return made;
   }
 
-  /** A count of values, each of which takes at least `each` bytes. */
+  /** Reads a count of values, each of which takes at least `each` bytes. */
   #count(of: string, each = 1): number {
     const count = this.#u32();
     if (count * each > this.#end - this.#at) throw malformed(`${of} claims ${count} values`);
@@ -286,7 +295,7 @@ export class Decoder {
     return this.#view.getUint32(this.#take(4), true);
   }
 
-  /** Steps over `length` bytes; returns where they are. */
+  /** Steps over `length` bytes, and returns where they are. */
   #take(length: number): number {
     const at = this.#at;
     if (length > this.#end - at) throw malformed(`${length} bytes are needed, ${this.#end - at} are left`);
@@ -295,7 +304,7 @@ export class Decoder {
   }
 }
 
-/** Assignment that makes an own property of every name, `__proto__` too. */
+/** Sets an own property of any name, `__proto__` too. */
 function setProperty(record: { [key: string]: LuaValue }, key: string, value: LuaValue): void {
   if (key !== "__proto__") record[key] = value;
   else Object.defineProperty(record, key, { value, writable: true, enumerable: true, configurable: true });

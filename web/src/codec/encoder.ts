@@ -1,8 +1,8 @@
 /**
- * JavaScript values to bytes (docs/codec.md section 1, API "Conversion").
+ * The encoder: JavaScript values to bytes (docs/codec.md section 1, API "Conversion").
  *
- * Writes into memory of its own, never into the module's: reading the properties of an object may run code of others,
- * and that code may call Lua.
+ * Writes into memory of its own, never into the module's: reading the properties of an object may run code of
+ * others, and that code may call Lua.
  */
 import { ByteWriter } from "./bytes.js";
 import { ExternalTable } from "./external_table.js";
@@ -15,14 +15,14 @@ import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, fromBinary } from "./utf8.js";
 import type { ValueContext } from "./values.js";
 
-/** Where a message goes: to a VM, or (without its functions, which die with it) to a store. */
+/** Destination of a message: a VM, or (without its functions, which die with it) a store. */
 export type Target = ValueContext | "store";
 
 const idle: Encoder[] = [];
 
 /**
- * Has `write` fill a message and `use` take it. The encoder's memory is used again; `use` must not keep it. When either
- * throws, Lua will never see the message: the ids in it are not in use.
+ * Calls `write` to fill a message and `use` to take it. The encoder's memory is used again: `use` must not
+ * keep it. When either throws, Lua will never see the message: the ids in it are not in use.
  */
 export function withEncoder<T>(target: Target, write: (encoder: Encoder) => void, use: (encoder: Encoder) => T): T {
   // Not one encoder for all: `write` may run code of others that writes a message of its own.
@@ -40,7 +40,7 @@ export function withEncoder<T>(target: Target, write: (encoder: Encoder) => void
   }
 }
 
-/** One value as the store holds it. */
+/** Encodes one value as the store has it. */
 export function toStored(value: unknown): string {
   return withEncoder(
     "store",
@@ -49,13 +49,13 @@ export function toStored(value: unknown): string {
   );
 }
 
-/** Writes one message. */
+/** Encodes one message. */
 export class Encoder extends ByteWriter {
   #target: Target = "store";
   /** Numbers of the tables that have begun. */
   readonly #numbers = new Map<object, number>();
   #depth = 0;
-  /** Ids of the host that were written. */
+  /** Ids of host functions and objects that were written. */
   readonly #used: number[] = [];
 
   /** Starts a message. */
@@ -63,7 +63,7 @@ export class Encoder extends ByteWriter {
     this.#target = target;
   }
 
-  /** Lets go of what the message held. */
+  /** Ends a message, and keeps none of its values. */
   end(): void {
     this.reset();
     this.#numbers.clear();
@@ -72,19 +72,19 @@ export class Encoder extends ByteWriter {
     this.#target = "store";
   }
 
-  /** The message goes nowhere. */
+  /** Takes back the ids in a message that goes nowhere. */
   takeBack(): void {
     if (this.#target === "store") return;
     for (const id of this.#used) this.#target.host.release(id, 1);
   }
 
-  /** A list. */
+  /** Encodes a list. */
   list(values: readonly unknown[]): void {
     this.u32(values.length);
     for (const value of values) this.value(value);
   }
 
-  /** One value. */
+  /** Encodes one value. */
   value(value: unknown): void {
     if (this.plain(value)) return;
     switch (typeof value) {
@@ -140,13 +140,13 @@ export class Encoder extends ByteWriter {
     this.text((host.entry(id) as Entry).label);
   }
 
-  /** For what lives no longer than a VM. */
+  /** Returns the target's context for a value that lives no longer than a VM; a store refuses it. */
   #context(): ValueContext {
     if (this.#target !== "store") return this.#target;
     throw new TypeError("functions, threads, userdata and errors cannot be kept in an external table");
   }
 
-  /** Tag, two counts and contents, which say how many they were: [listed, paired]. */
+  /** Encodes a table: tag, two counts and contents, which say how many they were: [listed, paired]. */
   #table(value: object, contents: () => [number, number]): void {
     if (++this.#depth > VALUE_DEPTH_MAX) {
       throw new RangeError(`the value is nested deeper than ${VALUE_DEPTH_MAX} tables`);
@@ -203,7 +203,7 @@ export class Encoder extends ByteWriter {
     return [0, paired];
   }
 
-  /** A pair, unless its value is nil. */
+  /** Encodes a pair, unless its value is nil; says whether it did. */
   #pair(key: unknown, value: unknown): boolean {
     if (isNil(value)) return false;
     this.value(key);
@@ -216,7 +216,7 @@ function isNil(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
-/** Plain objects, those of other windows too; of anything else only a part would arrive. */
+/** True for plain objects, those of other windows too; of anything else only a part would arrive. */
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null || prototype === Object.prototype) return true;

@@ -1,4 +1,4 @@
-/** External tables, as the codec knows them: by their name. */
+/** External tables as the codec knows them: by their names. */
 
 /** An external table; `LuaTable` is one. */
 export abstract class ExternalTable {

@@ -1,11 +1,13 @@
-/** Keys of external tables: JavaScript values to binary strings (docs/codec.md, "Keys of external tables"). */
+/**
+ * Keys of external tables: JavaScript values to binary strings (docs/codec.md, "Keys of external tables").
+ */
 import { Tag } from "./tags.js";
 import { bytesToBinary, toBinary } from "./utf8.js";
 
 const scratch = new DataView(new ArrayBuffer(9));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
-/** The key's bytes. Like Lua, takes a float that is an integer for that integer. */
+/** Encodes a key. Like Lua, takes a float that is an integer for that integer. */
 export function encodeKey(key: unknown): string {
   switch (typeof key) {
     case "string":

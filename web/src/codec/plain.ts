@@ -1,6 +1,6 @@
 /**
- * Values that are nothing but bytes: nil, booleans, numbers, strings. Most calls have no others. They are written where they
- * go, in the module's memory too: that makes nothing and runs no code of others.
+ * Values that are nothing but bytes: nil, booleans, numbers, strings. Most calls have no others. They are
+ * written where they go, in the module's memory too: that makes nothing and runs no code of others.
  */
 import { Tag } from "./tags.js";
 import { encodeText } from "./utf8.js";
@@ -12,13 +12,15 @@ export const NUMBER_BYTES = 9;
 /** Length of a string before its bytes. */
 const STRING_HEAD_BYTES = 5;
 
-/** Memory as it is now. */
+/** Views of memory as it is now. */
 export interface Views {
   readonly bytes: Uint8Array;
   readonly view: DataView;
 }
 
-/** Writes a list; where it ends, or 0 when it has other values, or when there may be no room for it. */
+/**
+ * Writes a list. Returns where it ends, or 0 when it has other values, or when there may be no room for it.
+ */
 export function writePlain(views: Views, start: number, end: number, values: readonly unknown[]): number {
   if (end - start < 4) return 0;
   const { length } = values;
@@ -28,7 +30,7 @@ export function writePlain(views: Views, start: number, end: number, values: rea
   return at;
 }
 
-/** Writes one value; where it ends, or 0 as `writePlain`. */
+/** Writes one value. Returns where it ends, or 0 as `writePlain`. */
 export function writeOne({ bytes, view }: Views, at: number, end: number, value: unknown): number {
   const room = end - at;
   switch (typeof value) {
@@ -73,7 +75,7 @@ export function writeNumber(view: DataView, at: number, value: number): void {
   }
 }
 
-/** An i64: a number where it is exact, else a bigint. */
+/** Reads an i64: a number where it is exact, else a bigint. */
 export function readInteger(view: DataView, at: number): number | bigint {
   const high = view.getInt32(at + 4, true);
   if (high >= -0x200000 && high < 0x200000) {

@@ -1,4 +1,7 @@
-/** The numbers of docs/codec.md, in its order. Enums, because the bundler writes their numbers where they are used. */
+/**
+ * Numbers of docs/codec.md, in its order. Enums, because the bundler writes their numbers where they are
+ * used.
+ */
 
 /** First byte of a value. */
 export enum Tag {
@@ -17,10 +20,10 @@ export enum Tag {
   null = 0x0c,
 }
 
-/** How deep tables may nest. */
+/** Deepest nesting of tables. */
 export const VALUE_DEPTH_MAX = 200;
 
-/** Size of a reply's header, and where its fields are. */
+/** Size of a reply's header. */
 export const REPLY_HEADER_BYTES = 16;
 /** Flag in byte 1 of a reply. */
 export const REPLY_SPILLED = 1;
@@ -70,7 +73,7 @@ export enum Operation {
   reseed = 23,
 }
 
-/** How a host function ended: the two lowest bits of what `host_call` returns. */
+/** Outcome of a host function: the two lowest bits of what `host_call` returns. */
 export enum End {
   returns = 0,
   raises = 1,
@@ -78,7 +81,7 @@ export enum End {
   raisesAgain = 3,
 }
 
-/** Host functions that have no Lua value: ids of their own. */
+/** Ids of the services: host functions that have no Lua value. */
 export enum Service {
   get = 0,
   set = 1,

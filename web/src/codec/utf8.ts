@@ -1,21 +1,21 @@
 /**
- * Text and bytes. Three kinds of strings meet in the package: JavaScript text, UTF-8 bytes, and binary strings (one
- * character per byte), which the stores use for keys and values.
+ * Text and bytes. Three kinds of strings meet in the package: JavaScript text, UTF-8 bytes, and binary
+ * strings (one character per byte), which the stores use for keys and values.
  */
 import { binaryToBytes, bytesToBinary } from "#js/binary.js";
 
 export { binaryToBytes, bytesToBinary };
 
-/** Up to this length, text is looked at by hand: the platform's decoder costs more than it saves. */
+/** Length up to which text is looked at by hand: the platform's decoder costs more than it saves. */
 const SHORT_BYTES_MAX = 24;
 
-/** How many names are remembered. */
+/** Binary logarithm of how many names are remembered. */
 const NAMES_LOG2 = 11;
 
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text of UTF-8 bytes, or a copy of the bytes when they are something else. Nothing is replaced. */
+/** Decodes UTF-8 bytes; returns a copy of the bytes when they are something else. Nothing is replaced. */
 export function decodeString(bytes: Uint8Array, at: number, length: number): string | Uint8Array {
   if (length <= SHORT_BYTES_MAX && isAscii(bytes, at, length)) return bytesToBinary(bytes, at, length);
   try {
@@ -25,10 +25,13 @@ export function decodeString(bytes: Uint8Array, at: number, length: number): str
   }
 }
 
-/** Names that were read lately. The same keys come again and again: one that is known need not be made, nor looked up by V8. */
+/**
+ * Names that were read lately. The same keys come again and again: one that is known need not be made, nor
+ * looked up by V8.
+ */
 const names: string[] = new Array(2 ** NAMES_LOG2).fill("");
 
-/** As `decodeString`, for keys of tables. */
+/** Decodes a key of a table as `decodeString` does a string. */
 export function decodeName(bytes: Uint8Array, view: DataView, at: number, length: number): string | Uint8Array {
   if (length < 2 || length > SHORT_BYTES_MAX) return decodeString(bytes, at, length);
   // Both ends, and the length.
@@ -48,7 +51,10 @@ export function decodeName(bytes: Uint8Array, view: DataView, at: number, length
   return decoded;
 }
 
-/** Writes text as UTF-8 at `at`, where there must be room for three bytes per character; returns how many it took. */
+/**
+ * Writes text as UTF-8 at `at`, where there must be room for three bytes per character; returns how many it
+ * took.
+ */
 export function encodeText(text: string, bytes: Uint8Array, at: number): number {
   const { length } = text;
   if (length <= SHORT_BYTES_MAX) {
@@ -64,31 +70,31 @@ export function encodeText(text: string, bytes: Uint8Array, at: number): number 
   return encoder.encodeInto(text, bytes.subarray(at)).written;
 }
 
-/** UTF-8 bytes of text. */
+/** Encodes text as UTF-8. */
 export function utf8(text: string): Uint8Array {
   checkText(text);
   return encoder.encode(text);
 }
 
-/** UTF-8 bytes of text as a binary string. */
+/** Encodes text as a binary string of its UTF-8 bytes. */
 export function toBinary(text: string): string {
   const bytes = utf8(text);
   return bytesToBinary(bytes, 0, bytes.length);
 }
 
-/** The bytes of a binary string. */
+/** Returns the bytes of a binary string. */
 export function fromBinary(binary: string): Uint8Array {
   const bytes = new Uint8Array(binary.length);
   binaryToBytes(binary, bytes, 0);
   return bytes;
 }
 
-/** The text of a binary string that is UTF-8; names of tables are. */
+/** Decodes a binary string that is UTF-8; names of tables are. */
 export function binaryToText(binary: string): string {
   return strict.decode(fromBinary(binary));
 }
 
-/** Half of a character has no UTF-8. */
+/** Refuses half of a character, which has no UTF-8. */
 function checkText(text: string): void {
   const wellFormed = text.isWellFormed?.() ?? !LONE_SURROGATE.test(text);
   if (!wellFormed) throw new TypeError("the string has a lone surrogate, which UTF-8 cannot express");
@@ -103,7 +109,7 @@ function isAscii(bytes: Uint8Array, at: number, length: number): boolean {
   return true;
 }
 
-/** A decoded string for people: bytes that are no text are shown as well as they can be. */
+/** Returns a decoded string for people: bytes that are no text are shown as well as they can be. */
 export function readText(value: unknown): string | undefined {
   if (value instanceof Uint8Array) return new TextDecoder().decode(value);
   return typeof value === "string" ? value : undefined;

@@ -1,4 +1,4 @@
-/** What is known of a value of JavaScript that Lua has an id for. Types only. */
+/** Types of the values of JavaScript that Lua has ids for. */
 import type { Tag } from "../codec/tags.js";
 
 /** A JavaScript function, as Lua calls it. */
@@ -18,23 +18,23 @@ export interface Members {
 /** A value that Lua has an id for. */
 export interface Entry {
   readonly tag: Tag.hostFunction | Tag.hostObject;
-  /** What JavaScript gets back. */
+  /** Value that JavaScript gets back. */
   value: unknown;
-  /** A function's name; what `tostring` shows of an object. */
+  /** Name of a function; of an object what `tostring` shows. */
   readonly label: string;
-  /** What Lua may reach of an object. */
+  /** Members of an object that Lua may reach. */
   readonly members: Members | undefined;
-  /** Not given back yet. Infinity: registered. */
+  /** Uses that Lua has not given back yet; Infinity for a registered function. */
   uses: number;
-  /** What it was given as. */
+  /** Object under which its id is found: the function, or the `HostRef`. */
   key: object;
 }
 
-/** The ids of one VM, as the codec uses them. */
+/** Ids of one VM, as the codec uses them. */
 export interface HostIds {
-  /** The value behind an id; undefined when it has none. */
+  /** Returns the entry of an id; undefined when it has none. */
   entry(id: number): Entry | undefined;
-  /** The id of a function, or of an object that may cross, for one more use. */
+  /** Returns the id of a function, or of an object that may cross, for one more use. */
   use(key: object): number;
   /** Takes uses back that Lua has no more, or never got. */
   release(id: number, uses: number): void;

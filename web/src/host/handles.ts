@@ -1,21 +1,21 @@
 /**
  * Lua values that stay in Lua: functions, threads and userdata, known by handles.
  *
- * A handle keeps its value from being collected until it is released: by `dispose()`, by `using`, or some time after
- * JavaScript has forgotten the object.
+ * A handle keeps its value from being collected until it is released: by `dispose()`, by `using`, or some
+ * time after JavaScript has forgotten the object.
  */
 import { LuaClosedError } from "../errors.js";
 import { Operation } from "../codec/tags.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";
 
-/** What a handle asks its VM for. */
+/** The VM as a handle sees it. */
 export interface HandleOwner extends ValueContext {
-  /** Runs an operation: all its results, or the first. */
+  /** Runs an operation, and returns all its results, or the first. */
   request(operation: number, args: readonly unknown[]): LuaValue[];
   requestFirst(operation: number, args: readonly unknown[]): LuaValue;
-  /** Runs one that may wait. */
+  /** Runs an operation that may wait. */
   requestAsync(operation: number, args: readonly unknown[]): Promise<LuaValue[]>;
-  /** Lets the value behind a handle go. */
+  /** Releases the value behind a handle. */
   release(handle: number): void;
 }
 
@@ -27,10 +27,13 @@ interface State {
   disposed: boolean;
 }
 
-/** Out of reach: neither Lua nor a caller can forge a handle. */
+/** States of the values, out of reach: neither Lua nor a caller can forge a handle. */
 const states = new WeakMap<object, State>();
 
-/** Handles whose objects were forgotten. Not everywhere (workerd before 2025): there only `dispose` lets go. */
+/**
+ * Registry of handles whose objects were forgotten. Where there is none (workerd before 2025), only `dispose`
+ * releases them.
+ */
 const forgotten: FinalizationRegistry<State> | undefined =
   globalThis.FinalizationRegistry &&
   new FinalizationRegistry<State>(({ owner, handle }) => {
@@ -44,19 +47,19 @@ const forgotten: FinalizationRegistry<State> | undefined =
 /** `Symbol.dispose`, also where the platform is older than it. */
 const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 
-/** A Lua function. Call it like any function; it returns the first result. */
+/** A Lua function, called like any function: it returns the first result. */
 export interface LuaFunction {
   (...args: unknown[]): LuaValue;
-  /** Calls it; all its results. */
+  /** Calls it, and returns all its results. */
   callAll(...args: unknown[]): LuaValue[];
-  /** Calls it so that it may wait for promises; its first result. */
+  /** Calls it so that it may wait for promises; resolves to its first result. */
   callAsync(...args: unknown[]): Promise<LuaValue>;
   /** Lets Lua collect the function. Calling it afterwards throws `LuaClosedError`. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
 
-/** For `value instanceof LuaFunction`. Functions come from Lua; this makes none. */
+/** Class for `value instanceof LuaFunction`. Functions come from Lua; this makes none. */
 export const LuaFunction: {
   readonly prototype: LuaFunction;
   [Symbol.hasInstance](value: unknown): value is LuaFunction;
@@ -81,9 +84,9 @@ export const LuaFunction: {
   [Symbol.hasInstance]: { value: (value: unknown) => typeof value === "function" && states.has(value) },
 });
 
-/** A Lua thread (coroutine) or userdata: it can be held and given back, nothing else. */
+/** A Lua thread (coroutine) or userdata: it can be kept and given back, nothing else. */
 export class LuaReference {
-  /** What it is. */
+  /** Type of the value. */
   get type(): "thread" | "userdata" {
     return states.get(this)?.type === 8 ? "thread" : "userdata";
   }
@@ -100,7 +103,7 @@ export class LuaReference {
   }
 }
 
-/** The function behind `handle`. */
+/** Makes the function behind `handle`. */
 export function makeFunction(owner: HandleOwner, handle: number): LuaFunction {
   const state: State = { owner, handle, type: undefined, disposed: false };
   const made = (...args: unknown[]): LuaValue => {
@@ -112,12 +115,12 @@ export function makeFunction(owner: HandleOwner, handle: number): LuaFunction {
   return own(made as LuaFunction, state);
 }
 
-/** The thread or userdata behind `handle`. */
+/** Makes the thread or userdata behind `handle`. */
 export function makeReference(owner: HandleOwner, type: number, handle: number): LuaReference {
   return own(new LuaReference(), { owner, handle, type, disposed: false });
 }
 
-/** The handle of a value that is on its way to `context`. */
+/** Returns the handle of a value that is on its way to `context`. */
 export function handleOf(value: object, context: ValueContext): { handle: number; type: number | undefined } {
   const state = live(value);
   if (state.owner !== context) throw new TypeError("the value belongs to another Lua");

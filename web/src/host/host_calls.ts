@@ -1,9 +1,10 @@
 /**
- * Lua calls JavaScript: `host_call` and `host_take`, answered (docs/codec.md section 5).
+ * Calls of host functions by Lua: the imports `host_call` and `host_take` (docs/codec.md section 5).
  *
  * Invariants:
- * - Arguments are decoded as a whole before anything of the caller's runs, results are written into memory of their own,
- *   and only then into the module's, found anew: in between, Lua may have been called, to any depth.
+ * - Arguments are decoded as a whole before anything of the caller's runs, results are written into memory of
+ *   their own, and only then into the module's, found anew: in between, Lua may have been called, to any
+ *   depth.
  * - Nothing is thrown: whatever goes wrong is raised in Lua.
  */
 import type { LuaError } from "../errors.js";
@@ -19,7 +20,7 @@ import { hooksOf, type Wait } from "../tasks/tasks.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
-/** A list of this length would not fit into what `host_call` returns. */
+/** Length of a list that does not fit into what `host_call` returns. */
 const LIST_BYTES_MAX = 2 ** 30;
 
 /** Several results of a host function: `return LuaMultiReturn.of(1, "two")`. */
@@ -28,14 +29,14 @@ export class LuaMultiReturn<T = unknown> extends Array<T> {
   declare static of: <T extends unknown[]>(...values: T) => LuaMultiReturn<T[number]>;
 }
 
-/** What stands behind the ids below 16. */
+/** Functions behind the ids below 16. */
 export type Services = { readonly [id: number]: HostFunction | undefined };
 
 /** Answers the calls of one instance. */
 export class HostCalls {
-  /** The promise that the call which ended last waits for. */
+  /** Wait of the call that ended last. */
   #wait: Wait | undefined;
-  /** What did not fit, until it is taken. */
+  /** List that did not fit, until it is taken. */
   #kept: Uint8Array | undefined;
   readonly #context: ValueContext;
   readonly #memory: Memory;
@@ -51,7 +52,7 @@ export class HostCalls {
     this.#services = services;
   }
 
-  /** The import `host_call`. */
+  /** Answers the import `host_call`. */
   call(id: number, args: number, length: number, mayWait: number, out: number, capacity: number): number {
     try {
       if (id < HOST_ID_FIRST) return this.#serve(id, args, length, mayWait, out, capacity);
@@ -66,7 +67,7 @@ export class HostCalls {
     }
   }
 
-  /** The import `host_take`. */
+  /** Answers the import `host_take`. */
   take(out: number, capacity: number): number {
     const kept = this.#kept;
     if (kept === undefined) return 0;
@@ -77,7 +78,7 @@ export class HostCalls {
     return kept.length;
   }
 
-  /** The promise that was met just now. */
+  /** Takes the wait of the call that ended last. */
   takeWait(): Wait | undefined {
     const wait = this.#wait;
     this.#wait = undefined;
@@ -105,7 +106,7 @@ export class HostCalls {
     return this.#result(service(...values), SERVICE_NAMES[id] ?? "", undefined, mayWait, out, capacity);
   }
 
-  /** What `label` (or its member `key`) gave, on its way to Lua. */
+  /** Writes the result of `label` (or of its member `key`) for Lua. */
   #result(result: unknown, label: string, key: LuaValue, mayWait: number, out: number, capacity: number): number {
     try {
       const written = this.#quick(result, out, capacity);
@@ -146,7 +147,7 @@ export class HostCalls {
     }
   }
 
-  /** Writes a list to `out`, or keeps it; its length. */
+  /** Writes a list to `out`, or keeps it, and returns its length. */
   #give(values: readonly unknown[], out: number, capacity: number): number {
     return withEncoder(
       this.#context,
@@ -161,7 +162,7 @@ export class HostCalls {
   }
 }
 
-/** As messages call them. */
+/** Names of the services, for messages. */
 const SERVICE_NAMES: readonly (string | undefined)[] = [
   undefined,
   undefined,
@@ -171,7 +172,7 @@ const SERVICE_NAMES: readonly (string | undefined)[] = [
   "async.sleep",
 ];
 
-/** For messages. */
+/** Names a host function, or a member, for messages. */
 function describe(label: string, key: LuaValue): string {
   if (key !== undefined) return `'${String(key)}' of ${label}`;
   return label === "" ? "a host function" : `'${label}'`;
@@ -184,26 +185,35 @@ function waitError(name: string): Error {
   );
 }
 
-/** What a host function returned, or a promise was resolved with, as the results that Lua gets. */
+/**
+ * Returns what a host function returned, or a promise was resolved with, as the list of results that Lua
+ * gets.
+ */
 export function resultsOf(result: unknown): readonly unknown[] {
   if (result instanceof LuaMultiReturn) return result;
   return result === undefined ? [] : [result];
 }
 
-/** Whether `await` would wait for it. */
+/** Says whether `await` would wait for it. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
   return typeof (value as { then?: unknown }).then === "function";
 }
 
-/** A result that cannot cross, with the name of who returned it; anything else as it is. */
+/**
+ * Adds the name of the host function to the error of a result that cannot cross; other errors are as they
+ * are.
+ */
 export function resultError(name: string, error: unknown): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   const made = error instanceof TypeError ? TypeError : RangeError;
   return new made(`result of ${name}: ${error.message}`, { cause: error });
 }
 
-/** Has `write` write what Lua gets for something thrown: an error of Lua as its own value, if that can be; else an object. */
+/**
+ * Calls `write` with what Lua gets for something thrown: for an error of Lua its own value, if that can be;
+ * else an object.
+ */
 export function writeThrown<T>(error: unknown, errors: RaisedErrors, write: (value: unknown) => T): T {
   if (errors.has(error) && (error as LuaError).value !== undefined) {
     try {

@@ -1,9 +1,9 @@
 /**
- * What JavaScript has given to Lua and Lua still holds: functions and objects, by id (docs/codec.md section 1).
+ * Table of the host functions and host objects that Lua has, by id (docs/codec.md section 1).
  *
  * Invariants:
- * - One value has one id while Lua holds it. Each writing of the id is a use; when Lua has given all uses back, the
- *   entry goes and the id is free. Ids of registered functions stay.
+ * - One value has one id while Lua holds it. Each writing of the id is a use; when Lua has given all uses
+ *   back, the entry goes and the id is free. Ids of registered functions stay.
  * - Lua knows numbers only: what may be done with the value behind one is in its entry, here.
  * - What stayed behind when a VM was restored from an image is detached: it says so to whoever uses it.
  */
@@ -14,9 +14,9 @@ import type { Entry, HostFunction, HostIds } from "./entries.js";
 import { hostObject } from "./refs.js";
 import { HOST_ID_FIRST, Tag } from "../codec/tags.js";
 
-/** Stands for an object of JavaScript that a VM held when its image was made, and that is not here. */
+/** Stand-in for an object of JavaScript that a VM had when its image was made, and that is not here. */
 export class LuaDetachedObject {
-  /** What `tostring` shows of it in Lua. */
+  /** Text that `tostring` shows of it in Lua. */
   readonly label: string;
 
   /** @internal */
@@ -25,22 +25,22 @@ export class LuaDetachedObject {
   }
 }
 
-/** The ids of one VM. */
+/** Ids of one VM. */
 export class HostTable implements HostIds {
-  /** By id; the first places stay empty. */
+  /** Entries by id; the first places stay empty. */
   readonly #entries: (Entry | undefined)[] = new Array(HOST_ID_FIRST);
   readonly #free: number[] = [];
   readonly #ids = new Map<object, number>();
   readonly #names = new Map<string, number>();
-  /** Registered before an image was made, and not since it was restored. */
+  /** Ids of functions that were registered before an image was made, and not since it was restored. */
   readonly #missing = new Set<number>();
 
-  /** What is behind an id. */
+  /** Returns the entry of an id. */
   entry(id: number): Entry | undefined {
     return this.#entries[id];
   }
 
-  /** The id of a function, or of an object that `hostObject` knows, for one more use. */
+  /** Returns the id of a function, or of an object that `hostObject` knows, for one more use. */
   use(key: object): number {
     let id = this.#ids.get(key);
     if (id === undefined) id = this.#add(key, typeof key === "function" ? functionEntry(key) : this.#object(key));
@@ -48,13 +48,16 @@ export class HostTable implements HostIds {
     return id;
   }
 
-  /** Uses that Lua has no more, or never got. */
+  /** Takes uses back that Lua has no more, or never got. */
   release(id: number, uses: number): void {
     const entry = this.#entries[id];
     if (entry !== undefined && (entry.uses -= uses) <= 0) this.#remove(id, entry);
   }
 
-  /** Makes `fn` the function of this name, for good. `notify` tells Lua; when it throws, everything is as before. */
+  /**
+   * Makes `fn` the function of this name, for good. `notify` tells Lua; when it throws, everything is as
+   * before.
+   */
   register(name: string, fn: HostFunction, notify: (id: number) => void): void {
     const known = this.#names.get(name);
     if (known !== undefined) {
@@ -76,12 +79,12 @@ export class HostTable implements HostIds {
     this.#names.set(name, id);
   }
 
-  /** The names that nobody has registered again. */
+  /** Names that nobody has registered again. */
   get missing(): string[] {
     return [...this.#missing].map((id) => (this.#entries[id] as Entry).label);
   }
 
-  /** All that Lua holds, for an image. */
+  /** Captures all entries, for an image. */
   capture(): HostPart[] {
     const parts: HostPart[] = [];
     this.#entries.forEach((entry, id) => {
@@ -92,7 +95,10 @@ export class HostTable implements HostIds {
     return parts;
   }
 
-  /** Has what a VM held, for one that goes on with its memory: from `source`, if that is here, else detached. */
+  /**
+   * Restores the entries of a VM, for one that goes on with its memory: from `source`, if that is here, else
+   * detached.
+   */
   restore(parts: readonly HostPart[], source?: HostTable): void {
     for (const [id, kind, label, uses] of parts) {
       const alive = source?.entry(id);
@@ -114,7 +120,7 @@ export class HostTable implements HostIds {
     for (let id = HOST_ID_FIRST; id < this.#entries.length; id++) if (!this.#entries[id]) this.#free.push(id);
   }
 
-  /** Lets everything go. */
+  /** Removes all entries. */
   clear(): void {
     this.#entries.length = 0;
     this.#ids.clear();
@@ -174,7 +180,7 @@ function nameOf(fn: object): string {
   return typeof name === "string" ? wellFormed(name) : "";
 }
 
-/** Written as a class, or one of the platform's own, `Function` among them. */
+/** Says whether a function is written as a class, or is a class of the platform's, `Function` among them. */
 function isClass(fn: object): boolean {
   if (Object.getOwnPropertyDescriptor(fn, "prototype")?.writable !== false) return false;
   return /^class\b|\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));

@@ -1,27 +1,29 @@
 /**
- * JavaScript objects that Lua holds without having them: userdata with the members that were listed, and no other.
+ * Host objects: JavaScript objects as userdata of Lua, with the members that were listed, and no other.
  *
- * Invariant: what Lua reaches is what a list names. Nothing here follows a name that is not in one, and no list can have
- * those that lead from an object to its prototype.
+ * Invariant: what Lua reaches is what a list names. Nothing here follows a name that is not in one, and no
+ * list can have those that lead from an object to its prototype.
  */
 import type { Entry, HostFunction, Members } from "./entries.js";
 import { className, wellFormed } from "../names.js";
 
-/** What Lua may do with an object: read and set properties, call methods. */
+/** Members of an object that Lua may use: properties to read and to set, and methods. */
 export interface RefMembers {
   read?: readonly string[] | undefined;
   write?: readonly string[] | undefined;
   methods?: readonly string[] | undefined;
 }
 
-/** An object on its way to Lua, made by `lua.ref`. To JavaScript it shows nothing; Lua gives back the object. */
+/**
+ * An object on its way to Lua, made by `lua.ref`. It shows nothing to JavaScript; Lua gives back the object.
+ */
 export class HostRef {
-  /** For the compiler: no other object will do. */
+  /** Brand for the compiler: no other object will do. */
   declare protected readonly brand: unknown;
 }
 
 interface State {
-  /** Whose it is; undefined: anybody's. */
+  /** Host table of the VM that it was made for; undefined for any. */
   readonly owner: object | undefined;
   readonly value: unknown;
   readonly label: string;
@@ -30,12 +32,12 @@ interface State {
 
 const states = new WeakMap<object, State>();
 
-/** Ways from an object to its class. */
+/** Names of members that lead from an object to its class. */
 const NEVER = ["constructor", "prototype", "__proto__"];
 
 const ERROR_MEMBERS = membersOf(["name", "message", "code"], [], [], false);
 
-/** `lua.ref`. */
+/** Makes a reference to an object: `lua.ref`. */
 export function makeRef(owner: object, value: object, members?: readonly string[] | RefMembers): HostRef {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) {
     throw new TypeError(`ref takes an object, not a ${className(value)}`);
@@ -43,19 +45,19 @@ export function makeRef(owner: object, value: object, members?: readonly string[
   return ref({ owner, value, label: `[object ${className(value)}]`, members: parseMembers(members) });
 }
 
-/** What is known of an object that may cross: one in a `HostRef`, or an error. */
+/** Returns value, label and members of an object that may cross: one in a `HostRef`, or an error. */
 export function hostObject(key: object, owner: object): Omit<State, "owner"> {
   const state = states.get(key) ?? { owner, value: key, label: errorLabel(key), members: ERROR_MEMBERS };
   if (state.owner !== undefined && state.owner !== owner) throw new TypeError("the object was made for another Lua");
   return { value: state.value, label: state.label, members: state.members };
 }
 
-/** Whether a value is an error, of this window or another. */
+/** Says whether a value is an error, of this window or another. */
 export function isError(value: object): boolean {
   return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
 }
 
-/** Whatever was thrown, as something that can be given to Lua. */
+/** Turns anything that was thrown into an object that can be given to Lua. */
 export function thrown(value: unknown): object {
   try {
     if (typeof value === "object" && value !== null && isError(value)) return value;
@@ -65,7 +67,7 @@ export function thrown(value: unknown): object {
   return ref({ owner: undefined, value, label: errorLabel(value), members: undefined });
 }
 
-/** The value of a member, for Lua. */
+/** Reads a member, for Lua. */
 export function readMember(entry: Entry, key: unknown): unknown {
   const { value, label, members } = entry;
   if (members !== undefined && typeof key === "string") {
@@ -131,7 +133,7 @@ function membersOf(
   return { read: new Set(read), write: new Set(write), methods: new Set(methods), callable, bound: new Map() };
 }
 
-/** The message of whatever was thrown. Must not fail, whatever it is. */
+/** Returns the message of anything that was thrown. Must not fail, whatever it is. */
 function errorLabel(error: unknown): string {
   try {
     const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown };

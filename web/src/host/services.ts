@@ -1,4 +1,4 @@
-/** What Lua's own libraries ask the host for: modules, input, and time (docs/codec.md section 5). */
+/** Services that Lua's own libraries ask the host for: modules, input, and time (docs/codec.md section 5). */
 import { Group } from "../tasks/groups.js";
 import { LuaMultiReturn, isThenable, type Services } from "./host_calls.js";
 import { className } from "../names.js";
@@ -7,7 +7,7 @@ import { Service } from "../codec/tags.js";
 import { hooked, type TaskOwner } from "../tasks/tasks.js";
 import type { ValueContext } from "../codec/values.js";
 
-/** The services of one VM. */
+/** Makes the services of one VM. */
 export function makeServices(
   vm: ValueContext & TaskOwner,
   modules: Modules | undefined,
@@ -21,7 +21,7 @@ export function makeServices(
   };
 }
 
-/** Source and chunk name of a module; undefined when there is none. */
+/** Finds source and chunk name of a module; undefined when there is none. */
 function findModule(modules: Modules | undefined, name: string): unknown {
   if (modules === undefined) return undefined;
   if (typeof modules === "function") return then(modules(name), (source) => checkModule(name, source, name));
@@ -43,7 +43,7 @@ function checkModule(name: string, source: unknown, chunkName: string): LuaMulti
   throw new TypeError(`module '${name}': its source must be a string or a Uint8Array, not a ${className(source)}`);
 }
 
-/** Nothing is the end. */
+/** Checks what `stdin` gave; nothing is the end. */
 function checkInput(input: unknown): unknown {
   if (input === undefined || input === null) return undefined;
   if (typeof input !== "string" && !(input instanceof Uint8Array)) {
@@ -56,7 +56,7 @@ function then<T>(value: T | PromiseLike<T>, use: (value: T) => unknown): unknown
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(use) : use(value as T);
 }
 
-/** Resolves after so many milliseconds. */
+/** Resolves after `ms` milliseconds. */
 export function sleep(ms: number): Promise<void> {
   if (!(ms >= 0 && ms <= DELAY_MS_MAX)) throw new RangeError(`async.sleep takes 0 to ${DELAY_MS_MAX} milliseconds`);
   let timer: ReturnType<typeof setTimeout>;

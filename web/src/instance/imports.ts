@@ -1,9 +1,9 @@
 /**
  * The module's imports, answered.
  *
- * wasm-bindgen decorates the names that Rust gave (`__wbg_table_get_3f2a...`) and adds few of its own: no JavaScript value
- * is ever inside of the module. The list is read from the module itself: what it asks for is looked up by its plain name,
- * and what nobody knows is an error here, not a riddle from `WebAssembly.instantiate`.
+ * wasm-bindgen decorates the names that Rust gave (`__wbg_table_get_3f2a...`) and adds few of its own: no
+ * JavaScript value is ever inside of the module. The list is read from the module itself: what it asks for is
+ * looked up by its plain name, and what nobody knows is an error that names it.
  */
 import type { HostImports } from "#js/imports.js";
 
@@ -28,8 +28,8 @@ export interface Exports {
 export type ImportFunctions = { readonly [name: string]: (...args: any[]) => unknown };
 
 /**
- * Makes an instance of a module whose imports `hostImports` answers, and `others` what a module beside `perilune.wasm` asks for
- * in addition. Throws when a name is in both, or an import in neither.
+ * Makes an instance of a module whose imports `hostImports` answers, and `others` what a module beside
+ * `perilune.wasm` asks for in addition. Throws when a name is in both, or an import in neither.
  */
 export async function instantiate<E extends Exports = Exports>(
   module: WebAssembly.Module,
@@ -61,14 +61,14 @@ export async function instantiate<E extends Exports = Exports>(
   return exports;
 }
 
-/** The name that Rust gave. */
+/** Returns the name that Rust gave to an import. */
 export function plainName(name: string): string {
   return name.replace(/^__wbg_/, "").replace(/_[0-9a-f]{16}$/, "");
 }
 
 /**
- * wasm-bindgen's tags, for JavaScript exceptions that pass through Rust. None does: the host imports catch them. Their type
- * is all that the module wants of them.
+ * Makes one of wasm-bindgen's tags, for JavaScript exceptions that pass through Rust. None does: the host
+ * imports catch them. Their type is all that the module needs.
  */
 function bindgenTag(name: string): unknown {
   if (name !== "__wbindgen_jstag" && name !== "__wbindgen_wrapped_jstag") return undefined;

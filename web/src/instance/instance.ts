@@ -1,12 +1,15 @@
 /**
- * One instance of the wasm module and the one Lua state in it: whether it may be called, and what goes in and comes out.
+ * One instance of the wasm module and the one Lua state in it: whether it may be called, and what goes in and
+ * comes out.
  *
  * Invariants:
- * - Every call passes `enter`: nothing runs in an instance that is running, dead or closed. A host function that Lua has
- *   called may call again ("called"), and so on inwards.
+ * - Every call passes `enter`: nothing runs in an instance that is running, dead or closed. A host function
+ *   that Lua has called may call again ("called"), and so on inwards.
  * - A reply is decoded as a whole before anything of the caller's (output callbacks) runs.
  * - Limits of one call are told to the module right before it: nothing else is called in between.
- * - What the host imports and the errors note belongs to one call; those of an outer one are there again when an inner one ends.
+ * - What the host imports and the errors note belongs to one call; those of an outer one are there again when
+ *   an inner one ends.
+ *
  * Not here: what it hands out, and tasks (vm.ts).
  */
 import { createHostImports, type HostImports, type Failure } from "#js/imports.js";
@@ -33,33 +36,33 @@ import { Operation, Status } from "../codec/tags.js";
 import type { LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
-/** For `execute`: the export `eval`, which takes bare source, and not an operation of `request`. */
+/** Pseudo-operation of `execute`: the export `eval`, which takes bare source. */
 const EVAL_SOURCE = 0;
 
-/** Which result of `Operation.stats` is the number of handles. */
+/** Index of the number of handles in the results of `Operation.stats`. */
 const HANDLES_STAT = 4;
 
-/** Operations that run nothing of the program's: no calls into Lua, for those who count them. */
+/** Operations that run nothing of the program's, and do not count as calls into Lua. */
 const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit, Operation.disown];
 
 type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
 
-/** What of the options of `Lua.create` is for the instance. */
+/** Options of `Lua.create` that are for the instance. */
 export type InstanceOptions = Pick<
   LuaOptions,
   "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox"
 >;
 
-/** What an instance begins with, where it goes on for another one. */
+/** State from which an instance goes on for another one. */
 export interface RestoreState {
   readonly image: Pick<DecodedImage, "meta" | "memoryLimit" | "memory">;
-  /** Has what the other one held of JavaScript; undefined: that stayed behind. */
+  /** Host table of the other one; undefined when that stayed behind. */
   readonly source?: HostTable | undefined;
 }
 
-/** Calls of one instance. */
+/** One instance, and the calls into it. */
 export abstract class Instance implements ValueContext {
-  /** Where output goes; `run()` puts its own here for a while. */
+  /** Destination of output; `run()` puts its own here for a while. */
   sink: Sink;
   readonly store: TableStore;
   readonly host: HostTable = new HostTable();
@@ -70,22 +73,22 @@ export abstract class Instance implements ValueContext {
   #exports!: Exports;
   #baseline!: Baseline;
   #memoryLimit: number;
-  /** Undefined: the platform's randomness. */
+  /** Seeded generator; undefined for the platform's randomness. */
   #random: SeededRandom | undefined;
   #io!: Io;
   #decoder: Decoder = new Decoder(this);
-  /** What went wrong in a host import during the last call. */
+  /** Failure of a host import during the last call. */
   #failure: Failure | null = null;
-  /** For calls that say nothing else. */
+  /** Limits of calls that have none of their own. */
   readonly #usual: Limits;
-  /** Somebody wants the call that runs to end. */
+  /** True when the call that runs is to end. */
   #interrupted = false;
-  /** What a callback that Lua's runtime asks has thrown: for the outermost caller. */
+  /** Error that a callback of Lua's runtime has thrown, for the outermost caller. */
   #thrown: { error: unknown } | undefined;
-  /** Why it is dead. */
+  /** Cause of its death. */
   #death: unknown;
   #panic = "";
-  /** Handles that were let go while Lua was running. */
+  /** Handles that were released while Lua was running. */
   readonly #released: number[] = [];
 
   protected constructor(store: TableStore, sink: Sink, options: InstanceOptions) {
@@ -124,7 +127,7 @@ export abstract class Instance implements ValueContext {
   abstract function(handle: number): LuaFunction;
   abstract reference(type: number, handle: number): LuaReference;
   abstract external(name: string): LuaTable;
-  /** It will never run again. */
+  /** Called once when it has died: it will never run again. */
   protected abstract died(error: LuaError): void;
 
   /** Makes the Lua state, or takes one over; rejects when there is no memory for it. */
@@ -186,7 +189,7 @@ export abstract class Instance implements ValueContext {
     this.host.restore(meta.host, source);
   }
 
-  /** Everything that another instance needs to go on from here. Only when nothing runs. */
+  /** Captures everything that another instance needs to go on from here. Only when nothing runs. */
   protected capture(tasks: readonly TaskPart[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
     // One that is kept in storage is captured for the last time when nothing can run in it any more.
     if (this.state !== "closing" || this.store.companion === null) {
@@ -204,19 +207,19 @@ export abstract class Instance implements ValueContext {
     return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
   }
 
-  /** What its memory may grow to. */
+  /** Limit of its memory, in bytes. */
   protected get memoryLimit(): number {
     return this.#memoryLimit;
   }
 
-  /** Runs source; its first result. */
+  /** Runs source, and returns its first result. */
   evalFirst(code: string): LuaValue {
     this.enter();
     this.execute(EVAL_SOURCE, this.#io.putSource(code));
     return this.#first();
   }
 
-  /** Runs source; all its results. */
+  /** Runs source, and returns all its results. */
   evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
     const { name, env } = options;
     const own = limitsOf(options, this.#usual);
@@ -227,7 +230,7 @@ export abstract class Instance implements ValueContext {
     return this.finish().list;
   }
 
-  /** Runs an operation; all its results. */
+  /** Runs an operation, and returns all its results. */
   request(operation: number, args: readonly unknown[], limits?: LimitOptions): LuaValue[] {
     const { evals } = this.store;
     this.send(operation, args, limits);
@@ -235,13 +238,13 @@ export abstract class Instance implements ValueContext {
     return this.finish().list;
   }
 
-  /** Runs an operation; its first result. */
+  /** Runs an operation, and returns its first result. */
   requestFirst(operation: number, args: readonly unknown[]): LuaValue {
     this.send(operation, args);
     return this.#first();
   }
 
-  /** Lets a value go that Lua gave out. */
+  /** Releases the handle of a value that Lua gave out. */
   release(handle: number): void {
     if (this.enterable) this.request(Operation.release, [handle]);
     else this.#released.push(handle);
@@ -252,7 +255,7 @@ export abstract class Instance implements ValueContext {
     if (this.state === "closed" || this.state === "closing") throw new LuaClosedError();
   }
 
-  /** Whether it can be called now. */
+  /** True if it can be called now. */
   protected get enterable(): boolean {
     return this.state === "ready" || this.state === "called";
   }
@@ -262,7 +265,7 @@ export abstract class Instance implements ValueContext {
     this.#interrupted = this.state === "running" || this.state === "called";
   }
 
-  /** What `run` uses, in ticks, also when it throws. */
+  /** Runs `run`, and gives `used` the ticks that it took, also when it throws. */
   protected fuelOf<T>(run: () => T, used: (fuel: number) => void): T {
     const total = () => (this.enterable ? Number(this.request(Operation.stats, [])[7]) : 0);
     const before = this.state === "called" ? total() : 0;
@@ -273,7 +276,7 @@ export abstract class Instance implements ValueContext {
     }
   }
 
-  /** Before each call; `limits`: it has its own, and nothing else is called before it. */
+  /** Prepares a call. With `limits` it has its own, and nothing else may be called before it. */
   protected enter(limits?: LimitOptions): void {
     if (!this.enterable) throw this.#refusal();
     // What JavaScript wrote to tables before this call is a batch of its own; inside of one it is part of it.
@@ -290,7 +293,7 @@ export abstract class Instance implements ValueContext {
     this.execute(operation, (limits === undefined && this.#io.putPlain(args)) || this.put(args, limits));
   }
 
-  /** Puts a list where the next call, which may have limits of its own, looks for it; its length. */
+  /** Puts a list where the next call, which may have limits of its own, looks for it. Returns its length. */
   protected put(values: readonly unknown[], limits?: LimitOptions): number {
     return withEncoder(
       this,
@@ -345,7 +348,7 @@ export abstract class Instance implements ValueContext {
     return reply;
   }
 
-  /** The end: nothing of it is held any more. */
+  /** Closes it, and keeps nothing of it. */
   protected dispose(): void {
     this.state = "closed";
     this.#hostImports.detach(0);
@@ -366,7 +369,7 @@ export abstract class Instance implements ValueContext {
     this.request(Operation.limit, [usual, orNil(timeout), orNil(fuel)]);
   }
 
-  /** What a callback answers. When it throws, the call that runs ends. */
+  /** Calls a callback of the program's; `otherwise` when it throws, which ends the call that runs. */
   #asked<T>(callback: () => T, otherwise: T): T {
     try {
       return callback();
@@ -402,7 +405,7 @@ export abstract class Instance implements ValueContext {
     }
   }
 
-  /** Whatever comes out of the module as an exception has left it in the middle of something. */
+  /** Marks it as dead: an exception out of the module has left it in the middle of something. */
   #die(cause: unknown): LuaError {
     const reason = this.#panic || String((cause as { message?: unknown } | null)?.message ?? cause);
     const error = new LuaError("bug", `this Lua has died: ${reason}. Please report it; make a new one to go on`, {
@@ -428,7 +431,7 @@ function captureError(): LuaError {
   return new LuaError("usage", "no snapshot can be taken of a running Lua: wait until the call that runs has ended");
 }
 
-/** It is called at a wrong moment. */
+/** Makes the error of a call at a wrong moment. */
 export function busyError(): LuaError {
   return new LuaError("usage", "this Lua is running: it cannot be called from inside");
 }

@@ -1,10 +1,11 @@
 /**
- * The module's memory as calls use it: input into the IO buffer (or a spill), replies out of it (docs/codec.md sections
- * 2 and 3).
+ * The module's memory as calls use it: input into the IO buffer (or a spill), replies out of it
+ * (docs/codec.md sections 2 and 3).
  *
- * Invariant: the buffer belongs to one call at a time. A call from inside a host function has it to itself: the input
- * of the outer one is read by then, and its reply is not yet there.
- * Not here: whether the VM may be called at all (vm.ts).
+ * Invariant: the buffer belongs to one call at a time. A call from inside a host function has it to itself:
+ * the input of the outer one is read by then, and its reply is not yet there.
+ *
+ * Not here: whether the VM may be called at all (instance.ts).
  */
 import { LuaMemoryError } from "../errors.js";
 import type { Exports } from "./imports.js";
@@ -15,10 +16,10 @@ import { IO_BUFFER_BYTES, Status, Tag } from "../codec/tags.js";
 import { encodeText, utf8 } from "../codec/utf8.js";
 import type { LuaValue } from "../codec/values.js";
 
-/** A source this long fits into the IO buffer whatever its characters are. */
+/** Length of a source that fits into the IO buffer whatever its characters are. */
 const DIRECT_CHARS_MAX = Math.floor(IO_BUFFER_BYTES / 3);
 
-/** Where the fields of a reply's header are, and a list of one value after it. */
+/** Offsets of the fields of a reply's header, and of a list of one value after it. */
 const LIST_AT = 4;
 const LIST_LENGTH = 8;
 const OUTPUT_LENGTH = 12;
@@ -32,13 +33,13 @@ const ONE_NUMBER_BYTES = 13;
 export interface Reply {
   readonly status: number;
   readonly list: LuaValue[];
-  /** A host object is in the list itself: not inside of a table. */
+  /** True if a host object is in the list itself: not inside of a table. */
   readonly hosted: boolean;
   /** Segments of stream, length and bytes; undefined when nothing was written. */
   readonly output: Uint8Array | undefined;
 }
 
-/** Calls into the module, and knows what an exception out of it means. */
+/** Function that calls into the module, and handles an exception out of it. */
 export type Guard = <T>(call: () => T) => T;
 
 /** The IO buffer of one instance. */
@@ -48,7 +49,7 @@ export class Io {
   readonly #guard: Guard;
   readonly #at: number;
 
-  /** `exports` of an instance that has been initialised; what is called goes through `guard`. */
+  /** Takes the `exports` of an instance that has been initialised; calls go through `guard`. */
   constructor(exports: Exports, memory: Memory, guard: Guard) {
     this.#exports = exports;
     this.#memory = memory;
@@ -81,7 +82,7 @@ export class Io {
     return length;
   }
 
-  /** The usual answer, a single number and no output, read without making anything; else undefined. */
+  /** Reads the usual reply, a single number and no output, without making anything; else undefined. */
   singleNumber(): number | bigint | undefined {
     const { bytes, view } = this.#memory.fresh();
     const at = this.#at;
@@ -92,7 +93,7 @@ export class Io {
     return undefined;
   }
 
-  /** The reply of the last call. */
+  /** Reads the reply of the last call. */
   reply(decoder: Decoder): Reply {
     const memory = this.#memory.fresh();
     const { bytes, view } = memory;

@@ -1,26 +1,31 @@
-/** What calls may use, and what a call that waits has left. */
+/** Limits of calls, and the budget of a call that waits. */
 import { LuaTimeoutError } from "../errors.js";
 import type { LimitOptions } from "../options.js";
 
-/** Milliseconds and ticks; `Infinity` for no limit. */
+/** Limits of one call in milliseconds and ticks; `Infinity` for none. */
 export interface Limits {
   readonly timeout: number;
   readonly fuel: number;
 }
 
-/** Linear memory of VMs that say nothing. */
+/** Bytes of linear memory, by default. */
 export const MEMORY_DEFAULT_BYTES: number = 2 * 1024 * 1024;
 
-/** Of calls that say nothing, of VMs that say nothing. */
+/** Milliseconds of a call, by default. */
 export const TIMEOUT_MS_DEFAULT = 30_000;
 
-/** The options' limits, and where they name none the usual ones; undefined when they name none at all. */
+/**
+ * Returns the options' limits, and where they name none the usual ones; undefined when they name none at all.
+ */
 export function limitsOf({ timeout, fuel }: LimitOptions, usual: Limits): Limits | undefined {
   if (timeout === undefined && fuel === undefined) return undefined;
   return { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
 }
 
-/** What a call with limits of its own has left: for each of its runs, and for those of the functions it runs side by side. */
+/**
+ * Budget of a call with limits of its own: for each of its runs, and for those of the functions it runs side
+ * by side.
+ */
 export class Budget {
   readonly #given: LimitOptions;
   readonly #end: number;
@@ -31,12 +36,12 @@ export class Budget {
     this.#end = performance.now() + (given.timeout ?? 0);
   }
 
-  /** Whether somebody must tell how much was used. */
+  /** True if `used` has to be called. */
   get countsFuel(): boolean {
     return this.#given.fuel !== undefined && this.#given.fuel < Infinity;
   }
 
-  /** For the next run. */
+  /** Returns the limits of the next run. */
   left(): LimitOptions {
     const { timeout, fuel } = this.#given;
     return {
@@ -45,12 +50,12 @@ export class Budget {
     };
   }
 
-  /** For what is to be closed when it has ended where it waited: its time once more. */
+  /** Returns the limits of what is closed when it is cancelled where it waits: its time once more. */
   toClose(): LimitOptions {
     return { timeout: this.#given.timeout, fuel: this.left().fuel };
   }
 
-  /** A run is over. */
+  /** Takes the fuel of a run off the budget. */
   used(fuel: number): void {
     this.#fuelUsed += fuel;
   }
@@ -65,7 +70,7 @@ export class Budget {
   }
 }
 
-/** 32 random bits at each call, the same for the same seed: sfc32, by Chris Doty-Humphrey. */
+/** Generator of 32 random bits at each call, the same for the same seed: sfc32, by Chris Doty-Humphrey. */
 export class SeededRandom {
   /** Numbers that its state has. */
   static readonly WORDS = 4;
@@ -77,7 +82,7 @@ export class SeededRandom {
     for (let i = 0; i < 12; i++) this.next();
   }
 
-  /** One that goes on where another was. */
+  /** Makes a generator that goes on where another was. */
   static from(state: readonly number[]): SeededRandom {
     const made = new SeededRandom(0);
     const [a = 0, b = 0, c = 0, counter = 0] = state;
@@ -85,7 +90,7 @@ export class SeededRandom {
     return made;
   }
 
-  /** Where it is. */
+  /** State of the generator, for `from`. */
   get state(): readonly number[] {
     return [...this.#state];
   }

@@ -6,20 +6,26 @@ const byBytes = new WeakMap<object, Promise<WebAssembly.Module>>();
 
 /** A module that comes with the package. */
 export interface PackagedModule {
-  /** Where its file is. Just so, `new URL("./NAME.wasm", import.meta.url)`, is what bundlers look for. */
+  /** Address of its file. Bundlers look for just this: `new URL("./NAME.wasm", import.meta.url)`. */
   readonly address: () => URL;
-  /** The module itself, where the platform hands it over compiled. */
+  /** The compiled module, where the platform hands it over. */
   compiled?: WebAssembly.Module;
 }
 
 const perilune: PackagedModule = { address: () => new URL("./perilune.wasm", import.meta.url) };
 
-/** Makes `module` what `Lua.create` uses by default: for platforms where a module cannot be fetched or compiled. */
+/**
+ * Makes `module` what `Lua.create` uses by default: for platforms where a module cannot be fetched or
+ * compiled.
+ */
 export function setDefaultModule(module: WebAssembly.Module): void {
   perilune.compiled = module;
 }
 
-/** Finds a module and compiles it, once for each address and for each object with bytes; `packaged` where no source is given. */
+/**
+ * Finds a module and compiles it, once for each address and for each object with bytes; `packaged` where no
+ * source is given.
+ */
 export async function loadModule(
   source?: WasmSource,
   packaged: PackagedModule = perilune,
@@ -38,7 +44,7 @@ export async function loadModule(
   throw new TypeError('Lua.create: option "wasm" must be a URL, a Response, bytes or a WebAssembly.Module');
 }
 
-/** One promise per key; a failure is forgotten, so that the next call tries again. */
+/** Compiles once for each key; a failure is forgotten, so that the next call tries again. */
 function once<K>(
   cache: {
     get(key: K): Promise<WebAssembly.Module> | undefined;
@@ -78,7 +84,7 @@ async function compileResponse(response: Response): Promise<WebAssembly.Module> 
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
-/** Node, Deno and Bun read files; undefined where that is not possible. */
+/** Reads a file in Node, Deno and Bun; undefined elsewhere. */
 async function readFile(address: URL): Promise<BufferSource | undefined> {
   const { process } = globalThis as { process?: { versions?: { node?: string } } };
   if (process?.versions?.node === undefined) return undefined;

@@ -15,7 +15,7 @@ export class Memory implements Views {
     this.#memory = memory;
   }
 
-  /** The views as they are now. */
+  /** Returns the views as they are now. */
   fresh(): this {
     // A view of memory that has grown since has length 0.
     if (this.bytes.length === 0) {

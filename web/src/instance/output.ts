@@ -1,11 +1,11 @@
-/** What Lua writes, on its way to a callback, to the console, or into the result of `run()`. */
+/** Output of Lua, on its way to a callback, to the console, or into the result of `run()`. */
 import { Stream } from "../codec/tags.js";
 import type { OutputCallback } from "../options.js";
 
-/** Takes bytes of one of the streams. */
+/** Destination of output. */
 export interface Sink {
   write(stream: number, bytes: Uint8Array): void;
-  /** The call is over. */
+  /** Called when a call is over. */
   end(): void;
 }
 
@@ -20,7 +20,7 @@ export function emit(output: Uint8Array, sink: Sink): void {
   }
 }
 
-/** Gives the streams to callbacks; the console, which writes lines, for the one that has none. */
+/** Makes a sink of two callbacks; a stream without one goes to the console, line by line. */
 export function outputTo(stdout: OutputCallback | undefined, stderr: OutputCallback | undefined): Sink {
   const out = stdout === undefined ? toLines((line) => console.log(line)) : toText(stdout);
   const err = stderr === undefined ? toLines((line) => console.error(line)) : toText(stderr);
@@ -53,7 +53,7 @@ interface Channel {
   end(): void;
 }
 
-/** Text as it comes. A character that is written in parts waits for its last byte. */
+/** Makes a channel of text as it comes. A character that is written in parts waits for its last byte. */
 function toText(callback: OutputCallback): Channel {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return {
@@ -65,7 +65,10 @@ function toText(callback: OutputCallback): Channel {
   };
 }
 
-/** Whole lines, without their newline; at the end of a call also one that is not finished. */
+/**
+ * Makes a channel of whole lines, without their newlines; at the end of a call also of one that is not
+ * finished.
+ */
 function toLines(callback: OutputCallback): Channel {
   let open = "";
   const text = toText((part) => {
@@ -82,7 +85,9 @@ function toLines(callback: OutputCallback): Channel {
   };
 }
 
-/** A callback that throws must not be taken for a failure of the program that wrote. */
+/**
+ * Calls a callback; an error that it throws is logged, and not taken for a failure of the program that wrote.
+ */
 function guarded(callback: OutputCallback, text: string): void {
   try {
     callback(text);

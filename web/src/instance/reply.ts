@@ -1,4 +1,4 @@
-/** From a reply's status and error record to the error that is thrown. */
+/** Errors of replies: from status and error record to the error that is thrown. */
 import type { Failure } from "#js/imports.js";
 import {
   LuaError,
@@ -15,7 +15,7 @@ import { readText } from "../codec/utf8.js";
 import { Status } from "../codec/tags.js";
 import type { LuaValue } from "../codec/values.js";
 
-/** By status. */
+/** Kinds by status. */
 const KINDS: (LuaErrorKind | undefined)[] = [
   undefined,
   "runtime",
@@ -28,7 +28,7 @@ const KINDS: (LuaErrorKind | undefined)[] = [
   "usage",
 ];
 
-/** Kinds with a class of their own. */
+/** Classes of kinds that have their own. */
 const CLASSES: Partial<Record<LuaErrorKind, typeof LuaError>> = {
   runtime: LuaRuntimeError,
   syntax: LuaSyntaxError,
@@ -37,33 +37,37 @@ const CLASSES: Partial<Record<LuaErrorKind, typeof LuaError>> = {
   interrupt: LuaInterruptError,
 };
 
-/** The errors that one VM has raised, as far as they may come by again. */
+/** Errors that one VM has raised, as far as they may come by again. */
 export class RaisedErrors {
-  /** Errors of this VM, with what stands for the Lua value behind them: two errors with the same one tell of one. */
+  /**
+   * Errors of this VM, each with an object that stands for the Lua value behind it: the same value, the same
+   * object.
+   */
   readonly #identities = new WeakMap<object, object>();
-  /** The last one of the outermost call that runs. */
+  /** Last error of the outermost call that runs. */
   #last: { number: LuaValue; identity: object; error: LuaError } | undefined;
 
-  /** An outermost call begins: the numbers of the one before mean nothing any more. */
+  /** Begins an outermost call: the numbers of the one before mean nothing any more. */
   begin(): void {
     this.#last = undefined;
   }
 
-  /** Whether it is an error of this VM. */
+  /** Says whether it is an error of this VM. */
   has(error: unknown): boolean {
     return this.#identities.has(error as object);
   }
 
-  /** Whether the module still has the value behind it. */
+  /** Says whether the module still has the value behind it. */
   isLast(error: unknown): boolean {
     return this.#last !== undefined && this.#identities.get(error as object) === this.#last.identity;
   }
 
-  /** The error behind a reply. `failure`: what last went wrong in a host import. */
+  /** Makes the error of a reply. `failure`: what last went wrong in a host import. */
   make({ status, list, hosted }: Reply, failure: Failure | null): LuaError {
     const [message, traceback, chunk, line, value, number] = list;
     const again = number !== undefined && this.#last?.number === number ? this.#last : undefined;
-    // What storage refused stays that on its way through host functions, where the module sees a value like any other.
+    // What storage refused stays that on its way through host functions, where the module sees a value like
+    // any other.
     const kind = again?.error instanceof LuaStorageError ? "storage" : (KINDS[status] ?? "bug");
     const details = {
       traceback: readText(traceback),

@@ -33,7 +33,7 @@ const HEAD_BYTES = FIELDS_AT + 5 * 4;
 const PAGE_HEAD_BYTES = 8;
 const CRC_BYTES = 4;
 
-/** What an image says beside its pages. */
+/** Contents of an image beside its pages. */
 export interface ImageHead {
   readonly memoryBytes: number;
   readonly memoryLimit: number;
@@ -44,16 +44,16 @@ export interface ImageHead {
 
 /** An image whose checksum is right. */
 export interface DecodedImage extends ImageHead {
-  /** The build id of the module that it belongs to. */
+  /** Build id of the module that it belongs to. */
   readonly build: string;
-  /** Its pages, unpacked with the help of any instance of the module. */
+  /** Unpacks its pages, with the help of any instance of the module. */
   memory(pages: MemoryPages): MemoryPart;
 }
 
 /** A page as it is in an image: its number, and its bytes as `MemoryPages.pack` makes them. */
 export type PackedPage = readonly [number: number, packed: Uint8Array];
 
-/** An image of these pages, in ascending order; each is copied before the next is asked for. */
+/** Encodes an image of these pages, in ascending order; each is copied before the next is asked for. */
 export function encodeImage(pages: Iterable<PackedPage>, build: string, head: ImageHead): Uint8Array<ArrayBuffer> {
   const text = new TextEncoder().encode(JSON.stringify(head.meta));
   const tables = head.tables ?? new Uint8Array(0);
@@ -80,7 +80,10 @@ export function encodeImage(pages: Iterable<PackedPage>, build: string, head: Im
   return image;
 }
 
-/** Reads an image; whose pages come later. Throws a `LuaImageError` that says why it is none. */
+/**
+ * Decodes an image, but for its pages, which `memory` unpacks. Throws a `LuaImageError` that says why it is
+ * none.
+ */
 export function decodeImage(image: Uint8Array): DecodedImage {
   const view = new DataView(image.buffer, image.byteOffset, image.length);
   const end = image.length - CRC_BYTES;
@@ -158,7 +161,7 @@ function damaged(): Error {
   return imageError("corrupt", "the image is damaged");
 }
 
-/** Bytes whose number is not known before. */
+/** A buffer whose length is not known before. */
 class Growing {
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
@@ -186,7 +189,7 @@ class Growing {
     this.#length += 4;
   }
 
-  /** A copy of its own, with so much room at its end. */
+  /** Returns a copy of the bytes, with `room` bytes at its end. */
   finish(room: number): Uint8Array<ArrayBuffer> {
     this.skip(room);
     return this.#bytes.slice(0, this.#length);

@@ -11,7 +11,7 @@ import { checkBuild, decodeImage, type DecodedImage, type ImageHead } from "./fo
 import { MemoryPages, baselineOf, type MemoryPart } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
 
-/** What became of a VM that was restored. */
+/** Outcome of restoring a VM. */
 export interface LuaRestored {
   /** Names of host functions that it knows and that nobody has registered again by now. */
   readonly missing: readonly string[];
@@ -19,10 +19,10 @@ export interface LuaRestored {
   readonly tasks: readonly LuaTask[];
 }
 
-/** Where the external tables come from: the image, or the storage. */
+/** Source of the external tables: the image, or the storage. */
 export type TablesFrom = "image" | "storage";
 
-/** An image that is unpacked and checked: what any number of VMs can begin with. Made by `Lua.image`. */
+/** An image that is unpacked and checked, with which any number of VMs can begin. Made by `Lua.image`. */
 export class LuaImage {
   /** Bytes that its memory takes in each VM, at first. */
   readonly memoryBytes: number;
@@ -39,14 +39,14 @@ export class LuaImage {
   }
 }
 
-/** The bytes of an image, as a copy that nobody changes meanwhile. */
+/** Copies the bytes of an image, so that nobody changes them meanwhile. */
 export function bytesOfImage(given: unknown): Uint8Array {
   if (given instanceof ArrayBuffer) return new Uint8Array(given.slice(0));
   if (given instanceof Uint8Array) return given.slice();
   throw new TypeError(`an image is a Uint8Array, an ArrayBuffer or a LuaImage, not a ${className(given)}`);
 }
 
-/** Unpacks an image once and for all. */
+/** Unpacks an image. */
 export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembly.Module>): Promise<LuaImage> {
   const decoded = decodeImage(bytes);
   const module = await loading;
@@ -58,15 +58,18 @@ export async function unpackImage(bytes: Uint8Array, loading: Promise<WebAssembl
   return new LuaImage(module, part, decoded);
 }
 
-/** What fills a store that was opened for an image with the tables of that. */
+/** Steps that fill a store with the tables of an image. */
 export interface Filling {
-  /** Before the VM is restored: where nothing can be lost by it. */
+  /** Step before the VM is restored, where nothing can be lost by it. */
   readonly first: () => void;
-  /** When that has worked. */
+  /** Step after the VM was restored. */
   readonly last: () => void;
 }
 
-/** How a store gets the tables of an image, if it is to have them. Throws when that has to be decided first. */
+/**
+ * Decides how a store gets the tables of an image, if it is to have them. Throws when the caller has to
+ * decide first.
+ */
 export function fillingOf(store: TableStore, dump: Uint8Array | undefined, from: TablesFrom | undefined): Filling {
   const nothing = () => {};
   if (dump === undefined || from === "storage") {
@@ -78,14 +81,14 @@ export function fillingOf(store: TableStore, dump: Uint8Array | undefined, from:
     const choose = 'option "tables" must say which are to be kept: "image" or "storage"';
     throw new LuaError("usage", `both the image and the storage have external tables: ${choose}`);
   }
-  // As they were there, places in the order included, where there is nothing that would have to be told of it.
+  // As they were there, places in the order included, where nothing would have to be notified of it.
   if (empty && store.writer === null && store.mode === "open") {
     return { first: () => ofImage(() => adoptTables(store, dump)), last: nothing };
   }
   return { first: nothing, last: () => ofImage(() => loadTables(store, dump, false)) };
 }
 
-/** Damage of its dump is damage of the image. */
+/** Runs `fill`; damage of the dump is damage of the image. */
 function ofImage(fill: () => void): void {
   try {
     fill();

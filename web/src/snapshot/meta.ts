@@ -1,17 +1,23 @@
-/** What JavaScript knows of a VM and its memory does not say: the part of an image that is text (docs/codec.md, section 6). */
+/** Reads the text of an image (docs/codec.md, section 6), and refuses what makes no sense. */
 import { SeededRandom } from "../instance/limits.js";
 import { DELAY_MS_MAX } from "../options.js";
 import { HOST_ID_FIRST } from "../codec/tags.js";
 import { imageError } from "./errors.js";
 import type { HostPart, Meta, PendingWait, TaskPart } from "./parts.js";
 
-/** Places beyond this are no image's: they would only cost room. */
+/** Bound of every index: larger ones are no image's, and would only cost room. */
 const INDEX_MAX = 2 ** 24;
-/** Ids are given anew: there are never more than Lua has held at one time, and each takes so much of its memory, at least. */
+/**
+ * Least bytes of Lua's memory that a reference to a host function or object takes. Freed ids are given again,
+ * so no id is higher than the most references of one time.
+ */
 const REFERENCE_BYTES_MIN = 16;
 const IDS_SPARE = 1024;
 
-/** A `Meta` from its text, for a memory of that size. Checksums tell damage; they do not tell who has made it. */
+/**
+ * Parses the text of an image with a memory of that size. Throws a `LuaImageError`: a checksum shows damage,
+ * not who has made the image.
+ */
 export function parseMeta(text: string, memoryBytes: number): Meta {
   let meta: Partial<Record<keyof Meta, unknown>>;
   try {

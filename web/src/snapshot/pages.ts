@@ -1,36 +1,39 @@
 /**
- * Pages of an instance's memory: which of them say something, how they are read, packed, and put into another instance.
+ * Pages of an instance's memory: which of them an image has, how they are read, packed, and put into another
+ * instance.
  *
- * A page is taken as its difference (exclusive or) from the same page of an instance that has just begun: what the module itself
- * brings along, its constants above all, is all zeros then, as is what was never used.
+ * A page is taken as its difference (exclusive or) from the same page of an instance that has just begun:
+ * what the module itself brings along, its constants above all, is all zeros then, as is what was never used.
  *
- * Invariant: the stack and the IO buffer are no part of an image. Between two calls they hold nothing, and they are what packing
- * works with: a memory does not change while it is read.
+ * Invariant: the stack and the IO buffer are no part of an image. Between two calls they hold nothing, and
+ * they are what packing works with: a memory does not change while it is read.
  */
 import type { Exports } from "../instance/imports.js";
 import { IO_BUFFER_BYTES } from "../codec/tags.js";
 
-/** What is compressed, and kept, as one. */
+/** Bytes of a page, which is compressed, and kept, as one. */
 export const PAGE_BYTES: number = 16 * 1024;
-/** What linear memory grows by. */
+/** Bytes of a page of WebAssembly, by which linear memory grows. */
 export const WASM_PAGE_BYTES: number = 64 * 1024;
 
 const WORDS = PAGE_BYTES / 4;
 const HALF_BYTES = IO_BUFFER_BYTES / 2;
 
-/** An instance of a module that has just begun. */
+/** An instance of a module before `init`. */
 export interface Baseline {
-  /** Which build it is; undefined when the module does not say. */
+  /** Build id of the module; undefined when it has none. */
   readonly build: string | undefined;
-  /** Its memory, in words. */
+  /** Its memory, in words of four bytes. */
   readonly words: Int32Array;
-  /** Where the IO buffer is. */
+  /** Address of the IO buffer. */
   readonly io: number;
-  /** The first page behind the stack, which comes first in memory and is a whole number of pages. */
+  /**
+   * Number of the first page behind the stack, which comes first in memory and is a whole number of pages.
+   */
   readonly first: number;
 }
 
-/** The pages of a memory that say something, one behind the other. */
+/** Pages of a memory that differ from the baseline, one behind the other. */
 export interface MemoryPart {
   readonly memoryBytes: number;
   readonly numbers: readonly number[];
@@ -39,7 +42,7 @@ export interface MemoryPart {
 
 const baselines = new WeakMap<WebAssembly.Module, Baseline>();
 
-/** The baseline of a module, of which `exports` is an instance that was not initialised yet. */
+/** Returns the baseline of a module, of which `exports` is an instance that was not initialised yet. */
 export function baselineOf(module: WebAssembly.Module, exports: Exports): Baseline {
   let baseline = baselines.get(module);
   if (baseline === undefined) {
@@ -50,14 +53,14 @@ export function baselineOf(module: WebAssembly.Module, exports: Exports): Baseli
   return baseline;
 }
 
-/** The id that the build has given to a module (web/scripts/stamp.mjs), in hexadecimal digits. */
+/** Returns the id that the build has given to a module (web/scripts/stamp.mjs), in hexadecimal digits. */
 export function buildOf(module: WebAssembly.Module): string | undefined {
   const [section] = WebAssembly.Module.customSections(module, "perilune.build");
   if (section === undefined) return undefined;
   return hex(new Uint8Array(section));
 }
 
-/** Bytes as hexadecimal digits. */
+/** Returns bytes as hexadecimal digits. */
 export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -78,12 +81,15 @@ export class MemoryPages {
     return this.#exports.memory.buffer.byteLength;
   }
 
-  /** The numbers of all pages that are part of an image. */
+  /** Numbers of the pages that can be part of an image. */
   get range(): { readonly first: number; readonly end: number } {
     return { first: this.#baseline.first, end: this.memoryBytes / PAGE_BYTES };
   }
 
-  /** A page; undefined when it says nothing. Good until the next is read, or anything runs. */
+  /**
+   * Reads a page; undefined when it does not differ from the baseline. Valid until the next is read, or
+   * anything runs.
+   */
   read(number: number): Int32Array | undefined {
     const words = this.#fresh();
     const start = number * WORDS;
@@ -103,7 +109,10 @@ export class MemoryPages {
     return any === 0 ? undefined : difference;
   }
 
-  /** The page that was read last, compressed; `PAGE_BYTES` when that makes no sense. Good until the next is packed. */
+  /**
+   * Compresses the page that was read last; returns its `PAGE_BYTES` bytes when that would not make it
+   * shorter. Valid until the next is packed.
+   */
   pack(number: number, page: Int32Array): Uint8Array {
     const { io } = this.#baseline;
     let address = number * PAGE_BYTES;
@@ -116,7 +125,10 @@ export class MemoryPages {
     return length === 0 ? new Uint8Array(buffer, address, PAGE_BYTES) : new Uint8Array(buffer, io + HALF_BYTES, length);
   }
 
-  /** What `pack` has made, as a page again; undefined when it was not that. Good until the next is unpacked. */
+  /**
+   * Unpacks a page that `pack` has made; undefined when these bytes are none. Valid until the next is
+   * unpacked.
+   */
   unpack(packed: Uint8Array): Int32Array | undefined {
     const { io } = this.#baseline;
     const bytes = new Uint8Array(this.#exports.memory.buffer);
@@ -126,12 +138,14 @@ export class MemoryPages {
     return this.#fresh().subarray((io + HALF_BYTES) / 4, (io + HALF_BYTES) / 4 + WORDS);
   }
 
-  /** What was freed says nothing from now on: it makes images larger, and may be secret. */
+  /** Fills freed memory with zeros: what it had makes images larger, and may be secret. */
   clearFree(): void {
     this.#exports.clear_free();
   }
 
-  /** All pages that say something, compressed. Each is good until the next is asked for. */
+  /**
+   * Yields all pages that differ from the baseline, compressed. Each is valid until the next is asked for.
+   */
   *packed(): Generator<readonly [number: number, packed: Uint8Array]> {
     const { first, end } = this.range;
     for (let number = first; number < end; number++) {
@@ -140,7 +154,7 @@ export class MemoryPages {
     }
   }
 
-  /** All pages that say something, as they are. */
+  /** Captures all pages that differ from the baseline. */
   capture(): MemoryPart {
     const { first, end } = this.range;
     const numbers: number[] = [];
@@ -159,7 +173,10 @@ export class MemoryPages {
     return { memoryBytes: this.memoryBytes, numbers, words: words.slice(0, numbers.length * WORDS) };
   }
 
-  /** Makes this memory, which must be that of an instance that has just begun, the one of the part. Throws when it cannot grow. */
+  /**
+   * Makes this memory, which must be that of an instance before `init`, the captured one. Throws when it
+   * cannot grow.
+   */
   apply({ memoryBytes, numbers, words: from }: MemoryPart): void {
     const missing = memoryBytes - this.memoryBytes;
     if (missing > 0) this.#exports.memory.grow(missing / WASM_PAGE_BYTES);

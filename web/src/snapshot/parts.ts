@@ -1,15 +1,17 @@
 /**
- * The parts of an image that are text: what JavaScript knows of a VM and its memory does not say (docs/codec.md, section 6).
- * Types only; meta.ts reads them.
+ * The parts of an image that are text: what JavaScript knows of a VM and its memory does not say
+ * (docs/codec.md, section 6). Types only; meta.ts reads them.
  */
 
 /** A host function or host object that Lua has. `uses` null: it was registered, under its label. */
 export type HostPart = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
 
-/** What a call waits for, as far as it can go on elsewhere. */
+/** Wait of a call, as far as it can go on elsewhere. */
 export type PendingWait =
   | { readonly sleep: number }
-  /** The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on. */
+  /**
+   * The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on.
+   */
   | {
       readonly run: readonly (readonly [place: number, task: number])[];
       readonly count: number;
@@ -24,7 +26,7 @@ export interface TaskPart {
   readonly task: number;
   /** Name of the host function that returned what it waits for. */
   readonly name: string;
-  /** Undefined: a promise of somebody else's, which stays behind. */
+  /** Its wait; undefined for a promise of the host's, which stays behind. */
   readonly pending?: PendingWait | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Calls that waited when an image was made, going on in the VM that was restored from it. */
+/** Calls that waited when an image was made, and go on in the VM that was restored from it. */
 import { LuaClosedError } from "../errors.js";
 import { Group } from "../tasks/groups.js";
 import { sleep } from "../host/services.js";
@@ -9,7 +9,7 @@ import type { TaskPart } from "./parts.js";
 
 /** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
 export class LuaTask {
-  /** What it waits for, as messages call it: `'fetch'`, `'async.sleep'`, `'async.all'` (races, too). */
+  /** Name of what it waits for, as in messages: `'fetch'`, `'async.sleep'`, `'async.all'` (races, too). */
   readonly waitsFor: string;
   readonly #result: Promise<LuaValue>;
   #asked = false;
@@ -25,19 +25,19 @@ export class LuaTask {
     });
   }
 
-  /** Its first result; rejects as that of the call would have. */
+  /** Promise of its first result; rejects as that of the call would have. */
   get result(): Promise<LuaValue> {
     this.#asked = true;
     return this.#result;
   }
 }
 
-/** Functions of Lua that stand in pending waits, by their handles. */
+/** Returns the handles of Lua functions in pending waits. */
 export function handlesIn(tasks: readonly TaskPart[]): number[] {
   return tasks.flatMap(({ pending }) => (pending !== undefined && "start" in pending ? pending.start : []));
 }
 
-/** Lets all of them wait again; those that nobody inside of the VM waits for. */
+/** Makes all of them wait again, and returns those that nothing inside of the VM waits for. */
 export function restoreTasks(vm: ValueContext & TaskOwner, parts: readonly TaskPart[]): LuaTask[] {
   const tops = topsOf(parts);
   // All of them first: nothing begins to wait before it is known that it can.
@@ -50,7 +50,7 @@ export function restoreTasks(vm: ValueContext & TaskOwner, parts: readonly TaskP
   return tops.map(({ task, name }) => new LuaTask(name, (tasks.get(task) as Task).results));
 }
 
-/** Those that no other waits for. Throws unless each of the others belongs to one. */
+/** Returns the tasks that no other waits for. Throws unless each of the others belongs to one of them. */
 function topsOf(parts: readonly TaskPart[]): TaskPart[] {
   const byNumber = new Map(parts.map((part) => [part.task, part]));
   const inner = new Set(parts.flatMap(membersOf));
@@ -89,7 +89,7 @@ function resumeWait(
   return new Group(vm, task).restore(pending, members).promise;
 }
 
-/** In a job of its own: by then the host has had time to register its functions. */
+/** Runs `work` in a job of its own: by then the host has had time to register its functions. */
 function afterJob(work: () => void): void {
   setTimeout(work);
 }

@@ -1,40 +1,40 @@
-/** What a batch has changed, as listeners see it. */
+/** Change events: what a batch has changed, as listeners see it. */
 import type { Change, Changes } from "#js/storage/changes.js";
 import { Decoder } from "../codec/decoder.js";
 import { storedContext } from "./stored.js";
 import { binaryToText, fromBinary } from "../codec/utf8.js";
 import type { LuaKey, LuaValue, ValueContext } from "../codec/values.js";
 
-/** One entry of an external table that is not what it was. */
+/** Change of one entry of an external table. */
 export interface LuaChange<K = LuaKey, V = LuaValue> {
-  /** The name of the table. */
+  /** Name of the table. */
   readonly table: string;
-  /** The key of the entry. */
+  /** Key of the entry. */
   readonly key: K;
-  /** What it was; undefined: it was not there. */
+  /** Value before; undefined when it was not there. */
   readonly old: V | undefined;
-  /** What it is; undefined: it is gone. */
+  /** Value now; undefined when it is gone. */
   readonly new: V | undefined;
 }
 
-/** What the listeners of `change` get: what one batch changed. */
+/** Argument of the listeners of `change`: the changes of one batch. */
 export interface LuaChangeEvent {
   /** Names of the tables that were changed, made, cleared or dropped. */
   readonly tables: readonly string[];
-  /** The entries that are not what they were, table by table. Decoded when they are first asked for. */
+  /** Changed entries, table by table. Decoded when they are first asked for. */
   readonly changes: readonly LuaChange[];
-  /** The number of the call into Lua that wrote it (`stats().evals`); undefined when it was not Lua. */
+  /** Number of the call into Lua that wrote it (`stats().evals`); undefined when it was not Lua. */
   readonly eval: number | undefined;
-  /** Who wrote it: Lua, JavaScript, or (with `readOnly`) the one whose storage it is. */
+  /** Writer of the batch: Lua, JavaScript, or (with `readOnly`) the VM whose storage it is. */
   readonly origin: "lua" | "js" | "storage";
 }
 
-/** The event behind what the store tells. */
+/** Makes the event of a notification of the store. */
 export function changeEvent({ tables, list, eval: number, origin }: Changes, context: ValueContext): LuaChangeEvent {
   return withChanges({ tables: tables.map(binaryToText), eval: number, origin }, list, context);
 }
 
-/** An event with its `changes`, which are decoded when they are first asked for, and once. */
+/** Adds `changes` to an event, which are decoded when they are first asked for, and once. */
 export function withChanges<E extends object>(
   event: E,
   list: readonly Change[],

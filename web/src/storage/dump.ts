@@ -25,7 +25,7 @@ const HEAD_BYTES = 16;
 const CRC_BYTES = 4;
 const RECORD_HEAD_BYTES = 5;
 
-/** Everything in the store. */
+/** Dumps everything in the store. */
 export function dumpTables(store: TableStore): Uint8Array<ArrayBuffer> {
   const records: [string, Uint8Array][] = [];
   let length = HEAD_BYTES + CRC_BYTES;
@@ -55,7 +55,7 @@ export function dumpTables(store: TableStore): Uint8Array<ArrayBuffer> {
   return dump;
 }
 
-/** Makes the store what a dump says, in one batch. Everything is checked before anything is changed. */
+/** Loads a dump into the store, in one batch. Everything is checked before anything is changed. */
 export function loadTables(store: TableStore, given: Uint8Array | ArrayBuffer | string, keep: boolean): void {
   const dump = given instanceof ArrayBuffer ? new Uint8Array(given) : given;
   if (typeof dump !== "string" && !(dump instanceof Uint8Array)) {
@@ -82,7 +82,7 @@ export function loadTables(store: TableStore, given: Uint8Array | ArrayBuffer | 
   }
 }
 
-/** Makes a store that has nothing, and writes nowhere, what a dump says, down to the order in which loops are. */
+/** Loads a dump into a store that has nothing, and writes nowhere: down to the order in which loops are. */
 export function adoptTables(store: TableStore, dump: Uint8Array): void {
   try {
     if (!readDump(dump).every(isStorable)) throw damaged();
@@ -92,7 +92,7 @@ export function adoptTables(store: TableStore, dump: Uint8Array): void {
   }
 }
 
-/** Checksums tell damage; they do not tell who has made them. */
+/** Says whether a table can be stored: a checksum shows damage, not who has made the dump. */
 function isStorable([name, entries]: DumpedTable): boolean {
   return isTableName(name) && entries.every(([key, value]) => isStoredKey(key) && isStoredValue(value));
 }

@@ -1,8 +1,8 @@
 /**
  * All external tables as JSON, for people and other programs: `lua.dump({ format: "json" })`, and back.
  *
- * `{ "perilune": 1, "tables": [{ "name": "t", "entries": [[key, value], ...] }, ...] }`. Nothing is lost: what JSON has no
- * word for is an object with one of the `$` names below.
+ * `{ "perilune": 1, "tables": [{ "name": "t", "entries": [[key, value], ...] }, ...] }`. Nothing is lost: what
+ * JSON has no word for is an object with one of the `$` names below.
  *
  * | Lua                                          | JSON                                                    |
  * |----------------------------------------------|---------------------------------------------------------|
@@ -30,7 +30,7 @@ const TABLE_WORDS = ["$table", "$pairs", "$id"];
 /** One table of a dump: its name, and its entries, as binary strings. */
 export type DumpedTable = [name: string, entries: (readonly [key: string, value: string])[]];
 
-/** Everything in the store, as JSON. */
+/** Dumps everything in the store, as JSON. */
 export function dumpJson(store: TableStore): string {
   try {
     return jsonOfStore(store);
@@ -52,7 +52,7 @@ function jsonOfStore(store: TableStore): string {
   return `{"perilune": ${FORMAT}, "tables": [\n${tables.join(",\n")}\n]}\n`;
 }
 
-/** The tables of such a text. Throws a `LuaStorageError` when it is none. */
+/** Reads the tables of such a text. Throws a `LuaStorageError` when it is none. */
 export function readJson(text: string): DumpedTable[] {
   let dump: { perilune?: unknown; tables?: unknown } | null;
   try {
@@ -81,7 +81,7 @@ function dumpedTable(table: unknown): DumpedTable {
   return [toBinary(name), pairs];
 }
 
-/** A value, from bytes to JSON. */
+/** Turns a value from bytes into JSON. */
 function jsonOf(binary: string): string {
   const bytes = fromBinary(binary);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
@@ -148,14 +148,14 @@ function jsonOf(binary: string): string {
 }
 
 /**
- * Whether these keys (as JSON) are read again as they are: each once, and none like `"7"`, which an object of JavaScript puts
- * before the others.
+ * Says whether these keys (as JSON) are read again as they are: each once, and none like `"7"`, which an
+ * object of JavaScript puts before the others.
  */
 function isObject(keys: readonly string[]): boolean {
   return keys.every((key) => key.startsWith('"') && !/^"(\$|\d+"$)/.test(key)) && new Set(keys).size === keys.length;
 }
 
-/** Numbers of the tables that are referred to again. */
+/** Returns the numbers of the tables that are referred to again. */
 function sharedTables(bytes: Uint8Array, view: DataView): Set<number> {
   const shared = new Set<number>();
   for (let at = 0; at < bytes.length;) {
@@ -185,7 +185,7 @@ function jsonOfFloat(float: number, bits: bigint): string {
   return `{"$float": "${Object.is(float, -0) ? "-0" : float}"}`;
 }
 
-/** A value, from JSON to bytes. */
+/** Turns a value from JSON into bytes. */
 function encoded(json: unknown): string {
   const writer = new ByteWriter();
   const numbers = new Map<unknown, number>();
@@ -251,7 +251,7 @@ function encoded(json: unknown): string {
   return bytesToBinary(writer.bytes, 0, writer.length);
 }
 
-/** What JSON has no word for; of a NaN its bits, as text. */
+/** Reads a value that JSON has no word for; of a NaN its bits, as text. */
 function special(word: string, text: unknown): bigint | Uint8Array | number | string {
   if (typeof text !== "string") throw damaged(`${word} without a text`);
   if (word === "$integer" && /^-?\d{1,19}$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text)) {
@@ -278,7 +278,7 @@ function keyOf(json: unknown): string {
   return encodeKey(key);
 }
 
-/** A number that is in the text as it was written there. */
+/** Returns a number that the text has as it was written there; refuses others. */
 function exact(number: number): number {
   if (Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number))) return number;
   throw damaged(`a number that JSON cannot hold (${number})`);

@@ -1,6 +1,6 @@
 /**
- * Whether bytes that somebody else has put together (a dump) are what a table may hold, before they are let in: keys and
- * values as docs/codec.md section 1 has them. A value with a handle or an id in it would name what was never given away.
+ * Checks of bytes from outside (a dump), before a table gets them: keys and values must be as docs/codec.md
+ * section 1 has them. A value with a handle or an id in it would name what was never given away.
  */
 import { checkName } from "#js/storage/table_store.js";
 import { LuaStorageError } from "../errors.js";
@@ -10,8 +10,8 @@ import { fromBinary } from "../codec/utf8.js";
 import type { ValueContext } from "../codec/values.js";
 
 /**
- * A context for values that come from storage: they have no handles and no ids of the host in them, and who puts some there
- * must not get what they name.
+ * Makes a context for values that come from storage: these have no handles and no ids of the host in them,
+ * and whoever puts some there must not get what they name.
  */
 export function storedContext(context: ValueContext): ValueContext {
   const refuse = () => {
@@ -21,7 +21,7 @@ export function storedContext(context: ValueContext): ValueContext {
   return { host, function: refuse, reference: refuse, external: (name) => context.external(name) };
 }
 
-/** A key, written in the one way that there is for it. */
+/** True for a key, written in the one way that there is for it. */
 export function isStoredKey(binary: string): boolean {
   switch (binary.charCodeAt(0)) {
     case Tag.float:
@@ -35,7 +35,7 @@ export function isStoredKey(binary: string): boolean {
   }
 }
 
-/** A value, and nothing behind it. */
+/** True for a value, and nothing behind it. */
 export function isStoredValue(binary: string): boolean {
   const { length } = binary;
   let at = 0;
@@ -95,7 +95,7 @@ export function isStoredValue(binary: string): boolean {
   return value(0) && at === length;
 }
 
-/** A name that a table can have. */
+/** True for a name that a table can have. */
 export function isTableName(binary: string): boolean {
   try {
     checkName(binary);

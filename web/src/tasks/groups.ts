@@ -1,4 +1,7 @@
-/** Functions that run side by side for one that waits: what is behind `async.all` and `async.race` (docs/codec.md section 5: run). */
+/**
+ * Groups of functions that run side by side for one that waits, as `async.all` and `async.race` do
+ * (docs/codec.md section 5: run).
+ */
 import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
 import { handleOf, type LuaFunction } from "../host/handles.js";
 import type { PendingWait } from "../snapshot/parts.js";
@@ -8,7 +11,10 @@ import type { LuaValue, ValueContext } from "../codec/values.js";
 
 /** A group of functions. It is over when all have ended, or one has returned true. */
 export class Group {
-  /** The place of the one that returned true, from 1 on; or undefined. What they still do is cancelled by then. */
+  /**
+   * Promise of the place of the function that returned true, from 1 on; or of undefined. The others are
+   * cancelled by then.
+   */
   readonly promise: Promise<number | undefined>;
   readonly #vm: ValueContext & TaskOwner;
   readonly #caller: Task | undefined;
@@ -16,14 +22,14 @@ export class Group {
   #reject!: (error: unknown) => void;
   #stopped = false;
   #count = 0;
-  /** The place of the one that has ended it, from 1 on; the caller may not have heard of it yet. */
+  /** Place of the function that has ended the group, from 1 on; the caller may not know of it yet. */
   #first: number | undefined;
-  /** Those that have not begun. */
+  /** Functions that have not begun. */
   #functions: readonly object[] | undefined;
-  /** By their places, those that have begun and not ended. */
+  /** Tasks that have begun and not ended, by their places. */
   readonly #tasks = new Map<number, Task>();
 
-  /** A group for `caller`, which waits for it. */
+  /** Makes a group for `caller`, which waits for it. */
   constructor(vm: ValueContext & TaskOwner, caller: Task | undefined) {
     this.#vm = vm;
     this.#caller = caller;
@@ -53,7 +59,7 @@ export class Group {
     return this;
   }
 
-  /** Takes over those of `count` functions that wait in a memory that was restored. */
+  /** Restores a group of `count` functions: takes over those that wait in a memory that was restored. */
   restore(
     { count, first }: { readonly count: number; readonly first?: number | undefined },
     members: Iterable<readonly [place: number, task: Task]>,

@@ -2,7 +2,8 @@
  * Calls of Lua that may wait (docs/codec.md section 5): each is a promise here and a coroutine there.
  *
  * Invariants:
- * - A task runs only from the top: when it is started, and in the microtask in which what it waits for has settled.
+ * - A task runs only from the top: when it is started, and in the microtask in which what it waits for has
+ *   settled.
  * - What a task starts inside of Lua (`async.all` ...) uses the budget of that task.
  * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
  */
@@ -12,43 +13,46 @@ import { Budget } from "../instance/limits.js";
 import type { EvalAsyncOptions, LimitOptions } from "../options.js";
 import type { LuaValue } from "../codec/values.js";
 
-/** What is known of a promise beside itself. */
+/** Functions that belong to a promise. */
 export interface WaitHooks {
   /** Ends what is behind the promise. */
   readonly cancel?: (() => void) | undefined;
-  /** How the wait can go on in another VM. */
+  /** Says how the wait can go on in another VM. */
   readonly pending?: (() => PendingWait) | undefined;
 }
 
-/** What a task waits for. */
+/** Wait of a task. */
 export interface Wait extends WaitHooks {
   readonly promise: Promise<unknown>;
-  /** Who returned the promise, for messages. */
+  /** Name of the host function that returned the promise, for messages. */
   readonly name: string;
 }
 
-/** How far a task got: to its end, or to where the module knows it by number. */
+/** Outcome of a run of a task: its results, or its number in the module and its wait. */
 export type Step = LuaValue[] | { readonly task: number; readonly wait: Wait };
 
-/** What a task asks its VM for. */
+/** The VM as a task sees it. */
 export interface TaskOwner {
   /** Tasks that wait. */
   readonly waiting: Set<Task>;
-  /** The task that runs. */
+  /** Task that runs. */
   running: Task | undefined;
-  /** While it is being closed: until nothing will run any more, or (rejected) everything goes on. */
+  /**
+   * Promise of its end while it is being closed: then nothing runs any more, or (rejected) everything goes
+   * on.
+   */
   readonly closing?: Promise<void> | undefined;
   start(operation: number, args: readonly unknown[]): Step;
   resume(task: number, name: string, fulfilled: boolean, value: unknown): Step;
-  /** Forgets a task that waits; the traceback of where it did. */
+  /** Forgets a task that waits, and returns the traceback of where it did. */
   cancel(task: number, limits?: LimitOptions): string | undefined;
 }
 
 /** One call. */
 export class Task {
-  /** All its results. */
+  /** Promise of all its results. */
   readonly results: Promise<LuaValue[]>;
-  /** What its runs may use; undefined: the usual limits hold for each. */
+  /** Budget of all its runs; undefined when the usual limits hold for each. */
   readonly budget: Budget | undefined;
   /** All its results, as soon as there are any. */
   ended: LuaValue[] | undefined;
@@ -72,13 +76,13 @@ export class Task {
     return this.#waits?.task;
   }
 
-  /** What it waits for, for an image. */
+  /** Captures its wait, for an image. */
   capture(): TaskPart {
     const { task, wait } = this.#waits as { task: number; wait: Wait };
     return { task, name: wait.name, pending: wait.pending?.() };
   }
 
-  /** Takes over one that waits already, in a memory that was restored. */
+  /** Restores a task: takes over one that waits already, in a memory that was restored. */
   restore(task: number, wait: Wait): this {
     this.#pause({ task, wait });
     return this;
@@ -145,7 +149,7 @@ export class Task {
   }
 }
 
-/** Runs a task to its end, or to that of its time, or until the signal says so. */
+/** Runs a task to its end, or until its time is over or the signal aborts it. */
 export async function runTask(
   owner: TaskOwner,
   operation: number,
@@ -173,13 +177,13 @@ export async function runTask(
 
 const hooks = new WeakMap<object, WaitHooks>();
 
-/** Notes what is known of a promise. */
+/** Attaches hooks to a promise. */
 export function hooked<T extends object>(promise: T, known: WaitHooks): T {
   hooks.set(promise, known);
   return promise;
 }
 
-/** What `hooked` noted. */
+/** Returns the hooks of a promise. */
 export function hooksOf(promise: object): WaitHooks {
   return hooks.get(promise) ?? {};
 }

@@ -1,6 +1,6 @@
 /**
- * `lua.dump()` and `lua.load()`. "The same" means the same bytes: what is compared is what the tables hold, not what it becomes
- * in JavaScript, where 1.0 is 1 and each NaN like any other.
+ * `lua.dump()` and `lua.load()`. "The same" means the same bytes: what is compared is what the tables hold,
+ * not what it becomes in JavaScript, where 1.0 is 1 and each NaN like any other.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -32,7 +32,7 @@ function storeOf(tables: Record<string, readonly (readonly [string, string])[]>)
   return store;
 }
 
-/** Both dumps of a store are the store, and dumped again they are themselves. */
+/** Asserts that both dumps of a store are the store, and are themselves when they are dumped again. */
 function assertRoundTrip(store: TableStore, message?: string): void {
   const before = contents(store);
   for (const [format, dump] of Object.entries(FORMATS)) {
@@ -45,7 +45,7 @@ function assertRoundTrip(store: TableStore, message?: string): void {
   assert.deepEqual(contents(store), before);
 }
 
-/** What cannot be read is refused by its code, and nothing was done. */
+/** Asserts that a dump that cannot be read is refused with its code, and that nothing was changed. */
 function assertRefused(dump: Uint8Array | string, codes: RegExp = /^corrupt$/, message?: string): void {
   const store = storeOf({ kept: [[encodeKey("k"), toStored(1)]], "\xc3\xa9": [] });
   const before = image(store);
@@ -107,7 +107,10 @@ function forgedEntry(key: string, value: string, name = "t"): Uint8Array {
 const u32 = (n: number) => String.fromCharCode(n & 255, (n >>> 8) & 255, (n >>> 16) & 255, (n >>> 24) & 255);
 const stringOf = (binary: string) => `\x04${u32(binary.length)}${binary}`;
 
-/** Bytes of a value, as wild as they may be: NaN payloads, floats that are integers, tables in themselves and as keys. */
+/**
+ * Bytes of a value, as wild as they may be: NaN payloads, floats that are integers, tables in themselves and
+ * as keys.
+ */
 function randomStored(random: Random, depth: number): string {
   let tables = 0;
   const scalar = (isKey: boolean): string => {
@@ -960,7 +963,7 @@ suite("through Lua", () => {
 
 suite("dumps of this version", () => {
   const folder = resolve("../tests/vectors/storage");
-  /** What is in tests/vectors/storage/dump-1.bin and dump-1.json. */
+  /** Fills a VM with the tables of tests/vectors/storage/dump-1.bin and dump-1.json. */
   const fill = (lua: Lua) =>
     lua.eval(`
       local t = ext.table("kinds")

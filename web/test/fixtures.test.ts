@@ -1,9 +1,10 @@
 /**
- * What older versions left in storage is still read, entry by entry: a fixture of each format that was ever written.
+ * Storage that older versions left is still read, entry by entry: a fixture of each format that was ever
+ * written.
  *
- * tests/vectors/storage: `idb-format-1.json` (see e2e/storage.test.ts), `records-2.json` (format 2, what IndexedDB and storage
- * objects keep: bytes as hex under their keys), `file-1.log` (a log, closed), `dump-1.*` (see dump.test.ts). None of them is
- * ever made anew: a new format gets a new file.
+ * tests/vectors/storage: `idb-format-1.json` (see e2e/storage.test.ts), `records-2.json` (format 2, what
+ * IndexedDB and storage objects keep: bytes as hex under their keys), `file-1.log` (a log, closed),
+ * `dump-1.*` (see dump.test.ts). None of them is ever made anew: a new format gets a new file.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +21,7 @@ setFileStorage({ open: openFile, follow: followFile });
 
 const folder = resolve("../tests/vectors/storage");
 
-/** What wrote them: in three steps, each a commit. */
+/** Programs that wrote them: three steps, each a commit. */
 const STEPS = [
   `local t = ext.table("everything")
    t.yes, t.no, t.integer, t.float, t.whole = true, false, math.mininteger, 0.1, 1.0
@@ -82,7 +83,7 @@ suite("what older versions left is read as it was written", () => {
   });
 });
 
-/** How they were made; for the next format: `PERILUNE_FIXTURES=folder npm test -- fixtures`. */
+/** Folder for the fixtures of the next format: `PERILUNE_FIXTURES=folder npm test -- fixtures`. */
 const target = process.env["PERILUNE_FIXTURES"];
 if (target !== undefined) {
   test("write fixtures", async () => {

@@ -1,4 +1,6 @@
-/** Images taken apart and put together again, with whatever a test has changed, and with the right checksum. */
+/**
+ * Images taken apart and put together again, with whatever a test has changed, and with the right checksum.
+ */
 import { crc32 } from "#js/storage/crc32.js";
 import { Lua } from "../src/index.ts";
 
@@ -16,7 +18,7 @@ export interface Parts {
   meta: any;
   pages: { number: number; bytes: Uint8Array; length?: number }[];
   tables: Uint8Array;
-  /** What the header says instead of the truth. */
+  /** Fields of the header that are not the truth. */
   claims?: { text?: number; pages?: number; tables?: number };
   /** Bytes that nobody has asked for, behind the pages. */
   rest?: Uint8Array;
@@ -71,14 +73,14 @@ export function putTogether(parts: Parts): Uint8Array<ArrayBuffer> {
   return checked(Buffer.concat([...all, rest, tables, Buffer.alloc(4)]));
 }
 
-/** The same bytes, with the checksum made right. */
+/** Returns the same bytes, with the checksum made right. */
 export function checked(image: Uint8Array): Uint8Array<ArrayBuffer> {
   const made = new Uint8Array(image);
   new DataView(made.buffer).setUint32(made.length - 4, crc32(made.subarray(0, made.length - 4)), true);
   return made;
 }
 
-/** The parts of an image with all its pages unpacked. */
+/** Returns the parts of an image with all its pages unpacked. */
 export async function unpacked(image: Uint8Array<ArrayBuffer>): Promise<Parts> {
   const { numbers, words } = (await Lua.image(image)).decoded.memory(undefined as never);
   const pages = numbers.map((number, i) => ({

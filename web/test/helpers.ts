@@ -1,4 +1,4 @@
-/** What the tests share: bytes from hex, a VM that is none, numbers that only look random. */
+/** Helpers that the tests share: bytes from hex, a VM that is none, numbers that only look random. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 export { describe, type Described } from "./describe.ts";
@@ -116,7 +116,10 @@ const TEXTS = [
   "\ufeff",
 ];
 
-/** A value of any kind that Lua gives as it was given: nested, with text and bytes and numbers at their limits. */
+/**
+ * A value of any kind that Lua gives as it was given: nested, with text and bytes and numbers at their
+ * limits.
+ */
 export function randomValue(random: Random, depth: number): unknown {
   switch (random.below(depth > 0 ? 8 : 5)) {
     case 0:

@@ -1,4 +1,4 @@
-/** What answers `host_call`, called as the module calls it: with addresses. And the table of what Lua holds. */
+/** Host calls, called as the module calls them: with addresses. And the table of what Lua has of the host. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { LuaError } from "../src/errors.ts";
@@ -33,7 +33,7 @@ function setUp() {
     const data = bytes().slice(at, at + length);
     return new Decoder(context).list({ bytes: data, view: new DataView(data.buffer) }, 0, length);
   };
-  /** How it ended, and the list. */
+  /** Calls a host function; returns the outcome, and the list. */
   const call = (id: number, args: unknown[] = [], mayWait = 0, capacity = 256): [number, LuaValue[]] => {
     const length = write(args);
     const answer = calls.call(id, ARGS, length, mayWait, OUT, capacity);

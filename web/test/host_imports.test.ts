@@ -1,4 +1,4 @@
-/** What answers the module's imports, called as the module calls it: with addresses. */
+/** Host imports, called as the module calls them: with addresses. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as hostImports from "#js/imports.js";

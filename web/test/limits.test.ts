@@ -18,7 +18,7 @@ const memoryLimit = 16 << 20;
 const SPIN = "while true do end";
 const HIDE = "while true do pcall(function() while true do end end) end";
 
-/** How long a call is certainly over; what it really takes is measured elsewhere. */
+/** Milliseconds after which a call is certainly over; what it really takes is measured elsewhere. */
 const FAR_TOO_LATE_MS = 2000;
 
 function ends(run: () => unknown, reason: "timeout" | "fuel"): LuaTimeoutError {

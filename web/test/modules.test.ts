@@ -1,4 +1,4 @@
-/** What `require` and `io.read` find: with the real module. */
+/** Modules that `require` finds, and input that `io.read` reads: with the real module. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaError } from "../src/index.ts";

@@ -15,7 +15,7 @@ import { OutputCollector, outputTo } from "../src/instance/output.ts";
 import { openStorage } from "../src/storage/storage.ts";
 import { bytesOf } from "./helpers.ts";
 
-/** (module), and one with (import "x" "__wbg_mystery_0123456789abcdef" (func)). */
+/** The empty module, and one with (import "x" "__wbg_mystery_0123456789abcdef" (func)). */
 const EMPTY = bytesOf("0061736d 01000000") as Uint8Array<ArrayBuffer>;
 const MYSTERY = new Uint8Array([
   ...EMPTY,

@@ -1,4 +1,7 @@
-/** Values of every kind - functions, objects, shared and cyclic tables, bytes - both ways through the real module, by seed. */
+/**
+ * Values of every kind - functions, objects, shared and cyclic tables, bytes - both ways through the real
+ * module, by seed.
+ */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaFunction, LuaMultiReturn, LuaReference, type LuaValue } from "../src/index.ts";
@@ -6,14 +9,14 @@ import { Random, randomValue } from "./helpers.ts";
 
 const lua = await Lua.create({ memoryLimit: 8 << 20 });
 
-/** What is given to Lua, and what comes back for it. */
+/** Random values for Lua, with what comes back for them. */
 class Sample {
   readonly #random: Random;
   readonly #lua: Lua;
   /** Tables that may be referred to again: those that are finished, and those around us. */
   readonly #tables: object[] = [];
   readonly #functions: (() => void)[] = [];
-  /** What an object became, where that is not the object itself. */
+  /** Values that objects became, where they are not the objects themselves. */
   readonly back = new Map<unknown, unknown>();
 
   constructor(random: Random, lua: Lua) {
@@ -124,7 +127,10 @@ class Sample {
   }
 }
 
-/** Whether what came back is what was given: the same shape, with the same things shared, everything else the same thing. */
+/**
+ * Asserts that what came back is what was given: the same shape, with the same things shared, everything else
+ * the same thing.
+ */
 function assertSame(given: unknown, got: unknown, { back }: Sample): void {
   const pairs = new Map<unknown, unknown>();
   const compare = (a: unknown, b: unknown): void => {

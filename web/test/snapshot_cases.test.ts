@@ -1,9 +1,12 @@
-/** What must be as it was in a VM that was restored, one thing at a time. */
+/** Cases of what must be as it was in a VM that was restored, one thing at a time. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaMemoryError, LuaTimeoutError, type LuaOptions } from "../src/index.ts";
 
-/** What `after` returns in a VM that has run `before`, with its image made, and in one that was restored: each must be the same. */
+/**
+ * Returns what `after` returns in a VM that has run `before`, and whose image was made; asserts that it is
+ * the same in one that was restored.
+ */
 async function both(before: string, after: string, options: LuaOptions = {}): Promise<unknown[]> {
   const { memoryLimit, ...others } = options;
   const lua = await Lua.create({ seed: 1, ...options });

@@ -1,9 +1,10 @@
 /**
- * The golden scripts in pieces: captured between any two of their statements, each piece run in another VM, with the same
- * output.
+ * The golden scripts in pieces: captured between any two of their statements, each piece run in another VM,
+ * with the same output.
  *
- * Each runs as a call that waits, with `async.sleep` between the pieces, and once more as a coroutine that is cut in the middle.
- * The word that ends a piece is put before a line: no line moves, so messages are the same.
+ * Each runs as a call that waits, with `async.sleep` between the pieces, and once more as a coroutine that is
+ * cut in the middle. The word that ends a piece is put before a line: no line moves, so messages are the
+ * same.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -30,11 +31,11 @@ let vmsOfAll = 0;
 interface Ended {
   output: string;
   failure: string | null;
-  /** How many VMs it ran in. */
+  /** Number of VMs that it ran in. */
   vms: number;
 }
 
-/** In one VM. */
+/** Runs a script in one VM. */
 async function whole(source: string): Promise<Ended> {
   let output = "";
   await using lua = await Lua.create({ stdout: (text) => (output += text), stderr: () => {} });
@@ -42,7 +43,7 @@ async function whole(source: string): Promise<Ended> {
   return { output, failure, vms: 1 };
 }
 
-/** In as many VMs as it waits in. */
+/** Runs a script in as many VMs as it waits in. */
 async function inPieces(source: string): Promise<Ended> {
   let output = "";
   const write = () => {
@@ -75,7 +76,7 @@ async function inPieces(source: string): Promise<Ended> {
   }
 }
 
-/** As a coroutine that yields once, with other ways to take it along. */
+/** Runs a script as a coroutine that yields once, with other ways to take it along. */
 async function asCoroutine(source: string): Promise<Ended> {
   let output = "";
   const options = { stdout: (text: string) => void (output += text), stderr: () => {} };

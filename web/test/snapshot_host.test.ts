@@ -1,4 +1,7 @@
-/** What Lua holds of JavaScript when its image is made: found again by name, kept by a fork, or detached. */
+/**
+ * Functions and objects of JavaScript that Lua has when its image is made: found again by name, kept by a
+ * fork, or detached.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +14,7 @@ import { Lua, LuaDetachedObject, setFileStorage, type LuaFunction } from "../src
 
 setFileStorage({ open: openFile, follow: followFile });
 
-/** How many ids an image has. */
+/** Counts the ids that an image has. */
 async function ids(lua: Lua): Promise<number> {
   const image = lua.snapshot();
   const length = new DataView(image.buffer).getUint32(36, true);

@@ -1,4 +1,4 @@
-/** Nothing grows by being captured and restored: a chain of VMs, each the next one of the last. */
+/** Leaks of images: nothing grows in a chain of VMs, each restored from an image of the last. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import process from "node:process";

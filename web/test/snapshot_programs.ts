@@ -1,7 +1,10 @@
 /** Random programs for snapshot_random.test.ts: a list of chunks each, by seed. */
 import { Random } from "./random.ts";
 
-/** Runs first: what all programs work with. The state is in globals, so that every chunk may be the last one of its VM. */
+/**
+ * Runs first: what all programs work with. The state is in globals, so that every chunk may be the last one
+ * of its VM.
+ */
 export const PRELUDE = String.raw`
   T, F, C, W, KEEP, LOG = {}, {}, {}, {}, {}, {}
   local weak_modes = { "k", "v", "kv" }
@@ -195,7 +198,7 @@ const key = (random: Random): string =>
     () => "print",
   ])();
 
-/** What a chunk can be. */
+/** Chunks of the random programs. */
 const STEPS: readonly Step[] = [
   (r) => `${t(r)}[${key(r)}] = ${value(r)}`,
   (r) => `local t = ${t(r)} t[${key(r)}] = ${value(r)} t[${key(r)}] = nil t[#t + 1] = ${value(r)}`,
@@ -267,7 +270,7 @@ const STEPS: readonly Step[] = [
   () => "big = nil return warn('@off')",
 ];
 
-/** How the collector of a program runs. */
+/** Settings of the collector for a program. */
 const COLLECTORS = [
   'collectgarbage("stop")',
   'collectgarbage("incremental", 100, 400)',

@@ -1,6 +1,7 @@
 /**
- * Random programs, with and without breaks: each runs in one VM from beginning to end, and once more in many, captured between
- * any two of its chunks. All that they return and write, and what is there at the end, is the same.
+ * Random programs, with and without breaks: each runs in one VM from beginning to end, and once more in many,
+ * captured between any two of its chunks. All that they return and write, and what is there at the end, is
+ * the same.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +17,7 @@ interface Seen {
   output: string;
 }
 
-/** What is done between two chunks: goes on with the same VM, or with another. */
+/** A step between two chunks: goes on with the same VM, or with another. */
 type Break = (lua: Lua, options: { stdout: (text: string) => void }) => Promise<Lua>;
 
 const BREAKS: readonly Break[] = [

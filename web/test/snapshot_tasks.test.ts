@@ -17,12 +17,12 @@ function begin(lua: Lua, code: string): { lua: Lua; result: Promise<unknown> } {
   return { lua, result };
 }
 
-/** As `begin`, a few microtasks later. */
+/** Calls `begin`, and returns a few microtasks later. */
 async function begun(code: string, functions = {}): Promise<{ lua: Lua; result: Promise<unknown> }> {
   return begin(await Lua.create({ functions }), code);
 }
 
-/** Restored, with the one task that waits at the top. */
+/** Restores a VM, and returns it with the one task that waits at the top. */
 async function restored(lua: Lua, functions = {}): Promise<{ lua: Lua; task: LuaTask }> {
   const other = await Lua.restore(lua.snapshot(), { functions });
   const { tasks } = other.restored ?? assert.fail();
@@ -30,7 +30,7 @@ async function restored(lua: Lua, functions = {}): Promise<{ lua: Lua; task: Lua
   return { lua: other, task: tasks[0] as LuaTask };
 }
 
-/** The milliseconds that its one call sleeps still. */
+/** Returns the milliseconds that its one call sleeps still. */
 function restOf(lua: Lua): number {
   return takeApart(lua.snapshot()).meta.tasks[0].pending.sleep;
 }

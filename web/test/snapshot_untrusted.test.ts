@@ -1,6 +1,6 @@
 /**
- * Images that are damaged, or made to do harm. What is damaged is refused, with an error of one class; what is forged with a right
- * checksum is refused, or does harm to nobody but the VM in it.
+ * Images that are damaged, or made to do harm. What is damaged is refused, with an error of one class; what
+ * is forged with a right checksum is refused, or does harm to nobody but the VM in it.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -32,7 +32,7 @@ async function smallImage(): Promise<Uint8Array<ArrayBuffer>> {
   return image;
 }
 
-/** What a VM does that may be anything. */
+/** Programs for a VM that may be anything. */
 const EXERCISES = [
   "return 6 * 7",
   "local n = 0 for k, v in pairs(_G) do n = n + #tostring(k) + #tostring(v) end return n",
@@ -455,7 +455,10 @@ async function tryOut(image: Uint8Array<ArrayBuffer>): Promise<string> {
   return failures === 0 ? "alive" : "failing";
 }
 
-/** In a process of its own, which may be killed. One line for each image: what became of it. */
+/**
+ * Corrupts images in a process of its own, which may be killed. Writes one line for each image: what became
+ * of it.
+ */
 async function corruptMany(from: number, to: number): Promise<void> {
   console.error = () => {};
   const image = await smallImage();

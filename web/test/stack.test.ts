@@ -1,6 +1,7 @@
 /**
- * Every kind of C recursion, driven to its limit on the shadow stack that ships: it ends as a Lua error, never as a trap.
- * The stack is the first thing in linear memory, so painting it shows how much of it was used.
+ * Every kind of C recursion, driven to its limit on the shadow stack that ships: it ends as a Lua error,
+ * never as a trap. The stack is the first thing in linear memory, so painting it shows how much of it was
+ * used.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -9,9 +10,9 @@ import { openRaw } from "../src/raw.ts";
 import { PAGE_BYTES } from "../src/snapshot/pages.ts";
 import { settled } from "./helpers.ts";
 
-/** As the module itself says. */
+/** Bytes of the stack, as the module itself says. */
 const STACK_BYTES = (await openRaw()).stack_len();
-/** What must be left on top of the deepest. */
+/** Bytes that must be left on top of the deepest. */
 const SPARE_BYTES = 8 * 1024;
 const PAINT = 0xa5;
 
@@ -68,7 +69,7 @@ const RECURSIONS: Record<string, string> = {
     "local t = {} for i = 1, 199 do t = { t } end ext.table('t').x = t t = ext.table('t').x error('overflow')",
 };
 
-/** What is at the bottom of host functions and Lua that call each other. */
+/** Recursions at the bottom of host functions and Lua that call each other. */
 const BOTTOMS = [
   "gsub with a function",
   "sort with a comparator",
@@ -92,7 +93,7 @@ function paint(memory: WebAssembly.Memory): void {
   new Uint8Array(memory.buffer, 0, STACK_BYTES - 1024).fill(PAINT);
 }
 
-/** How much of the stack has no paint any more. */
+/** Returns how many bytes of the stack have no paint any more. */
 function painted(memory: WebAssembly.Memory): number {
   const stack = new Uint8Array(memory.buffer, 0, STACK_BYTES);
   return STACK_BYTES - stack.findIndex((byte) => byte !== PAINT);

@@ -35,7 +35,7 @@ function notifications(from: { on(event: "change", listener: (event: LuaChangeEv
 const described = ({ changes }: Pick<LuaChangeEvent, "changes">) =>
   changes.map((change) => `${change.table}.${String(change.key)}: ${String(change.old)} -> ${String(change.new)}`);
 
-/** What is reported as unhandled while `work` runs. */
+/** Collects what is reported as unhandled while `work` runs. */
 async function unhandled(work: () => unknown): Promise<unknown[]> {
   const caught: unknown[] = [];
   const before = process.listeners("uncaughtException");

@@ -7,7 +7,7 @@ import { Lua, LuaClosedError, LuaError, LuaMultiReturn, type HostFunction, type 
 const lua = await Lua.create();
 lua.register("back", (value: unknown) => value);
 
-/** Whatever a test has done, Lua is alive, and whole. */
+/** Asserts after each test that Lua is alive, and whole. */
 afterEach(() => {
   assert.deepEqual(lua.call("back", { a: [1, "two", true] }), { a: [1, "two", true] });
   assert.equal(lua.eval("return select('#', pcall(error, 1))"), 2);

@@ -41,7 +41,7 @@ pub mod store;
 pub mod value;
 mod vm;
 
-#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+#[cfg(all(feature = "js", target_arch = "wasm32", target_os = "unknown"))]
 pub mod js;
 
 /// The libc of wasm32-unknown-unknown: what Lua's C files call. Natively only its tests are built.

@@ -39,16 +39,16 @@ pub(crate) fn command(args: &mut Args) -> Result {
 
 fn lints() -> Vec<Run> {
     let clippy = || Run::cargo().args(["clippy", "--quiet", "--all-targets"]);
+    let clippy_wasm = |what: &[&str]| {
+        let run = Run::cargo().args(["clippy", "--quiet", "--target", WASM_TARGET]);
+        run.args(what).args(["--", "-D", "warnings"])
+    };
     vec![
         Run::cargo().args(["fmt", "--all", "--check"]),
         clippy().args(["--workspace", "--all-features", "--", "-D", "warnings"]),
-        clippy().args(["--package", "perilune", "--target", WASM_TARGET]).args([
-            "--features",
-            "console_error_panic_hook",
-            "--",
-            "-D",
-            "warnings",
-        ]),
+        clippy_wasm(&["--package", "perilune", "--all-targets", "--features", "console_error_panic_hook"]),
+        clippy_wasm(&["--package", "perilune", "--no-default-features", "--features", "js"]),
+        clippy_wasm(&["--package", "perilune", "--no-default-features"]),
         Run::npm_script(&paths::web(), "check"),
         Run::cargo()
             .args(["doc", "--quiet", "--workspace", "--all-features", "--no-deps"])

@@ -161,10 +161,6 @@ fn build_native(sources: &Path, patched: &Path, port: &Path) {
     build.compile("perilune_lua");
 }
 
-/// Size of the shadow stack, in bytes. The stack is at the start of linear memory, so that an overflow traps
-/// instead of corrupting data. web/test/stack.test.ts runs every kind of C recursion to its limit on it.
-const WASM_STACK_BYTES: u32 = 192 * 1024;
-
 /// Compiles the C files for wasm32, with whole-program optimisation: clang makes bitcode, and the wasm linker
 /// of the Rust toolchain (whose LLVM is the newer one) makes one object of it. The result is about a tenth
 /// faster than object by object, and the final link needs no options, so a program that embeds the crate
@@ -221,7 +217,6 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
         None => archive.objects(objects),
     };
     archive.compile("perilune_lua");
-    println!("cargo:rustc-link-arg-cdylib=-zstack-size={WASM_STACK_BYTES}");
 }
 
 /// The linker that comes with the Rust toolchain, if it does.

@@ -49,9 +49,6 @@ pub mod js;
 #[path = "../lua-5.4/port/libc/mod.rs"]
 mod libc;
 
-#[cfg(all(feature = "module", target_arch = "wasm32", target_os = "unknown"))]
-exports!(libraries = [Json, Base64]);
-
 /// Has the samples of README.md run with the documentation's.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,7 +2,7 @@
 //! around it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::args::Args;
 use crate::run::Run;
@@ -57,9 +57,38 @@ pub(crate) fn exnref() -> Result {
 }
 
 /// Builds the module without ticks; returns its path.
-pub(crate) fn unmetered() -> Result<std::path::PathBuf> {
+pub(crate) fn unmetered() -> Result<PathBuf> {
     module(Variant::Unmetered)?;
     Ok(paths::wasm().with_file_name("perilune-unmetered.wasm"))
+}
+
+impl Variant {
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Shipped => "perilune",
+            Variant::Exnref => "perilune-exnref",
+            Variant::Unmetered => "perilune-unmetered",
+        }
+    }
+}
+
+/// Compiles the cdylib of a package; returns the folder that holds it.
+fn compile(package: &str, variant: Variant) -> Result<PathBuf> {
+    let cargo = Run::cargo().args(["build", "--release", "--package", package, "--target", WASM_TARGET]);
+    // A folder of its own, so that neither build throws the other's objects away.
+    let (cargo, folder) = match variant {
+        Variant::Shipped => (cargo, paths::cargo_target()),
+        Variant::Exnref => {
+            let folder = paths::target().join("exnref");
+            (cargo.env("PERILUNE_WASM_EH", "exnref").arg("--target-dir").arg(&folder), folder)
+        }
+        Variant::Unmetered => {
+            let folder = paths::target().join("unmetered");
+            (cargo.env("PERILUNE_FUEL", "0").arg("--target-dir").arg(&folder), folder)
+        }
+    };
+    cargo.go()?;
+    Ok(folder.join(WASM_TARGET).join("release"))
 }
 
 fn wasm() -> Result {
@@ -67,26 +96,10 @@ fn wasm() -> Result {
 }
 
 fn module(variant: Variant) -> Result {
-    let cargo = Run::cargo().args(["build", "--release", "--package", "perilune", "--target", WASM_TARGET]);
-    // A folder of its own, so that neither build throws the other's objects away.
-    let (cargo, compiled, name) = match variant {
-        Variant::Shipped => (cargo, paths::cargo_target(), "perilune"),
-        Variant::Exnref => {
-            let folder = paths::target().join("exnref");
-            let cargo = cargo.env("PERILUNE_WASM_EH", "exnref").arg("--target-dir").arg(&folder);
-            (cargo, folder, "perilune-exnref")
-        }
-        Variant::Unmetered => {
-            let folder = paths::target().join("unmetered");
-            let cargo = cargo.env("PERILUNE_FUEL", "0").arg("--target-dir").arg(&folder);
-            (cargo, folder, "perilune-unmetered")
-        }
-    };
-    cargo.go()?;
-
+    let (compiled, name) = (compile("perilune-wasm", variant)?, variant.name());
     let bindgen = paths::target().join("wasm/bindgen");
     Run::new(paths::tool("wasm-bindgen"))
-        .arg(compiled.join(WASM_TARGET).join("release/perilune.wasm"))
+        .arg(compiled.join("perilune_wasm.wasm"))
         .args(["--target", "web", "--out-name", name, "--out-dir"])
         .arg(&bindgen)
         .go()?;

@@ -45,6 +45,9 @@ const FILES: &[(&str, Tune)] = &[
 /// C files of Perilune that need Lua's internals.
 const OWN_FILES: &[&str] = &["bulk.c", "fuel.c", "gc_pause.c", "strip.c"];
 
+/// C file for programs that embed the crate: calls the functions of Rust by pointers.
+const POINTERS: &str = "pointers.c";
+
 #[derive(Clone, Copy, PartialEq)]
 enum Tune {
     Speed,
@@ -106,6 +109,16 @@ fn main() {
     ] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
+    let wasm = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32");
+    // rustc exports every function that has an unmangled name from the module that it ends up in. The module of
+    // the npm package is trimmed afterwards; one that embeds the crate must not need that.
+    let pointers = wasm && env::var_os("CARGO_FEATURE_EXPORTS").is_none();
+    for (cfg, set) in [("c_symbols", wasm && !pointers), ("c_pointers", pointers)] {
+        println!("cargo:rustc-check-cfg=cfg({cfg})");
+        if set {
+            println!("cargo:rustc-cfg={cfg}");
+        }
+    }
     if env::var_os("DOCS_RS").is_some() {
         // Documentation links nothing, and docs.rs has no clang for wasm32.
         return;
@@ -114,10 +127,9 @@ fn main() {
     let port = root.join("lua-5.4/port");
     let sources = sources::copy_sources(&root);
     let patched = sources::write_patched(&sources);
-    let wasm = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32");
     list_golden_scripts(&root.join("tests/golden"));
     if wasm {
-        build_wasm(&sources, &patched, &port);
+        build_wasm(&sources, &patched, &port, pointers);
     } else {
         build_native(&sources, &patched, &port);
     }
@@ -168,7 +180,7 @@ fn build_native(sources: &Path, patched: &Path, port: &Path) {
 ///
 /// `PERILUNE_WASM_EH=exnref` writes the final encoding of wasm exceptions instead of the legacy one, for
 /// engines that take only that.
-fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
+fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
     let clang =
         find_tool("PERILUNE_CLANG", "clang", &["clang-19", "clang-20", "clang-21", "clang-22", "clang"]);
     let ar = find_tool(
@@ -207,6 +219,8 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path) {
             for name in OWN_FILES {
                 build.file(port.join(name));
             }
+        } else if pointers {
+            build.file(port.join(POINTERS));
         }
         objects.extend(build.compile_intermediates());
     }

@@ -82,8 +82,8 @@ fn step_inner(stack: Stack) -> Result<c_int, Thrown> {
 /// external table it pushes the first entry, if there is one, and returns the number of values pushed; for
 /// any other table it returns -1.
 // SAFETY: no other symbol has this name.
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn perilune_next(l: *mut raw::lua_State) -> c_int {
+#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
+pub(crate) unsafe extern "C-unwind" fn perilune_next(l: *mut raw::lua_State) -> c_int {
     // SAFETY: C gives the state that runs `next`, with its two arguments.
     let stack = unsafe { Stack::new(l) };
     match first_inner(stack) {

@@ -4,6 +4,8 @@
 //! metamethods, out of reach of scripts. Two registry tables, keyed by the addresses of the statics below,
 //! lead from name to proxy and from proxy to name.
 
+#[cfg(c_pointers)]
+pub(crate) use self::iterate::perilune_next;
 pub(crate) use self::library::open;
 pub(crate) use self::proxy::{push_name_of, push_table};
 

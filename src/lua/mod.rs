@@ -10,6 +10,8 @@ pub(crate) use self::alloc::Memory;
 pub(crate) use self::bulk::{Step, Walk};
 pub(crate) use self::functions::{Thrown, lua_function};
 pub(crate) use self::libraries::{PURE_LIBRARIES, open_math, open_table};
+#[cfg(c_pointers)]
+pub(crate) use self::pointers::set_pointers;
 pub(crate) use self::references::RefKind;
 pub(crate) use self::stack::{Resumed, Role, Stack, Status};
 pub(crate) use self::state::{State, set_hash_seed};
@@ -21,6 +23,8 @@ mod debug;
 pub(crate) mod fuel;
 mod functions;
 mod libraries;
+#[cfg(c_pointers)]
+mod pointers;
 mod references;
 mod stack;
 mod state;

@@ -18,8 +18,8 @@ pub(crate) fn set_hash_seed(seed: u32) {
 }
 
 // SAFETY: the symbol is declared in config.h with this signature, and defined nowhere else.
-#[unsafe(no_mangle)]
-extern "C" fn perilune_hash_seed() -> c_uint {
+#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
+pub(super) extern "C" fn perilune_hash_seed() -> c_uint {
     HASH_SEED.get()
 }
 

@@ -51,8 +51,8 @@ pub(crate) fn charge(stack: Stack, ticks: u64) -> bool {
 
 /// Gives Lua more ticks, when it has none left (lua-5.4/port/fuel.h), or ends the call.
 // SAFETY: nothing else has this name.
-#[unsafe(no_mangle)]
-unsafe extern "C-unwind" fn perilune_refuel(l: *mut raw::lua_State) {
+#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
+pub(crate) unsafe extern "C-unwind" fn perilune_refuel(l: *mut raw::lua_State) {
     // SAFETY: C gives the running thread, where it may be raised.
     let stack = unsafe { Stack::new(l) };
     let Some(limit) = refuel(stack) else { return };

@@ -13,7 +13,7 @@ fn byte(c: c_int) -> u8 {
 /// Defines one exported predicate per line: the C name, and the test of the byte.
 macro_rules! classes {
     ($($name:ident: $test:expr;)*) => {$(
-        #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+        #[cfg_attr(c_symbols, unsafe(no_mangle))]
         pub(crate) extern "C" fn $name(c: c_int) -> c_int {
             let test: fn(&u8) -> bool = $test;
             c_int::from(test(&byte(c)))
@@ -36,13 +36,13 @@ classes! {
     perilune_isxdigit: u8::is_ascii_hexdigit;
 }
 
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_tolower(c: c_int) -> c_int {
     // 0x20 is the one bit by which ASCII's two cases differ.
     if byte(c).is_ascii_uppercase() { c | 0x20 } else { c }
 }
 
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_toupper(c: c_int) -> c_int {
     if byte(c).is_ascii_lowercase() { c & !0x20 } else { c }
 }

@@ -16,7 +16,7 @@ use super::float;
 
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_format_int(
     buf: *mut c_char,
     size: usize,
@@ -30,7 +30,7 @@ pub(crate) unsafe extern "C" fn perilune_format_int(
 
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_format_cint(
     buf: *mut c_char,
     size: usize,
@@ -44,7 +44,7 @@ pub(crate) unsafe extern "C" fn perilune_format_cint(
 
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_format_double(
     buf: *mut c_char,
     size: usize,
@@ -58,7 +58,7 @@ pub(crate) unsafe extern "C" fn perilune_format_double(
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL; so does `value`, or it is readable for as
 /// many bytes as the precision says.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_format_str(
     buf: *mut c_char,
     size: usize,
@@ -71,7 +71,7 @@ pub(crate) unsafe extern "C" fn perilune_format_str(
 
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_format_ptr(
     buf: *mut c_char,
     size: usize,

@@ -7,7 +7,7 @@ use core::ffi::c_int;
 /// Defines one exported function per line: the C name, its arguments, and the function.
 macro_rules! functions {
     ($($name:ident($($argument:ident),*): $function:path;)*) => {$(
-        #[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+        #[cfg_attr(c_symbols, unsafe(no_mangle))]
         pub(crate) extern "C" fn $name($($argument: f64),*) -> f64 {
             $function($($argument),*)
         }
@@ -47,7 +47,7 @@ fn split(magnitude: u64) -> (u64, u32) {
 
 /// Long division on the significands, eleven bits a step (what is left of 64 above 53): exact, and
 /// one step for operands of similar size, which is nearly always.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_fmod(x: f64, y: f64) -> f64 {
     const STEP: u32 = 63 - FRACTION_BITS;
     let (a, b) = (x.to_bits() & !SIGN, y.to_bits() & !SIGN);
@@ -114,7 +114,7 @@ fn exact_power(x: f64, y: f64) -> Option<f64> {
 }
 
 #[allow(clippy::float_cmp, reason = "a half is exact")]
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_pow(x: f64, y: f64) -> f64 {
     // One operation on what is exact is the nearest float.
     if y == 2.0 {
@@ -135,7 +135,7 @@ pub(crate) extern "C" fn perilune_pow(x: f64, y: f64) -> f64 {
 
 /// # Safety
 /// `exponent` is writable.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_frexp(x: f64, exponent: *mut c_int) -> f64 {
     let (fraction, scale) = libm::frexp(x);
     // SAFETY: the caller says that `exponent` is writable.
@@ -143,7 +143,7 @@ pub(crate) unsafe extern "C" fn perilune_frexp(x: f64, exponent: *mut c_int) -> 
     fraction
 }
 
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_ldexp(x: f64, exponent: c_int) -> f64 {
     libm::ldexp(x, exponent)
 }

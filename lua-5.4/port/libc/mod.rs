@@ -6,7 +6,8 @@
 //!
 //! Keeps true: nothing allocates, nothing panics, nothing has state, and every result is that of a C library
 //! in the "C" locale. Every symbol carries the prefix `perilune_`, so that another C guest may live in the
-//! same module and bring a libc of its own.
+//! same module and bring a libc of its own. C calls the functions by these names (`c_symbols`) or by pointers
+//! (`c_pointers`), as build.rs decides.
 //!
 //! Natively the same code is compiled for its tests, which compare it with the system's libc;
 //! there it exports nothing.
@@ -26,6 +27,8 @@ mod float;
 mod format;
 mod math;
 mod parse;
+#[cfg(c_pointers)]
+pub(crate) mod pointers;
 mod power;
 mod string;
 #[cfg(test)]
@@ -43,7 +46,7 @@ mod string;
 mod tests;
 
 /// C's `abort`: traps. Lua calls it only when an error escapes every protected call.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_abort() -> ! {
     #[cfg(target_arch = "wasm32")]
     core::arch::wasm32::unreachable();

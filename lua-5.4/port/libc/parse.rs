@@ -20,7 +20,7 @@ use super::decimal::{Binary, EXACT_DIGITS_MAX, FIVES, TENS};
 
 /// # Safety
 /// `text` ends in NUL; `end` is null or writable.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strtod(text: *const c_char, end: *mut *mut c_char) -> f64 {
     let mut length = 0;
     // SAFETY: no byte before `length` was the NUL.

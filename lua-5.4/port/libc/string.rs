@@ -17,7 +17,7 @@ unsafe fn byte(s: *const c_char, at: usize) -> u8 {
 
 /// # Safety
 /// `s` ends in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strchr(s: *const c_char, c: c_int) -> *mut c_char {
     let wanted = c.to_le_bytes()[0]; // C converts the int to char
     let mut at = 0;
@@ -76,7 +76,7 @@ impl Set {
 
 /// # Safety
 /// Both strings end in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strpbrk(s: *const c_char, accept: *const c_char) -> *mut c_char {
     // SAFETY: the caller guarantees that `accept` ends in NUL, and it outlives this call.
     let set = unsafe { Set::new(accept) };
@@ -96,7 +96,7 @@ pub(crate) unsafe extern "C" fn perilune_strpbrk(s: *const c_char, accept: *cons
 
 /// # Safety
 /// Both strings end in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strspn(s: *const c_char, accept: *const c_char) -> usize {
     // SAFETY: the caller guarantees that `accept` ends in NUL, and it outlives this call.
     let set = unsafe { Set::new(accept) };
@@ -110,7 +110,7 @@ pub(crate) unsafe extern "C" fn perilune_strspn(s: *const c_char, accept: *const
 
 /// # Safety
 /// `from` ends in NUL; `to` has room for it with its NUL, and does not overlap it.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strcpy(to: *mut c_char, from: *const c_char) -> *mut c_char {
     let mut at = 0;
     loop {
@@ -129,7 +129,7 @@ pub(crate) unsafe extern "C" fn perilune_strcpy(to: *mut c_char, from: *const c_
 ///
 /// # Safety
 /// Both strings end in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strcmp(a: *const c_char, b: *const c_char) -> c_int {
     let mut at = 0;
     loop {
@@ -148,7 +148,7 @@ pub(crate) unsafe extern "C" fn perilune_strcmp(a: *const c_char, b: *const c_ch
 ///
 /// # Safety
 /// Each string ends in NUL or is readable for `n` bytes.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strncmp(a: *const c_char, b: *const c_char, n: usize) -> c_int {
     for at in 0..n {
         // SAFETY: `a` had no NUL before `at`.
@@ -167,7 +167,7 @@ pub(crate) unsafe extern "C" fn perilune_strncmp(a: *const c_char, b: *const c_c
 ///
 /// # Safety
 /// `s` is readable for `n` bytes.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_memchr(s: *const c_void, c: c_int, n: usize) -> *mut c_void {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const TOPS: u64 = ONES << 7;
@@ -197,7 +197,7 @@ pub(crate) unsafe extern "C" fn perilune_memchr(s: *const c_void, c: c_int, n: u
 
 /// # Safety
 /// Both strings end in NUL.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) unsafe extern "C" fn perilune_strstr(s: *const c_char, wanted: *const c_char) -> *mut c_char {
     let mut start = 0;
     loop {
@@ -224,7 +224,7 @@ pub(crate) unsafe extern "C" fn perilune_strstr(s: *const c_char, wanted: *const
 }
 
 /// C's `strerror`: one text for all codes, because nothing in this libc sets errno.
-#[cfg_attr(all(target_arch = "wasm32", target_os = "unknown"), unsafe(no_mangle))]
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
 pub(crate) extern "C" fn perilune_strerror(_number: c_int) -> *mut c_char {
     c"unknown error".as_ptr().cast_mut()
 }

@@ -103,6 +103,10 @@ test("the stack is a whole number of the pages that images have", () => {
   assert.ok(STACK_BYTES >= 64 * 1024 && STACK_BYTES % PAGE_BYTES === 0, String(STACK_BYTES));
 });
 
+test("the stack has the size that crates/perilune-wasm sets", () => {
+  assert.equal(STACK_BYTES, 192 * 1024);
+});
+
 test("every recursion ends in a Lua error, with stack to spare", async (t) => {
   const raw = await openRaw({ output: () => {} });
   assert.equal(raw.init(), 0);

@@ -72,6 +72,13 @@ impl Variant {
     }
 }
 
+/// The module of tests/guest, in both encodings of exceptions, as cargo leaves it.
+pub(crate) fn guest() -> Result {
+    compile("guest", Variant::Shipped)?;
+    compile("guest", Variant::Exnref)?;
+    Ok(())
+}
+
 /// Compiles the cdylib of a package; returns the folder that holds it.
 fn compile(package: &str, variant: Variant) -> Result<PathBuf> {
     let cargo = Run::cargo().args(["build", "--release", "--package", package, "--target", WASM_TARGET]);

@@ -49,6 +49,7 @@ fn lints() -> Vec<Run> {
         clippy_wasm(&["--package", "perilune", "--all-targets", "--features", "console_error_panic_hook"]),
         clippy_wasm(&["--package", "perilune", "--no-default-features", "--features", "js"]),
         clippy_wasm(&["--package", "perilune", "--no-default-features"]),
+        clippy_wasm(&["--package", "guest"]),
         Run::npm_script(&paths::web(), "check"),
         Run::cargo()
             .args(["doc", "--quiet", "--workspace", "--all-features", "--no-deps"])

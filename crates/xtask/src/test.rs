@@ -18,6 +18,7 @@ struct Suite {
     run: fn() -> Result<Run>,
 }
 
+const GUEST_TESTS: &str = "tests/guest/";
 const PACKAGING_TESTS: &str = "tests/packaging/";
 
 const SUITES: &[Suite] = &[
@@ -34,6 +35,16 @@ const SUITES: &[Suite] = &[
         browser: Browser::Needed,
         wants_build: false,
         run: chrome,
+    },
+    Suite {
+        name: "guest",
+        about: "a module that embeds the crate, in Node",
+        browser: Browser::NotNeeded,
+        wants_build: false,
+        run: || {
+            build::guest()?;
+            Ok(Run::new("node").args(["--test", GUEST_TESTS]))
+        },
     },
     Suite {
         name: "web",

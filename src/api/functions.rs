@@ -87,7 +87,7 @@ impl Vm {
             args.count().map_err(value_error)?;
             let mut results = Results::new(out).map_err(value_error)?;
             function(vm, &mut args, &mut results).map_err(|error| Rc::from(error.into()))?;
-            results.finish().map_err(value_error)
+            results.finish().map_err(|error| Rc::new(error) as HostError)
         };
         self.register_function(
             name,

@@ -1,7 +1,7 @@
 //! Results of a Rust function, written as bytes: rows of a database go to Lua without a tree of `Value`s in between.
 
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::value::{Encoder, FormatError, Value, encode_value};
+use crate::value::{ConvertError, Encoder, FormatError, Value, encode_value};
 
 /// Bytes of the count that a list begins with.
 const COUNT_BYTES: usize = 4;
@@ -112,9 +112,11 @@ impl<'a> Results<'a> {
     }
 
     /// Fills in the count; an error when a table has fewer entries than it was announced with.
-    pub(crate) fn finish(self) -> Result<(), FormatError> {
+    pub(crate) fn finish(self) -> Result<(), ConvertError> {
         if !self.open.is_empty() {
-            return Err(FormatError::Truncated);
+            return Err(ConvertError::new(
+                "a table of the results has fewer entries than it was announced with",
+            ));
         }
         self.out[..COUNT_BYTES].copy_from_slice(&self.count.to_le_bytes());
         Ok(())

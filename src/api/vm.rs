@@ -27,8 +27,51 @@ pub struct Reply {
 
 /// A Lua VM, as its owner ([`Runtime`](crate::Runtime)) and the host functions it calls have it.
 ///
-/// It is always behind a reference: like `str` it has no size of its own, so a host function can neither keep the `&mut Vm` that
-/// it is given, nor swap it with that of another VM.
+/// It is always behind a reference: like `str` it has no size of its own, so a host function can neither keep
+/// the `&mut Vm` that it is given, nor swap it with that of another VM.
+///
+/// ```
+/// # use perilune::Runtime;
+/// # let (mut a, mut b) = (Runtime::builder().build()?, Runtime::builder().build()?);
+/// std::mem::swap(&mut a, &mut b); // two owners
+/// # Ok::<(), perilune::Error>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use perilune::Runtime;
+/// # let (mut a, mut b) = (Runtime::builder().build()?, Runtime::builder().build()?);
+/// std::mem::swap(&mut *a, &mut *b);
+/// # Ok::<(), perilune::Error>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use perilune::{Error, Runtime, Vm};
+/// # let mut lua = Runtime::builder().build()?;
+/// lua.register("swap", |vm: &mut Vm, ()| {
+///     let mut other = Runtime::builder().build()?;
+///     std::mem::swap(vm, &mut *other);
+///     Ok::<_, Error>(())
+/// })?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// ```compile_fail,E0521
+/// # use perilune::{Error, Runtime, Vm};
+/// # use std::cell::RefCell;
+/// # let mut lua = Runtime::builder().build()?;
+/// let kept: &'static RefCell<Option<&mut Vm>> = Box::leak(Box::default());
+/// lua.register("keep", |vm: &mut Vm, ()| {
+///     kept.borrow_mut().replace(vm);
+///     Ok::<_, Error>(())
+/// })?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use perilune::Runtime;
+/// fn send<T: Send>(_: T) {}
+/// send(Runtime::builder().build());
+/// ```
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Vm {

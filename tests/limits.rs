@@ -1,8 +1,10 @@
 //! Tests of the limits of time and fuel: no script gets past them, and the VM stays usable.
 #![cfg(not(target_arch = "wasm32"))]
 
-use perilune::{Error, Runtime, Vm};
-use std::time::{Duration, Instant};
+use perilune::{Error, Host, Runtime, Stream, Vm};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
 
 fn vm() -> Runtime {
     Runtime::builder().build().expect("a VM")
@@ -30,24 +32,50 @@ fn escapes() -> Vec<Escape> {
     .collect()
 }
 
-/// The limit, and a time after which it has certainly failed to end the script. The benchmarks measure how
-/// long it really takes.
-const LIMIT: Duration = Duration::from_millis(30);
-const FAR_TOO_LATE: Duration = Duration::from_secs(2);
+/// A host whose clock goes on by a millisecond each time that it is read, and that counts how often.
+#[derive(Debug, Default)]
+struct CountedClock(Rc<Cell<u32>>);
 
+impl Host for CountedClock {
+    fn write(&mut self, _: Stream, _: &[u8]) {}
+
+    fn clock_ms(&mut self) -> f64 {
+        0.0
+    }
+
+    fn monotonic_ms(&mut self) -> f64 {
+        0.0
+    }
+
+    fn timer_ms(&mut self) -> f64 {
+        self.0.set(self.0.get() + 1);
+        f64::from(self.0.get())
+    }
+
+    fn random_u64(&mut self) -> u64 {
+        7
+    }
+}
+
+/// Time ends a script after the same number of readings of the clock on every machine, and few ticks lie
+/// between two of them. `cargo xtask bench --ticks` measures how long that takes.
 #[test]
 fn time_ends_every_script() {
-    for Escape { name, lua: script, .. } in escapes() {
-        let mut lua = vm();
-        lua.limit_next(Some(LIMIT), None);
-        let start = Instant::now();
-        let ended = lua.eval(script);
-        let took = start.elapsed();
-        assert!(took < FAR_TOO_LATE, "{name}: {took:?}");
-        match ended {
-            Err(error) => assert_eq!(error.code(), "timeout", "{name}: {error}"),
-            // Some scripts are only slow, and end by themselves on a fast machine.
-            Ok(_) => assert!(took < 2 * LIMIT, "{name} was not ended"),
+    const LIMIT_MS: u32 = 30;
+    const TICKS_MAX: u64 = 300 * LIMIT_MS as u64;
+    for Escape { name, lua: script, fuel } in escapes() {
+        let readings = Rc::new(Cell::new(0));
+        let host = CountedClock(Rc::clone(&readings));
+        let mut lua = Runtime::builder().host(host).build().expect("a VM");
+        lua.limit_next(Some(Duration::from_millis(LIMIT_MS.into())), None);
+        match lua.eval(script) {
+            Err(error) => {
+                assert_eq!(error.code(), "timeout", "{name}: {error}");
+                // The first reading is the beginning.
+                assert_eq!(readings.get(), 1 + LIMIT_MS, "{name}");
+                assert!(lua.fuel_used() < TICKS_MAX, "{name}: {} ticks", lua.fuel_used());
+            }
+            Ok(_) => assert!(fuel.is_some(), "{name} was not ended"),
         }
         assert_eq!(
             lua.eval("return went_on").expect("lives").values,
@@ -64,7 +92,7 @@ fn fuel_ends_every_script_with_the_same_count() {
         let used: Vec<u64> = (0..2)
             .map(|_| {
                 let mut lua = vm();
-                lua.limit_next(Some(Duration::from_mins(5)), Some(200_000));
+                lua.limit_next(None, Some(200_000));
                 match lua.eval(script.clone()) {
                     Err(error) => {
                         assert_eq!(error.code(), "timeout", "{name}: {error}");
@@ -113,13 +141,21 @@ fn errors_of_limits_name_the_reason_and_the_place() {
 #[test]
 fn an_interrupt_from_another_thread_ends_the_call() {
     let mut lua = vm();
+    let (started, has_started) = std::sync::mpsc::channel();
+    lua.register("started", move |_: &mut Vm, (): ()| {
+        started.send(()).expect("the other thread waits for it");
+        Ok::<_, Error>(())
+    })
+    .expect("registers");
     let interrupt = lua.interrupter();
     let other = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(30));
+        // One that came earlier would be of the call before.
+        has_started.recv().expect("the script says so");
         interrupt.store(true, std::sync::atomic::Ordering::Relaxed);
     });
-    let error =
-        lua.eval("while true do pcall(function() while true do end end) end").expect_err("never ends");
+    let error = lua
+        .eval("started() while true do pcall(function() while true do end end) end")
+        .expect_err("never ends");
     assert_eq!(error.code(), "interrupt");
     other.join().expect("ends");
     assert_eq!(lua.eval("return 1").expect("lives").values, [1.into()]);

@@ -5,6 +5,7 @@
 mod imports;
 mod prose;
 mod references;
+mod speed;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ import { extname, join, normalize, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { HANG_MS } from "../test/time.ts";
 
 /** Where Chromium is; Debian's by default. */
 export const EXECUTABLE: string = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
@@ -69,6 +70,7 @@ export async function setUp(options: SiteOptions = {}): Promise<Setup> {
   const { origin, close } = await serve(options);
   const browser: Browser = await chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS] });
   const context: BrowserContext = await browser.newContext();
+  context.setDefaultTimeout(HANG_MS);
   const ready = options.script === undefined ? "perilune" : "ready";
   return {
     origin,

@@ -17,10 +17,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../test/random.ts";
 import { LEVELDB, serve, SQLITE, type Site } from "./browser.ts";
 import { Killed } from "./killed.ts";
+import { inTime, pause } from "../test/time.ts";
 
 const KILLS = Number(process.env["PERILUNE_CRASHES"] ?? 30);
 const SEED = Number(process.env["PERILUNE_CRASH_SEED"] ?? 1);
@@ -35,10 +35,8 @@ const DELETED = "recovering from a corrupted (and deleted) database";
 
 /** One in so many is killed while it opens the database, the others while they write. */
 const KILLED_OPENING = 5;
-const WRITING_MS_MAX = 600;
+const WRITING_MS_MAX = 100;
 const OPENING_MS_MAX = 200;
-/** Much longer than a page takes to open the database. */
-const PATIENCE_MS = 20_000;
 
 /** What a page says. */
 interface Message {
@@ -87,10 +85,10 @@ for (const { engine, flag } of ENGINES) {
       for (let round = 0; round < KILLS; round++) {
         if (round % KILLED_OPENING === KILLED_OPENING - 1) {
           await start(round, "page.js");
-          await sleep(random.below(OPENING_MS_MAX));
+          await pause(random.below(OPENING_MS_MAX));
         } else {
-          await start(round, "opened");
-          await sleep(random.below(WRITING_MS_MAX));
+          await start(round, "flushed", 1 + random.below(4));
+          await pause(random.below(WRITING_MS_MAX));
         }
         await end(round);
       }
@@ -113,19 +111,17 @@ for (const { engine, flag } of ENGINES) {
       }
     }
 
-    /** Starts a browser with a page that opens the database; resolves as soon as `what` is heard of it. */
-    async function start(round: number, what: "page.js" | "opened"): Promise<void> {
-      const waiting = new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`round ${round}: waited in vain for ${what}`)), PATIENCE_MS);
+    /** Starts a browser with a page that opens the database; resolves when it has said `what` so often. */
+    async function start(round: number, what: "page.js" | "opened" | "flushed", times = 1): Promise<void> {
+      const waiting = new Promise<void>((resolve) => {
         heard = (path) => {
-          if (path !== what && path !== "failed") return;
-          clearTimeout(timer);
-          resolve();
+          if (path === what) times -= 1;
+          if (times === 0 || path === "failed") resolve();
         };
       });
       const page = `${site.origin}/?round=${round}`;
       chromium.start(page, [flag], `log-${round}`);
-      await waiting;
+      await inTime(waiting, () => `${what} of round ${round}`);
     }
 
     /** Kills the browser of this round and checks what was found and said so far. */

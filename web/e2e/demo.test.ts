@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { openDemoSite, type DemoSite } from "./demo_site.ts";
+import { HANG_MS, until } from "../test/time.ts";
 
 suite("the demo page", () => {
   let site: DemoSite;
@@ -20,6 +21,7 @@ suite("the demo page", () => {
   /** A visitor with a storage of their own. */
   async function visit(body: (page: Page, context: BrowserContext) => Promise<void>, width = 1440): Promise<void> {
     const context = await browser.newContext({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
+    context.setDefaultTimeout(HANG_MS);
     complaints = [];
     try {
       await body(await open(context), context);
@@ -302,17 +304,13 @@ async function write(page: Page, source: string): Promise<void> {
     const drafts: Record<string, string> = JSON.parse(localStorage.getItem("perilune-demo.drafts") ?? "{}");
     return Object.values(drafts).includes(text);
   };
-  for (let attempt = 1; attempt <= 5; attempt++) {
+  await until(async () => {
     await page.getByTestId("editor").fill(source);
-    if (
-      await page.waitForFunction(seen, source, { timeout: 3000 }).then(
-        () => true,
-        () => false,
-      )
-    )
-      return;
-  }
-  assert.fail("the editor never saw its new text");
+    return page.waitForFunction(seen, source, { timeout: 3000 }).then(
+      () => true,
+      () => false,
+    );
+  });
 }
 
 async function committed(page: Page): Promise<void> {

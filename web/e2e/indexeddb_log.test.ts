@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { chromium } from "playwright-core";
 import { EXECUTABLE, FLAGS, LEVELDB, serve, type Site } from "./browser.ts";
+import { until } from "../test/time.ts";
 
 /** LevelDB divides its logs into blocks of this size. */
 const BLOCK_BYTES = 32 * 1024;
@@ -150,12 +151,14 @@ suite("a torn log of LevelDB", () => {
 /** The logs that are there when Chromium has deleted those it needs no more. */
 async function logs(profile: string): Promise<string[]> {
   const databases = join(profile, "Default", "IndexedDB");
-  for (let tries = 0; ; tries++) {
+  let found: string[] = [];
+  await until(async () => {
     const [folder = ""] = (await readdir(databases)).filter((name) => name.endsWith(".indexeddb.leveldb"));
     const names = (await readdir(join(databases, folder))).filter((name) => name.endsWith(".log"));
-    if (names.length === 1 || tries === 100) return names.map((name) => join(databases, folder, name));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    found = names.map((name) => join(databases, folder, name));
+    return found.length === 1;
+  });
+  return found;
 }
 
 /** Begins a record of so many bytes and does not end it. */

@@ -3,6 +3,7 @@ import { openIndexedDb, type IndexedDbBackend, type IndexedDbOptions } from "#js
 import { followIndexedDb, type IndexedDbFollower } from "#js/storage/indexeddb/follower.js";
 import { backendConformance } from "../test/backend_conformance.ts";
 import { Random } from "../test/random.ts";
+import { pause, until } from "../test/time.ts";
 
 type Change = readonly [key: string, bytes: Uint8Array | null];
 type Source = Pick<IndexedDbBackend, "load">;
@@ -60,15 +61,7 @@ export function* many(count: number, size: number, mark = 1): Generator<Change> 
   for (let i = 0; i < count; i++) yield [`r${String(i).padStart(9, "0")}`, new Uint8Array(size).fill((i + mark) % 256)];
 }
 
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-export async function until(condition: () => boolean, timeout = 20_000): Promise<void> {
-  for (const end = performance.now() + timeout; !condition(); await pause(5)) {
-    if (performance.now() > end) throw new Error(`waited in vain for ${condition}`);
-  }
-}
+export { pause, until };
 
 /** Runs one check of the contract of backends. */
 export async function conforms(name: string): Promise<void> {
@@ -78,21 +71,40 @@ export async function conforms(name: string): Promise<void> {
   await checks.get(name)?.();
 }
 
-/** How long `work` took, and its longest task (0: none was longer than 50 ms). */
-export async function timed(work: () => Promise<unknown>): Promise<{ ms: number; longest: number }> {
-  let longest = 0;
-  const note = (list: PerformanceEntry[]) => list.forEach(({ duration }) => (longest = Math.max(longest, duration)));
-  const observer = new PerformanceObserver((list) => note(list.getEntries()));
-  // What came before is not counted.
-  await pause(100);
-  observer.observe({ type: "longtask" });
-  const start = performance.now();
-  await work();
-  const ms = Math.round(performance.now() - start);
-  await pause(100);
-  note(observer.takeRecords());
-  observer.disconnect();
-  return { ms, longest };
+/** Records that came in one go: nothing else of the page had a turn meanwhile. */
+export interface Stretch {
+  records: number;
+  bytes: number;
+}
+
+/**
+ * Runs `work`, which calls the function that it is given for each record, and tells which of them came in one
+ * go. Meanwhile the clock goes on by `recordMs` with each record, and not otherwise.
+ */
+export async function stretches(
+  recordMs: number,
+  work: (note: (bytes: number) => void) => Promise<unknown>,
+): Promise<Stretch[]> {
+  const { now } = performance;
+  let ms = now.call(performance);
+  performance.now = () => ms;
+  const all: Stretch[] = [];
+  let current: Stretch | undefined;
+  try {
+    await work((bytes) => {
+      ms += recordMs;
+      if (current === undefined) {
+        all.push((current = { records: 0, bytes: 0 }));
+        // Behind everything that is called before the next wait.
+        queueMicrotask(() => (current = undefined));
+      }
+      current.records += 1;
+      current.bytes += bytes;
+    });
+  } finally {
+    performance.now = now;
+  }
+  return all;
 }
 
 /** Opens a database without the backend. */

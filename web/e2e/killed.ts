@@ -1,8 +1,8 @@
 /** A Chromium that is killed, all of it at once: the browser, its storage service, its renderers. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../test/time.ts";
 import { EXECUTABLE, FLAGS } from "./browser.ts";
 
 /** One at a time, with one profile. */
@@ -33,10 +33,14 @@ export class Killed {
     process.kill(-browser.pid, "SIGKILL");
     await gone;
     // Chromium's own crash handlers have left the group; they end by themselves, and are helped if they do not.
-    for (let tries = 0; this.processes().length > 0 && tries < 100; tries++) {
-      await sleep(10);
-      if (tries > 50) for (const pid of this.processes()) process.kill(pid, "SIGKILL");
-    }
+    let looks = 0;
+    await until(() => {
+      const left = this.processes();
+      looks += 1;
+      // Those that have gone meanwhile are no error.
+      if (looks > 500) for (const pid of left) spawnSync("kill", ["-9", String(pid)]);
+      return left.length === 0;
+    });
   }
 
   /** Processes that have the folder in their arguments or their environment; none where there is no /proc. */

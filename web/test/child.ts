@@ -49,7 +49,3 @@ export function startChild(file: string, name: string, ...args: string[]): Child
   };
   return { process: child, pid: child.pid ?? 0, lines, says, kill, ended };
 }
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

@@ -6,9 +6,9 @@ import { suite, test } from "node:test";
 import type { Backend } from "#js/storage/write_behind.js";
 import { openLog, type Durability } from "../src/storage/file/file_backend.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
-import { pause } from "./child.ts";
 import { Disk, FaultyFiles, type Fate } from "./faulty_files.ts";
 import { Random } from "./helpers.ts";
+import { settled, until } from "./time.ts";
 
 type Records = Map<string, Uint8Array>;
 type Change = readonly [string, Uint8Array | null];
@@ -211,8 +211,8 @@ suite("errors", () => {
     await backend.commit([["k", noise(1000)]]);
     const inode = disk.names.get(PATH);
     files.failingSyncs = 1;
-    await pause(1300);
-    assert.equal(files.failingSyncs, 0);
+    await until(() => files.failingSyncs === 0);
+    await settled();
     await backend.commit([["l", noise(1000, 2)]]);
     await backend.close();
     assert.notEqual(disk.names.get(PATH), inode);

@@ -7,8 +7,8 @@ import { after, suite, test } from "node:test";
 import { followFile } from "../src/storage/file/follow.ts";
 import { openFile } from "../src/storage/file/open.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
-import { pause } from "./child.ts";
 import { Random } from "./helpers.ts";
+import { pause, until } from "./time.ts";
 
 type Records = Map<string, Uint8Array>;
 
@@ -35,16 +35,15 @@ async function following(path: string) {
     // Both are in every commit.
     assert.deepEqual(records.get("from"), records.get("to"));
   }, assert.fail);
-  const comesTo = async (expected: Records) => {
-    for (let wait = 0; ; wait += 1) {
+  const comesTo = (expected: Records) =>
+    until(() => {
       try {
-        return same(records, expected);
-      } catch (error) {
-        if (wait === 100) throw error;
-        await pause(20);
+        same(records, expected);
+        return true;
+      } catch {
+        return false;
       }
-    }
-  };
+    });
   return { follower, calls, comesTo };
 }
 

@@ -10,8 +10,9 @@ import { fileURLToPath } from "node:url";
 import { after, suite, test } from "node:test";
 import { openFile } from "../src/storage/file/open.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
-import { part, partArguments, pause, startChild } from "./child.ts";
+import { part, partArguments, startChild } from "./child.ts";
 import { Random } from "./helpers.ts";
+import { pause } from "./time.ts";
 
 const KILLS = 55;
 const here = fileURLToPath(import.meta.url);
@@ -67,7 +68,11 @@ if (part === "write") {
           const child = startChild(here, "write", path, durability);
           // Mostly while it commits, sometimes while it opens the file that its predecessor left.
           if (kill % 5 === 0) await pause(40 + random.below(80));
-          else await child.says(() => true).then(() => pause(random.below(50)));
+          else {
+            const commits = 1 + random.below(4);
+            await child.says(() => child.lines.length >= commits);
+            await pause(random.below(10));
+          }
           await child.kill();
           const acknowledged = Number(child.lines.at(-1) ?? reached);
           if (existsSync(`${path}.new`)) compacting += 1;

@@ -9,9 +9,9 @@ import type { Backend } from "#js/storage/write_behind.js";
 import { openLog } from "../src/storage/file/file_backend.ts";
 import { openFile } from "../src/storage/file/open.ts";
 import { noise, recordsOf, same } from "./backend_conformance.ts";
-import { pause } from "./child.ts";
 import { Disk, FaultyFiles } from "./faulty_files.ts";
 import { Random } from "./helpers.ts";
+import { until } from "./time.ts";
 
 type Records = Map<string, Uint8Array>;
 
@@ -218,7 +218,7 @@ suite("recovery", () => {
     const backend = await open();
     for (const changes of COMMITS) await backend.commit(changes);
     const before = readFileSync(path);
-    await pause(1300);
+    await until(() => !readFileSync(path).equals(before));
     const bytes = readFileSync(path);
     assert.equal(bytes.length, before.length);
     same((await found(bytes)) as Records, LAST);

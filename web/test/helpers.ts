@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 export { describe, type Described } from "./describe.ts";
 export { Random } from "./random.ts";
+export { settled } from "./time.ts";
 import type { Described } from "./describe.ts";
 import { Random } from "./random.ts";
 import { HostTable } from "../src/host/host_table.ts";
@@ -153,9 +154,4 @@ export function randomValue(random: Random, depth: number): unknown {
       return map;
     }
   }
-}
-
-/** Resolves after all microtasks that are due. */
-export function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

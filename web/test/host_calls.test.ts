@@ -10,7 +10,7 @@ import { makeRef } from "../src/host/refs.ts";
 import { RaisedErrors } from "../src/instance/reply.ts";
 import type { LuaValue, ValueContext } from "../src/codec/values.ts";
 import { withEncoder } from "../src/codec/encoder.ts";
-import { context as fake } from "./helpers.ts";
+import { context as fake, settled } from "./helpers.ts";
 
 const ARGS = 1000;
 const OUT = 40_000;
@@ -261,7 +261,7 @@ suite("promises", () => {
     );
     assert.equal(calls.takeWait(), undefined);
     // An unhandled rejection would fail this test.
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await settled(3);
   });
 
   test("need only be thenable, and never run anything at once", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaError, LuaFunction, LuaMultiReturn, type LuaValue } from "../src/index.ts";
 import { Random, randomValue } from "./helpers.ts";
+import { until } from "./time.ts";
 import { RecordBackend } from "./record_backend.ts";
 
 const lua = await Lua.create();
@@ -239,11 +240,10 @@ suite("what Lua holds", () => {
     other.globals.delete("f");
     other.gc();
     other.gc();
-    for (let i = 0; i < 50 && collected < 90; i++) {
+    await until(() => {
       globalThis.gc?.();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assert.ok(collected >= 90, `${collected} of 100`);
+      return collected >= 90;
+    });
     await other.close();
   });
 

@@ -15,6 +15,7 @@ import {
   type LuaValue,
 } from "../src/index.ts";
 import { conversions, described, evaluate, settled, vectors } from "./helpers.ts";
+import { until } from "./time.ts";
 import { RecordBackend } from "./record_backend.ts";
 
 const lua = await Lua.create();
@@ -183,11 +184,10 @@ suite("functions", () => {
   test("are let go when forgotten", async () => {
     const before = lua.stats().handles;
     for (let i = 0; i < 1000; i++) lua.eval("return function() end");
-    for (let i = 0; i < 50 && lua.stats().handles > before + 100; i++) {
+    await until(() => {
       globalThis.gc?.();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assert.ok(lua.stats().handles <= before + 100);
+      return lua.stats().handles <= before + 100;
+    });
   });
 
   test("threads and userdata can be held and given back", () => {

@@ -11,6 +11,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { suite, test } from "node:test";
 import { Lua, type LuaFunction } from "../src/index.ts";
+import { ManualClock } from "./time.ts";
 
 const folder = resolve("../tests/golden");
 const scripts = readdirSync(folder, { recursive: true, encoding: "utf8" })
@@ -44,7 +45,7 @@ async function whole(source: string): Promise<Ended> {
 }
 
 /** Runs a script in as many VMs as it waits in. */
-async function inPieces(source: string): Promise<Ended> {
+async function inPieces(source: string, clock: ManualClock): Promise<Ended> {
   let output = "";
   const write = () => {
     // What a VM that was left writes, where it closes what was open in it, is nobody's.
@@ -71,8 +72,8 @@ async function inPieces(source: string): Promise<Ended> {
     }
     result = task.result;
     result.catch(() => {});
-    // Behind the timer of the sleep: it has gone on, and ended or come to the next by then.
-    await new Promise((later) => setTimeout(later, 1));
+    // The sleep is over: it has gone on, and ended or come to the next by then.
+    await clock.pass(1);
   }
 }
 
@@ -134,7 +135,7 @@ function cut(lines: readonly string[], at: readonly number[], word: string): str
 }
 
 for (const name of scripts) {
-  test(name, { skip: NOT_IN_COROUTINES[name] ?? NOT_DIVISIBLE[name] ?? false }, async () => {
+  test(name, { skip: NOT_IN_COROUTINES[name] ?? NOT_DIVISIBLE[name] ?? false }, async (t) => {
     const source = readFileSync(resolve(folder, name), "utf8");
     const lines = source.split("\n");
     const expected = await whole(source);
@@ -144,7 +145,7 @@ for (const name of scripts) {
     await using compiler = await Lua.create({ memoryLimit: 16 << 20 });
     const at = boundaries(compiler, lines);
     assert.ok(at.length > 0, "somewhere");
-    const pieces = await inPieces(cut(lines, at, "async.sleep"));
+    const pieces = await inPieces(cut(lines, at, "async.sleep"), new ManualClock(t));
     assert.equal(pieces.output, expected.output);
     assert.equal(pieces.failure, expected.failure);
     // A goto, or an error that ends it, passes some by.

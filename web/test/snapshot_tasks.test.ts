@@ -2,13 +2,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaClosedError, LuaInterruptError, LuaTimeoutError, type LuaTask } from "../src/index.ts";
-import { putTogether, takeApart } from "./forged_images.ts";
-import { settled } from "./helpers.ts";
+import { takeApart } from "./forged_images.ts";
+import { ManualClock, settled, until } from "./time.ts";
 
 // The first of anything takes its time.
 await (await (await Lua.create()).fork()).close();
-
-const pause = (ms: number) => new Promise((later) => setTimeout(later, ms));
 
 /** A VM that has begun `code`, and has done nothing but that. */
 function begin(lua: Lua, code: string): { lua: Lua; result: Promise<unknown> } {
@@ -40,31 +38,37 @@ async function closeAll(...all: Lua[]): Promise<void> {
 }
 
 suite("a sleep", () => {
-  test("goes on for the rest of its time, in both", async () => {
+  test("goes on for the rest of its time, in both", async (t) => {
+    const clock = new ManualClock(t);
     const { lua, result } = await begun("async.sleep(500) return 'slept'");
-    const start = performance.now();
-    await pause(50);
-    assert.ok(restOf(lua) <= 460, "of the first");
+    await clock.pass(50);
+    assert.equal(restOf(lua), 450, "of the first");
     const { lua: other, task } = await restored(lua);
     assert.equal(task.waitsFor, "'async.sleep'");
-    await pause(20);
-    assert.ok(restOf(other) <= 460, "of the second");
+    await clock.pass(20);
+    assert.equal(restOf(other), 430, "of the second");
+    let slept = 0;
+    for (const one of [result, task.result]) void one.then(() => (slept += 1));
+    await clock.pass(429);
+    assert.equal(slept, 0);
+    await clock.pass(1);
     assert.deepEqual(await Promise.all([result, task.result]), ["slept", "slept"]);
-    assert.ok(performance.now() - start >= 400);
     await closeAll(lua, other);
   });
 
-  test("that is over, and not told yet, does not begin again", async () => {
+  test("that is over, and not told yet, does not begin again", async (t) => {
+    const clock = new ManualClock(t);
     const { lua } = await begun("async.sleep(5) return 'slept'");
-    const end = performance.now() + 15;
-    while (performance.now() < end);
+    clock.work(15);
     assert.equal(restOf(lua), 0);
     const { lua: other, task } = await restored(lua);
+    await clock.pass(1);
     assert.equal(await task.result, "slept");
     await closeAll(lua, other);
   });
 
-  test("of several calls at once, in their order", async () => {
+  test("of several calls at once, in their order", async (t) => {
+    const clock = new ManualClock(t);
     const lua = await Lua.create();
     lua.eval("log = {}");
     for (const [name, ms] of [
@@ -74,10 +78,8 @@ suite("a sleep", () => {
     ] as const)
       // prettier-ignore
       void lua.evalAsync(`async.sleep(${ms}) log[#log + 1] = "${name}" return "${name}"`).catch(() => {});
-    // They have not come nearer to one another, however long it took; the image says a thousandth of what is left.
-    const parts = takeApart(lua.snapshot());
-    for (const { pending } of parts.meta.tasks) pending.sleep /= 1000;
-    const other = await Lua.restore(putTogether(parts));
+    const other = await Lua.restore(lua.snapshot());
+    await clock.pass(30_000);
     const results = await Promise.all((other.restored?.tasks ?? []).map(({ result }) => result));
     assert.deepEqual(results, ["c", "a", "b"]);
     assert.deepEqual(other.globals.get("log"), ["a", "b", "c"]);
@@ -110,15 +112,18 @@ const NESTED = `
   return a .. b .. c`;
 
 suite("async.all and async.race", () => {
-  test("three deep, captured at any time", async () => {
+  test("three deep, captured at any time", async (t) => {
+    const clock = new ManualClock(t);
     for (let ms = 0; ms < 16; ms++) {
       const { lua, result } = await begun(NESTED);
-      if (ms > 0) await pause(ms - 1);
+      if (ms > 0) await clock.pass(ms - 1);
       const image = lua.snapshot();
+      await clock.pass(20);
       const expected = await result;
       assert.equal(expected, "abcdeg");
       const other = await Lua.restore(image);
       const [task] = other.restored?.tasks ?? [];
+      await clock.pass(20);
       if (task !== undefined) assert.equal(await task.result, expected, `after ${ms} ms`);
       assert.equal(other.eval("return log and #log"), 7);
       assert.equal(other.stats().handles, 0);
@@ -126,7 +131,8 @@ suite("async.all and async.race", () => {
     }
   });
 
-  test("captured again and again, in a chain", async () => {
+  test("captured again and again, in a chain", async (t) => {
+    const clock = new ManualClock(t);
     let { lua, result } = await begun(NESTED);
     let vms = 0;
     for (; ; vms++) {
@@ -139,10 +145,10 @@ suite("async.all and async.race", () => {
       ({ lua, result } = { lua: other, result: task.result });
       result.catch(() => {});
       await settled();
-      if (vms % 5 === 4) await pause(1);
+      if (vms % 5 === 4) await clock.pass(1);
     }
     assert.equal(await result, "abcdeg");
-    assert.ok(vms >= 1, `${vms} VMs`);
+    assert.ok(vms > 12, `${vms} VMs`);
   });
 
   test("that has not begun", async () => {
@@ -242,7 +248,8 @@ suite("a promise that stays behind", () => {
     await assert.rejects(task.result, /'fetch' has not ended/);
     assert.equal(console_error.mock.callCount(), 0);
     const { lua: third } = await restored(lua);
-    await pause(5);
+    await until(() => console_error.mock.callCount() > 0);
+    await settled(3);
     assert.equal(console_error.mock.callCount(), 1);
     await closeAll(lua, other, third);
   });
@@ -296,7 +303,7 @@ suite("the end of what was restored", () => {
       other.interrupt();
       await assert.rejects(task.result, LuaInterruptError);
       // What has not begun is told in a job of its own.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await until(() => other.stats().handles === 0);
       // The inner one had not begun: in the new VM it does not, either.
       assert.equal(other.globals.get("closed"), wait ? 2 : 1);
       assert.equal(other.stats().handles, 0);
@@ -320,17 +327,21 @@ suite("the end of what was restored", () => {
     await lua.close();
   });
 
-  test("its usual limits hold for what is left of it", async () => {
+  test("its usual limits hold for what is left of it", async (t) => {
+    const clock = new ManualClock(t);
     const lua = await Lua.create();
     void lua.evalAsync("async.sleep(50) while true do end").catch(() => {});
     const image = lua.snapshot();
     lua.interrupt();
     const other = await Lua.restore(image, { fuel: 100_000 });
-    await assert.rejects(other.restored?.tasks[0]?.result ?? assert.fail(), LuaTimeoutError);
+    const ended = assert.rejects(other.restored?.tasks[0]?.result ?? assert.fail(), LuaTimeoutError);
+    await clock.pass(50);
+    await ended;
     await closeAll(lua, other);
   });
 
-  test("a member of a group that runs too long ends the call", async () => {
+  test("a member of a group that runs too long ends the call", async (t) => {
+    const clock = new ManualClock(t);
     const lua = await Lua.create();
     void lua
       .evalAsync("async.all(function() async.sleep(50) pcall(function() while true do end end) end)")
@@ -339,7 +350,9 @@ suite("the end of what was restored", () => {
     const image = lua.snapshot();
     lua.interrupt();
     const other = await Lua.restore(image, { fuel: 100_000 });
-    await assert.rejects(other.restored?.tasks[0]?.result ?? assert.fail(), LuaTimeoutError);
+    const ended = assert.rejects(other.restored?.tasks[0]?.result ?? assert.fail(), LuaTimeoutError);
+    await clock.pass(50);
+    await ended;
     await closeAll(lua, other);
   });
 
@@ -352,15 +365,17 @@ suite("the end of what was restored", () => {
 });
 
 suite("more generations", () => {
-  test("a VM that was restored is captured while its calls wait, ten times", async () => {
+  test("a VM that was restored is captured while its calls wait, ten times", async (t) => {
+    const clock = new ManualClock(t);
     let { lua, result } = await begun("local n = 0 for i = 1, 20 do async.sleep(1) n = n + i end return n");
     for (let i = 0; i < 10; i++) {
       const next = await restored(lua);
       await lua.close();
       ({ lua, result } = { lua: next.lua, result: next.task.result });
       result.catch(() => {});
-      await pause(2);
+      await clock.pass(1);
     }
+    await clock.pass(20);
     assert.equal(await result, 210);
     await lua.close();
   });

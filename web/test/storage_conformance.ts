@@ -5,6 +5,7 @@
 import type { Lua as LuaClass, LuaOptions, LuaTable } from "../src/index.ts";
 import { describe } from "./describe.ts";
 import { Random } from "./random.ts";
+import { until } from "./time.ts";
 
 /** A place to keep tables in, empty at first. */
 export interface Place {
@@ -285,19 +286,13 @@ export const PARTS: [name: string, part: Part][] = [
         t.on("change", (event) =>
           changes.push(...event.changes.map(({ key, old, new: now }) => [key, old, now]), event.origin),
         );
-        const arrived = async (until: () => boolean) => {
-          for (let tries = 0; !until(); tries++) {
-            if (tries > 500) throw new Error("it does not arrive");
-            await new Promise((resolve) => setTimeout(resolve, 10));
-          }
-        };
         const writer = await Lua.create(options);
         writer.eval("local t = ext.table('t') t.a = 1 t.b = 2");
         await writer.flush();
-        await arrived(() => t.size === 2);
+        await until(() => t.size === 2);
         writer.eval("local t = ext.table('t') t.a = { 'new' } t.b = nil ext.table('u').large = ('x'):rep(100000)");
         await writer.flush();
-        await arrived(() => t.size === 1 && reader.table("u").size === 1);
+        await until(() => t.size === 1 && reader.table("u").size === 1);
         same([[...t], reader.tables()], [[["a", ["new"]]], ["t", "u"]], "what arrived");
         same(
           changes,
@@ -322,7 +317,7 @@ export const PARTS: [name: string, part: Part][] = [
         const next = await Lua.create(options);
         next.eval("ext.table('t').c = 3 ext.drop('u')");
         await next.flush();
-        await arrived(() => t.size === 2 && reader.tables().length === 1);
+        await until(() => t.size === 2 && reader.tables().length === 1);
         await next.close();
       });
     },

@@ -18,6 +18,8 @@ struct Suite {
     run: fn() -> Result<Run>,
 }
 
+/// Seconds after which tests in a browser have certainly hung: a safety net, which no slow machine meets.
+const HANG_SECS: &str = "3600";
 const GUEST_TESTS: &str = "tests/guest/";
 const PACKAGING_TESTS: &str = "tests/packaging/";
 
@@ -154,7 +156,10 @@ fn chrome() -> Result<Run> {
         .args(["test", "--package", "perilune", "--target", WASM_TARGET, "--no-fail-fast"])
         .args(["--features", "console_error_panic_hook"])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", paths::tool("wasm-bindgen-test-runner"))
-        .env("CHROMEDRIVER", chromedriver);
+        .env("CHROMEDRIVER", chromedriver)
+        // The runner's own ends are 20 seconds for all tests of a file, and 5 for the driver's start.
+        .env("WASM_BINDGEN_TEST_TIMEOUT", HANG_SECS)
+        .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", HANG_SECS);
     if mentions(&paths::root().join("src"), "wasm_bindgen_test")? {
         run = run.arg("--lib");
     }

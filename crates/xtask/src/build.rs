@@ -103,10 +103,21 @@ fn wasm() -> Result {
 }
 
 fn module(variant: Variant) -> Result {
-    let (compiled, name) = (compile("perilune-wasm", variant)?, variant.name());
+    let compiled = compile("perilune-wasm", variant)?.join("perilune_wasm.wasm");
+    finish(&compiled, variant.name())
+}
+
+/// Builds the module of tests/extension: target/wasm/extension.wasm.
+pub(crate) fn extension() -> Result {
+    let compiled = compile("extension", Variant::Shipped)?.join("extension.wasm");
+    finish(&compiled, "extension")
+}
+
+/// Binds, trims and optimises a compiled module.
+fn finish(compiled: &Path, name: &str) -> Result {
     let bindgen = paths::target().join("wasm/bindgen");
     Run::new(paths::tool("wasm-bindgen"))
-        .arg(compiled.join("perilune_wasm.wasm"))
+        .arg(compiled)
         .args(["--target", "web", "--out-name", name, "--out-dir"])
         .arg(&bindgen)
         .go()?;

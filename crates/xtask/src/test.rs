@@ -54,7 +54,10 @@ const SUITES: &[Suite] = &[
         browser: Browser::NotNeeded,
         wants_build: true,
         // Without "test/", the script runs e2e/ as well.
-        run: || Ok(Run::npm_script(&paths::web(), "test").args(["--", "test/"])),
+        run: || {
+            build::extension()?;
+            Ok(Run::npm_script(&paths::web(), "test").args(["--", "test/"]))
+        },
     },
     Suite {
         name: "e2e",

@@ -110,8 +110,8 @@ fn main() {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     let wasm = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32");
-    // rustc exports every function that has an unmangled name from the module that it ends up in. The module of
-    // the npm package is trimmed afterwards; one that embeds the crate must not need that.
+    // rustc exports every function that has an unmangled name from the module that it ends up in. The module
+    // of the npm package is trimmed afterwards; one that embeds the crate must not need that.
     let pointers = wasm && env::var_os("CARGO_FEATURE_EXPORTS").is_none();
     for (cfg, set) in [("c_symbols", wasm && !pointers), ("c_pointers", pointers)] {
         println!("cargo:rustc-check-cfg=cfg({cfg})");

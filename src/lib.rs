@@ -1,7 +1,8 @@
 //! Perilune: a persistent, sandboxed Lua 5.4 for the web, around PUC-Rio's C sources.
 //!
-//! A small core asks its [`Host`] for everything: it does no I/O, names no JavaScript, reads no clock by itself and never
-//! waits. A [`Runtime`] is an ordinary value; "one global state" is a decision of the wasm shell (module `js`, on wasm32 only), not of the core.
+//! A small core asks its [`Host`] for everything: it does no I/O, names no JavaScript, reads no clock by
+//! itself and never waits. A [`Runtime`] is an ordinary value; "one global state" is a decision of the wasm
+//! shell (module `js`, on wasm32 only), not of the core.
 //!
 //! ```
 //! use perilune::{Runtime, Value};

@@ -8,8 +8,8 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// A panic ends in a trap, which stops the whole module. So `console.error` notes what it is given and throws:
-/// the exception passes through the hook and the closure that panics, to whoever called the closure.
+/// A panic ends in a trap, which stops the whole module. So `console.error` notes what it is given and
+/// throws: the exception passes through the hook and the closure that panics, to whoever called the closure.
 #[wasm_bindgen_test]
 fn panics_reach_the_console() {
     perilune::js::set_panic_hook();

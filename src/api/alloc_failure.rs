@@ -1,5 +1,5 @@
-//! Every allocation of Lua fails in turn, in every kind of operation: each ends in its result or in "not enough memory", nothing
-//! panics, nothing leaks, and the VM goes on.
+//! Every allocation of Lua fails in turn, in every kind of operation: each ends in its result or in "not
+//! enough memory", nothing panics, nothing leaks, and the VM goes on.
 //!
 //! Not here: allocations of Rust's own, which the host's memory bounds.
 
@@ -279,7 +279,8 @@ fn contents(lua: &mut Runtime) -> Vec<(Value, Vec<u8>)> {
     names.into_iter().map(entries).collect()
 }
 
-/// Whatever fails, a transaction is kept as a whole or leaves nothing, order included; also one inside of another.
+/// Whatever fails, a transaction is kept as a whole or leaves nothing, order included; also one inside of
+/// another.
 #[test]
 fn transactions_are_all_or_nothing() {
     for refused in [1, 2, usize::MAX] {

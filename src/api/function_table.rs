@@ -1,7 +1,7 @@
 //! The Rust functions of one VM: closures by id, and what Lua holds of the program's errors.
 //!
-//! Keeps true: no borrow of the table spans a call of a closure, because that may register, call and evaluate. A panic of a
-//! closure becomes an error of Lua. Not here: who polls what waits (`future`).
+//! Keeps true: no borrow of the table spans a call of a closure, because that may register, call and
+//! evaluate. A panic of a closure becomes an error of Lua. Not here: who polls what waits (`future`).
 
 use crate::api::raise::{Raise, Raised};
 use crate::api::vm::{Vm, VmParts};
@@ -42,7 +42,8 @@ pub(crate) enum CallOutcome {
     Waits(Pending),
 }
 
-/// A Rust function: it reads its arguments from a list, and writes its results as a list into the buffer, which comes empty.
+/// A Rust function: it reads its arguments from a list, and writes its results as a list into the buffer,
+/// which comes empty.
 pub(crate) type Function = dyn Fn(&mut Vm, &[u8], &mut Vec<u8>) -> CallOutcome;
 
 #[derive(Clone)]
@@ -317,7 +318,8 @@ impl HostFunctions for FunctionTable {
             }
         }
         drop(inner);
-        // What they own may use the table when it goes; and the collector, which may be why it does, cannot unwind.
+        // What they own may use the table when it goes; and the collector, which may be why it does, cannot
+        // unwind.
         if let Err(panic) = caught(|| drop((error, function))) {
             std::mem::forget(panic);
         }

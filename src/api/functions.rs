@@ -1,4 +1,5 @@
-//! Rust functions in Lua, with Rust's own types: registering them, and calls with typed arguments and results.
+//! Rust functions in Lua, with Rust's own types: registering them, and calls with typed arguments and
+//! results.
 
 use crate::api::function_table::{CallOutcome, Function, HostError, Pending, value_error};
 use crate::api::results::Results;
@@ -12,10 +13,11 @@ use std::future::Future;
 use std::rc::Rc;
 
 impl Vm {
-    /// Makes a Rust function known to Lua under a stable name: as `host.NAME`, and as the global of that name; dots make
-    /// tables (`"game.move"`). The same name again replaces the function. It gets the VM, for calls of its own, and its
-    /// arguments as a type ([`FromLuaMulti`]); it returns a type that Lua gets as results, or any error, which Lua can
-    /// catch, and which comes back as the `cause` of ours if it does not.
+    /// Makes a Rust function known to Lua under a stable name: as `host.NAME`, and as the global of that
+    /// name; dots make tables (`"game.move"`). The same name again replaces the function. It gets the VM, for
+    /// calls of its own, and its arguments as a type ([`FromLuaMulti`]); it returns a type that Lua gets as
+    /// results, or any error, which Lua can catch, and which comes back as the `cause` of ours if it does
+    /// not.
     ///
     /// ```
     /// # use perilune::{Error, Runtime, Vm};
@@ -68,9 +70,9 @@ impl Vm {
         )
     }
 
-    /// As [`Vm::register`], for a function that reads its arguments from bytes and writes its results as bytes, without a tree of
-    /// values on the way (docs/codec.md, section 1). Its decoder stands behind the count of a list; what the function leaves
-    /// unread is skipped.
+    /// As [`Vm::register`], for a function that reads its arguments from bytes and writes its results as
+    /// bytes, without a tree of values on the way (docs/codec.md, section 1). Its decoder stands behind the
+    /// count of a list; what the function leaves unread is skipped.
     ///
     /// # Errors
     /// As [`Vm::register`].
@@ -98,8 +100,8 @@ impl Vm {
         )
     }
 
-    /// A Rust function as a value, to be given to Lua: as an argument, a result, in a table, to a global. `name` is for
-    /// messages.
+    /// A Rust function as a value, to be given to Lua: as an argument, a result, in a table, to a global.
+    /// `name` is for messages.
     ///
     /// # Errors
     /// None today; a later version may limit how many there are.

@@ -1,7 +1,7 @@
 //! Calls that may wait, as Rust futures. Any executor will do: nothing here knows of one.
 //!
-//! A [`Task`] is what Lua is doing, without the VM; polling it takes the VM for that moment. So several can be under way in one
-//! VM, and one executor thread runs them all.
+//! A [`Task`] is what Lua is doing, without the VM; polling it takes the VM for that moment. So several can
+//! be under way in one VM, and one executor thread runs them all.
 
 use crate::api::function_table::{Answer, Pending};
 use crate::api::vm::{Reply, Vm};
@@ -54,8 +54,8 @@ impl fmt::Debug for Task {
 }
 
 impl Vm {
-    /// Runs Lua source until it has ended; host functions below it may be asynchronous, and Lua waits for them. While it
-    /// waits the future does. Dropping the future cancels what Lua was doing.
+    /// Runs Lua source until it has ended; host functions below it may be asynchronous, and Lua waits for
+    /// them. While it waits the future does. Dropping the future cancels what Lua was doing.
     ///
     /// # Errors
     /// As [`Vm::eval`].
@@ -237,7 +237,8 @@ impl Vm {
     }
 }
 
-/// What the end of one function means for its group: the position of the one that returned true, an error, or nothing.
+/// What the end of one function means for its group: the position of the one that returned true, an error, or
+/// nothing.
 fn group_answer(index: usize, reply: Result<Reply>) -> Option<Answer> {
     match reply {
         Ok(reply) if reply.values.first() == Some(&Value::Boolean(true)) => {

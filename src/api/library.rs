@@ -8,8 +8,8 @@ use crate::vm::out_of_memory;
 use std::ffi::CStr;
 use std::fmt;
 
-/// A library for Lua. [`Builder::library`](crate::Builder::library) adds one to a VM, and a wasm module lists those of its VM in
-/// `exports!`.
+/// A library for Lua. [`Builder::library`](crate::Builder::library) adds one to a VM, and a wasm module lists
+/// those of its VM in `exports!`.
 ///
 /// ```
 /// use perilune::{Error, Library, Runtime, Vm};
@@ -31,7 +31,8 @@ use std::fmt;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Library {
-    /// The name under which scripts find it, and by which a VM is told to have it or not: of a global, a module or both.
+    /// The name under which scripts find it, and by which a VM is told to have it or not: of a global, a
+    /// module or both.
     fn name(&self) -> &str;
 
     /// Makes it known to Lua, once, before any script runs.

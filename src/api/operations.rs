@@ -105,9 +105,9 @@ impl From<FormatError> for Error {
 }
 
 impl Vm {
-    /// Adds operations to those of [`Vm::request_raw`]: `run` gets numbers from 256 on, the arguments as a list in bytes
-    /// (docs/codec.md, section 1), and writes its results; None says that there is no such operation. Each is a call of its
-    /// own, with the limits of one, and a batch of the store.
+    /// Adds operations to those of [`Vm::request_raw`]: `run` gets numbers from 256 on, the arguments as a
+    /// list in bytes (docs/codec.md, section 1), and writes its results; None says that there is no such
+    /// operation. Each is a call of its own, with the limits of one, and a batch of the store.
     ///
     /// # Errors
     /// `usage`: the VM has such operations already.

@@ -3,8 +3,8 @@
 use crate::value::{ConvertError, IntoLua, IntoLuaMulti, Value};
 use std::fmt;
 
-/// An error of a Rust function that is a given Lua value, as `error(value)` raises it: the script gets that value, not a
-/// description of a Rust error.
+/// An error of a Rust function that is a given Lua value, as `error(value)` raises it: the script gets that
+/// value, not a description of a Rust error.
 ///
 /// ```
 /// # use perilune::{Raise, Runtime, Table, Value, Vm};
@@ -37,8 +37,8 @@ impl Raise {
         Raise(Raised::Value(value.into_lua().unwrap_or_else(problem)))
     }
 
-    /// Raises the first result of a Lua function, by its handle ([`Value::Function`]), called with `args`: a table with a
-    /// metatable, for example. An error of that function is raised in its place.
+    /// Raises the first result of a Lua function, by its handle ([`Value::Function`]), called with `args`: a
+    /// table with a metatable, for example. An error of that function is raised in its place.
     pub fn result_of(function: u32, args: impl IntoLuaMulti) -> Self {
         match args.into_lua_multi() {
             Ok(args) => Raise(Raised::Result { function, args }),

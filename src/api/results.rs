@@ -1,4 +1,5 @@
-//! Results of a Rust function, written as bytes: rows of a database go to Lua without a tree of `Value`s in between.
+//! Results of a Rust function, written as bytes: rows of a database go to Lua without a tree of `Value`s in
+//! between.
 
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::value::{ConvertError, Encoder, FormatError, Value, encode_value};
@@ -6,7 +7,8 @@ use crate::value::{ConvertError, Encoder, FormatError, Value, encode_value};
 /// Bytes of the count that a list begins with.
 const COUNT_BYTES: usize = 4;
 
-/// The list of results that a function registered by [`Vm::register_raw`](crate::Vm::register_raw) writes, value by value.
+/// The list of results that a function registered by [`Vm::register_raw`](crate::Vm::register_raw) writes,
+/// value by value.
 ///
 /// A table is announced by [`table`](Results::table); the values that follow are its entries.
 ///
@@ -95,8 +97,8 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// Begins a table of `array` values at 1, 2, ... and `pairs` keys with their values: so many values are written next, first
-    /// those of the array part, then key and value in turn.
+    /// Begins a table of `array` values at 1, 2, ... and `pairs` keys with their values: so many values are
+    /// written next, first those of the array part, then key and value in turn.
     ///
     /// # Errors
     /// It would be more than 200 tables deep, or there is no memory for it.

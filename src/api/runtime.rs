@@ -18,13 +18,14 @@ use std::rc::Rc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of memory, 2 MiB unless said otherwise, at least 512 KiB: natively those of Lua (strings, tables, functions, stacks),
-    /// in the wasm module those of the whole linear memory.
+    /// Bytes of memory, 2 MiB unless said otherwise, at least 512 KiB: natively those of Lua (strings,
+    /// tables, functions, stacks), in the wasm module those of the whole linear memory.
     pub memory_bytes: usize,
-    /// Bytes that Lua may have of them; None (the default) is all. For a module in which other guests share the memory.
+    /// Bytes that Lua may have of them; None (the default) is all. For a module in which other guests share
+    /// the memory.
     pub lua_bytes: Option<usize>,
-    /// Slots of a Lua stack, of 16 bytes each: how deep calls may nest. None (the default) derives them from the memory, one for
-    /// 128 bytes; values are taken into the range from 1,000 to 1,000,000.
+    /// Slots of a Lua stack, of 16 bytes each: how deep calls may nest. None (the default) derives them from
+    /// the memory, one for 128 bytes; values are taken into the range from 1,000 to 1,000,000.
     pub stack_slots: Option<usize>,
 }
 
@@ -67,7 +68,8 @@ impl Default for Builder {
     }
 }
 
-/// A Lua VM with its libraries, its host and its store: owns what a [`Vm`] works with, and can be used as one.
+/// A Lua VM with its libraries, its host and its store: owns what a [`Vm`] works with, and can be used as
+/// one.
 #[derive(Debug)]
 pub struct Runtime {
     vm: VmParts,
@@ -126,9 +128,9 @@ impl Builder {
         self
     }
 
-    /// The libraries that Lua has, beside the base library: of `string`, `table`, `math`, `utf8`, `coroutine`, `os`, `io`, `debug`,
-    /// `package` (with `require`), `ext`, `async`, `host`, `json`, `base64` and those added by [`Builder::library`]. Default: all.
-    /// Without `string`, strings have no methods.
+    /// The libraries that Lua has, beside the base library: of `string`, `table`, `math`, `utf8`,
+    /// `coroutine`, `os`, `io`, `debug`, `package` (with `require`), `ext`, `async`, `host`, `json`, `base64`
+    /// and those added by [`Builder::library`]. Default: all. Without `string`, strings have no methods.
     #[must_use]
     pub fn libraries(mut self, names: &[&str]) -> Self {
         self.names = Some(names.iter().map(|&name| name.to_owned()).collect());
@@ -138,7 +140,8 @@ impl Builder {
     /// Makes the VM.
     ///
     /// # Errors
-    /// `usage` when the memory limit is below 512 KiB, or there is no library of such a name, `memory` when there is no memory for the libraries.
+    /// `usage` when the memory limit is below 512 KiB, or there is no library of such a name, `memory` when
+    /// there is no memory for the libraries.
     pub fn build(self) -> Result<Runtime> {
         let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));
@@ -160,7 +163,8 @@ impl Builder {
 }
 
 impl Runtime {
-    /// Makes a VM of parts, for a caller that has all of them (the wasm module need not carry the default ones).
+    /// Makes a VM of parts, for a caller that has all of them (the wasm module need not carry the default
+    /// ones).
     pub(crate) fn assemble(
         host: Box<dyn Host>,
         store: Box<dyn TableStore>,

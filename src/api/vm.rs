@@ -166,7 +166,8 @@ impl Vm {
         self.parts[0].functions.get()
     }
 
-    /// Runs source under a chunk name (with Lua's `=` or `@` prefix), and leaves its results as bytes: see [`Vm::reply_list`].
+    /// Runs source under a chunk name (with Lua's `=` or `@` prefix), and leaves its results as bytes: see
+    /// [`Vm::reply_list`].
     ///
     /// # Panics
     /// When a method of the host has panicked during the call.
@@ -176,7 +177,8 @@ impl Vm {
         outcome
     }
 
-    /// Runs an operation (docs/codec.md, section 3) on the list `input`, and leaves its results as bytes: see [`Vm::reply_list`].
+    /// Runs an operation (docs/codec.md, section 3) on the list `input`, and leaves its results as bytes: see
+    /// [`Vm::reply_list`].
     ///
     /// # Panics
     /// When a method of the host has panicked during the call.
@@ -209,9 +211,9 @@ impl Vm {
         self.context().output.segments()
     }
 
-    /// Runs Lua source (any bytes; binary code is refused) as the chunk `eval`, and gives what it returned. Globals and
-    /// everything they hold stay for the next eval. What it wrote to external tables is one batch of the store, also
-    /// when it failed: use `ext.transaction` for all or nothing.
+    /// Runs Lua source (any bytes; binary code is refused) as the chunk `eval`, and gives what it returned.
+    /// Globals and everything they hold stay for the next eval. What it wrote to external tables is one batch
+    /// of the store, also when it failed: use `ext.transaction` for all or nothing.
     ///
     /// # Errors
     /// `syntax`, `runtime`, `memory`, `storage`, `value` (a result is nested too deep).
@@ -227,8 +229,9 @@ impl Vm {
         self.typed(outcome)
     }
 
-    /// As [`Vm::eval_named`], in a fresh environment: it holds the string keys of `variables`, reads everything else from the globals,
-    /// and writes only to itself. Library tables and modules are its own copies (docs/lua-api.md, section 7).
+    /// As [`Vm::eval_named`], in a fresh environment: it holds the string keys of `variables`, reads
+    /// everything else from the globals, and writes only to itself. Library tables and modules are its own
+    /// copies (docs/lua-api.md, section 7).
     pub fn eval_env(&mut self, source: impl AsRef<[u8]>, name: &str, variables: &Table) -> Result<Reply> {
         let source = Value::String(source.as_ref().to_vec());
         let values =
@@ -284,15 +287,16 @@ impl Vm {
         }
     }
 
-    /// What each call may use from now on: time by the host's clock, and fuel, in ticks (one for each jump, step of a loop, call, and
-    /// step of a C loop that a script can stretch; the same script uses the same fuel everywhere). None is no limit, the default. A call
-    /// past either ends as `timeout`, and nothing in the script can catch that.
+    /// What each call may use from now on: time by the host's clock, and fuel, in ticks (one for each jump,
+    /// step of a loop, call, and step of a C loop that a script can stretch; the same script uses the same
+    /// fuel everywhere). None is no limit, the default. A call past either ends as `timeout`, and nothing in
+    /// the script can catch that.
     pub fn set_limits(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
         self.context_mut().meter.usual = call_limits(timeout, fuel);
     }
 
-    /// As [`Vm::set_limits`], for the next call only. Inside a host function, a call may have less than the one around it, never
-    /// more.
+    /// As [`Vm::set_limits`], for the next call only. Inside a host function, a call may have less than the
+    /// one around it, never more.
     pub fn limit_next(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
         self.context_mut().meter.next = Some(call_limits(timeout, fuel));
     }
@@ -302,15 +306,16 @@ impl Vm {
         self.context().meter.last_used()
     }
 
-    /// Ends the running call from elsewhere: setting it to true makes that call end as `interrupt`. It is false again when the call has
-    /// ended.
+    /// Ends the running call from elsewhere: setting it to true makes that call end as `interrupt`. It is
+    /// false again when the call has ended.
     pub fn interrupter(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.context().interrupt)
     }
 
-    /// Counts work that a Rust function does for a script, in ticks, as a loop of Lua counts its own; for loops that run long
-    /// without calling Lua. Returns false when the call is over its limits and must end: the function then returns as soon as it
-    /// can, with whatever, and the script ends as `timeout` or `interrupt`. Outside of a call it is always true.
+    /// Counts work that a Rust function does for a script, in ticks, as a loop of Lua counts its own; for
+    /// loops that run long without calling Lua. Returns false when the call is over its limits and must end:
+    /// the function then returns as soon as it can, with whatever, and the script ends as `timeout` or
+    /// `interrupt`. Outside of a call it is always true.
     pub fn charge(&mut self, ticks: u64) -> bool {
         self.raw().charge(ticks)
     }

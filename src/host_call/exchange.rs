@@ -1,7 +1,7 @@
 //! One call of a host function: arguments out as a list, results in as a list.
 //!
-//! Keeps true: what the host wrote is read before any Lua code can run again (the collector is paused), so that a call inside
-//! a call may use the same buffers.
+//! Keeps true: what the host wrote is read before any Lua code can run again (the collector is paused), so
+//! that a call inside a call may use the same buffers.
 
 use super::object::{object_id, prefix_position};
 use crate::lua::{Stack, Thrown, raw};
@@ -60,7 +60,8 @@ fn exchange(stack: Stack, id: u32) -> Result<HostResult, Thrown> {
         c.flush_output();
         c.before_host();
         let entry = mem::replace(&mut c.entry, stack);
-        // Lua also runs outside of operations (finalizers at the end, mlua): what the function begins is inside of it.
+        // Lua also runs outside of operations (finalizers at the end, mlua): what the function begins is
+        // inside of it.
         let depth = c.depth;
         c.depth = depth.max(1);
         let mut results = mem::take(&mut c.results);
@@ -93,19 +94,22 @@ fn side_of_call(stack: Stack, id: u32) -> Side {
 /// Pushes the list that the host has left. `[-0, +count, m]`
 fn push_list(stack: Stack) -> Result<c_int, Thrown> {
     let results = &raw const context(stack).results;
-    // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: the collector is paused.
+    // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: the collector is
+    // paused.
     let count = marshal::push_list(stack, unsafe { &*results });
     context(stack).trim();
     count
 }
 
-/// Prepares the value on top as an error: one of the host's gets the position that an error of Lua has. `[-0, +0, m]`
+/// Prepares the value on top as an error: one of the host's gets the position that an error of Lua has.
+/// `[-0, +0, m]`
 fn raise(stack: Stack) -> Thrown {
     prefix_position(stack);
     Thrown
 }
 
-/// Goes on where `call` waited: what came of it is in the input of the operation that resumes (docs/codec.md: resume).
+/// Goes on where `call` waited: what came of it is in the input of the operation that resumes (docs/codec.md:
+/// resume).
 unsafe extern "C-unwind" fn settled(
     l: *mut raw::lua_State,
     _status: c_int,
@@ -125,7 +129,8 @@ fn settled_inner(stack: Stack) -> Result<c_int, Thrown> {
         return Err(stack.throw(b"nothing has settled"));
     };
     let first = stack.top() + 1;
-    // SAFETY: the operation that resumes keeps its input until it ends, and nothing of Lua has run since it began.
+    // SAFETY: the operation that resumes keeps its input until it ends, and nothing of Lua has run since it
+    // began.
     let count = marshal::push_list(stack, unsafe { input.as_ref() })?;
     if stack.boolean(first + 1) {
         return Ok(count - 2);
@@ -137,8 +142,8 @@ fn settled_inner(stack: Stack) -> Result<c_int, Thrown> {
     Err(raise(stack))
 }
 
-/// The number under which the host knows the error value on top: that of an earlier record, if it is the same value; a new one
-/// if there is a call of Lua around this one, to which it may come back. `[-0, +0, -]`
+/// The number under which the host knows the error value on top: that of an earlier record, if it is the same
+/// value; a new one if there is a call of Lua around this one, to which it may come back. `[-0, +0, -]`
 pub(crate) fn number_error(stack: Stack) -> Option<u32> {
     let (number, nested) = (context(stack).error_number, context(stack).depth > 1);
     if number != 0 {

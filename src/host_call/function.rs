@@ -56,8 +56,8 @@ pub(crate) fn push_service(stack: Stack, service: Service) {
     push_new(stack, service as u32, b"");
 }
 
-/// Makes the function of this id known under a dotted name, in `host` and as a global; tables on the way are made.
-/// `[-0, +0, m]`
+/// Makes the function of this id known under a dotted name, in `host` and as a global; tables on the way are
+/// made. `[-0, +0, m]`
 pub(crate) fn push_registered(stack: Stack, id: u32, name: &[u8]) -> Result<(), Thrown> {
     // Registered again, or given as a value, it is the same function.
     if !host_refs::push(stack, id, raw::LUA_TFUNCTION) {

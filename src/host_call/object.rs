@@ -1,5 +1,6 @@
-//! Host objects as userdata: what `lua.ref` lends, and the errors that host functions throw. All that Lua can do with one is
-//! to hold it, give it back, show its label, and ask the host for the members that the host allows.
+//! Host objects as userdata: what `lua.ref` lends, and the errors that host functions throw. All that Lua can
+//! do with one is to hold it, give it back, show its label, and ask the host for the members that the host
+//! allows.
 
 use super::{exchange, host_refs};
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -68,8 +69,8 @@ pub(crate) fn object_id(stack: Stack, index: c_int) -> Option<u32> {
     ours.then(|| unsafe { (*stack.userdata(index).cast::<Object>()).id })
 }
 
-/// If a host object is on top, puts the position of the running Lua function before its label, as `error` does. An object that
-/// has been raised before keeps the first. `[-0, +0, m]`
+/// If a host object is on top, puts the position of the running Lua function before its label, as `error`
+/// does. An object that has been raised before keeps the first. `[-0, +0, m]`
 pub(super) fn prefix_position(stack: Stack) {
     let object = stack.top();
     if object_id(stack, object).is_none() {

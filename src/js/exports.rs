@@ -1,7 +1,8 @@
 //! The exports of a wasm module: one VM behind the IO buffer (docs/codec.md, section 3).
 //!
-//! Plain C functions of numbers: wasm-bindgen passes them through as they are, under their own names. [`exports!`](crate::exports)
-//! makes them in the crate of the module, which says there which libraries its VM has; what they do is here.
+//! Plain C functions of numbers: wasm-bindgen passes them through as they are, under their own names.
+//! [`exports!`](crate::exports) makes them in the crate of the module, which says there which libraries its
+//! VM has; what they do is here.
 
 use super::io_buffer::{IoBuffer, Owner};
 use super::{JsFunctions, JsHost, JsStore, heap, panic};
@@ -14,8 +15,9 @@ use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
-/// Makes the exports of a wasm module whose VM has these libraries, opened in this order. Each is an expression, evaluated when the
-/// VM is made. Used once in a `cdylib`, which is built for `wasm32-unknown-unknown` with the feature `exports`.
+/// Makes the exports of a wasm module whose VM has these libraries, opened in this order. Each is an
+/// expression, evaluated when the VM is made. Used once in a `cdylib`, which is built for
+/// `wasm32-unknown-unknown` with the feature `exports`.
 ///
 /// ```ignore
 /// perilune::exports!(libraries = [perilune::Json, perilune::Base64, Geometry]);
@@ -26,13 +28,15 @@ macro_rules! exports {
         const _: () = {
             use $crate::js::{exports, snapshot};
 
-            /// Sets the bytes of linear memory, before `init`; 0 means 2 MiB. Returns 0, or 8 when it is too little or too late.
+            /// Sets the bytes of linear memory, before `init`; 0 means 2 MiB. Returns 0, or 8 when it is too
+            /// little or too late.
             #[unsafe(no_mangle)]
             extern "C" fn configure(memory_limit: u32) -> i32 {
                 exports::configure(memory_limit)
             }
 
-            /// Makes the VM. Returns 0, 3 when memory is too small, 8 when it was made before, 9 when a library could not be opened.
+            /// Makes the VM. Returns 0, 3 when memory is too small, 8 when it was made before, 9 when a
+            /// library could not be opened.
             #[unsafe(no_mangle)]
             extern "C" fn init() -> i32 {
                 exports::init(&[$(&$library),*])
@@ -185,8 +189,9 @@ fn sizes(memory_bytes: usize) -> Sizes {
     Sizes { limit_bytes: memory_bytes, lua_bytes, stack_slots: None }
 }
 
-/// Instead of `init`, when the memory is that of another instance of this module, which was between two calls: sets the bytes
-/// of linear memory, 0 for what they were there. Returns 0, 3 when it is larger already, 8 when there is no VM in it.
+/// Instead of `init`, when the memory is that of another instance of this module, which was between two
+/// calls: sets the bytes of linear memory, 0 for what they were there. Returns 0, 3 when it is larger
+/// already, 8 when there is no VM in it.
 #[doc(hidden)]
 pub fn restore(memory_limit: u32) -> i32 {
     let module = module();

@@ -1,7 +1,7 @@
 //! The one allocator of the module: it alone grows the linear memory, and never past the limit.
 //!
-//! dlmalloc (the allocator of Rust's own wasm32 std) over a source of pages that knows the limit. Everything counts:
-//! stack, static data, IO buffer, Lua's heap, Rust's buffers.
+//! dlmalloc (the allocator of Rust's own wasm32 std) over a source of pages that knows the limit. Everything
+//! counts: stack, static data, IO buffer, Lua's heap, Rust's buffers.
 
 use core::arch::wasm32::{memory_grow, memory_size};
 use dlmalloc::{Allocator, Dlmalloc};
@@ -16,8 +16,8 @@ struct Pages {
     limit_pages: Cell<usize>,
 }
 
-// SAFETY: what `alloc` returns is fresh, page-aligned memory that nobody else uses: wasm memory only ever grows at its
-// end, and this is the only caller of memory.grow.
+// SAFETY: what `alloc` returns is fresh, page-aligned memory that nobody else uses: wasm memory only ever
+// grows at its end, and this is the only caller of memory.grow.
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let pages = size.div_ceil(PAGE_BYTES);
@@ -128,8 +128,9 @@ struct Taken {
 
 const _: () = assert!(size_of::<Taken>() <= CHUNK_MIN - OVERHEAD && align_of::<Taken>() <= UNIT);
 
-/// Fills the memory that is free with zeros: what was freed is no part of an image. Takes all blocks there are, the largest first,
-/// and gives them back; zeroing each when it is freed would cost programs a tenth of their time.
+/// Fills the memory that is free with zeros: what was freed is no part of an image. Takes all blocks there
+/// are, the largest first, and gives them back; zeroing each when it is freed would cost programs a tenth of
+/// their time.
 #[allow(clippy::cast_ptr_alignment, reason = "blocks are aligned to `UNIT`, which is enough for a `Taken`")]
 pub(super) fn clear_free() {
     // SAFETY: one thread, no borrow is alive here.

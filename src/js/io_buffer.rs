@@ -1,9 +1,9 @@
 //! The IO buffer: 64 KiB that JavaScript and the runtime hand to each other.
 //!
-//! Keeps true: exactly one side owns the bytes, and `Owner` says which. What is larger travels by a spill, a block of the
-//! heap, in either direction. While a host function runs, the buffer is JavaScript's: an operation has read its input before
-//! anything of Lua runs, and lays down its reply after. Not here: what the bytes mean (`value`, `request`); calls of the
-//! store have their own scratch.
+//! Keeps true: exactly one side owns the bytes, and `Owner` says which. What is larger travels by a spill, a
+//! block of the heap, in either direction. While a host function runs, the buffer is JavaScript's: an
+//! operation has read its input before anything of Lua runs, and lays down its reply after. Not here: what
+//! the bytes mean (`value`, `request`); calls of the store have their own scratch.
 
 use crate::limits::{IO_BUFFER_BYTES, REPLY_HEADER_BYTES};
 use crate::vm::RawVm;
@@ -68,7 +68,8 @@ impl IoBuffer {
         let list_len = vm.reply_list().len();
         let spilled = list_len + output_len > room;
         let body = if spilled {
-            // List and output must lie in one piece. Where there is no memory for that, the output goes ahead.
+            // List and output must lie in one piece. Where there is no memory for that, the output goes
+            // ahead.
             if !vm.append_output_to_reply() {
                 vm.flush_output();
                 output_len = 0;
@@ -95,8 +96,8 @@ impl IoBuffer {
     }
 }
 
-/// The bytes of an input. Those in the buffer stay as they are until the operation has read them: calls inside of it use the
-/// same buffer.
+/// The bytes of an input. Those in the buffer stay as they are until the operation has read them: calls
+/// inside of it use the same buffer.
 pub(super) struct Input {
     at: *const u8,
     len: usize,
@@ -105,8 +106,8 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: `at` is the static buffer or this spill, both of at least `len` bytes, initialised by JavaScript (or
-        // zero); nothing writes to either before the operation that borrows this has ended.
+        // SAFETY: `at` is the static buffer or this spill, both of at least `len` bytes, initialised by
+        // JavaScript (or zero); nothing writes to either before the operation that borrows this has ended.
         unsafe { slice::from_raw_parts(self.at, self.len) }
     }
 }

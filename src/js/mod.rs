@@ -1,9 +1,9 @@
 //! The border to JavaScript: the only room that names it.
 //!
-//! Numbers only: addresses, lengths, ids. No `JsValue` outlives a call, so a VM is nothing but its linear memory, and any
-//! number of instances of the one compiled module live in a page. What answers the imports is `imports.js`; what keeps
-//! the tables is `table_store.js` with `write_behind.js` and `indexeddb/backend.js` - the same files in the npm package, in the
-//! tests, and in a Rust program that embeds this crate.
+//! Numbers only: addresses, lengths, ids. No `JsValue` outlives a call, so a VM is nothing but its linear
+//! memory, and any number of instances of the one compiled module live in a page. What answers the imports is
+//! `imports.js`; what keeps the tables is `table_store.js` with `write_behind.js` and `indexeddb/backend.js`
+//! - the same files in the npm package, in the tests, and in a Rust program that embeds this crate.
 
 #[cfg(feature = "exports")]
 pub(crate) use self::functions::JsFunctions;

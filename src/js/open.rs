@@ -1,8 +1,8 @@
 //! Storage for a Rust program that embeds this crate: opens it before the VM is made, flushes and closes it.
 //!
-//! The store is the one of the npm package, file by file: `table_store.js` keeps the tables, `write_behind.js` takes
-//! what changed to storage, `indexeddb/backend.js` is the storage. Only this file and its caller hold JavaScript values, outside any
-//! VM.
+//! The store is the one of the npm package, file by file: `table_store.js` keeps the tables,
+//! `write_behind.js` takes what changed to storage, `indexeddb/backend.js` is the storage. Only this file and
+//! its caller hold JavaScript values, outside any VM.
 
 use super::JsStore;
 use crate::error::{Error, ErrorKind, LuaError, Result};
@@ -76,8 +76,8 @@ pub struct OpenStore {
 /// Opens `"memory://"` or `"idb://NAME"`.
 ///
 /// # Errors
-/// `storage`: the name is empty or unknown, the database is held by another page, is newer than this version, or there
-/// is no `IndexedDB`.
+/// `storage`: the name is empty or unknown, the database is held by another page, is newer than this version,
+/// or there is no `IndexedDB`.
 pub async fn open_store(address: &str) -> Result<OpenStore> {
     let store = match address.split_once("://") {
         Some(("memory", "")) => TableStore::new(),
@@ -108,7 +108,8 @@ impl OpenStore {
         self.store.flush().await.map_err(|e| refusal(&e))
     }
 
-    /// Flushes, then lets the storage go. A runtime that still uses its tables gets storage errors from then on.
+    /// Flushes, then lets the storage go. A runtime that still uses its tables gets storage errors from then
+    /// on.
     ///
     /// # Errors
     /// `storage`: the last commit failed.

@@ -1,7 +1,7 @@
 //! A Rust panic is told to the host before it traps.
 //!
-//! What the crate `console_error_panic_hook` does, but over the border of numbers: that crate holds JavaScript values, and
-//! no JavaScript value may live inside the module.
+//! What the crate `console_error_panic_hook` does, but over the border of numbers: that crate holds
+//! JavaScript values, and no JavaScript value may live inside the module.
 
 use super::imports;
 use std::fmt::{self, Write};

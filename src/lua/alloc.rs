@@ -1,8 +1,8 @@
 //! The allocator behind `lua_newstate`: counts every byte, refuses past the limit, never aborts.
 //!
-//! Keeps true: `used` is the sum of the sizes of Lua's live blocks. A script may fill the memory up to a reserve; only the
-//! host's own steps (compiling a chunk, bringing in arguments) may use that, so that a VM which a script has filled to the
-//! brim still takes the call that clears it.
+//! Keeps true: `used` is the sum of the sizes of Lua's live blocks. A script may fill the memory up to a
+//! reserve; only the host's own steps (compiling a chunk, bringing in arguments) may use that, so that a VM
+//! which a script has filled to the brim still takes the call that clears it.
 //!
 //! Not here: the memory of the whole module on wasm32, which `js::heap` bounds.
 
@@ -34,8 +34,8 @@ pub(crate) struct Memory {
     refused: Cell<bool>,
 }
 
-/// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of the whole
-/// memory. Natively the limit is one of Lua's own bytes.
+/// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of
+/// the whole memory. Natively the limit is one of Lua's own bytes.
 const OVERHEAD: (usize, usize) = if cfg!(target_arch = "wasm32") { (4, 8) } else { (0, 1) };
 
 /// Lua's strictest alignment (`LUAI_MAXALIGN`: long, double, pointer, `lua_Integer`).
@@ -131,8 +131,8 @@ impl Memory {
         old_size: usize,
         new_size: usize,
     ) -> *mut c_void {
-        // SAFETY: the runtime gave lua_newstate the address of its boxed `Memory`, which outlives the state. Only shared
-        // references are ever made of it.
+        // SAFETY: the runtime gave lua_newstate the address of its boxed `Memory`, which outlives the state.
+        // Only shared references are ever made of it.
         let memory = unsafe { &*memory.cast::<Memory>() };
         // For a new block, `old_size` is the kind of object (manual, lua_Alloc).
         let old_size = if block.is_null() { 0 } else { old_size };
@@ -161,7 +161,8 @@ impl Memory {
             // SAFETY: `new_size` is not 0.
             unsafe { alloc(new_layout) }
         } else {
-            // SAFETY: the block and its true size come from Lua, and `new_size` is valid for a layout and not 0.
+            // SAFETY: the block and its true size come from Lua, and `new_size` is valid for a layout and not
+            // 0.
             unsafe { realloc(block.cast(), layout(old_size), new_size) }
         };
         let result = if !moved.is_null() {
@@ -178,8 +179,9 @@ impl Memory {
     }
 }
 
-/// What a block takes. The rest of a chunk that is too small to be one stays with its block, which no calculation can know:
-/// in the module, whose allocator we know, the size of the chunk is read where dlmalloc keeps it, in the word before the block.
+/// What a block takes. The rest of a chunk that is too small to be one stays with its block, which no
+/// calculation can know: in the module, whose allocator we know, the size of the chunk is read where dlmalloc
+/// keeps it, in the word before the block.
 #[inline]
 fn taken(block: *mut c_void, size: usize) -> usize {
     if size == 0 {
@@ -188,7 +190,8 @@ fn taken(block: *mut c_void, size: usize) -> usize {
     #[cfg(all(feature = "exports", target_arch = "wasm32"))]
     {
         const FLAGS: usize = 7;
-        // SAFETY: a live block of the module's one allocator (js::heap), in front of which its chunk's head lies.
+        // SAFETY: a live block of the module's one allocator (js::heap), in front of which its chunk's head
+        // lies.
         (unsafe { block.cast::<usize>().sub(1).read() }) & !FLAGS
     }
     #[cfg(not(all(feature = "exports", target_arch = "wasm32")))]

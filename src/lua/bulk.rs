@@ -76,14 +76,16 @@ impl Stack {
     /// Writes the values at 1, 2, ... that are in the table's array part, encoded. One free slot is needed.
     /// `[-0, +(0|1), -]`
     pub(crate) fn list_step(self, table: c_int, walk: &mut Walk, out: &mut [MaybeUninit<u8>]) -> Step {
-        // SAFETY: the caller says that a table is at `table`, and that a slot is free; the room is as long as it says.
+        // SAFETY: the caller says that a table is at `table`, and that a slot is free; the room is as long as
+        // it says.
         let step = unsafe {
             perilune_list(self.as_ptr(), self.pointer(table), walk, out.as_mut_ptr().cast(), out.len())
         };
         Step::from_raw(step)
     }
 
-    /// Writes all pairs but those of the keys 1..=`listed`, encoded. Two free slots are needed. `[-0, +(0|2), -]`
+    /// Writes all pairs but those of the keys 1..=`listed`, encoded. Two free slots are needed.
+    /// `[-0, +(0|2), -]`
     pub(crate) fn pairs_step(
         self,
         table: c_int,
@@ -97,23 +99,27 @@ impl Stack {
         Step::from_raw(step)
     }
 
-    /// Puts what the bytes begin with into a new table's array part, from the key `first` on, as far as it is booleans and
-    /// numbers and the array part has been made for it; at most `most`. How many, and how many bytes that took. `[-0, +0, -]`
+    /// Puts what the bytes begin with into a new table's array part, from the key `first` on, as far as it is
+    /// booleans and numbers and the array part has been made for it; at most `most`. How many, and how many
+    /// bytes that took. `[-0, +0, -]`
     pub(crate) fn fill(self, table: c_int, first: u32, most: u32, bytes: &[u8]) -> (u32, usize) {
         let mut taken = 0;
-        // SAFETY: as in `list_step`; C reads no further than the length. Booleans and numbers need no barrier.
+        // SAFETY: as in `list_step`; C reads no further than the length. Booleans and numbers need no
+        // barrier.
         let filled = unsafe {
             perilune_fill(self.pointer(table), first, most, bytes.as_ptr(), bytes.len(), &raw mut taken)
         };
         (filled, taken)
     }
 
-    /// Puts the pairs that the bytes begin with into a table, as far as their keys are strings and their values booleans, numbers or
-    /// strings; at most `most`. How many, and how many bytes that took. Two free slots are needed. `[-0, +0, m]`
+    /// Puts the pairs that the bytes begin with into a table, as far as their keys are strings and their
+    /// values booleans, numbers or strings; at most `most`. How many, and how many bytes that took. Two free
+    /// slots are needed. `[-0, +0, m]`
     pub(crate) fn fill_pairs(self, table: c_int, most: u32, bytes: &[u8]) -> (u32, usize) {
         let mut taken = 0;
         let (from, length) = (bytes.as_ptr(), bytes.len());
-        // SAFETY: as in `fill`; the state is valid, and no frame up to the protected call holds a destructor if this raises.
+        // SAFETY: as in `fill`; the state is valid, and no frame up to the protected call holds a destructor
+        // if this raises.
         let filled = unsafe {
             perilune_fill_pairs(self.as_ptr(), self.pointer(table), most, from, length, &raw mut taken)
         };

@@ -14,8 +14,8 @@ impl Stack {
         unsafe { raw::lua_getstack(self.as_ptr(), 0, &raw mut info) != 0 }
     }
 
-    /// Calls `visit` with chunk and current line of each active Lua function, the innermost first, until it returns false;
-    /// at most `levels` functions deep. `[-0, +0, -]`
+    /// Calls `visit` with chunk and current line of each active Lua function, the innermost first, until it
+    /// returns false; at most `levels` functions deep. `[-0, +0, -]`
     pub(crate) fn visit_places(self, levels: c_int, mut visit: impl FnMut(&[u8], u32) -> bool) {
         // SAFETY: lua_Debug is plain data, and lua_getstack fills it in.
         let mut info: raw::lua_Debug = unsafe { std::mem::zeroed() };

@@ -1,5 +1,5 @@
-//! The counter of lua-5.4/port/fuel.h: ticks that are left until the runtime is asked again. One for each thread of the process, so
-//! whoever runs Lua sets it, and puts back what was there.
+//! The counter of lua-5.4/port/fuel.h: ticks that are left until the runtime is asked again. One for each
+//! thread of the process, so whoever runs Lua sets it, and puts back what was there.
 
 use super::raw;
 use super::stack::Stack;

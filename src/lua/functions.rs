@@ -14,7 +14,8 @@ macro_rules! lua_function {
             let stack = unsafe { $crate::lua::Stack::new(l) };
             match $inner(stack) {
                 Ok(results) => results,
-                // The error value already lies on the Lua stack: no destructor is alive in this frame when Lua jumps.
+                // The error value already lies on the Lua stack: no destructor is alive in this frame when
+                // Lua jumps.
                 Err($crate::lua::Thrown) => stack.raise(),
             }
         }

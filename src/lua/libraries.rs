@@ -30,8 +30,8 @@ impl Stack {
         unsafe { raw::lua_setwarnf(self.as_ptr(), Some(function), self.as_ptr().cast()) };
     }
 
-    /// Calls a C function in the running frame, with its arguments and for its results; its error messages have the name and
-    /// the position of the function that runs. `[-?, +results, e]`
+    /// Calls a C function in the running frame, with its arguments and for its results; its error messages
+    /// have the name and the position of the function that runs. `[-?, +results, e]`
     pub(crate) fn call_in_frame(
         self,
         function: unsafe extern "C-unwind" fn(*mut lua_State) -> c_int,

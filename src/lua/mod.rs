@@ -1,10 +1,12 @@
 //! The one room that calls C Lua: a thin layer over `mlua-sys` that states Lua's rules once.
 //!
-//! - [`Stack`] is a `lua_State` that is valid here and now. Its methods say what they do to the Lua stack in the manual's
-//!   notation: `[-popped, +pushed, may raise]`, where `m` is a memory error, `e` any error, `-` none.
-//! - Raising is a jump over Rust frames. So nothing with a destructor is alive in a frame that calls a raising method, and
-//!   raising methods are called only below a protected call.
-//! - [`lua_function!`] makes a C function of a Rust one that returns `Result`: it raises as its very last act.
+//! - [`Stack`] is a `lua_State` that is valid here and now. Its methods say what they do to the Lua stack in
+//!   the manual's notation: `[-popped, +pushed, may raise]`, where `m` is a memory error, `e` any error, `-`
+//!   none.
+//! - Raising is a jump over Rust frames. So nothing with a destructor is alive in a frame that calls a
+//!   raising method, and raising methods are called only below a protected call.
+//! - [`lua_function!`] makes a C function of a Rust one that returns `Result`: it raises as its very last
+//!   act.
 
 pub(crate) use self::alloc::Memory;
 pub(crate) use self::bulk::{Step, Walk};

@@ -1,5 +1,5 @@
-//! Values of Lua that somebody outside holds by number. Each kind has a table of its own, so no number, however it was come by,
-//! leads to anything else of the registry.
+//! Values of Lua that somebody outside holds by number. Each kind has a table of its own, so no number,
+//! however it was come by, leads to anything else of the registry.
 
 use super::raw;
 use super::stack::Stack;
@@ -42,7 +42,8 @@ impl Stack {
     pub(crate) fn make_reference(self, kind: RefKind) -> c_int {
         self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
         self.insert(-2);
-        // SAFETY: the state is valid, a table lies below the value, and no frame up to Lua holds a destructor if this raises.
+        // SAFETY: the state is valid, a table lies below the value, and no frame up to Lua holds a destructor
+        // if this raises.
         let number = unsafe { raw::luaL_ref(self.as_ptr(), -2) };
         self.pop(1);
         number
@@ -51,7 +52,8 @@ impl Stack {
     /// Lets it go. `[-0, +0, -]`
     pub(crate) fn release_reference(self, kind: RefKind, number: c_int) {
         self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
-        // SAFETY: the state is valid, and a table is on top; the number is in use, so its key is there and nothing is allocated.
+        // SAFETY: the state is valid, and a table is on top; the number is in use, so its key is there and
+        // nothing is allocated.
         unsafe { raw::luaL_unref(self.as_ptr(), -1, number) };
         self.pop(1);
     }

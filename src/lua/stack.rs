@@ -84,8 +84,8 @@ struct GcDebt {
 /// One call of C Lua. Sound because of the invariant of `Stack`.
 macro_rules! call {
     ($f:ident($($arg:expr),*)) => {
-        // SAFETY: the state is valid (the promise made to `Stack::new`), the index or count was pushed by the caller, and
-        // no frame between here and the protected call below holds a destructor if this raises.
+        // SAFETY: the state is valid (the promise made to `Stack::new`), the index or count was pushed by the
+        // caller, and no frame between here and the protected call below holds a destructor if this raises.
         unsafe { raw::$f($($arg),*) }
     };
 }
@@ -305,7 +305,8 @@ impl Stack {
         call!(lua_createtable(self.0, hint(array), hint(pairs)));
     }
 
-    /// A table that does not keep its keys ("k") or its values ("v") alive (manual, section 2.5.4). `[-0, +1, m]`
+    /// A table that does not keep its keys ("k") or its values ("v") alive (manual, section 2.5.4).
+    /// `[-0, +1, m]`
     pub(crate) fn push_weak_table(self, mode: &[u8]) {
         self.push_table(0, 0);
         self.push_table(0, 1);
@@ -431,17 +432,19 @@ impl Stack {
 
     // ---- calling ----
 
-    /// Compiles text (never binary code), from a buffer that Lua code may change: no finalizer runs meanwhile. Pushes
-    /// the function, or the error message. `[-0, +1, -]`
+    /// Compiles text (never binary code), from a buffer that Lua code may change: no finalizer runs
+    /// meanwhile. Pushes the function, or the error message. `[-0, +1, -]`
     pub(crate) fn load_text(self, source: &[u8], name: &CStr) -> Status {
         let (text, len, name) = (source.as_ptr().cast(), source.len(), name.as_ptr());
         self.without_collector(|stack| {
-            // SAFETY: the pointers are valid for the call; the state is valid (see `Stack::new`). Loading is protected.
+            // SAFETY: the pointers are valid for the call; the state is valid (see `Stack::new`). Loading is
+            // protected.
             Status::from_raw(unsafe { raw::luaL_loadbufferx(stack.0, text, len, name, c"t".as_ptr()) })
         })
     }
 
-    /// Takes lines and names of locals from the Lua function on top: errors then do not name its lines. `[-0, +0, -]`
+    /// Takes lines and names of locals from the Lua function on top: errors then do not name its lines.
+    /// `[-0, +0, -]`
     pub(crate) fn strip(self) {
         // SAFETY: the caller has compiled the function on top, so it is a Lua function.
         unsafe { perilune_strip(self.0) };
@@ -451,7 +454,8 @@ impl Stack {
 
     /// The word before the thread that says its role.
     fn role_place(self) -> *mut c_int {
-        // SAFETY: LUA_EXTRASPACE is two words (port/config.h); mlua-sys points to the second, next to the state.
+        // SAFETY: LUA_EXTRASPACE is two words (port/config.h); mlua-sys points to the second, next to the
+        // state.
         unsafe { raw::lua_getextraspace(self.0).cast::<*mut c_void>().sub(1).cast() }
     }
 
@@ -504,10 +508,12 @@ impl Stack {
         Status::from_raw(call!(lua_pcall(self.0, args, results, handler)))
     }
 
-    /// As `protected_call` with all results, under the message handler that is in force: an error has been told where it was
-    /// raised, and can be raised again by `raise_past_handlers`. `[-(args+1), +results, -]` or `[-(args+1), +1, -]`
+    /// As `protected_call` with all results, under the message handler that is in force: an error has been
+    /// told where it was raised, and can be raised again by `raise_past_handlers`. `[-(args+1), +results, -]`
+    /// or `[-(args+1), +1, -]`
     pub(crate) fn call_under_handler(self, args: c_int) -> Status {
-        // SAFETY: the state is valid, function and arguments were pushed by the caller; the call is protected.
+        // SAFETY: the state is valid, function and arguments were pushed by the caller; the call is
+        // protected.
         Status::from_raw(unsafe { perilune_call_under_handler(self.0, args) })
     }
 
@@ -516,8 +522,8 @@ impl Stack {
         call!(lua_call(self.0, args, results));
     }
 
-    /// Runs `body` in a protected call, so that it may use raising methods; what it leaves on the stack beyond
-    /// `results` values is dropped. On failure the error value is pushed instead. `[-0, +results, -]`
+    /// Runs `body` in a protected call, so that it may use raising methods; what it leaves on the stack
+    /// beyond `results` values is dropped. On failure the error value is pushed instead. `[-0, +results, -]`
     ///
     /// `body` must hold nothing with a destructor while it calls Lua; it may borrow.
     pub(crate) fn protect<F: FnMut(Stack) -> Result<(), Thrown>>(
@@ -530,8 +536,8 @@ impl Stack {
         self.protected_call(1, results, 0)
     }
 
-    /// Runs `body` with the value at the top of the stack as its own top value; takes that value. On failure the error
-    /// value is pushed instead. `[-1, +0, -]` or `[-1, +1, -]`
+    /// Runs `body` with the value at the top of the stack as its own top value; takes that value. On failure
+    /// the error value is pushed instead. `[-1, +0, -]` or `[-1, +1, -]`
     ///
     /// The same rules as for `protect`.
     pub(crate) fn protect_with<F: FnMut(Stack) -> Result<(), Thrown>>(self, mut body: F) -> Status {
@@ -542,8 +548,9 @@ impl Stack {
         self.protected_call(2, 0, 0)
     }
 
-    /// As `protect_with`, while no finalizer can run: for a body that reads a buffer which Lua code could change. The
-    /// value of the body's choice is its one result. `[-0, +results, -]`, or pushes the error value.
+    /// As `protect_with`, while no finalizer can run: for a body that reads a buffer which Lua code could
+    /// change. The value of the body's choice is its one result. `[-0, +results, -]`, or pushes the error
+    /// value.
     pub(crate) fn protect_without_collector<F: FnMut(Stack) -> Result<(), Thrown>>(
         self,
         results: c_int,
@@ -558,7 +565,8 @@ impl Stack {
         // SAFETY: the state is valid; pausing changes the debt of the collector, and nothing else.
         unsafe { perilune_gc_pause(self.0, &raw mut debt) };
         let result = body(self);
-        // SAFETY: as above, and `debt` is what the matching pause wrote. Finalizers run here are caught by Lua.
+        // SAFETY: as above, and `debt` is what the matching pause wrote. Finalizers run here are caught by
+        // Lua.
         unsafe { perilune_gc_resume(self.0, &raw const debt) };
         result
     }
@@ -642,7 +650,8 @@ impl Stack {
         default: Option<&CStr>,
         words: [&CStr; N],
     ) -> usize {
-        // `luaL_checkoption` wants the list ended by a null; N + 1 is no array length that Rust can write here.
+        // `luaL_checkoption` wants the list ended by a null; N + 1 is no array length that Rust can write
+        // here.
         let mut list = [ptr::null(); 8];
         const { assert!(N < 8) };
         for (place, word) in list.iter_mut().zip(words) {
@@ -667,7 +676,8 @@ impl Stack {
         call!(luaL_newmetatable(self.0, name.as_ptr()));
     }
 
-    /// Registers a library in `package.loaded` and as a global: calls `open`, unless it is there. `[-0, +0, e]`
+    /// Registers a library in `package.loaded` and as a global: calls `open`, unless it is there.
+    /// `[-0, +0, e]`
     pub(crate) fn require(self, name: &CStr, open: raw::lua_CFunction) {
         call!(luaL_requiref(self.0, name.as_ptr(), open, 1));
         self.pop(1);
@@ -724,13 +734,14 @@ impl Stack {
     }
 }
 
-/// The C function behind `protect` and `protect_with`: its first argument is the address of the closure. Results are what
-/// the closure leaves on the stack above that.
+/// The C function behind `protect` and `protect_with`: its first argument is the address of the closure.
+/// Results are what the closure leaves on the stack above that.
 unsafe extern "C-unwind" fn run_borrowed<F: FnMut(Stack) -> Result<(), Thrown>>(l: *mut lua_State) -> c_int {
     // SAFETY: Lua gives its own valid state.
     let stack = unsafe { Stack::new(l) };
     let body = stack.userdata(1).cast::<F>();
-    // SAFETY: the caller passed the address of its own `body`, which outlives this call and is borrowed by it alone.
+    // SAFETY: the caller passed the address of its own `body`, which outlives this call and is borrowed by it
+    // alone.
     let body = unsafe { &mut *body };
     match body(stack) {
         Ok(()) => stack.top() - 1,

@@ -1,4 +1,5 @@
-//! One Lua state: making it, closing it, and the word behind each of its threads that leads to the runtime's context.
+//! One Lua state: making it, closing it, and the word behind each of its threads that leads to the runtime's
+//! context.
 
 use super::alloc::Memory;
 use super::raw::{self, lua_State};
@@ -8,7 +9,8 @@ use std::ffi::{c_uint, c_void};
 use std::ptr::NonNull;
 
 thread_local! {
-    /// Seed of the string hashes of the next state made on this thread; `lua_newstate` asks for it (lua-5.4/port/config.h).
+    /// Seed of the string hashes of the next state made on this thread; `lua_newstate` asks for it
+    /// (lua-5.4/port/config.h).
     static HASH_SEED: Cell<c_uint> = const { Cell::new(0) };
 }
 
@@ -28,8 +30,8 @@ pub(super) extern "C" fn perilune_hash_seed() -> c_uint {
 pub(crate) struct State(NonNull<lua_State>);
 
 impl State {
-    /// Makes a state that allocates from `memory`, which must stay where it is for as long as the state lives. None when there is
-    /// no memory for it.
+    /// Makes a state that allocates from `memory`, which must stay where it is for as long as the state
+    /// lives. None when there is no memory for it.
     pub(crate) fn new(memory: &Memory) -> Option<State> {
         let memory = std::ptr::from_ref(memory).cast_mut().cast::<c_void>();
         // SAFETY: `allocate` is a lua_Alloc whose userdata is a `Memory`.
@@ -57,7 +59,8 @@ impl Stack {
     /// The address that `set_extra` wrote. `[-0, +0, -]`
     #[inline]
     pub(crate) fn extra<T>(self) -> *mut T {
-        // SAFETY: the extra space is part of every thread, and a pointer wide (LUA_EXTRASPACE, port/config.h).
+        // SAFETY: the extra space is part of every thread, and a pointer wide (LUA_EXTRASPACE,
+        // port/config.h).
         unsafe { raw::lua_getextraspace(self.as_ptr()).cast::<*mut T>().read() }
     }
 

@@ -1,4 +1,5 @@
-//! From bytes to the Lua stack. Raises memory errors, so it runs below a protected call; what it reads is hostile.
+//! From bytes to the Lua stack. Raises memory errors, so it runs below a protected call; what it reads is
+//! hostile.
 
 use crate::host_call::release_host_value;
 use crate::limits::VALUE_DEPTH_MAX;
@@ -10,8 +11,8 @@ use std::ffi::c_int;
 
 /// Pushes one value, from a buffer that Lua code may change. `[-0, +1, m]`
 ///
-/// A scalar is copied before anything else can run. A table is made bit by bit, and each allocation could run a finalizer
-/// that uses the same buffer: so none runs until it is whole.
+/// A scalar is copied before anything else can run. A table is made bit by bit, and each allocation could run
+/// a finalizer that uses the same buffer: so none runs until it is whole.
 pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
     let mut decoder = Decoder::new(bytes);
     let token = decoder.token().map_err(|error| refuse(stack, error))?;
@@ -29,8 +30,8 @@ pub(crate) fn push_value(stack: Stack, bytes: &[u8]) -> Result<(), Thrown> {
     if status == Status::Ok { Ok(()) } else { Err(Thrown) }
 }
 
-/// Pushes a list, from a buffer that Lua code may change, and returns its count; an error value instead if it is none, or there
-/// is no memory for it. `[-0, +count, -]`, or `[-0, +1, -]`
+/// Pushes a list, from a buffer that Lua code may change, and returns its count; an error value instead if it
+/// is none, or there is no memory for it. `[-0, +count, -]`, or `[-0, +1, -]`
 pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
     if let Some(count) = push_numbers(stack, bytes) {
         return Ok(count);
@@ -58,7 +59,8 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
     Err(Thrown)
 }
 
-/// The host has counted every value of its own in a list; those after the first `given` have not become values of Lua.
+/// The host has counted every value of its own in a list; those after the first `given` have not become
+/// values of Lua.
 #[cold]
 fn give_back(stack: Stack, bytes: &[u8], given: usize) {
     let mut decoder = Decoder::new(bytes);
@@ -149,7 +151,8 @@ impl StackDecoder<'_> {
                 Ok(())
             }
             Token::BackReference(number) => Err(refuse(stack, FormatError::BadReference(number))),
-            // What only its VM, or its host, can resolve: a store never has it. `push_scalar` took all others.
+            // What only its VM, or its host, can resolve: a store never has it. `push_scalar` took all
+            // others.
             Token::Function(_) => Err(refuse(stack, FormatError::UnknownTag(Tag::Function as u8))),
             Token::Reference { .. } => Err(refuse(stack, FormatError::UnknownTag(Tag::Reference as u8))),
             Token::Null => Err(refuse(stack, FormatError::UnknownTag(Tag::Null as u8))),

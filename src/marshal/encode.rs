@@ -1,5 +1,5 @@
-//! From the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted, strings are not
-//! converted, and the one step that may allocate in Lua (a handle) is protected by itself.
+//! From the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted, strings
+//! are not converted, and the one step that may allocate in Lua (a handle) is protected by itself.
 
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Step, Walk, raw};
@@ -58,8 +58,8 @@ impl EncodeError {
     }
 }
 
-/// Appends the list of the top `count` values for `reader`: functions and objects of its own by id, those of the other side by
-/// handle. `[-0, +0, -]`
+/// Appends the list of the top `count` values for `reader`: functions and objects of its own by id, those of
+/// the other side by handle. `[-0, +0, -]`
 pub(crate) fn encode_list(
     stack: Stack,
     count: c_int,
@@ -101,8 +101,8 @@ pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Does the metatable on top say whether a table is an array or an object of JSON, and nothing else? Those that
-/// `json.decode` gives do; other libraries for JSON have the same. `[-0, +0, -]`
+/// Does the metatable on top say whether a table is an array or an object of JSON, and nothing else? Those
+/// that `json.decode` gives do; other libraries for JSON have the same. `[-0, +0, -]`
 fn is_json_marker(stack: Stack) -> bool {
     stack.push_nil();
     if !stack.next(-2) {

@@ -1,7 +1,9 @@
-//! What a callback finds behind its `lua_State`: the host, the store, and the buffers that a frame may not own.
+//! What a callback finds behind its `lua_State`: the host, the store, and the buffers that a frame may not
+//! own.
 //!
-//! Keeps true: a borrow of the context never spans a call of a method of `Stack`, because that may run Lua, which may
-//! come back here. So every use is `context(stack).field...` for one statement, or copies out what it needs.
+//! Keeps true: a borrow of the context never spans a call of a method of `Stack`, because that may run Lua,
+//! which may come back here. So every use is `context(stack).field...` for one statement, or copies out what
+//! it needs.
 
 use crate::host::Stream;
 use crate::limits::OUTPUT_BUFFER_BYTES;
@@ -50,7 +52,8 @@ pub(crate) struct Context {
     /// Arguments of a host function on their way out, and results on their way in.
     pub(crate) args: Vec<u8>,
     pub(crate) results: Vec<u8>,
-    /// The number of the error value that is kept for the host, 0 for none; and the last number that was given.
+    /// The number of the error value that is kept for the host, 0 for none; and the last number that was
+    /// given.
     pub(crate) error_number: u32,
     pub(crate) errors_numbered: u32,
     pub(crate) memory: Box<Memory>,
@@ -58,8 +61,8 @@ pub(crate) struct Context {
     pub(crate) key: Vec<u8>,
     /// An encoded value, likewise.
     pub(crate) value: Vec<u8>,
-    /// Grows with every write to any external table, with every eval and every call of the host: what was read ahead before
-    /// is stale.
+    /// Grows with every write to any external table, with every eval and every call of the host: what was
+    /// read ahead before is stale.
     pub(crate) writes: u64,
     /// Roll backs that the store has refused: nothing else is asked of it before they are done.
     pub(crate) rollbacks_owed: u32,
@@ -75,7 +78,8 @@ pub(crate) struct Context {
     /// True once mlua has been set up in this VM.
     #[cfg(feature = "mlua")]
     pub(crate) has_mlua: bool,
-    /// Standard input as the host gave it; how much of it the program has read is known to `stdin` (`stdlib::io`).
+    /// Standard input as the host gave it; how much of it the program has read is known to `stdin`
+    /// (`stdlib::io`).
     pub(crate) input: Vec<u8>,
 }
 
@@ -110,8 +114,8 @@ impl fmt::Debug for Context {
 /// The context of a state. The reference must end before the next use of `stack`.
 #[inline]
 pub(crate) fn context<'a>(stack: Stack) -> &'a mut Context {
-    // SAFETY: `attach` wrote the address of the context into the main thread's extra space, which Lua copies to every new
-    // thread; it outlives the state. Borrows do not overlap (see the head of this file).
+    // SAFETY: `attach` wrote the address of the context into the main thread's extra space, which Lua copies
+    // to every new thread; it outlives the state. Borrows do not overlap (see the head of this file).
     unsafe { &mut *stack.extra::<Context>() }
 }
 
@@ -189,8 +193,8 @@ impl Context {
         self.interrupt.load(Ordering::Relaxed) || self.host.has_panicked() || self.host.interrupted()
     }
 
-    /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then it goes to
-    /// the host at once.
+    /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then
+    /// it goes to the host at once.
     pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let room = self.output.segments().len() + SEGMENT_HEAD_BYTES + bytes.len();
         if room > OUTPUT_BUFFER_BYTES {
@@ -214,7 +218,8 @@ impl Context {
         }
     }
 
-    /// Appends more of standard input, after showing the host what was written: a prompt comes before its answer.
+    /// Appends more of standard input, after showing the host what was written: a prompt comes before its
+    /// answer.
     pub(crate) fn read_more(&mut self) -> More {
         self.flush_output();
         self.before_host();

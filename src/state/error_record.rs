@@ -1,5 +1,5 @@
-//! An error of Lua where it is raised: message, traceback and place go into the context's `ErrorRecord`, the error value stays
-//! as it is. Not here: what becomes of them (`request`).
+//! An error of Lua where it is raised: message, traceback and place go into the context's `ErrorRecord`, the
+//! error value stays as it is. Not here: what becomes of them (`request`).
 
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::state::context::context;
@@ -54,8 +54,8 @@ fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// For an error that ended a thread, which no handler saw: its value lies on top of `stack`, and the thread is as the error
-/// left it. `[-0, +0, -]`
+/// For an error that ended a thread, which no handler saw: its value lies on top of `stack`, and the thread
+/// is as the error left it. `[-0, +0, -]`
 pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
     note_message(stack, stack.top());
     let status = stack.protect(0, |inner| {
@@ -141,8 +141,8 @@ pub(crate) fn describe(stack: Stack, status: Status) {
     }
 }
 
-/// The error value as text: a string or number as it is, anything else by its `__tostring`, or as the reference interpreter
-/// says it. A `__tostring` that fails is no reason to lose the error.
+/// The error value as text: a string or number as it is, anything else by its `__tostring`, or as the
+/// reference interpreter says it. A `__tostring` that fails is no reason to lose the error.
 fn note_message(stack: Stack, index: c_int) {
     // SAFETY: the string stays at `index` while it is copied.
     if let Some(message) = unsafe { stack.bytes(index) } {
@@ -178,8 +178,8 @@ fn note_message(stack: Stack, index: c_int) {
     }
 }
 
-/// Chunk and line: those in the message where it names a function on the stack (so `error(text, 2)` counts), else those of
-/// the innermost Lua function of `of`.
+/// Chunk and line: those in the message where it names a function on the stack (so `error(text, 2)` counts),
+/// else those of the innermost Lua function of `of`.
 fn note_place(stack: Stack, of: Stack) {
     let mut innermost = None;
     of.visit_places(PLACE_LEVELS_MAX, |chunk, line| {

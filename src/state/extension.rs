@@ -5,8 +5,9 @@ use std::fmt;
 
 /// Operations from `EXTENSION_OPERATION_FIRST` on.
 pub(crate) trait Extension {
-    /// Runs an operation on the list `input`, and writes a list of results or an error record into `reply`, which comes empty.
-    /// Returns the status of the reply (docs/codec.md, section 2); None when there is no such operation.
+    /// Runs an operation on the list `input`, and writes a list of results or an error record into `reply`,
+    /// which comes empty. Returns the status of the reply (docs/codec.md, section 2); None when there is no
+    /// such operation.
     #[cfg_attr(
         all(feature = "module", target_arch = "wasm32"),
         allow(dead_code, reason = "the npm package's own module has no such operations")

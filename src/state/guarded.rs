@@ -1,7 +1,9 @@
-//! Host and store of a VM, whose panics never reach C: unwinding through a frame of C Lua would leave its state in pieces.
+//! Host and store of a VM, whose panics never reach C: unwinding through a frame of C Lua would leave its
+//! state in pieces.
 //!
-//! Keeps true: a panic of the store is an error of the store. A panic of the host, which has nowhere to say so, is kept; it ends the
-//! call that runs (as an interrupt), and goes on in the caller when the outermost call has ended.
+//! Keeps true: a panic of the store is an error of the store. A panic of the host, which has nowhere to say
+//! so, is kept; it ends the call that runs (as an interrupt), and goes on in the caller when the outermost
+//! call has ended.
 
 use crate::host::{Host, Stream};
 use crate::store::{Cursor, StoreError, TableId, TableStore, Transaction};

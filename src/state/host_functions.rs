@@ -1,7 +1,9 @@
-//! Host functions by id, as the core calls them: the trait that a host implements, and the two hosts that one VM may have.
+//! Host functions by id, as the core calls them: the trait that a host implements, and the two hosts that one
+//! VM may have.
 //!
-//! Keeps true: ids below `RUST_ID_FIRST` are the host's (JavaScript's, where there is one), those from there on belong to Rust
-//! functions and objects. Each side gets ids only of its own; what the other side owns reaches it as a handle of Lua's.
+//! Keeps true: ids below `RUST_ID_FIRST` are the host's (JavaScript's, where there is one), those from there
+//! on belong to Rust functions and objects. Each side gets ids only of its own; what the other side owns
+//! reaches it as a handle of Lua's.
 
 use crate::limits::RUST_ID_FIRST;
 use crate::lua::Stack;

@@ -1,5 +1,5 @@
-//! The end of a call that has used up its fuel or its time, or was interrupted: raised wherever the script is, past its message
-//! handlers, and again at its next tick, whoever catches it.
+//! The end of a call that has used up its fuel or its time, or was interrupted: raised wherever the script
+//! is, past its message handlers, and again at its next tick, whoever catches it.
 
 use crate::lua::{Stack, fuel, raw};
 use crate::state::context::context;
@@ -17,7 +17,8 @@ impl LimitExceeded {
     }
 }
 
-/// Asks the meter for more ticks. Returns the limit that the call has exceeded, once it has, and then each time.
+/// Asks the meter for more ticks. Returns the limit that the call has exceeded, once it has, and then each
+/// time.
 fn refuel(stack: Stack) -> Option<LimitExceeded> {
     let c = context(stack);
     if c.depth == 0 {

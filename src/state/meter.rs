@@ -1,7 +1,8 @@
-//! How long a call may run: fuel, in ticks of the interpreter (the same everywhere for the same script), and time, by the host's
-//! clock, which is asked only now and then. Pure: no Lua state, no host.
+//! How long a call may run: fuel, in ticks of the interpreter (the same everywhere for the same script), and
+//! time, by the host's clock, which is asked only now and then. Pure: no Lua state, no host.
 //!
-//! Keeps true: what was used is exact, whatever the slices; once exceeded, it stays so until the outermost call ends.
+//! Keeps true: what was used is exact, whatever the slices; once exceeded, it stays so until the outermost
+//! call ends.
 
 /// What one call may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,8 +88,8 @@ impl Meter {
         self.next_slice()
     }
 
-    /// A call inside of another begins, which may have less, never more. Returns its slice (`left`: of the one under way), and
-    /// what `end_inner` wants.
+    /// A call inside of another begins, which may have less, never more. Returns its slice (`left`: of the
+    /// one under way), and what `end_inner` wants.
     pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, CallEnd)> {
         let CallLimits { timeout_ms, fuel } = self.next.take()?;
         self.account(left);
@@ -140,8 +141,8 @@ impl Meter {
         Ok(self.next_slice())
     }
 
-    /// Counts ticks of work beside Lua's own (`left`: of the slice under way). Returns what is left of the slice, negative when the
-    /// meter must be asked.
+    /// Counts ticks of work beside Lua's own (`left`: of the slice under way). Returns what is left of the
+    /// slice, negative when the meter must be asked.
     pub(crate) fn charge(&mut self, left: i32, ticks: u64) -> i32 {
         if self.exceeded.is_some() {
             return -1;
@@ -156,7 +157,8 @@ impl Meter {
         -1
     }
 
-    /// Must time still be counted from now on? Not asked at the start: most calls end before they would look at the clock.
+    /// Must time still be counted from now on? Not asked at the start: most calls end before they would look
+    /// at the clock.
     pub(crate) fn wants_start(&self) -> bool {
         self.ends.deadline_ms.is_nan()
     }
@@ -168,7 +170,8 @@ impl Meter {
         }
     }
 
-    /// Something else ran, nobody knows how long: the clock is asked at the next tick. Returns the slice up to there.
+    /// Something else ran, nobody knows how long: the clock is asked at the next tick. Returns the slice up
+    /// to there.
     pub(crate) fn end_slice(&mut self, left: i32) -> i32 {
         if self.exceeded.is_some() {
             return -1;

@@ -1,4 +1,5 @@
-//! The libraries of a VM. All are opened; an embedder takes away those that a program shall not have, before it runs.
+//! The libraries of a VM. All are opened; an embedder takes away those that a program shall not have, before
+//! it runs.
 //!
 //! Not here: what a script holds of a library that is taken away later. That stays.
 
@@ -8,7 +9,8 @@ use crate::lua::{Stack, raw};
 use crate::state::context::context;
 use crate::value::{Decoder, FormatError, Token};
 
-/// Names of the libraries that every VM opens. The base library is none of them and stays: `load` belongs to it.
+/// Names of the libraries that every VM opens. The base library is none of them and stays: `load` belongs to
+/// it.
 const NAMES: [&[u8]; 12] = [
     b"string",
     b"table",
@@ -27,7 +29,8 @@ const NAMES: [&[u8]; 12] = [
 /// The name of the library opened by a list that has this number, from 0; None past the last.
 fn opened(stack: Stack, number: usize) -> Option<&'static [u8]> {
     let name = context(stack).libraries.get(number)?;
-    // SAFETY: names are boxed, and none changes or goes while the VM lives, which is longer than this is used.
+    // SAFETY: names are boxed, and none changes or goes while the VM lives, which is longer than this is
+    // used.
     Some(unsafe { &*std::ptr::from_ref::<[u8]>(name.as_bytes()) })
 }
 
@@ -89,7 +92,8 @@ fn take_away(stack: Stack, name: &[u8]) {
     forget_loaded(stack, name);
 }
 
-/// Takes away a library that may be a global, a module that is not loaded yet, and functions of the host. `[-0, +0, m]`
+/// Takes away a library that may be a global, a module that is not loaded yet, and functions of the host.
+/// `[-0, +0, m]`
 fn take_away_opened(stack: Stack, name: &[u8]) {
     prelude::forget_module(stack, name);
     stack.push_globals();

@@ -1,8 +1,8 @@
-//! What Lua sees of the standard libraries in a sandbox ("strict"): C Lua's own where they are pure, ours where they
-//! would touch the world.
+//! What Lua sees of the standard libraries in a sandbox ("strict"): C Lua's own where they are pure, ours
+//! where they would touch the world.
 //!
-//! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, everything of `debug` but traceback, files and
-//! processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
+//! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, everything of `debug` but traceback,
+//! files and processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
 
 pub(crate) use self::base::{push_collect_garbage, push_random_seed};
 use crate::lua::{PURE_LIBRARIES, Stack, Thrown};

@@ -1,5 +1,6 @@
-//! `package`, as C Lua's loadlib.c has it without files and C libraries: no `loadlib`, no `cpath`. `require` itself and the
-//! searchers that ask the host and the built-in modules are Lua code (prelude.lua): a module may wait while it loads.
+//! `package`, as C Lua's loadlib.c has it without files and C libraries: no `loadlib`, no `cpath`. `require`
+//! itself and the searchers that ask the host and the built-in modules are Lua code (prelude.lua): a module
+//! may wait while it loads.
 
 use super::prelude;
 use crate::lua::{Stack, Thrown, lua_function, raw};
@@ -60,7 +61,8 @@ fn search_preload_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(2)
 }
 
-/// `package.searchpath(name, path, separator, replacement)`: there are no files, so it always says where none was found.
+/// `package.searchpath(name, path, separator, replacement)`: there are no files, so it always says where none
+/// was found.
 fn search_path_inner(stack: Stack) -> Result<c_int, Thrown> {
     let argument = |index| {
         // SAFETY: the arguments stay on the stack, and Lua ends every string with a NUL.

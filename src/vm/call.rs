@@ -1,7 +1,8 @@
 //! One call of a VM from its beginning to its reply: stack, limits, message handler, batch of the store.
 //!
-//! Keeps true: between outermost calls the Lua stack is empty, and after any failure the next call works. The outermost call
-//! is a batch of the store; one that a host function begins inside of another is a part of that.
+//! Keeps true: between outermost calls the Lua stack is empty, and after any failure the next call works. The
+//! outermost call is a batch of the store; one that a host function begins inside of another is a part of
+//! that.
 
 use super::protocol::Outcome;
 use super::raw_vm::RawVm;
@@ -53,7 +54,8 @@ impl RawVm {
         if matches!(status, Status::Ok | Status::Memory) || self.context().meter.exceeded().is_some() {
             return status;
         }
-        // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls a runtime error.
+        // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls
+        // a runtime error.
         describe(frame.stack, Status::Syntax);
         let record = &mut self.context_mut().error_record;
         record.seen = true;

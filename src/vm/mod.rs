@@ -1,4 +1,5 @@
-//! A VM in bytes: its making and its end, its calls, their operations and replies (docs/codec.md, sections 2, 3 and 5).
+//! A VM in bytes: its making and its end, its calls, their operations and replies (docs/codec.md, sections 2,
+//! 3 and 5).
 //!
 //! Not here: Rust's own types (`api`), the IO buffer of the wasm module (`js`).
 

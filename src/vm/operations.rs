@@ -1,4 +1,5 @@
-//! The operations of `request`, one function each (docs/codec.md, section 3). Each runs protected, as an `Operation`.
+//! The operations of `request`, one function each (docs/codec.md, section 3). Each runs protected, as an
+//! `Operation`.
 
 use super::task;
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};

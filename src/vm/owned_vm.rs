@@ -85,8 +85,8 @@ impl OwnedVm {
 
     /// The VM, for a caller on `side`. The handle must not be used after the owner is gone.
     pub(crate) fn raw(&self, side: Side) -> RawVm {
-        // SAFETY: the context lives as long as this owner. Who keeps a handle keeps the owner, too: `Runtime` beside its
-        // `Vm`, a host function by its caller, the module's exports in the same static.
+        // SAFETY: the context lives as long as this owner. Who keeps a handle keeps the owner, too: `Runtime`
+        // beside its `Vm`, a host function by its caller, the module's exports in the same static.
         unsafe { RawVm::new(self.context, side) }
     }
 

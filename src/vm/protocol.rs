@@ -1,4 +1,5 @@
-//! Numbers that a caller of the VM and the VM agree on: operations and the status of a reply (docs/codec.md, sections 2 and 3).
+//! Numbers that a caller of the VM and the VM agree on: operations and the status of a reply (docs/codec.md,
+//! sections 2 and 3).
 
 /// Operation numbers of `request`.
 #[allow(missing_docs, reason = "docs/codec.md lists them with arguments and results")]

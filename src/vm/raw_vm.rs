@@ -46,7 +46,8 @@ impl RawVm {
     }
 
     pub(crate) fn context(&self) -> &Context {
-        // SAFETY: the context is alive (see `new`), and no mutable borrow of it spans a call (see the head of `context.rs`).
+        // SAFETY: the context is alive (see `new`), and no mutable borrow of it spans a call (see the head of
+        // `context.rs`).
         unsafe { self.context.as_ref() }
     }
 

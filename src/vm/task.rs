@@ -1,8 +1,8 @@
-//! Tasks: calls that may wait for the host (docs/codec.md, section 5). Each is a coroutine of its own, which the registry keeps
-//! from its start to its end; the number under which it does is the task's.
+//! Tasks: calls that may wait for the host (docs/codec.md, section 5). Each is a coroutine of its own, which
+//! the registry keeps from its start to its end; the number under which it does is the task's.
 //!
-//! Not here: how a host function suspends one (`host_call`), and what of the script's own coroutines that concerns
-//! (lua-5.4/port/lcorolib_port.c).
+//! Not here: how a host function suspends one (`host_call`), and what of the script's own coroutines that
+//! concerns (lua-5.4/port/lcorolib_port.c).
 
 use super::call::Frame;
 use super::protocol::Outcome;
@@ -102,7 +102,8 @@ impl RawVm {
     }
 }
 
-/// Ends a task that waits: pending variables are closed. Leaves the traceback of where it was on the stack. `[-?, +1, e]`
+/// Ends a task that waits: pending variables are closed. Leaves the traceback of where it was on the stack.
+/// `[-?, +1, e]`
 pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let Some((task, thread)) = named_task(stack, input) else {
         stack.push_bytes(NOT_WAITING);

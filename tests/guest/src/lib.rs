@@ -1,8 +1,8 @@
-//! A wasm module of one's own on the crate `perilune`, as a server would embed it: six imports, six exports and
-//! `memory`, an allocator and a panic hook of its own, and no JavaScript.
+//! A wasm module of one's own on the crate `perilune`, as a server would embed it: six imports, six exports
+//! and `memory`, an allocator and a panic hook of its own, and no JavaScript.
 //!
-//! An answer is a status (0, or 1 for an error) and text: `answer_len` bytes at the address `answer_at`. Only numbers
-//! go in and out. Not here: what answers the imports (guest.test.mjs).
+//! An answer is a status (0, or 1 for an error) and text: `answer_len` bytes at the address `answer_at`. Only
+//! numbers go in and out. Not here: what answers the imports (guest.test.mjs).
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 #![allow(missing_docs, reason = "the exports are the module's, and told of above")]
 

@@ -2,7 +2,7 @@
 //!
 //! A small core asks its [`Host`] for everything: it does no I/O, names no JavaScript, reads no clock by
 //! itself and never waits. A [`Runtime`] is an ordinary value; "one global state" is a decision of the wasm
-//! shell (module `js`, on wasm32 only), not of the core.
+//! module's exports (module `js`, on wasm32 only), not of the core.
 //!
 //! ```
 //! use perilune::{Runtime, Value};

@@ -14,7 +14,8 @@ fn eval(lua: &mut Runtime, source: &str) -> Result<Vec<Value>> {
     lua.eval(source).map(|reply| reply.values)
 }
 
-/// What is done. `{}`: its end depends on what failed, since the script itself deals with that.
+/// Operations, by name. `{}` in a name: the result depends on what failed, since the script itself deals with
+/// it.
 const OPERATIONS: &[(&str, Run)] = &[
     ("tables", |lua| {
         eval(
@@ -206,7 +207,7 @@ fn vm() -> Runtime {
     lua
 }
 
-/// Nobody reads what the scripts print.
+/// Host that discards what the scripts print.
 #[derive(Debug)]
 struct Silent;
 
@@ -279,8 +280,8 @@ fn contents(lua: &mut Runtime) -> Vec<(Value, Vec<u8>)> {
     names.into_iter().map(entries).collect()
 }
 
-/// Whatever fails, a transaction is kept as a whole or leaves nothing, order included; also one inside of
-/// another.
+/// Checks that a transaction is kept as a whole or leaves nothing, order included, whatever fails; also one
+/// inside of another.
 #[test]
 fn transactions_are_all_or_nothing() {
     for refused in [1, 2, usize::MAX] {

@@ -23,10 +23,10 @@ use std::rc::{Rc, Weak};
 /// An error of a Rust function on its way through Lua.
 pub(crate) type HostError = Rc<dyn StdError>;
 
-/// What a function gives, now or later.
+/// Result of a function, ready or still to come.
 pub(crate) type Answer = Result<Vec<Value>, HostError>;
 
-/// Something that a task waits for.
+/// Operation that a task waits for.
 pub(crate) enum Pending {
     /// A function of the program.
     Host(Pin<Box<dyn Future<Output = Answer>>>),
@@ -36,7 +36,7 @@ pub(crate) enum Pending {
 
 /// Outcome of a call of a Rust function.
 pub(crate) enum CallOutcome {
-    /// It has written its list of results.
+    /// The function has written its list of results.
     Returned,
     Failed(HostError),
     Waits(Pending),
@@ -65,14 +65,14 @@ pub(crate) struct FunctionTable {
 struct Inner {
     /// The last id given; they are not used again.
     last: u32,
-    /// How many functions were made as values.
+    /// Number of functions that were made as values.
     values: usize,
     functions: HashMap<u32, Entry>,
     /// Ids of registered functions, by name.
     names: HashMap<Rc<str>, u32>,
     errors: HashMap<u32, HostError>,
     modules: HashMap<String, Vec<u8>>,
-    /// What the operation that has just answered "waiting" waits for.
+    /// The operation that the last task to answer "waiting" waits for.
     pending: Option<Pending>,
     /// Tasks that were dropped while they waited.
     abandoned: Rc<RefCell<Vec<i64>>>,
@@ -335,7 +335,7 @@ pub(crate) fn value_error(problem: FormatError) -> HostError {
     Error::from(ErrorKind::Value(problem.to_string())).into_rc()
 }
 
-/// Does the error carry the Lua value that was told of last? Then Lua still has it.
+/// True if the error carries the Lua value that was reported last, which Lua still has.
 fn raises_again(vm: &Vm, error: &HostError) -> bool {
     let number = lua_error(error).and_then(|error| error.number);
     number.is_some() && number == Some(vm.context().error_number)
@@ -346,7 +346,7 @@ fn lua_error(error: &HostError) -> Option<&LuaError> {
     error.downcast_ref::<Error>().and_then(Error::lua)
 }
 
-/// Its value, where it has one that can go back.
+/// Value of the Lua error, where it has one that can go back to Lua.
 fn lua_value(error: &HostError) -> Option<Value> {
     lua_error(error).map(|error| error.value.clone()).filter(|value| *value != Value::Nil)
 }

@@ -42,8 +42,9 @@ impl Vm {
         self.register_function(name, now(function))
     }
 
-    /// As [`Vm::register`], for an asynchronous function. Lua waits for its future, if it was called by
-    /// [`Vm::eval_async`] or its like; anywhere else a call of it is an error. The VM is free while it waits.
+    /// Registers an asynchronous function, like [`Vm::register`]. Lua waits for its future, if it was called
+    /// by [`Vm::eval_async`] or its like; anywhere else a call of it is an error. The VM is free while it
+    /// waits.
     ///
     /// # Errors
     /// As [`Vm::register`].
@@ -70,9 +71,9 @@ impl Vm {
         )
     }
 
-    /// As [`Vm::register`], for a function that reads its arguments from bytes and writes its results as
-    /// bytes, without a tree of values on the way (docs/codec.md, section 1). Its decoder stands behind the
-    /// count of a list; what the function leaves unread is skipped.
+    /// Registers, like [`Vm::register`], a function that reads its arguments from bytes and writes its
+    /// results as bytes, without a tree of values on the way (docs/codec.md, section 1). Its decoder stands
+    /// behind the count of a list; what the function leaves unread is skipped.
     ///
     /// # Errors
     /// As [`Vm::register`].

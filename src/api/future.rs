@@ -19,12 +19,13 @@ use std::task::{Context as Waker, Poll};
 /// A call of Lua that was started and may wait for host functions. Dropping it cancels it.
 pub struct Task {
     state: State,
-    /// Where the VM, which is not at hand when a task is dropped, will find that out; and which VM it is.
+    /// List of dropped tasks that the VM, which is not at hand when a task is dropped, cancels later; its
+    /// address identifies the VM.
     abandoned: Rc<RefCell<Vec<i64>>>,
 }
 
 enum State {
-    /// It ended before it was polled.
+    /// The task ended before it was polled.
     Ended(Result<Reply>),
     Waits(Node),
     Taken,
@@ -172,7 +173,7 @@ impl Vm {
         let given = args(answer, self);
         let mut input = Vec::new();
         if let Err(error) = encode_list(&given, &mut input) {
-            // What the function gave is no value of Lua's; whoever called it is told.
+            // What the function gave is no value of Lua's: its caller in Lua gets an error.
             let told = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self);
             return self.advance(operation::RESUME, &told);
         }
@@ -237,8 +238,8 @@ impl Vm {
     }
 }
 
-/// What the end of one function means for its group: the position of the one that returned true, an error, or
-/// nothing.
+/// Result that the end of one function gives its group: the position of the one that returned true, an error,
+/// or nothing.
 fn group_answer(index: usize, reply: Result<Reply>) -> Option<Answer> {
     match reply {
         Ok(reply) if reply.values.first() == Some(&Value::Boolean(true)) => {

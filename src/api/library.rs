@@ -31,8 +31,8 @@ use std::fmt;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Library {
-    /// The name under which scripts find it, and by which a VM is told to have it or not: of a global, a
-    /// module or both.
+    /// The name under which scripts find it, and by which a VM is configured to have it or not: of a global,
+    /// a module or both.
     fn name(&self) -> &str;
 
     /// Makes it known to Lua, once, before any script runs.

@@ -21,7 +21,7 @@ use std::rc::Rc;
 #[derive(Debug, Clone)]
 pub struct MluaHandle {
     lua: Lua,
-    /// Dropped after `lua`.
+    /// Owner of the state, dropped after `lua`.
     _owner: Rc<OwnedVm>,
 }
 

@@ -23,7 +23,8 @@ const COUNT_BYTES: usize = 4;
 ///     results.boolean(true)?;
 ///     Ok::<_, Error>(())
 /// })?;
-/// assert_eq!(lua.eval("local t, more = row(); return t[1], t.name, more")?.values, [7.into(), "moon".into(), true.into()]);
+/// let reply = lua.eval("local t, more = row(); return t[1], t.name, more")?;
+/// assert_eq!(reply.values, [7.into(), "moon".into(), true.into()]);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug)]
@@ -148,7 +149,7 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// A value that is no table has been appended.
+    /// Counts a value that is no table and has been appended.
     fn written(&mut self) {
         match self.open.last_mut() {
             Some(wanted) => *wanted -= 1,

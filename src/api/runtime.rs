@@ -49,7 +49,7 @@ pub struct Builder {
     store: Option<Box<dyn TableStore>>,
     limits: Limits,
     modules: Vec<(String, Vec<u8>)>,
-    /// Opened in this order.
+    /// Libraries, in the order in which they are opened.
     libraries: Vec<Box<dyn Library>>,
     /// Names of those that the VM has; None: all.
     names: Option<Vec<String>>,
@@ -73,7 +73,7 @@ impl Default for Builder {
 #[derive(Debug)]
 pub struct Runtime {
     vm: VmParts,
-    /// Dropped after `vm`. Shared with the handles of mlua, which may live longer.
+    /// Owner of the state, dropped after `vm`. Shared with the handles of mlua, which may live longer.
     #[allow(dead_code, reason = "without mlua it is there to be dropped")]
     owned: Rc<OwnedVm>,
 }
@@ -100,14 +100,14 @@ impl Builder {
         self
     }
 
-    /// Where external tables live. Default: [`MemoryStore`].
+    /// Sets the store of external tables. Default: [`MemoryStore`].
     #[must_use]
     pub fn store(mut self, store: impl TableStore + 'static) -> Self {
         self.store = Some(Box::new(store));
         self
     }
 
-    /// What the VM may use.
+    /// Sets the limits of the VM.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// What a successful eval gave.
+/// Reply of a successful eval.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Reply {
@@ -106,21 +106,21 @@ impl VmParts {
     }
 }
 
-/// What the VM uses now.
+/// Memory and fuel that the VM uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Bytes that Lua holds.
+    /// Bytes that Lua uses.
     pub used_bytes: usize,
-    /// The most it ever held.
+    /// The most that was ever in use.
     pub peak_bytes: usize,
-    /// The most it may hold.
+    /// The most that may be in use.
     pub limit_bytes: usize,
     /// Functions and references given out and not released.
     pub handles: usize,
 }
 
-/// What to do with the garbage collector (manual, `collectgarbage`).
+/// Operation of the garbage collector (manual, `collectgarbage`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GcMode {
     /// A full cycle.
@@ -221,7 +221,7 @@ impl Vm {
         self.eval_named(source, "eval")
     }
 
-    /// As [`Vm::eval`], with the chunk's name as error messages show it.
+    /// Runs Lua source like [`Vm::eval`], with the chunk's name as error messages show it.
     pub fn eval_named(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
         let name =
             CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;
@@ -229,9 +229,9 @@ impl Vm {
         self.typed(outcome)
     }
 
-    /// As [`Vm::eval_named`], in a fresh environment: it holds the string keys of `variables`, reads
-    /// everything else from the globals, and writes only to itself. Library tables and modules are its own
-    /// copies (docs/lua-api.md, section 7).
+    /// Runs Lua source like [`Vm::eval_named`], in a fresh environment: it has the string keys of
+    /// `variables`, reads everything else from the globals, and writes only to itself. Library tables and
+    /// modules are its own copies (docs/lua-api.md, section 7).
     pub fn eval_env(&mut self, source: impl AsRef<[u8]>, name: &str, variables: &Table) -> Result<Reply> {
         let source = Value::String(source.as_ref().to_vec());
         let values =
@@ -247,7 +247,7 @@ impl Vm {
         self.typed(outcome).map(drop)
     }
 
-    /// Lets go of a function or reference that a value holds; false when it was not held.
+    /// Releases a function or reference of a value; false when it is not in use any more.
     pub fn release(&mut self, handle: u32) -> bool {
         self.operation(operation::RELEASE, i64::from(handle).into(), Vec::new()).is_ok()
     }
@@ -276,7 +276,7 @@ impl Vm {
         self.operation(operation::GC, word.into(), Vec::new()).map(drop)
     }
 
-    /// What the VM uses now.
+    /// Returns what the VM uses now.
     pub fn stats(&self) -> Stats {
         let context = self.context();
         Stats {
@@ -287,7 +287,7 @@ impl Vm {
         }
     }
 
-    /// What each call may use from now on: time by the host's clock, and fuel, in ticks (one for each jump,
+    /// Sets what each later call may use: time by the host's clock, and fuel, in ticks (one for each jump,
     /// step of a loop, call, and step of a C loop that a script can stretch; the same script uses the same
     /// fuel everywhere). None is no limit, the default. A call past either ends as `timeout`, and nothing in
     /// the script can catch that.
@@ -295,8 +295,8 @@ impl Vm {
         self.context_mut().meter.usual = call_limits(timeout, fuel);
     }
 
-    /// As [`Vm::set_limits`], for the next call only. Inside a host function, a call may have less than the
-    /// one around it, never more.
+    /// Sets limits like [`Vm::set_limits`], for the next call only. Inside a host function, a call may have
+    /// less than the one around it, never more.
     pub fn limit_next(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {
         self.context_mut().meter.next = Some(call_limits(timeout, fuel));
     }
@@ -340,7 +340,7 @@ impl Vm {
         self.typed(outcome).map(|reply| reply.values)
     }
 
-    /// As `request_raw`, for a list that was made of Rust's values.
+    /// Runs an operation like `request_raw`, with a list that was made of Rust's values.
     pub(crate) fn request_typed(&mut self, op: u32, input: &[u8]) -> Outcome {
         while let Some(task) = self.functions_given().and_then(|functions| functions.take_abandoned()) {
             self.cancel(task);

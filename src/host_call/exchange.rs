@@ -11,7 +11,7 @@ use crate::state::host_functions::{HostResult, Service, Side};
 use std::ffi::{c_int, c_void};
 use std::{mem, ptr};
 
-/// The registry's place for the value of the last error that the host was told of inside this call, or false.
+/// The registry's place for the value of the last error that was reported to the host in this call, or false.
 static LAST_ERROR: u8 = 0;
 
 fn last_error() -> *const c_void {
@@ -166,7 +166,7 @@ pub(crate) fn number_error(stack: Stack) -> Option<u32> {
     Some(c.errors_numbered)
 }
 
-/// The outermost call is over: no error value is kept for it any more. `[-0, +0, -]`
+/// Releases the error value that was kept for the outermost call, which has ended. `[-0, +0, -]`
 pub(crate) fn forget_error(stack: Stack) {
     if mem::take(&mut context(stack).error_number) != 0 {
         stack.push_boolean(false);

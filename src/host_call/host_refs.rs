@@ -1,5 +1,5 @@
-//! What Lua holds of the host, by id: one value for each, found again in a weak table, and how often the host
-//! gave it.
+//! References of Lua to values of the host, by id: one value for each, found again in a weak table, and how
+//! often the host gave it.
 //!
 //! Whether Lua has let go of a value is seen in that table, once in each cycle of the collector. The values
 //! themselves have no finalizers: Lua frees objects with one only in the cycle after, and counts them as live
@@ -14,7 +14,7 @@ use std::{mem, ptr};
 
 /// The registry's table from id to value, with weak values.
 static VALUES: u8 = 0;
-/// The registry's metatable of the object whose end tells that a cycle is over.
+/// The registry's metatable of the object whose finalizer marks the end of a cycle.
 static CYCLE: u8 = 0;
 
 fn key_of(place: &'static u8) -> *const c_void {
@@ -47,7 +47,8 @@ pub(super) fn push(stack: Stack, id: u32, lua_type: c_int) -> bool {
 pub(super) fn keep(stack: Stack, id: u32) {
     keep_uncounted(stack, id);
     let c = context(stack);
-    // Without memory for it the host keeps the value for longer than it must; what else could be told?
+    // Without memory for the count the host keeps the value for longer than it must; there is no way to
+    // report it.
     if c.host_refs.try_reserve(1).is_ok() {
         *c.host_refs.entry(id).or_insert(0) += 1;
     }
@@ -56,7 +57,7 @@ pub(super) fn keep(stack: Stack, id: u32) {
     }
 }
 
-/// As `keep`, for what the host keeps for good. `[-0, +0, m]`
+/// Remembers the value on top like `keep`, for a value that the host never releases. `[-0, +0, m]`
 pub(super) fn keep_uncounted(stack: Stack, id: u32) {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&VALUES));
     stack.push_copy(-2);
@@ -64,7 +65,7 @@ pub(super) fn keep_uncounted(stack: Stack, id: u32) {
     stack.pop(1);
 }
 
-/// The host has given it once more. `[-0, +0, -]`
+/// Counts one more use of an id that the host has given again. `[-0, +0, -]`
 pub(super) fn count(stack: Stack, id: u32) {
     if let Some(uses) = context(stack).host_refs.get_mut(&id) {
         *uses = uses.saturating_add(1);
@@ -80,7 +81,8 @@ fn watch_cycle(stack: Stack) {
     context(stack).watches_cycles = true;
 }
 
-/// A cycle is over: what is not in the table any more, Lua has let go of.
+/// Releases, at the end of a cycle, the ids that are not in the table any more: Lua has collected their
+/// values.
 fn end_of_cycle_inner(stack: Stack) -> Result<c_int, Thrown> {
     let c = context(stack);
     c.watches_cycles = false;

@@ -6,7 +6,7 @@
 //! - `host_refs`: which of them Lua has, and when it has let go.
 //!
 //! Keeps true: an id that Lua holds is one the host still has; it learns when Lua has let go. Not here: what
-//! ids mean (`HostFunctions` of a shell), how a task is started and resumed (`task`).
+//! ids mean (`HostFunctions` of a host), how a task is started and resumed (`task`).
 
 pub(crate) use self::exchange::forget_error;
 pub(crate) use self::exchange::number_error;

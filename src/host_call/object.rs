@@ -11,11 +11,11 @@ use std::ptr;
 /// The registry's metatable of host objects.
 static OBJECT: u8 = 0;
 
-/// What is in the block.
+/// Contents of a host object's userdata.
 #[repr(C)]
 struct Object {
     id: u32,
-    /// Has it been raised as an error before?
+    /// True if it has been raised as an error before.
     raised: bool,
 }
 
@@ -69,8 +69,8 @@ pub(crate) fn object_id(stack: Stack, index: c_int) -> Option<u32> {
     ours.then(|| unsafe { (*stack.userdata(index).cast::<Object>()).id })
 }
 
-/// If a host object is on top, puts the position of the running Lua function before its label, as `error`
-/// does. An object that has been raised before keeps the first. `[-0, +0, m]`
+/// Puts the position of the running Lua function before the label of a host object on top, if one is there,
+/// as `error` does. An object that has been raised before keeps the first. `[-0, +0, m]`
 pub(super) fn prefix_position(stack: Stack) {
     let object = stack.top();
     if object_id(stack, object).is_none() {
@@ -100,7 +100,7 @@ fn to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// Errors are joined to text more often than not: `"failed: " .. err`.
+/// Joins a host object's label to text, as scripts often do with errors: `"failed: " .. err`.
 fn concat_inner(stack: Stack) -> Result<c_int, Thrown> {
     for index in 1..=2 {
         if object_id(stack, index).is_some() {

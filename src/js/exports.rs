@@ -111,7 +111,7 @@ const STORE: u32 = 0;
 /// The one VM of the module, and its buffer.
 struct Module {
     io: IoBuffer,
-    /// Never dropped: a module ends with its instance.
+    /// The VM, which is never dropped: a module ends with its instance.
     vm: Option<ManuallyDrop<OwnedVm>>,
     /// 0 until `configure` says otherwise: all zeros, so that the static takes no room in the module.
     memory_limit: usize,
@@ -124,7 +124,8 @@ unsafe impl Sync for Global {}
 
 static MODULE: Global = Global(UnsafeCell::new(Module { io: IoBuffer::new(), vm: None, memory_limit: 0 }));
 
-/// The reference must end before Lua runs: a host function may call in, which makes another one.
+/// The state of the module. The reference has to end before Lua runs: a host function may call in, which
+/// makes another one.
 #[allow(clippy::mut_from_ref, reason = "each use is one statement, as with `context`")]
 fn module() -> &'static mut Module {
     // SAFETY: one thread, and no two of these references live at the same time (see above).
@@ -183,15 +184,16 @@ pub fn init(libraries: &[&dyn Library]) -> i32 {
     0
 }
 
-/// What is left for Lua: stack, static data and IO buffer come first, and Rust's buffers must have room.
+/// Sizes of the VM in a memory of so many bytes: Lua gets what the stack, static data, the IO buffer and
+/// Rust's buffers leave.
 fn sizes(memory_bytes: usize) -> Sizes {
     let lua_bytes = memory_bytes.saturating_sub(heap::heap_base() + RUST_RESERVE_BYTES);
     Sizes { limit_bytes: memory_bytes, lua_bytes, stack_slots: None }
 }
 
-/// Instead of `init`, when the memory is that of another instance of this module, which was between two
-/// calls: sets the bytes of linear memory, 0 for what they were there. Returns 0, 3 when it is larger
-/// already, 8 when there is no VM in it.
+/// Starts the module, instead of `init`, when the memory is that of another instance of this module, which
+/// was between two calls: sets the bytes of linear memory, 0 for what they were there. Returns 0, 3 when it
+/// is larger already, 8 when there is no VM in it.
 #[doc(hidden)]
 pub fn restore(memory_limit: u32) -> i32 {
     let module = module();

@@ -1,4 +1,4 @@
-//! Host functions behind the border: JavaScript has them, by id.
+//! Host functions of JavaScript, by id.
 
 use super::{exports, imports};
 use crate::lua::Stack;
@@ -8,7 +8,7 @@ use crate::value::{Decoder, Token};
 /// Room offered at first for results; more only when the answer says so.
 const ROOM_BYTES: usize = 256;
 
-/// Asks JavaScript, through the border.
+/// Host functions that JavaScript runs, through the host imports.
 #[derive(Debug, Default)]
 pub(crate) struct JsFunctions {}
 
@@ -22,7 +22,7 @@ impl HostFunctions for JsFunctions {
     }
 }
 
-/// One call over the border; `results` comes empty.
+/// Calls one host import; `results` comes empty.
 fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult {
     if results.try_reserve(ROOM_BYTES).is_err() {
         return HostResult::OutOfMemory;
@@ -36,7 +36,7 @@ fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResul
         }
         imports::host_take(results.as_mut_ptr(), len);
     }
-    // SAFETY: the border wrote `len` bytes at the start of the buffer, which has room for them.
+    // SAFETY: JavaScript wrote `len` bytes at the start of the buffer, which is long enough for them.
     unsafe { results.set_len(len) };
     match answer & 3 {
         0 => HostResult::Returns,

@@ -11,7 +11,7 @@ use std::ptr;
 
 const PAGE_BYTES: usize = 64 * 1024;
 
-/// Where dlmalloc gets its memory.
+/// Source of dlmalloc's memory: the pages of the module, up to a limit.
 struct Pages {
     limit_pages: Cell<usize>,
 }
@@ -113,14 +113,14 @@ pub(super) fn set_limit(bytes: usize) -> bool {
     true
 }
 
-/// What dlmalloc adds to a block, its unit, and its smallest chunk: so all of a chunk is asked for.
+/// Bytes that dlmalloc adds to a block, its unit, and its smallest chunk: so all of a chunk is asked for.
 const OVERHEAD: usize = 4;
 const UNIT: usize = 8;
 const CHUNK_MIN: usize = 16;
-/// From here down each size is tried, above it one in two.
+/// Largest size up to which each size is tried; above it one in two is.
 const CHUNK_SMALL: usize = 128;
 
-/// What a block that was taken begins with.
+/// Head of a block that was taken.
 struct Taken {
     before: *mut Taken,
     size: usize,

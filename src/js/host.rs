@@ -3,7 +3,7 @@
 use super::imports;
 use crate::host::{Host, Stream};
 
-/// Asks JavaScript, through the border.
+/// Host that asks JavaScript, through the host imports.
 #[derive(Debug, Default)]
 pub struct JsHost {}
 

@@ -10,7 +10,7 @@ use crate::vm::RawVm;
 use crate::vm::protocol::Outcome;
 use std::slice;
 
-/// Whose the bytes are.
+/// The side that owns the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     /// JavaScript may write an input.
@@ -40,7 +40,7 @@ impl IoBuffer {
         self.bytes.as_mut_ptr()
     }
 
-    /// Where an input of `len` bytes goes; null when there is no memory for it.
+    /// Address for an input of `len` bytes; null when there is no memory for it.
     pub(super) fn reserve(&mut self, len: usize) -> *mut u8 {
         self.input_spill = Vec::new();
         if len <= IO_BUFFER_BYTES {

@@ -1,4 +1,4 @@
-//! The border to JavaScript: the only room that names it.
+//! Exports and host imports of the module: the only folder that names JavaScript.
 //!
 //! Numbers only: addresses, lengths, ids. No `JsValue` outlives a call, so a VM is nothing but its linear
 //! memory, and any number of instances of the one compiled module live in a page. What answers the imports is

@@ -95,7 +95,7 @@ pub async fn open_store(address: &str) -> Result<OpenStore> {
 }
 
 impl OpenStore {
-    /// For [`Builder::store`](crate::Builder::store): the tables of this storage.
+    /// The tables of this storage, for [`Builder::store`](crate::Builder::store).
     pub fn tables(&self) -> JsStore {
         JsStore::new(self.id)
     }

@@ -1,7 +1,7 @@
-//! A Rust panic is told to the host before it traps.
+//! Panic hook: reports the message of a Rust panic to the host before the module traps.
 //!
-//! What the crate `console_error_panic_hook` does, but over the border of numbers: that crate holds
-//! JavaScript values, and no JavaScript value may live inside the module.
+//! The crate `console_error_panic_hook` does the same, but with values of JavaScript, and no such value may
+//! live inside the module, whose imports take numbers only.
 
 use super::imports;
 use std::fmt::{self, Write};

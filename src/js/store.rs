@@ -1,4 +1,4 @@
-//! The store behind the border: JavaScript Maps, reached by numbers.
+//! The store that JavaScript implements: its Maps, reached by numbers through host imports.
 
 use super::imports;
 use crate::store::{Cursor, StoreError, TableId, TableStore, Transaction};
@@ -6,7 +6,7 @@ use crate::store::{Cursor, StoreError, TableId, TableStore, Transaction};
 /// Room offered at first for what comes back; more only when the answer says so.
 const ROOM_BYTES: usize = 256;
 
-/// A store that was attached to the border under this number.
+/// A store that JavaScript attached under this number.
 #[derive(Debug)]
 pub struct JsStore {
     id: u32,
@@ -108,7 +108,7 @@ fn receive(
         }
         let len = checked(code)? as usize;
         if len <= room {
-            // SAFETY: the border wrote `len` bytes there, and the room was reserved.
+            // SAFETY: JavaScript wrote `len` bytes there, and the memory was reserved.
             unsafe { out.set_len(out.len() + len) };
             return Ok(Some(len));
         }
@@ -131,7 +131,7 @@ fn refusal(code: i32) -> StoreError {
     }
 }
 
-/// What the border remembers of the failure; shortened rather than failing for want of memory.
+/// Message of the last failure, which JavaScript keeps; shortened rather than failing for want of memory.
 fn message() -> String {
     let mut text = Vec::new();
     let told = receive(&mut text, ROOM_BYTES, imports::store_error);

@@ -106,19 +106,19 @@ impl Memory {
         refuses
     }
 
-    /// From here on a script allocates.
+    /// Sets the limit of a script, which allocates next.
     #[inline]
     pub(crate) fn for_script(&self) {
         self.ceiling.set(self.capacity.get() - HOST_RESERVE_BYTES);
     }
 
-    /// From here on the host does.
+    /// Sets the limit of the host, which allocates next.
     #[inline]
     pub(crate) fn for_host(&self) {
         self.ceiling.set(self.capacity.get());
     }
 
-    /// Who allocates now?
+    /// True if a script allocates now, false if the host does.
     #[inline]
     pub(crate) fn is_for_script(&self) -> bool {
         self.ceiling.get() != self.capacity.get()
@@ -179,7 +179,7 @@ impl Memory {
     }
 }
 
-/// What a block takes. The rest of a chunk that is too small to be one stays with its block, which no
+/// Bytes that a block takes. The rest of a chunk that is too small to be one stays with its block, which no
 /// calculation can know: in the module, whose allocator we know, the size of the chunk is read where dlmalloc
 /// keeps it, in the word before the block.
 #[inline]
@@ -201,7 +201,7 @@ fn taken(block: *mut c_void, size: usize) -> usize {
     }
 }
 
-/// What a block of this size takes, at least.
+/// Bytes that a block of this size takes, at least.
 #[inline]
 fn padded(size: usize) -> usize {
     let (overhead, unit) = OVERHEAD;

@@ -4,25 +4,25 @@ use super::stack::Stack;
 use std::ffi::{c_int, c_uint, c_void};
 use std::mem::MaybeUninit;
 
-/// Where a walk over a table is: `struct perilune_walk`.
+/// Position of a walk over a table: `struct perilune_walk`.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Walk {
     at: c_uint,
-    /// Entries told of so far.
+    /// Entries written so far.
     pub(crate) count: c_uint,
     /// Bytes that the last step wrote.
     pub(crate) written: usize,
-    /// Bytes that the next entry takes, where there was no room for it.
+    /// Bytes that the next entry takes, where the buffer was too short for it.
     pub(crate) needed: usize,
 }
 
-/// How a step of a walk ended.
+/// Outcome of a step of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// There is nothing more.
+    /// The table has no more entries.
     End,
-    /// There is no room for the next entry.
+    /// The buffer is too short for the next entry.
     Full,
     /// The next entry is on the stack: it is more than a boolean, a number or a string.
     Value,

@@ -14,7 +14,7 @@ unsafe extern "C-unwind" {
     fn perilune_raise_past_handlers(l: *mut raw::lua_State) -> !;
 }
 
-/// As many ticks as there can be: for what runs without a meter.
+/// The largest number of ticks, for code that runs without a meter.
 pub(crate) const UNLIMITED: i32 = i32::MAX;
 
 /// Ticks left; negative when work was done beyond them.
@@ -23,7 +23,7 @@ pub(crate) fn left() -> i32 {
     perilune_fuel_left()
 }
 
-/// From now on there are so many.
+/// Sets the number of ticks left.
 #[inline]
 pub(crate) fn set(ticks: i32) {
     perilune_set_fuel(ticks);

@@ -1,6 +1,7 @@
-//! From a Rust function that returns `Result` to a C function that Lua can call.
+//! The macro that makes a C function, which Lua can call, of a Rust function that returns `Result`.
 
-/// An error value lies on top of the Lua stack. `Copy`, so nothing is left to drop when it is raised.
+/// Proof that an error value lies on top of the Lua stack. `Copy`, so nothing is left to drop when it is
+/// raised.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Thrown;
 

@@ -1,4 +1,4 @@
-//! The one room that calls C Lua: a thin layer over `mlua-sys` that states Lua's rules once.
+//! The one folder that calls C Lua: a thin layer over `mlua-sys` that states Lua's rules once.
 //!
 //! - [`Stack`] is a `lua_State` that is valid here and now. Its methods say what they do to the Lua stack in
 //!   the manual's notation: `[-popped, +pushed, may raise]`, where `m` is a memory error, `e` any error, `-`

@@ -1,4 +1,4 @@
-//! Values of Lua that somebody outside holds by number. Each kind has a table of its own, so no number,
+//! Values of Lua that code outside refers to by number. Each kind has a table of its own, so no number,
 //! however it was come by, leads to anything else of the registry.
 
 use super::raw;
@@ -6,7 +6,7 @@ use super::stack::Stack;
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-/// A kind of reference: by whom the value is held.
+/// A kind of reference: the side that refers to the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefKind {
     /// The host: functions, threads and userdata that were given to it.
@@ -76,7 +76,7 @@ impl Stack {
         self.pop(1);
     }
 
-    /// Pushes what is held under a number; false (and nothing) when that is nothing. `[-0, +(0|1), -]`
+    /// Pushes the value with a number; false (and nothing) when there is none. `[-0, +(0|1), -]`
     pub(crate) fn push_reference(self, kind: RefKind, number: i64) -> bool {
         self.raw_get_address(raw::LUA_REGISTRYINDEX, kind.key());
         // luaL_ref keeps its list of free numbers in the table, as numbers.

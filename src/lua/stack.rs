@@ -9,7 +9,7 @@ use std::{ptr, slice};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stack(*mut lua_State);
 
-/// How a protected call or a load ended.
+/// Status of a protected call or a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Ok,
@@ -48,11 +48,11 @@ unsafe extern "C-unwind" {
     fn luaL_typeerror(l: *mut lua_State, argument: c_int, expected: *const c_char) -> c_int;
 }
 
-/// What a thread is to a host function that would like to wait: `enum perilune_role`.
+/// Role of a thread, which says if a host function on it may wait: `enum perilune_role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Role {
-    /// Nothing below it can be suspended for the host.
+    /// A thread outside of tasks, on which the host cannot suspend anything.
     Plain = 0,
     /// A coroutine that a task resumed, directly or not. Set by `lcorolib_port.c`.
     #[allow(dead_code, reason = "C sets it")]
@@ -61,20 +61,20 @@ pub(crate) enum Role {
     Task = 2,
 }
 
-/// How a resumed thread came back.
+/// Outcome of resuming a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resumed {
-    /// Ended; so many results lie on its stack.
+    /// The thread ended; so many results lie on its stack.
     Returned(c_int),
     /// A host function waits; what says so lies on its stack.
     Waits,
-    /// It yielded for another reason.
+    /// The thread yielded for another reason.
     Yielded,
-    /// It failed; the error value lies on its stack.
+    /// The thread failed; the error value lies on its stack.
     Failed(Status),
 }
 
-/// What the collector was owed before a hold: `struct perilune_gc_debt`.
+/// Debt of the collector before a pause: `struct perilune_gc_debt`.
 #[repr(C)]
 struct GcDebt {
     debt: isize,
@@ -118,7 +118,7 @@ impl Stack {
         self.set_top(-n - 1);
     }
 
-    /// Room for `n` more slots? `[-0, +0, -]`: false instead of an error.
+    /// Makes sure that the stack has `n` more slots; false if it cannot. `[-0, +0, -]`
     pub(crate) fn has_room(self, n: c_int) -> bool {
         call!(lua_checkstack(self.0, n)) != 0
     }
@@ -188,7 +188,7 @@ impl Stack {
         call!(lua_toboolean(self.0, index)) != 0
     }
 
-    /// Is it a number of subtype integer? `[-0, +0, -]`
+    /// True if it is a number of subtype integer. `[-0, +0, -]`
     #[inline]
     pub(crate) fn is_integer(self, index: c_int) -> bool {
         call!(lua_isinteger(self.0, index)) != 0
@@ -234,7 +234,7 @@ impl Stack {
         call!(lua_topointer(self.0, index))
     }
 
-    /// Is it the same value, without metamethods? `[-0, +0, -]`
+    /// True if both are the same value, without metamethods. `[-0, +0, -]`
     pub(crate) fn raw_equal(self, a: c_int, b: c_int) -> bool {
         call!(lua_rawequal(self.0, a, b)) != 0
     }
@@ -387,17 +387,17 @@ impl Stack {
         call!(lua_next(self.0, table)) != 0
     }
 
-    /// With metamethods. `[-0, +1, e]`
+    /// Pushes `table[name]`, with metamethods, and returns its type. `[-0, +1, e]`
     pub(crate) fn get_field(self, table: c_int, name: &CStr) -> c_int {
         call!(lua_getfield(self.0, table, name.as_ptr()))
     }
 
-    /// With metamethods. `[-1, +0, e]`
+    /// Pops a value into `table[name]`, with metamethods. `[-1, +0, e]`
     pub(crate) fn set_field(self, table: c_int, name: &CStr) {
         call!(lua_setfield(self.0, table, name.as_ptr()));
     }
 
-    /// With metamethods. `[-1, +1, e]`
+    /// Replaces the key on top by `table[key]`, with metamethods, and returns its type. `[-1, +1, e]`
     pub(crate) fn get(self, table: c_int) -> c_int {
         call!(lua_gettable(self.0, table))
     }
@@ -407,7 +407,7 @@ impl Stack {
         call!(lua_getmetatable(self.0, index)) != 0
     }
 
-    /// Does the value's metatable have this field? `[-0, +0, m]`
+    /// True if the value's metatable has this field. `[-0, +0, m]`
     pub(crate) fn has_metafield(self, index: c_int, name: &CStr) -> bool {
         let found = call!(luaL_getmetafield(self.0, index, name.as_ptr())) != raw::LUA_TNIL;
         if found {
@@ -465,7 +465,7 @@ impl Stack {
         unsafe { self.role_place().write(role as c_int) };
     }
 
-    /// May a host function that is called on this thread suspend it? `[-0, +0, -]`
+    /// True if a host function that is called on this thread may suspend it. `[-0, +0, -]`
     pub(crate) fn may_wait(self) -> bool {
         // SAFETY: as in `set_role`; the runtime wrote the main thread's word, which new threads copy.
         let role = unsafe { self.role_place().read() };
@@ -479,7 +479,7 @@ impl Stack {
         unreachable!("lua_yieldk does not return to a C function")
     }
 
-    /// Is this thread suspended in `wait`? `[-0, +0, -]`
+    /// True if this thread is suspended in `wait`. `[-0, +0, -]`
     pub(crate) fn is_waiting(self) -> bool {
         call!(lua_status(self.0)) == raw::LUA_YIELD
             && self.top() > 0
@@ -508,9 +508,9 @@ impl Stack {
         Status::from_raw(call!(lua_pcall(self.0, args, results, handler)))
     }
 
-    /// As `protected_call` with all results, under the message handler that is in force: an error has been
-    /// told where it was raised, and can be raised again by `raise_past_handlers`. `[-(args+1), +results, -]`
-    /// or `[-(args+1), +1, -]`
+    /// Calls a function like `protected_call` with all results, under the message handler that is in force:
+    /// an error has been handled where it was raised, and can be raised again by `raise_past_handlers`.
+    /// `[-(args+1), +results, -]` or `[-(args+1), +1, -]`
     pub(crate) fn call_under_handler(self, args: c_int) -> Status {
         // SAFETY: the state is valid, function and arguments were pushed by the caller; the call is
         // protected.
@@ -548,9 +548,9 @@ impl Stack {
         self.protected_call(2, 0, 0)
     }
 
-    /// As `protect_with`, while no finalizer can run: for a body that reads a buffer which Lua code could
-    /// change. The value of the body's choice is its one result. `[-0, +results, -]`, or pushes the error
-    /// value.
+    /// Runs `body` like `protect`, while no finalizer can run: for a body that reads a buffer which Lua code
+    /// could change. The value of the body's choice is its one result. `[-0, +results, -]`, or pushes the
+    /// error value.
     pub(crate) fn protect_without_collector<F: FnMut(Stack) -> Result<(), Thrown>>(
         self,
         results: c_int,
@@ -592,7 +592,8 @@ impl Stack {
         Thrown
     }
 
-    /// As `throw_at` the function that called this one: what `luaL_error` does. `[-0, +1, m]`
+    /// Prepares an error like `throw_at` with the position of the calling function, as `luaL_error` does.
+    /// `[-0, +1, m]`
     pub(crate) fn throw(self, message: &[u8]) -> Thrown {
         self.throw_at(1, message)
     }
@@ -643,7 +644,7 @@ impl Stack {
         call!(luaL_checktype(self.0, argument, lua_type));
     }
 
-    /// Which of the words an argument is; without a default it must be there. `[-0, +0, e]`
+    /// Index of the word that an argument is; without a default an argument is required. `[-0, +0, e]`
     pub(crate) fn check_option<const N: usize>(
         self,
         argument: c_int,
@@ -666,7 +667,7 @@ impl Stack {
         call!(luaL_checkudata(self.0, argument, name.as_ptr()))
     }
 
-    /// Likewise; null for every other value. `[-0, +0, m]`
+    /// The block of such a userdata; null for every other value. `[-0, +0, m]`
     pub(crate) fn test_userdata(self, index: c_int, name: &CStr) -> *mut c_void {
         call!(luaL_testudata(self.0, index, name.as_ptr()))
     }
@@ -693,7 +694,7 @@ impl Stack {
         call!(lua_concat(self.0, n));
     }
 
-    /// As `throw`, with a message in pieces. `[-0, +1, m]`
+    /// Prepares an error like `throw`, with a message in pieces. `[-0, +1, m]`
     pub(crate) fn throw_joined<const N: usize>(self, pieces: [&[u8]; N]) -> Thrown {
         call!(luaL_where(self.0, 1));
         for piece in pieces {

@@ -1,5 +1,5 @@
-//! From bytes to the Lua stack. Raises memory errors, so it runs below a protected call; what it reads is
-//! hostile.
+//! Decoder of bytes to the Lua stack. Raises memory errors, so it runs below a protected call; its input is
+//! untrusted.
 
 use crate::host_call::release_host_value;
 use crate::limits::VALUE_DEPTH_MAX;
@@ -59,8 +59,8 @@ pub(crate) fn push_list(stack: Stack, bytes: &[u8]) -> Result<c_int, Thrown> {
     Err(Thrown)
 }
 
-/// The host has counted every value of its own in a list; those after the first `given` have not become
-/// values of Lua.
+/// Releases the host's own values in a list, all of which the host has counted, after the first `given`:
+/// those have not become values of Lua.
 #[cold]
 fn give_back(stack: Stack, bytes: &[u8], given: usize) {
     let mut decoder = Decoder::new(bytes);
@@ -107,7 +107,7 @@ struct StackDecoder<'a> {
     /// Index of the message's one table, or of a Lua table that holds its tables by number.
     tables: c_int,
     count: u32,
-    /// How many of the host's own values were read; None where there may be none.
+    /// Number of the host's own values that were read; None where there may be none.
     host: Option<&'a mut usize>,
 }
 

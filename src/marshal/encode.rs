@@ -1,5 +1,5 @@
-//! From the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted, strings
-//! are not converted, and the one step that may allocate in Lua (a handle) is protected by itself.
+//! Encoder of the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted,
+//! strings are not converted, and the one step that may allocate in Lua (a handle) is protected by itself.
 
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Step, Walk, raw};
@@ -14,14 +14,14 @@ use std::mem::MaybeUninit;
 /// Room that is made at least, when there is none for the next entry of a table.
 const ROOM_BYTES: usize = 256;
 
-/// Why a value cannot travel.
+/// Reason that a value cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EncodeError {
-    /// Its type has no bytes here (a function in a store, ...).
+    /// A value whose type has no encoding here (a function in a store, ...).
     Type(&'static str),
     /// A table with a metatable, which a store would lose.
     Metatable,
-    /// Nested too deep.
+    /// Tables nested too deep.
     Depth,
     /// nil as a key.
     NilKey,
@@ -101,7 +101,7 @@ pub(crate) fn encode_key(stack: Stack, index: c_int, out: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Does the metatable on top say whether a table is an array or an object of JSON, and nothing else? Those
+/// True if the metatable on top says that a table is an array or an object of JSON, and nothing else. Those
 /// that `json.decode` gives do; other libraries for JSON have the same. `[-0, +0, -]`
 fn is_json_marker(stack: Stack) -> bool {
     stack.push_nil();
@@ -119,7 +119,7 @@ fn is_json_marker(stack: Stack) -> bool {
 struct StackEncoder<'a> {
     stack: Stack,
     out: Encoder<'a>,
-    /// Who reads handles and ids; None: a store, which can have neither.
+    /// The side that reads handles and ids; None: a store, which can have neither.
     reader: Option<Side>,
     /// Address of a table to its number in this message.
     seen: NumberMap<usize, u32>,

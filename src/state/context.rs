@@ -1,5 +1,5 @@
-//! What a callback finds behind its `lua_State`: the host, the store, and the buffers that a frame may not
-//! own.
+//! Context of a Lua state, which a callback finds through its `lua_State`: the host, the store, and the
+//! buffers that a frame may not own.
 //!
 //! Keeps true: a borrow of the context never spans a call of a method of `Stack`, because that may run Lua,
 //! which may come back here. So every use is `context(stack).field...` for one statement, or copies out what
@@ -22,7 +22,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Owned by the runtime; its address stands in the extra space of every thread of the state.
+/// Context of a Lua state. The runtime owns it; its address stands in the extra space of every thread of the
+/// state.
 pub(crate) struct Context {
     pub(crate) host: GuardedHost,
     pub(crate) store: GuardedStore,
@@ -31,9 +32,9 @@ pub(crate) struct Context {
     pub(crate) extension: Option<Box<dyn Extension>>,
     /// Names of the libraries that were opened by a list. None goes while the VM lives.
     pub(crate) libraries: Vec<Box<str>>,
-    /// How long a call may run.
+    /// Limits of time and fuel, and what the running call has used of them.
     pub(crate) meter: Meter,
-    /// Set by whoever wants the running call to end; perhaps from another thread.
+    /// True asks the running call to end; perhaps from another thread.
     pub(crate) interrupt: Arc<AtomicBool>,
     /// The thread on which the host may call in now: the main one, or the one that calls a host function.
     pub(crate) entry: Stack,
@@ -47,7 +48,7 @@ pub(crate) struct Context {
     pub(crate) settled: Option<NonNull<[u8]>>,
     /// Uses of each id that Lua holds, but of those that the host keeps for good.
     pub(crate) host_refs: NumberMap<u32, u32>,
-    /// Will the collector tell when its cycle is over?
+    /// True if an object waits for the end of the collector's cycle (`host_refs`).
     pub(crate) watches_cycles: bool,
     /// Arguments of a host function on their way out, and results on their way in.
     pub(crate) args: Vec<u8>,
@@ -70,7 +71,7 @@ pub(crate) struct Context {
     pub(crate) error_record: ErrorRecord,
     /// Handles given out and not released.
     pub(crate) handles: usize,
-    /// Is the collector in generational mode?
+    /// True if the collector is in generational mode.
     pub(crate) generational: bool,
     pub(crate) warnings: Warnings,
     /// Memory held back for describing failures.
@@ -83,16 +84,16 @@ pub(crate) struct Context {
     pub(crate) input: Vec<u8>,
 }
 
-/// What `warn` is about.
+/// State of `warn`.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
-    /// Does it write?
+    /// True if warnings are written.
     pub(crate) on: bool,
-    /// Is one in several pieces under way?
+    /// True if a warning in several pieces is not finished yet.
     pub(crate) unfinished: bool,
 }
 
-/// What came of asking the host for input.
+/// Outcome of asking the host for input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum More {
     Some,
@@ -120,7 +121,7 @@ pub(crate) fn context<'a>(stack: Stack) -> &'a mut Context {
 }
 
 impl Context {
-    /// What a new runtime starts with. `entry` is the main thread.
+    /// Makes the context of a new VM. `entry` is the main thread.
     pub(crate) fn new(
         host: GuardedHost,
         store: Box<dyn TableStore>,
@@ -173,7 +174,7 @@ impl Context {
         context
     }
 
-    /// The host is about to be called, which may take any time.
+    /// Starts the clock before a call of the host, which may take any time.
     pub(crate) fn before_host(&mut self) {
         if self.meter.wants_start() {
             let now_ms = self.host.timer_ms();
@@ -181,14 +182,14 @@ impl Context {
         }
     }
 
-    /// It was called: the clock is asked at the next tick.
+    /// Ends the slice after a call of the host, so that the clock is asked at the next tick.
     pub(crate) fn after_host(&mut self) {
         if self.depth > 0 {
             fuel::set(self.meter.end_slice(fuel::left()));
         }
     }
 
-    /// Does anybody want the running call to end?
+    /// True if the running call is to end: the program, the host or a panic of the host asks for it.
     pub(crate) fn is_interrupted(&mut self) -> bool {
         self.interrupt.load(Ordering::Relaxed) || self.host.has_panicked() || self.host.interrupted()
     }

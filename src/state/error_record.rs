@@ -7,16 +7,16 @@ use crate::state::meter::LimitExceeded;
 use std::ffi::c_int;
 use std::io::Write as _;
 
-/// What the message handler saw, where the error was raised.
+/// Record of an error as the message handler saw it where the error was raised.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorRecord {
-    /// Was there a handler run since `clear`?
+    /// True if a handler has run since `clear`.
     pub(crate) seen: bool,
     pub(crate) message: Vec<u8>,
     pub(crate) traceback: Vec<u8>,
     pub(crate) chunk: Vec<u8>,
     pub(crate) line: Option<u32>,
-    /// Did the input of this operation break the value format?
+    /// True if the input of this operation broke the value format.
     pub(crate) malformed: bool,
     /// The message of the store's last refusal in this eval; empty when there was none.
     pub(crate) store: Vec<u8>,
@@ -54,8 +54,8 @@ fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// For an error that ended a thread, which no handler saw: its value lies on top of `stack`, and the thread
-/// is as the error left it. `[-0, +0, -]`
+/// Records an error that ended a thread, which no handler saw: its value lies on top of `stack`, and the
+/// thread is as the error left it. `[-0, +0, -]`
 pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
     note_message(stack, stack.top());
     let status = stack.protect(0, |inner| {
@@ -127,7 +127,7 @@ fn note_traceback(stack: Stack, of: Stack, level: c_int) {
     stack.pop(1);
 }
 
-/// For errors that no handler saw: those of the compiler, and running out of memory.
+/// Records an error that no handler saw: one of the compiler, or running out of memory.
 pub(crate) fn describe(stack: Stack, status: Status) {
     let index = stack.top();
     note_message(stack, index);
@@ -165,7 +165,7 @@ fn note_message(stack: Stack, index: c_int) {
     if status != Status::Ok {
         stack.pop(1);
     }
-    // A `__tostring` may be what ended the call, which is then what is told.
+    // A `__tostring` may be what ended the call, which is then what is reported.
     if (status != Status::Ok || !described) && context(stack).meter.exceeded().is_none() {
         let message = &mut context(stack).error_record.message;
         message.clear();

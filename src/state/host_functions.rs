@@ -10,7 +10,7 @@ use crate::lua::Stack;
 use std::fmt;
 use std::rc::Rc;
 
-/// How a call of a host function ended.
+/// Outcome of a call of a host function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HostResult {
     /// The list holds its results.
@@ -19,11 +19,11 @@ pub(crate) enum HostResult {
     Raises,
     /// The list holds a function and its arguments: what that returns is raised.
     RaisesResult,
-    /// It waits. Only where it may.
+    /// The function waits; allowed only where `may_wait` says so.
     Waits,
     /// The value of the last error record is to be raised again.
     RaisesAgain,
-    /// There is no memory for the results.
+    /// The host has no memory for the results.
     OutOfMemory,
 }
 

@@ -1,10 +1,10 @@
-//! How long a call may run: fuel, in ticks of the interpreter (the same everywhere for the same script), and
+//! Limits of a call: fuel, in ticks of the interpreter (the same everywhere for the same script), and
 //! time, by the host's clock, which is asked only now and then. Pure: no Lua state, no host.
 //!
 //! Keeps true: what was used is exact, whatever the slices; once exceeded, it stays so until the outermost
 //! call ends.
 
-/// What one call may use.
+/// Time and fuel that one call may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CallLimits {
     /// Milliseconds; infinite for no limit.
@@ -17,7 +17,7 @@ impl CallLimits {
     pub(crate) const UNLIMITED: CallLimits = CallLimits { timeout_ms: f64::INFINITY, fuel: None };
 }
 
-/// Why a call was ended.
+/// Reason that a call was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LimitExceeded {
     Timeout,
@@ -25,12 +25,12 @@ pub(crate) enum LimitExceeded {
     Interrupt,
 }
 
-/// Where the call under way must end.
+/// Limits at which the call under way ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallEnd {
-    /// Of all ticks since the outermost call began.
+    /// The most ticks that may be used since the outermost call began.
     fuel: u64,
-    /// By the host's clock. NaN: counted from the first time it is asked.
+    /// Time of the host's clock, in milliseconds. NaN: counted from the first time that the clock is asked.
     deadline_ms: f64,
     timeout_ms: f64,
 }
@@ -45,9 +45,9 @@ const SLICE_SHORT_MS: f64 = 0.25;
 
 #[derive(Debug)]
 pub(crate) struct Meter {
-    /// For calls that say nothing else.
+    /// Limits of calls that have none of their own.
     pub(crate) usual: CallLimits,
-    /// For the next call only.
+    /// Limits of the next call only.
     pub(crate) next: Option<CallLimits>,
     ends: CallEnd,
     /// Ticks used since the outermost call began, without the slice under way.
@@ -55,10 +55,10 @@ pub(crate) struct Meter {
     /// Ticks of the slice under way.
     given: i32,
     slice: i32,
-    /// When the clock was asked last in this call; NaN: not yet.
+    /// Time, in milliseconds, when the clock was asked last in this call; NaN: not yet.
     asked_ms: f64,
     exceeded: Option<LimitExceeded>,
-    /// Of the last outermost call that ran Lua.
+    /// Ticks that the last outermost call that ran Lua used.
     last_used: u64,
 }
 
@@ -78,7 +78,7 @@ impl Meter {
         }
     }
 
-    /// The outermost call begins. Returns the first slice.
+    /// Begins the outermost call. Returns the first slice.
     pub(crate) fn begin(&mut self) -> i32 {
         let CallLimits { timeout_ms, fuel } = self.next.take().unwrap_or(self.usual);
         self.used = 0;
@@ -88,7 +88,7 @@ impl Meter {
         self.next_slice()
     }
 
-    /// A call inside of another begins, which may have less, never more. Returns its slice (`left`: of the
+    /// Begins a call inside of another, which may have less, never more. Returns its slice (`left`: of the
     /// one under way), and what `end_inner` wants.
     pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, CallEnd)> {
         let CallLimits { timeout_ms, fuel } = self.next.take()?;
@@ -104,7 +104,8 @@ impl Meter {
         Some((self.next_slice(), outer))
     }
 
-    /// It ends: the outer call goes on, unless it is over its own limits. Returns its slice.
+    /// Ends a call inside of another: the outer call continues, unless it is over its own limits. Returns its
+    /// slice.
     pub(crate) fn end_inner(&mut self, left: i32, outer: CallEnd) -> i32 {
         self.account(left);
         self.ends = outer;
@@ -114,7 +115,7 @@ impl Meter {
         if self.exceeded.is_some() { -1 } else { self.next_slice() }
     }
 
-    /// The outermost call ends.
+    /// Ends the outermost call.
     pub(crate) fn end(&mut self, left: i32) {
         self.account(left);
         self.exceeded = None;
@@ -123,7 +124,7 @@ impl Meter {
         }
     }
 
-    /// No ticks are left: how many more there are, or why none.
+    /// Gives more ticks when none are left. Returns how many, or why there are none.
     pub(crate) fn refuel(&mut self, left: i32, now_ms: f64, interrupted: bool) -> Result<i32, LimitExceeded> {
         self.account(left);
         let exceeded = self.exceeded.or_else(|| self.check(now_ms, interrupted));
@@ -157,21 +158,21 @@ impl Meter {
         -1
     }
 
-    /// Must time still be counted from now on? Not asked at the start: most calls end before they would look
-    /// at the clock.
+    /// True if time is not counted yet. The clock is not asked at the start: most calls end before they would
+    /// look at the clock.
     pub(crate) fn wants_start(&self) -> bool {
         self.ends.deadline_ms.is_nan()
     }
 
-    /// Time counts from here, if it does not yet.
+    /// Starts to count time, if it is not counted yet.
     pub(crate) fn start_clock(&mut self, now_ms: f64) {
         if self.wants_start() {
             self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
         }
     }
 
-    /// Something else ran, nobody knows how long: the clock is asked at the next tick. Returns the slice up
-    /// to there.
+    /// Ends the slice after other code has run for an unknown time: the clock is asked at the next tick.
+    /// Returns the slice up to there.
     pub(crate) fn end_slice(&mut self, left: i32) -> i32 {
         if self.exceeded.is_some() {
             return -1;
@@ -184,7 +185,7 @@ impl Meter {
         if interrupted {
             return Some(LimitExceeded::Interrupt);
         }
-        // One tick past the last one that is allowed is the one that trips.
+        // One tick past the last one that is allowed is the one that exceeds the limit.
         if self.used > self.ends.fuel {
             return Some(LimitExceeded::Fuel);
         }
@@ -221,7 +222,7 @@ impl Meter {
         self.used + if self.exceeded.is_some() { 0 } else { slice.max(0).unsigned_abs() }
     }
 
-    /// What the call under way was allowed: for messages.
+    /// Milliseconds and ticks that the call under way was allowed, for messages.
     pub(crate) fn allowed(&self) -> (f64, u64) {
         (self.ends.timeout_ms, self.ends.fuel)
     }

@@ -1,5 +1,5 @@
-//! What a callback finds behind its `lua_State`: the host, the store, the limits of the running call, the
-//! last error.
+//! State of a VM that a callback finds through its `lua_State`: the host, the store, the limits of the
+//! running call, the last error.
 
 pub(crate) mod context;
 pub(crate) mod error_record;

@@ -9,7 +9,7 @@ pub(crate) const SEGMENT_HEAD_BYTES: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     segments: Vec<u8>,
-    /// Where the last segment begins, and its stream.
+    /// Start of the last segment, and its stream.
     last: Option<(usize, Stream)>,
 }
 

@@ -1,4 +1,4 @@
-//! What Lua sees of the standard libraries in a sandbox ("strict"): C Lua's own where they are pure, ours
+//! The standard libraries that Lua sees in a sandbox ("strict"): C Lua's own where they are pure, ours
 //! where they would touch the world.
 //!
 //! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, everything of `debug` but traceback,

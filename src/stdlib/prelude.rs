@@ -85,7 +85,7 @@ fn task_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// May a host function that is called here wait?
+/// Pushes whether a host function that is called here may wait.
 fn may_wait_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_boolean(stack.may_wait());
     Ok(1)

@@ -29,14 +29,14 @@ pub(crate) struct Frame {
     base: c_int,
     /// Index of the message handler.
     pub(crate) handler: c_int,
-    /// Of the operation around this one.
+    /// Error record of the operation around this one.
     record: ErrorRecord,
     task: c_int,
     for_script: bool,
     fuel: Fuel,
 }
 
-/// What the counter of ticks is set back to.
+/// Value to which the counter of ticks is set back.
 enum Fuel {
     /// The outermost call: what was there before.
     Outermost(i32),
@@ -72,7 +72,8 @@ impl RawVm {
         self.finish(frame, status)
     }
 
-    /// Nothing pending, the message handler on top. Or the reply says why nothing can begin.
+    /// Begins an operation, with the message handler on top of the stack. On failure the reply says why none
+    /// can begin.
     pub(crate) fn begin(&mut self) -> Result<Frame, Outcome> {
         let stack = self.entry();
         let c = self.context_mut();
@@ -184,9 +185,9 @@ impl RawVm {
         outcome
     }
 
-    /// The error value on top becomes the error record.
+    /// Ends an operation with the error value on top as its error record.
     pub(crate) fn fail(&mut self, frame: Frame, status: Status) -> Outcome {
-        // Room to tell of it, also when memory is what failed.
+        // Memory to describe the error, also when memory is what failed.
         self.context_mut().emergency_reserve = Vec::new();
         if !self.context().error_record.seen {
             describe(frame.stack, status);
@@ -249,7 +250,7 @@ impl RawVm {
             .u32(RECORD_FIELDS)
             .and_then(|()| encoder.string(message))
             .and_then(|()| (1..RECORD_FIELDS).try_for_each(|_| encoder.nil()));
-        // The shell reserves room for this at its start; a bare status is what is left without it.
+        // The module reserves memory for this at its start; a bare status is what is left without it.
         if written.is_err() {
             out.clear();
         }

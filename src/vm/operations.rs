@@ -78,7 +78,7 @@ pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     Ok(())
 }
 
-/// Lets go of all that the host holds, but for the handles that the list names: it is another host.
+/// Releases all references of the host, but for the handles that the list names: it is another host.
 pub(crate) fn disown(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let kept = marshal::push_list(stack, input)?;
     let mut handles = 0;
@@ -99,10 +99,10 @@ pub(crate) fn reseed(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
     Ok(())
 }
 
-/// Why a handle holds nothing.
+/// Message for a handle that refers to nothing.
 pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, or belongs to another VM";
 
-/// Pushes what the handle at `index` holds; false (and nothing) when it holds nothing. `[-0, +(0|1), -]`
+/// Pushes what the handle at `index` refers to; false (and nothing) when that is nothing. `[-0, +(0|1), -]`
 pub(crate) fn push_reference(stack: Stack, index: c_int) -> bool {
     stack.push_reference(RefKind::Host, stack.integer(index).unwrap_or_default())
 }
@@ -217,7 +217,7 @@ pub(crate) fn gc(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 pub(crate) fn stats(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
     let running = stack.collector_runs();
     let c = context(stack);
-    // On wasm32 everything lives in the linear memory; natively only Lua's part can be told.
+    // On wasm32 everything lives in the linear memory; natively only Lua's part is known.
     #[cfg(target_arch = "wasm32")]
     let total = core::arch::wasm32::memory_size(0) * 65536;
     #[cfg(not(target_arch = "wasm32"))]

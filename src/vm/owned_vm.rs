@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 /// Sizes of a new VM.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// The limit that is told: of the whole linear memory in the module, else of Lua's bytes.
+    /// The limit that is reported: of the whole linear memory in the module, else of Lua's bytes.
     pub(crate) limit_bytes: usize,
     /// Bytes of it that Lua may use.
     pub(crate) lua_bytes: usize,
@@ -37,7 +37,7 @@ impl Sizes {
 pub(crate) struct OwnedVm {
     state: State,
     context: NonNull<Context>,
-    /// Of the hashes of strings, and of `math.random`.
+    /// Seed of the hashes of strings, and of `math.random`.
     seed: u64,
 }
 

@@ -29,7 +29,7 @@ pub mod operation {
     pub const RESEED: u32 = 23;
 }
 
-/// How an operation ended: the status byte of a reply.
+/// Outcome of an operation: the status byte of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "docs/codec.md lists them")]

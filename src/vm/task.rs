@@ -13,7 +13,7 @@ use crate::value::{Decoder, Encoder, Token};
 use std::ffi::c_int;
 use std::ptr::NonNull;
 
-/// Why a number is no task that can go on.
+/// Message for a number that is no task, or one that does not wait.
 const NOT_WAITING: &[u8] = b"no such task, or it does not wait";
 
 impl RawVm {
@@ -91,7 +91,7 @@ impl RawVm {
             }
             Resumed::Failed(status) => {
                 thread.move_to(stack, 1);
-                // A trip was described where it happened.
+                // A limit that was exceeded is described where that happened.
                 if status != Status::Memory && self.context().meter.exceeded().is_none() {
                     describe_thread(stack, thread);
                 }
@@ -109,7 +109,7 @@ pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         stack.push_bytes(NOT_WAITING);
         return Err(Thrown);
     };
-    // It ends also when there is no memory to tell where it was.
+    // It ends also when there is no memory for the traceback.
     let told = stack.protect(1, |inner| {
         inner.push_traceback(thread, None, 0);
         Ok(())

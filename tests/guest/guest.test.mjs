@@ -1,6 +1,6 @@
 /**
- * A module of one's own on the crate, without JavaScript: what it imports and exports as the linker leaves it, in both
- * encodings of exceptions, and how it runs. `cargo xtask test --only guest` builds it.
+ * A module of one's own on the crate, without JavaScript: what it imports and exports as the linker leaves
+ * it, in both encodings of exceptions, and how it runs. `cargo xtask test --only guest` builds it.
  */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Reads a wasm module's imports, exports and stack size from its bytes: an engine that does not know the module's
- * encoding of exceptions refuses to tell.
+ * Reads a wasm module's imports, exports and stack size from its bytes: an engine that does not know the
+ * module's encoding of exceptions refuses to compile it.
  */
 
 const [IMPORTS, GLOBALS, EXPORTS] = [2, 6, 7];
@@ -9,8 +9,9 @@ const [I32, I32_CONST, END] = [0x7f, 0x41, 0x0b];
 const HEADER_BYTES = 8;
 
 /**
- * Reads a module. `stackPointer` is the initial value of the first global of the module's own, which is the linker's `__stack_pointer`: the
- * address of the stack's upper end. The stack comes first in memory, so it is the stack's size, too.
+ * Reads a module. `stackPointer` is the initial value of the first global of the module's own, which is the
+ * linker's `__stack_pointer`: the address of the stack's upper end. The stack comes first in memory, so it is
+ * the stack's size, too.
  *
  * @param {Uint8Array} bytes
  * @returns {{ imports: string[], exports: string[], stackPointer: number }}

@@ -4,7 +4,7 @@
 //! An answer is a status (0, or 1 for an error) and text: `answer_len` bytes at the address `answer_at`. Only
 //! numbers go in and out. Not here: what answers the imports (guest.test.mjs).
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
-#![allow(missing_docs, reason = "the exports are the module's, and told of above")]
+#![allow(missing_docs, reason = "the exports are the module's, and described above")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;

@@ -100,8 +100,8 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     // outlives its eval.
     let status = stack.call_under_handler(stack.top() - 1);
     // A limit that `fn` has caught in its last steps still ends the call: `fn` did not complete.
-    let trip = context(stack).meter.exceeded();
-    if status == Status::Ok && trip.is_none() {
+    let limit = context(stack).meter.exceeded();
+    if status == Status::Ok && limit.is_none() {
         let Err(error) = commit(context(stack)) else { return Ok(stack.top()) };
         // The results may leave no room for a message.
         stack.set_top(0);
@@ -116,8 +116,8 @@ fn transaction_inner(stack: Stack) -> Result<c_int, Thrown> {
     if let Err(error) = roll_back(context(stack)) {
         return Err(refuse(stack, error));
     }
-    if let (Status::Ok, Some(trip)) = (status, trip) {
-        stack.push_bytes(trip.word());
+    if let (Status::Ok, Some(limit)) = (status, limit) {
+        stack.push_bytes(limit.word());
     }
     // Message handlers have seen the error where it was raised first.
     stack.raise_past_handlers()

@@ -70,7 +70,7 @@ pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
 }
 
 /// Notes why and where a call is ended from outside. `[-0, +0, -]`
-pub(crate) fn note_limit_exceeded(stack: Stack, trip: LimitExceeded) {
+pub(crate) fn note_limit_exceeded(stack: Stack, limit: LimitExceeded) {
     let c = context(stack);
     let script = c.memory.is_for_script();
     c.memory.for_host();
@@ -97,7 +97,7 @@ pub(crate) fn note_limit_exceeded(stack: Stack, trip: LimitExceeded) {
     if let (Some(line), Ok(chunk)) = (place.line, std::str::from_utf8(&place.chunk)) {
         let _ = write!(text, "{chunk}:{line}: ");
     }
-    let _ = match trip {
+    let _ = match limit {
         // In whole numbers: text of floats would be a tenth of the module.
         LimitExceeded::Timeout => {
             let micros = (timeout_ms * 1000.0) as u64;

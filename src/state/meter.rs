@@ -128,9 +128,9 @@ impl Meter {
     pub(crate) fn refuel(&mut self, left: i32, now_ms: f64, interrupted: bool) -> Result<i32, LimitExceeded> {
         self.account(left);
         let exceeded = self.exceeded.or_else(|| self.check(now_ms, interrupted));
-        if let Some(trip) = exceeded {
-            self.exceeded = Some(trip);
-            return Err(trip);
+        if let Some(limit) = exceeded {
+            self.exceeded = Some(limit);
+            return Err(limit);
         }
         let took_ms = now_ms - self.asked_ms;
         if took_ms > SLICE_LONG_MS {
@@ -244,7 +244,7 @@ mod tests {
             now += ms_per_slice;
             match meter.refuel(-1, now, false) {
                 Ok(more) => slice = more,
-                Err(trip) => return (used, trip),
+                Err(limit) => return (used, limit),
             }
         }
     }
@@ -255,8 +255,8 @@ mod tests {
             for ms in [0.0, 0.5, 100.0] {
                 let mut meter = meter(f64::INFINITY, Some(fuel));
                 let slice = meter.begin();
-                let (used, trip) = run(&mut meter, slice, ms);
-                assert_eq!(trip, LimitExceeded::Fuel);
+                let (used, limit) = run(&mut meter, slice, ms);
+                assert_eq!(limit, LimitExceeded::Fuel);
                 assert!((fuel..=fuel + 1 + fuel / 16).contains(&used), "{fuel} {ms}: {used}");
             }
         }
@@ -267,19 +267,19 @@ mod tests {
         let mut meter = meter(f64::INFINITY, Some(1000));
         let mut left = meter.begin();
         let mut used = 0;
-        let trip = loop {
+        let limit = loop {
             used += 1;
             left -= 1;
             if left < 0 {
                 match meter.refuel(left, 0.0, false) {
                     Ok(more) => left = more,
-                    Err(trip) => break trip,
+                    Err(limit) => break limit,
                 }
             } else if used % 7 == 0 {
                 left = meter.end_slice(left);
             }
         };
-        assert_eq!((used, trip), (1001, LimitExceeded::Fuel));
+        assert_eq!((used, limit), (1001, LimitExceeded::Fuel));
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl RawVm {
         }
         let record = &self.context().error_record;
         let outcome = match status {
-            _ if let Some(trip) = self.context().meter.exceeded() => match trip {
+            _ if let Some(limit) = self.context().meter.exceeded() => match limit {
                 LimitExceeded::Timeout | LimitExceeded::Fuel => Outcome::Timeout,
                 LimitExceeded::Interrupt => Outcome::Interrupt,
             },
@@ -282,8 +282,8 @@ fn write_error(
     }
     // The value goes through a list of its own, because that may hold tables and handles.
     let mut value = Vec::new();
-    if let Some(trip) = context(stack).meter.exceeded() {
-        Encoder::new(out).string(trip.word())?;
+    if let Some(limit) = context(stack).meter.exceeded() {
+        Encoder::new(out).string(limit.word())?;
     } else if marshal::encode_list(stack, 1, reader, &mut value).is_ok() {
         out.try_reserve(value.len()).map_err(|_| EncodeError::Memory)?;
         out.extend_from_slice(&value[4..]);

@@ -49,7 +49,7 @@ pub(crate) struct Meter {
     pub(crate) usual: CallLimits,
     /// Limits of the next call only.
     pub(crate) next: Option<CallLimits>,
-    ends: CallEnd,
+    call_end: CallEnd,
     /// Ticks used since the outermost call began, without the slice under way.
     used: u64,
     /// Ticks of the slice under way.
@@ -64,11 +64,11 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(usual: CallLimits) -> Self {
-        let ends = CallEnd { fuel: u64::MAX, deadline_ms: f64::INFINITY, timeout_ms: f64::INFINITY };
+        let call_end = CallEnd { fuel: u64::MAX, deadline_ms: f64::INFINITY, timeout_ms: f64::INFINITY };
         Meter {
             usual,
             next: None,
-            ends,
+            call_end,
             used: 0,
             given: 0,
             slice: SLICE_FIRST,
@@ -84,7 +84,7 @@ impl Meter {
         self.used = 0;
         self.exceeded = None;
         self.asked_ms = f64::NAN;
-        self.ends = CallEnd { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms };
+        self.call_end = CallEnd { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms };
         self.next_slice()
     }
 
@@ -94,9 +94,9 @@ impl Meter {
         let CallLimits { timeout_ms, fuel } = self.next.take()?;
         self.account(left);
         self.start_clock(now_ms);
-        let outer = self.ends;
+        let outer = self.call_end;
         let fuel_end = fuel.map_or(u64::MAX, |fuel| self.used.saturating_add(fuel));
-        self.ends = CallEnd {
+        self.call_end = CallEnd {
             fuel: outer.fuel.min(fuel_end),
             deadline_ms: outer.deadline_ms.min(now_ms + timeout_ms),
             timeout_ms: outer.timeout_ms.min(timeout_ms),
@@ -108,7 +108,7 @@ impl Meter {
     /// slice.
     pub(crate) fn end_inner(&mut self, left: i32, outer: CallEnd) -> i32 {
         self.account(left);
-        self.ends = outer;
+        self.call_end = outer;
         if self.exceeded != Some(LimitExceeded::Interrupt) {
             self.exceeded = None;
         }
@@ -161,13 +161,13 @@ impl Meter {
     /// True if time is not counted yet. The clock is not asked at the start: most calls end before they would
     /// look at the clock.
     pub(crate) fn wants_start(&self) -> bool {
-        self.ends.deadline_ms.is_nan()
+        self.call_end.deadline_ms.is_nan()
     }
 
     /// Starts to count time, if it is not counted yet.
     pub(crate) fn start_clock(&mut self, now_ms: f64) {
         if self.wants_start() {
-            self.ends.deadline_ms = now_ms + self.ends.timeout_ms;
+            self.call_end.deadline_ms = now_ms + self.call_end.timeout_ms;
         }
     }
 
@@ -186,11 +186,11 @@ impl Meter {
             return Some(LimitExceeded::Interrupt);
         }
         // One tick past the last one that is allowed is the one that exceeds the limit.
-        if self.used > self.ends.fuel {
+        if self.used > self.call_end.fuel {
             return Some(LimitExceeded::Fuel);
         }
         self.start_clock(now_ms);
-        (now_ms >= self.ends.deadline_ms).then_some(LimitExceeded::Timeout)
+        (now_ms >= self.call_end.deadline_ms).then_some(LimitExceeded::Timeout)
     }
 
     fn account(&mut self, left: i32) {
@@ -202,7 +202,7 @@ impl Meter {
     }
 
     fn next_slice(&mut self) -> i32 {
-        let left = i32::try_from(self.ends.fuel.saturating_sub(self.used)).unwrap_or(i32::MAX);
+        let left = i32::try_from(self.call_end.fuel.saturating_sub(self.used)).unwrap_or(i32::MAX);
         self.given = self.slice.min(left);
         self.given
     }
@@ -224,7 +224,7 @@ impl Meter {
 
     /// Milliseconds and ticks that the call under way was allowed, for messages.
     pub(crate) fn allowed(&self) -> (f64, u64) {
-        (self.ends.timeout_ms, self.ends.fuel)
+        (self.call_end.timeout_ms, self.call_end.fuel)
     }
 }
 
@@ -318,7 +318,7 @@ mod tests {
         meter.begin();
         meter.next = Some(CallLimits { timeout_ms: 1e9, fuel: Some(1_000_000) });
         let (_, outer) = meter.begin_inner(500, 0.0).expect("has its own");
-        assert_eq!(meter.ends.fuel, 10_000);
+        assert_eq!(meter.call_end.fuel, 10_000);
         assert!(meter.refuel(-1, 200.0, false).is_err(), "the outer deadline holds");
         assert!(meter.end_inner(-1, outer) > 0, "the outer call finds that out by itself");
         assert_eq!(meter.refuel(-1, 200.0, false), Err(LimitExceeded::Timeout));

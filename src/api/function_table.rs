@@ -311,9 +311,9 @@ impl HostFunctions for FunctionTable {
         let mut inner = self.inner.borrow_mut();
         let error = inner.errors.remove(&id);
         let mut function = None;
-        if let Some(Entry { uses: Some(held), .. }) = inner.functions.get_mut(&id) {
-            *held = held.saturating_sub(uses);
-            if *held == 0 {
+        if let Some(Entry { uses: Some(count), .. }) = inner.functions.get_mut(&id) {
+            *count = count.saturating_sub(uses);
+            if *count == 0 {
                 function = inner.functions.remove(&id);
             }
         }

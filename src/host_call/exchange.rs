@@ -108,7 +108,7 @@ fn raise(stack: Stack) -> Thrown {
     Thrown
 }
 
-/// Goes on where `call` waited: what came of it is in the input of the operation that resumes (docs/codec.md:
+/// Continues where `call` waited: the results are in the input of the operation that resumes (docs/codec.md:
 /// resume).
 unsafe extern "C-unwind" fn settled(
     l: *mut raw::lua_State,

@@ -472,10 +472,10 @@ impl Stack {
         role != Role::Plain as c_int && call!(lua_isyieldable(self.0)) != 0
     }
 
-    /// Suspends the running task; `go_on` continues this C function when the task is resumed. `[-?, +?, e]`
-    pub(crate) fn wait(self, go_on: raw::lua_KFunction) -> ! {
+    /// Suspends the running task; `continuation` is called when the task is resumed. `[-?, +?, e]`
+    pub(crate) fn wait(self, continuation: raw::lua_KFunction) -> ! {
         self.push_address((&raw const perilune_waiting).cast_mut().cast());
-        call!(lua_yieldk(self.0, 1, 0, Some(go_on)));
+        call!(lua_yieldk(self.0, 1, 0, Some(continuation)));
         unreachable!("lua_yieldk does not return to a C function")
     }
 

@@ -169,7 +169,7 @@ const OPERATIONS: &[(&str, Run)] = &[
     ("a syntax error {}", |lua| eval(lua, "return pcall(load, 'x = = 1')")),
     ("an error with a table", |lua| match lua.eval("error({ code = 42, list = { 'a' } })") {
         Err(error) if error.code() == "runtime" => {
-            Ok(vec![error.lua().map_or(Value::Nil, |told| told.value.clone())])
+            Ok(vec![error.lua().map_or(Value::Nil, |error| error.value.clone())])
         }
         other => other.map(|reply| reply.values),
     }),
@@ -248,8 +248,8 @@ fn every_allocation_fails(refused: usize) {
                 Ok(values) => assert!(values == expected || name.ends_with("{}"), "{place}: {values:?}"),
                 Err(error) => {
                     assert!(refused_any, "{place}: {error:?}");
-                    let told = error.to_string().contains("not enough memory");
-                    assert!(told || name.ends_with("{}"), "{place}: {error:?}");
+                    let out_of_memory = error.to_string().contains("not enough memory");
+                    assert!(out_of_memory || name.ends_with("{}"), "{place}: {error:?}");
                 }
             }
             assert_eq!(eval(&mut lua, "return 1").expect(&place), [1.into()], "{place}");

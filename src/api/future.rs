@@ -174,8 +174,8 @@ impl Vm {
         let mut input = Vec::new();
         if let Err(error) = encode_list(&given, &mut input) {
             // What the function gave is no value of Lua's: its caller in Lua gets an error.
-            let told = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self);
-            return self.advance(operation::RESUME, &told);
+            let error = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self);
+            return self.advance(operation::RESUME, &error);
         }
         self.advance_with(operation::RESUME, &input)
     }

@@ -61,12 +61,12 @@ fn write_record(error: &Error, out: &mut Vec<u8>) -> std::result::Result<(), For
     let number = |number: Option<u32>| number.map_or(Value::Nil, |number| i64::from(number).into());
     let mut fields = vec![Value::from(error.to_string().as_str())];
     match error.lua() {
-        Some(told) => fields.extend([
-            text(&told.traceback),
-            text(&told.chunk),
-            number(told.line),
-            told.value.clone(),
-            number(told.number),
+        Some(error) => fields.extend([
+            text(&error.traceback),
+            text(&error.chunk),
+            number(error.line),
+            error.value.clone(),
+            number(error.number),
         ]),
         None => fields.extend([const { Value::Nil }; 5]),
     }

@@ -134,8 +134,8 @@ fn refusal(code: i32) -> StoreError {
 /// Message of the last failure, which JavaScript keeps; shortened rather than failing for want of memory.
 fn message() -> String {
     let mut text = Vec::new();
-    let told = receive(&mut text, ROOM_BYTES, imports::store_error);
-    match told {
+    let received = receive(&mut text, ROOM_BYTES, imports::store_error);
+    match received {
         Ok(Some(_)) => String::from_utf8(text).unwrap_or_default(),
         _ => String::new(),
     }

@@ -110,11 +110,11 @@ pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         return Err(Thrown);
     };
     // It ends also when there is no memory for the traceback.
-    let told = stack.protect(1, |inner| {
+    let status = stack.protect(1, |inner| {
         inner.push_traceback(thread, None, 0);
         Ok(())
     });
-    if told != Status::Ok {
+    if status != Status::Ok {
         stack.pop(1);
         stack.push_nil();
     }

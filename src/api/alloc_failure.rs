@@ -1,5 +1,5 @@
 //! Every allocation of Lua fails in turn, in every kind of operation: each ends in its result or in "not
-//! enough memory", nothing panics, nothing leaks, and the VM goes on.
+//! enough memory", nothing panics, nothing leaks, and the VM still works.
 //!
 //! Not here: allocations of Rust's own, which the host's memory bounds.
 

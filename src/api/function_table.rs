@@ -1,4 +1,4 @@
-//! The Rust functions of one VM: closures by id, and what Lua holds of the program's errors.
+//! The Rust functions of one VM: closures by id, and the program's errors that Lua refers to.
 //!
 //! Keeps true: no borrow of the table spans a call of a closure, because that may register, call and
 //! evaluate. A panic of a closure becomes an error of Lua. Not here: who polls what waits (`future`).
@@ -50,11 +50,11 @@ pub(crate) type Function = dyn Fn(&mut Vm, &[u8], &mut Vec<u8>) -> CallOutcome;
 struct Entry {
     name: Rc<str>,
     function: Rc<Function>,
-    /// Uses that Lua holds; None where it is kept for good.
+    /// Uses of the function in Lua; None where it is never released.
     uses: Option<u32>,
 }
 
-/// The Rust functions of one VM by id, and what Lua holds of them and of the program's errors.
+/// The Rust functions of one VM by id, with their uses in Lua, and the program's errors that Lua refers to.
 pub(crate) struct FunctionTable {
     inner: RefCell<Inner>,
     /// The table itself: each call gives it to the `Vm` of the function.
@@ -115,7 +115,7 @@ impl FunctionTable {
         id
     }
 
-    /// A function as a value, kept as long as Lua holds it (or the value was never given to Lua).
+    /// A function as a value, kept as long as Lua refers to it (or the value was never given to Lua).
     pub(crate) fn create(&self, name: &str, function: Rc<Function>) -> Value {
         let mut inner = self.inner.borrow_mut();
         let id = inner.next_id();
@@ -248,7 +248,7 @@ impl FunctionTable {
                 how
             }
             Err(FormatError::OutOfMemory) => HostResult::OutOfMemory,
-            // What was to be raised does not travel, and the program hears that.
+            // What was to be raised does not travel, so an error about that is raised instead.
             Err(problem) => self.raise(value_error(problem), results),
         }
     }

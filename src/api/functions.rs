@@ -129,7 +129,7 @@ impl Vm {
         Ok(R::from_lua_multi(self.operation(operation::CALL, name.into(), args)?)?)
     }
 
-    /// Calls a function that a value of this VM holds.
+    /// Calls the function that a value of this VM refers to.
     ///
     /// # Errors
     /// As [`Vm::call`].

@@ -121,7 +121,7 @@ impl Vm {
         }
     }
 
-    /// Starts every function; the task goes on at once when none waits, or one ends the group.
+    /// Starts every function; the task continues at once when none waits, or one ends the group.
     fn run_group(&mut self, task: i64, functions: &[u32]) -> Step {
         let mut nodes = Vec::new();
         for (index, &function) in functions.iter().enumerate() {
@@ -180,7 +180,7 @@ impl Vm {
         self.advance_with(operation::RESUME, &input)
     }
 
-    /// Polls what a node waits for, and lets Lua go on as far as it can.
+    /// Polls what a node waits for, and runs Lua as far as it can.
     fn poll_node(&mut self, mut node: Node, waker: &mut Waker<'_>) -> Step {
         loop {
             let step = match node.pending {
@@ -256,7 +256,7 @@ enum Step {
 }
 
 impl Task {
-    /// Lets it go on as far as it can; `vm` is the one that started it.
+    /// Runs it as far as it can; `vm` is the one that started it.
     ///
     /// # Errors
     /// As [`Vm::eval`]; `usage` when another VM started it, and then it can be polled again with that one.

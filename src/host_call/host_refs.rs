@@ -1,7 +1,7 @@
 //! References of Lua to values of the host, by id: one value for each, found again in a weak table, and how
 //! often the host gave it.
 //!
-//! Whether Lua has let go of a value is seen in that table, once in each cycle of the collector. The values
+//! That Lua has released a value is seen in that table, once in each cycle of the collector. The values
 //! themselves have no finalizers: Lua frees objects with one only in the cycle after, and counts them as live
 //! until then, so a script that catches an error of the host in a loop would fill its memory with what it has
 //! thrown away.

@@ -3,10 +3,10 @@
 //! - `exchange`: arguments out, results in; raising what the host raised; waiting.
 //! - `function`: host functions as Lua functions.
 //! - `object`: host objects as userdata, errors among them.
-//! - `host_refs`: which of them Lua has, and when it has let go.
+//! - `host_refs`: which of them Lua has, and when it has released them.
 //!
-//! Keeps true: an id that Lua holds is one the host still has; it learns when Lua has let go. Not here: what
-//! ids mean (`HostFunctions` of a host), how a task is started and resumed (`task`).
+//! Keeps true: an id that Lua has is one the host still has; the host is notified when Lua has released it.
+//! Not here: what ids mean (`HostFunctions` of a host), how a task is started and resumed (`task`).
 
 pub(crate) use self::exchange::forget_error;
 pub(crate) use self::exchange::number_error;

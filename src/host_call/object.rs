@@ -1,5 +1,5 @@
 //! Host objects as userdata: what `lua.ref` lends, and the errors that host functions throw. All that Lua can
-//! do with one is to hold it, give it back, show its label, and ask the host for the members that the host
+//! do with one is to keep it, give it back, show its label, and ask the host for the members that the host
 //! allows.
 
 use super::{exchange, host_refs};

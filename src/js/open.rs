@@ -76,7 +76,7 @@ pub struct OpenStore {
 /// Opens `"memory://"` or `"idb://NAME"`.
 ///
 /// # Errors
-/// `storage`: the name is empty or unknown, the database is held by another page, is newer than this version,
+/// `storage`: the name is empty or unknown, the database is open in another page, is newer than this version,
 /// or there is no `IndexedDB`.
 pub async fn open_store(address: &str) -> Result<OpenStore> {
     let store = match address.split_once("://") {
@@ -103,7 +103,7 @@ impl OpenStore {
     /// Resolves when everything accepted so far is committed.
     ///
     /// # Errors
-    /// `storage`: a commit failed; what it held is kept and tried again.
+    /// `storage`: a commit failed; its changes are kept and tried again.
     pub async fn flush(&self) -> Result<()> {
         self.store.flush().await.map_err(|e| refusal(&e))
     }

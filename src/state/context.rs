@@ -46,7 +46,7 @@ pub(crate) struct Context {
     pub(crate) task: c_int,
     /// The input of the operation that resumes a task, until the function that waited has read it.
     pub(crate) settled: Option<NonNull<[u8]>>,
-    /// Uses of each id that Lua holds, but of those that the host keeps for good.
+    /// Uses of each id in Lua, but for those that the host never releases.
     pub(crate) host_refs: NumberMap<u32, u32>,
     /// True if an object waits for the end of the collector's cycle (`host_refs`).
     pub(crate) watches_cycles: bool,
@@ -74,7 +74,7 @@ pub(crate) struct Context {
     /// True if the collector is in generational mode.
     pub(crate) generational: bool,
     pub(crate) warnings: Warnings,
-    /// Memory held back for describing failures.
+    /// Memory kept back for describing failures.
     pub(crate) emergency_reserve: Vec<u8>,
     /// True once mlua has been set up in this VM.
     #[cfg(feature = "mlua")]

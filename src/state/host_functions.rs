@@ -32,7 +32,7 @@ pub(crate) trait HostFunctions {
     /// Calls the function `id` with the list `args`; its results are a list in `results`, which comes empty.
     fn call(&self, stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult;
 
-    /// Takes back so many uses of this id: Lua has let go of them.
+    /// Releases so many uses of this id, which Lua does not have any more.
     fn release(&self, id: u32, uses: u32);
 }
 

@@ -1,7 +1,7 @@
 //! The libraries of a VM. All are opened; an embedder takes away those that a program shall not have, before
 //! it runs.
 //!
-//! Not here: what a script holds of a library that is taken away later. That stays.
+//! Not here: values of a library that a script has before the library is taken away. They stay.
 
 use super::{package, prelude};
 use crate::host_call;

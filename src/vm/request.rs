@@ -192,7 +192,7 @@ impl RawVm {
         if as_task { self.start_task(frame, 0) } else { self.run(frame, 0) }
     }
 
-    /// Calls the function that the first value of the list names or holds, with the others.
+    /// Calls the function that the first value of the list names or refers to, with the others.
     #[inline(never)]
     fn request_call(&mut self, frame: Frame, as_task: bool, by_name: bool, input: &[u8]) -> Outcome {
         let stack = frame.stack;

@@ -34,7 +34,7 @@ pub(crate) enum Raised {
 impl Raise {
     /// Raises this value. A value that has no place in Lua is raised as the error that says so.
     pub fn value(value: impl IntoLua) -> Self {
-        Raise(Raised::Value(value.into_lua().unwrap_or_else(problem)))
+        Raise(Raised::Value(value.into_lua().unwrap_or_else(|error| problem(&error))))
     }
 
     /// Raises the first result of a Lua function, by its handle ([`Value::Function`]), called with `args`: a
@@ -42,12 +42,12 @@ impl Raise {
     pub fn result_of(function: u32, args: impl IntoLuaMulti) -> Self {
         match args.into_lua_multi() {
             Ok(args) => Raise(Raised::Result { function, args }),
-            Err(error) => Raise(Raised::Value(problem(error))),
+            Err(error) => Raise(Raised::Value(problem(&error))),
         }
     }
 }
 
-fn problem(error: ConvertError) -> Value {
+fn problem(error: &ConvertError) -> Value {
     error.to_string().as_str().into()
 }
 

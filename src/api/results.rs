@@ -48,7 +48,9 @@ impl<'a> Results<'a> {
     /// # Errors
     /// There is no memory for it.
     pub fn nil(&mut self) -> Result<(), FormatError> {
-        self.one(|encoder| encoder.nil())
+        Encoder::new(self.out).nil()?;
+        self.written();
+        Ok(())
     }
 
     /// Appends a boolean.

@@ -1,7 +1,8 @@
-//! Ownership of a VM: what a safe program may do with it in the worst order, and from the worst places, ends in a result, an error
-//! or a panic of the program's own.
+//! Ownership of a VM: what a safe program may do with it in the worst order, and from the worst places, ends
+//! in a result, an error or a panic of the program's own.
 //!
-//! What must not compile is in the documentation of `Vm`. `cargo xtask test --asan` runs this file under AddressSanitizer.
+//! What must not compile is in the documentation of `Vm`. `cargo xtask test --asan` runs this file under
+//! `AddressSanitizer`.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::store::{Cursor, Transaction};
@@ -441,7 +442,10 @@ fn operations_of_a_library_answer_in_bytes() {
             Ok(())
         })()),
         257 => Some(vm.eval("error({ code = 9 })").map(drop)),
-        258 => Some(Ok(while vm.charge(1) {})),
+        258 => {
+            while vm.charge(1) {}
+            Some(Ok(()))
+        }
         259 => Some(results.table(3, 0).map_err(Error::from)),
         260 => panic!("at once"),
         _ => None,
@@ -474,13 +478,14 @@ fn results_are_written_without_a_tree() {
         let perilune::value::Token::Integer(count) = args.token()? else {
             return Err(Error::from(perilune::value::FormatError::Truncated));
         };
-        results.table(u32::try_from(count).unwrap_or(0), 0)?;
+        let count = u32::try_from(count).unwrap_or(0);
+        results.table(count, 0)?;
         for n in 0..count {
             results.table(0, 2)?;
             results.string(b"id")?;
-            results.integer(n)?;
+            results.integer(i64::from(n))?;
             results.string(b"half")?;
-            results.float(n as f64 / 2.0)?;
+            results.float(f64::from(n) / 2.0)?;
         }
         results.value(&vm.eval("return { 1, { 2 } }")?.values[0])?;
         results.nil()?;

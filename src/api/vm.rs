@@ -173,6 +173,7 @@ impl Vm {
     /// When a method of the host has panicked during the call.
     pub fn eval_raw(&mut self, source: &[u8], name: &CStr) -> Outcome {
         let outcome = self.raw().eval_raw(source, name);
+        #[cfg(panic = "unwind")]
         self.pass_panic_on();
         outcome
     }
@@ -184,20 +185,19 @@ impl Vm {
     /// When a method of the host has panicked during the call.
     pub fn request_raw(&mut self, operation: u32, input: &[u8]) -> Outcome {
         let outcome = self.raw().request_raw(operation, input);
+        #[cfg(panic = "unwind")]
         self.pass_panic_on();
         outcome
     }
 
     /// Goes on with a panic of the host, once no frame of C is below.
+    #[cfg(panic = "unwind")]
     fn pass_panic_on(&mut self) {
-        #[cfg(panic = "unwind")]
+        let c = self.context_mut();
+        if c.depth == 0
+            && let Some(panic) = c.host.take_panic()
         {
-            let c = self.context_mut();
-            if c.depth == 0
-                && let Some(panic) = c.host.take_panic()
-            {
-                std::panic::resume_unwind(panic);
-            }
+            std::panic::resume_unwind(panic);
         }
     }
 
@@ -362,6 +362,7 @@ impl Vm {
     /// The encoded reply as values or as an error; hands the output to the host.
     pub(crate) fn typed(&mut self, outcome: Outcome) -> Result<Reply> {
         self.context_mut().flush_output();
+        #[cfg(panic = "unwind")]
         self.pass_panic_on();
         let values =
             decode_list(&self.context().reply).map_err(|error| Error::bug(format!("reply: {error}")))?;

@@ -191,7 +191,11 @@ impl Context {
 
     /// True if the running call is to end: the program, the host or a panic of the host asks for it.
     pub(crate) fn is_interrupted(&mut self) -> bool {
-        self.interrupt.load(Ordering::Relaxed) || self.host.has_panicked() || self.host.interrupted()
+        #[cfg(panic = "unwind")]
+        if self.host.has_panicked() {
+            return true;
+        }
+        self.interrupt.load(Ordering::Relaxed) || self.host.interrupted()
     }
 
     /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then

@@ -66,12 +66,9 @@ impl GuardedHost {
     }
 
     /// True while a panic is on its way.
-    #[inline]
+    #[cfg(panic = "unwind")]
     pub(crate) fn has_panicked(&self) -> bool {
-        #[cfg(panic = "unwind")]
-        return self.panic.is_some();
-        #[cfg(not(panic = "unwind"))]
-        return false;
+        self.panic.is_some()
     }
 
     /// Takes the panic that is on its way, for the caller of the outermost call.

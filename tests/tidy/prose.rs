@@ -49,7 +49,7 @@ const ALLOWED: &[(&str, usize, usize)] = &[
 
 /// Folders of Markdown, and the lines too wide that each may still have.
 const ALLOWED_MARKDOWN: &[(&str, usize)] =
-    &[("", 0), ("docs/", 448), ("docs/decisions/", 123), ("web/", 0), ("bench/", 0)];
+    &[("", 0), ("docs/", 66), ("docs/decisions/", 33), ("web/", 0), ("bench/", 0)];
 
 const COMMENT_COLUMNS: usize = 110;
 const MARKDOWN_COLUMNS: usize = 120;

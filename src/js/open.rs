@@ -62,7 +62,10 @@ carried! {
     "/src/js/storage/indexeddb/log.js" retireTornLog;
     "/src/js/storage/records.js" parseKey;
     "/src/js/storage/store_error.js" storeError;
-    "/src/js/storage/table.js" storedOf;
+    "/src/js/storage/dirty_set.js" dirtySet;
+    "/src/js/storage/journal.js" journal;
+    "/src/js/storage/page.js" storedOf;
+    "/src/js/storage/table.js" table;
     "/src/js/storage/write_behind.js" writeBehind;
 }
 

@@ -60,7 +60,7 @@ function assertRefused(dump: Uint8Array | string, codes: RegExp = /^corrupt$/, m
   );
   assert.equal(image(store), before, message);
   assert.equal(store.inBatch, false);
-  assert.equal(store.savepoints.length, 0);
+  assert.equal(store.journal.depth, 0);
 }
 
 const jsonDump = (...entries: unknown[]) => JSON.stringify({ perilune: 1, tables: [{ name: "t", entries }] });

@@ -19,14 +19,15 @@ import {
   partKey,
   tableKey,
 } from "./records.js";
-import { INLINE } from "./table.js";
+import { INLINE } from "./page.js";
 
 /** @typedef {import("./table_store.js").Companion} Companion */
 /** @typedef {import("./table_store.js").CompanionChange} CompanionChange */
 /** @typedef {import("./records.js").KeyValue} KeyValue */
 /** @typedef {import("./records.js").RecordChange} RecordChange */
-/** @typedef {import("./table.js").Apart} Apart */
-/** @typedef {import("./table.js").Page} Page */
+/** @typedef {import("./dirty_set.js").Dirty} Dirty */
+/** @typedef {import("./page.js").Apart} Apart */
+/** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./table.js").Table} Table */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
@@ -42,20 +43,20 @@ import { INLINE } from "./table.js";
 export class Flight {
   /**
    * @param {TableStore} store
-   * @param {Page[]} pages that were changed
-   * @param {Table[]} tables that were changed
-   * @param {number} entries how many were changed, for the listeners
+   * @param {Dirty} dirty pages and tables that were changed
    * @param {Companion | null} companion who is told how it ended
    * @param {CompanionChange[]} beside what is kept beside the tables: the companion's cut, or what is left of one that is gone
    */
-  constructor(store, pages, tables, entries, companion, beside) {
+  constructor(store, dirty, companion, beside) {
+    const { pages, tables } = dirty;
     this.store = store;
+    this.dirty = dirty;
     this.companion = companion;
     /** Not yet taken by the backend. */
     this.beside = [...beside];
     /** Whether storage has the companion's record of this name when it is committed. @type {[name: string, there: boolean][]} */
     this.named = beside.map(([name, bytes]) => [name, bytes !== null]);
-    this.entries = entries;
+    this.entries = dirty.entries;
     this.bytes = 0;
     this.tables = tables;
     this.pages = pages.filter((page) => !page.gone);
@@ -66,10 +67,8 @@ export class Flight {
     this.heads = [];
     /** Of pages that were changed before the backend came to them. @type {Map<Page, Image>} */
     this.captured = new Map();
-    for (const page of pages) page.dirty = false;
     for (const page of this.pages) page.flight = this;
     for (const table of tables) {
-      table.dirty = false;
       const key = tableKey(table.id);
       const head = { seq: table.seq, count: table.size, bytes: table.bytes, name: table.name };
       if (!table.dropped) this.heads.push([key, encodeTable(key, head)]);
@@ -111,15 +110,10 @@ export class Flight {
   /** It is not: what it had has to be written again, as it will be then. */
   failed() {
     this.store.flight = null;
-    for (const page of this.pages) {
-      page.flight = null;
-      if (!page.dirty) this.store.soil(page);
-    }
-    for (const page of this.gone) if (!page.dirty) this.store.soil(page);
-    for (const table of this.tables) this.store.soilTable(table);
+    for (const page of this.pages) page.flight = null;
+    this.store.dirtySet.putBack(this.dirty);
     this.captured.clear();
     this.beside = [];
-    this.store.changed += this.entries;
     this.companion?.failed();
   }
 

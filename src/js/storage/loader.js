@@ -19,7 +19,8 @@ import {
   partCount,
   tableKey,
 } from "./records.js";
-import { INLINE, Page, Table, unpackPage } from "./table.js";
+import { INLINE, Page, unpackPage } from "./page.js";
+import { Table } from "./table.js";
 
 /** Beyond these no entry has a place, or a part. */
 const PAGES_MAX = Math.floor(Number.MAX_SAFE_INTEGER / PAGE_ENTRIES);
@@ -28,8 +29,8 @@ const PARTS_MAX = partCount(ENTRY_BYTES_MAX);
 const NOTHING = new Uint8Array(0);
 
 /** @typedef {import("./records.js").TableHead} TableHead */
-/** @typedef {import("./table.js").Apart} Apart */
-/** @typedef {import("./table.js").Entry} Entry */
+/** @typedef {import("./page.js").Apart} Apart */
+/** @typedef {import("./page.js").Entry} Entry */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
 /**
@@ -106,7 +107,7 @@ export class Contents {
       const table = known.get(id) ?? make(store, id, head.name);
       if (table.name !== head.name) throw corrupt(tableKey(id));
       // Whoever listens is told what has changed, also in a table that nobody has used yet.
-      if (table.entries === null && store.heard) table.unpack();
+      if (table.entries === null && store.hasListeners) table.unpack();
       if (table.entries === null) this.#adoptRaw(table, gathered, head);
       else this.#adoptEntries(table, gathered, head);
     }
@@ -144,7 +145,7 @@ export class Contents {
    */
   #adoptRaw(table, { pages, parts }, head) {
     const { store } = table;
-    store.bytes -= table.footprint;
+    store.addBytes(-table.footprint);
     table.rawAge += 1;
     if (this.#complete) Object.assign(table, { pages: [], tail: null });
     // In order: each is then put at the end.
@@ -167,7 +168,7 @@ export class Contents {
     for (const page of table.pages) page.stored = storedOfRaw(page);
     table.tail = table.pages[table.pages.length - 1] ?? null;
     Object.assign(table, { rawCount: head.count, bytes: head.bytes, seq: head.seq, stored: true });
-    store.bytes += table.footprint;
+    store.addBytes(table.footprint);
   }
 
   /**
@@ -208,8 +209,8 @@ export class Contents {
  * @param {Table} table
  */
 function remove(store, table) {
-  if (table.entries === null && store.heard) table.unpack();
-  if (table.entries === null) store.bytes -= table.footprint;
+  if (table.entries === null && store.hasListeners) table.unpack();
+  if (table.entries === null) store.addBytes(-table.footprint);
   else for (const entry of [...table.entries.values()]) table.kill(entry);
   store.tables.delete(table.name);
   table.dropped = true;
@@ -225,7 +226,7 @@ function make(store, id, name) {
   if (waiting !== undefined && !waiting.missing) throw corrupt(tableKey(id));
   const table = waiting ?? new Table(store, id, name);
   // Whoever asked for it when it was not there has this very object, and may have looked into it.
-  if (waiting === undefined && !store.heard) table.entries = null;
+  if (waiting === undefined && !store.hasListeners) table.entries = null;
   table.id = id;
   table.missing = false;
   store.tables.set(name, table);
@@ -235,7 +236,7 @@ function make(store, id, name) {
 
 /**
  * @param {Page} page
- * @returns {import("./table.js").Stored}
+ * @returns {import("./page.js").Stored}
  */
 function storedOfRaw(page) {
   if (page.rawParts === null || page.rawParts.size === 0) return INLINE;

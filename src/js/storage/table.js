@@ -11,7 +11,9 @@
  * - Every change is journaled first (`TableStore.journal`), so that it can be undone and told.
  */
 
-import { ENTRY_BYTES_MAX, PAGE_ENTRIES, corrupt, decodePage, decodeParts, pageKey, tableKey } from "./records.js";
+import { ClearUndo } from "./journal.js";
+import { Entry, Page, storedOf, unpackPage } from "./page.js";
+import { PAGE_ENTRIES, corrupt, tableKey } from "./records.js";
 import { storeError } from "./store_error.js";
 
 /** What an entry counts against the limit beside its key and value: about what the Map and the objects take. */
@@ -20,79 +22,6 @@ export const ENTRY_OVERHEAD_BYTES = 128;
 const EMPTY_PAGES_MIN = 32;
 
 /** @typedef {import("./table_store.js").TableStore} TableStore */
-/** @typedef {import("./commit.js").Flight} Flight */
-/** @typedef {import("./records.js").KeyValue} KeyValue */
-/** @typedef {import("./records.js").TableHead} TableHead */
-
-/**
- * What storage has of an entry that lies apart: how many bytes, and (when it is known) what.
- * @typedef {object} Apart
- * @property {number} bytes
- * @property {string | undefined} value
- */
-
-/** What storage has of a page. @typedef {{ readonly apart: ReadonlyMap<number, Apart> | null }} Stored */
-
-/** One entry. */
-export class Entry {
-  /**
-   * @param {string} key
-   * @param {string} value
-   * @param {number} seq
-   * @param {Page} page
-   */
-  constructor(key, value, seq, page) {
-    this.key = key;
-    this.value = value;
-    this.seq = seq;
-    this.page = page;
-    /** The era (`TableStore.era`) in which its value was journaled last. */
-    this.mark = 0;
-  }
-}
-
-/** Up to 64 entries with neighbouring `seq`: what is written when one of them changes. */
-export class Page {
-  /**
-   * @param {Table} table
-   * @param {number} number
-   */
-  constructor(table, number) {
-    this.table = table;
-    this.number = number;
-    /** The `seq` of its first place. */
-    this.first = number * PAGE_ENTRIES + 1;
-    /** @type {(Entry | undefined)[]} */
-    this.slots = [];
-    this.count = 0;
-    /** Of keys and values. */
-    this.bytes = 0;
-    /** Listed in `TableStore.dirty`. */
-    this.dirty = false;
-    /** Its table was cleared or dropped: it holds what was, for an undo. */
-    this.gone = false;
-    /** It was empty, and its table has let it go. */
-    this.detached = false;
-    /** Who is about to write it, and has not yet taken its image. @type {Flight | null} */
-    this.flight = null;
-    /** @type {Stored | null} */
-    this.stored = null;
-    /** `stored`, once the flight has landed. @type {Stored | null} */
-    this.next = null;
-    /** As it was read, until its table is first used. @type {Uint8Array | null} */
-    this.raw = null;
-    /** @type {Map<number, Uint8Array[]> | null} */
-    this.rawParts = null;
-  }
-
-  /**
-   * The number of the page of a `seq`.
-   * @param {number} seq
-   */
-  static numberOf(seq) {
-    return Math.floor((seq - 1) / PAGE_ENTRIES);
-  }
-}
 
 /** One external table. Made by `TableStore.open`. */
 export class Table {
@@ -103,6 +32,8 @@ export class Table {
    */
   constructor(store, id, name) {
     this.store = store;
+    this.journal = store.journal;
+    this.dirtySet = store.dirtySet;
     this.id = id;
     this.name = name;
     /** Null until a table that was read from storage is first used. @type {Map<string, Entry> | null} */
@@ -152,10 +83,10 @@ export class Table {
     const entry = (this.entries ?? this.unpack()).get(key);
     if (entry === undefined) {
       const bytes = key.length + value.length;
-      checkRoom(store, bytes, bytes + ENTRY_OVERHEAD_BYTES);
+      store.checkRoom(bytes, bytes + ENTRY_OVERHEAD_BYTES);
       this.#append(key, value, bytes);
     } else {
-      checkRoom(store, key.length + value.length, value.length - entry.value.length);
+      store.checkRoom(key.length + value.length, value.length - entry.value.length);
       this.overwrite(entry, value);
     }
   }
@@ -222,7 +153,7 @@ export class Table {
   clear() {
     const store = this.store;
     if (this.dropped || store.mode !== "open") throw refusal(this);
-    if (this.size > 0) store.journal.push(new Clearing(this), undefined);
+    if (this.size > 0) this.journal.noteUndo(new ClearUndo(this));
   }
 
   /**
@@ -231,19 +162,15 @@ export class Table {
    * @param {string} value
    */
   overwrite(entry, value) {
-    const { store } = this;
     const { page } = entry;
     if (page.flight !== null) page.flight.capture(page);
     const more = value.length - entry.value.length;
-    if (entry.mark !== store.era) {
-      entry.mark = store.era;
-      store.journal.push(entry, entry.value);
-    }
+    this.journal.noteOld(entry);
     entry.value = value;
     page.bytes += more;
     this.bytes += more;
-    store.bytes += more;
-    if (!page.dirty) store.soil(page);
+    this.store.addBytes(more);
+    this.dirtySet.markPage(page);
   }
 
   /**
@@ -254,12 +181,10 @@ export class Table {
    * @param {Page} page that of `seq`
    */
   insert(key, value, seq, page) {
-    const { store } = this;
     const entry = new Entry(key, value, seq, page);
-    entry.mark = store.era;
-    store.journal.push(entry, undefined);
+    this.journal.noteNew(entry);
     this.#place(entry);
-    if (!page.dirty) store.soil(page);
+    this.dirtySet.markPage(page);
   }
 
   /**
@@ -267,17 +192,13 @@ export class Table {
    * @param {Entry} entry
    */
   kill(entry) {
-    const { store } = this;
     const { page } = entry;
     if (page.flight !== null) page.flight.capture(page);
-    if (entry.mark !== store.era) {
-      entry.mark = store.era;
-      store.journal.push(entry, entry.value);
-    }
+    this.journal.noteOld(entry);
     this.#displace(entry);
-    if (!page.dirty) store.soil(page);
+    this.dirtySet.markPage(page);
     if (this.emptied >= EMPTY_PAGES_MIN && this.emptied * 2 > this.pages.length) this.#compact();
-    if (store.journal.length > store.journalMax) store.thinJournal();
+    this.journal.thinOut();
   }
 
   /**
@@ -294,7 +215,7 @@ export class Table {
       entry.value = old;
       this.#place(entry);
     }
-    if (!page.dirty) this.store.soil(page);
+    this.dirtySet.markPage(page);
   }
 
   /**
@@ -359,16 +280,12 @@ export class Table {
 
   /** Lets empty pages go once they are the majority: a table that is used as a queue takes no more room than what is in it. */
   #compact() {
-    const { store, tail } = this;
+    const { tail } = this;
     for (const page of this.pages) page.detached = page.count === 0 && page !== tail;
     this.pages = this.pages.filter((page) => !page.detached);
     this.emptied = 0;
     this.hint = 0;
-    // Those that have come and gone since the last cut.
-    store.dirty = store.dirty.filter((page) => {
-      page.dirty = !page.detached || page.stored !== null || page.flight !== null || page.next !== null;
-      return page.dirty;
-    });
+    this.dirtySet.forgetDetached();
   }
 
   /**
@@ -377,14 +294,12 @@ export class Table {
    * @param {number} bytes
    */
   #append(key, value, bytes) {
-    const { store } = this;
     const seq = this.seq + 1;
     let page = this.tail;
     if (page === null || seq >= page.first + PAGE_ENTRIES) page = this.page(Math.floor(this.seq / PAGE_ENTRIES));
     if (page.flight !== null) page.flight.capture(page);
     const entry = new Entry(key, value, seq, page);
-    entry.mark = store.era;
-    store.journal.push(entry, undefined);
+    this.journal.noteNew(entry);
     // The Map first: it is what may be full.
     /** @type {Map<string, Entry>} */ (this.entries).set(key, entry);
     if (page.count === 0 && page.slots.length > 0) this.emptied -= 1;
@@ -393,8 +308,8 @@ export class Table {
     page.bytes += bytes;
     this.seq = seq;
     this.bytes += bytes;
-    store.bytes += bytes + ENTRY_OVERHEAD_BYTES;
-    if (!page.dirty) store.soil(page);
+    this.store.addBytes(bytes + ENTRY_OVERHEAD_BYTES);
+    this.dirtySet.markPage(page);
   }
 
   /** @param {Entry} entry */
@@ -412,7 +327,7 @@ export class Table {
     page.count += 1;
     page.bytes += bytes;
     this.bytes += bytes;
-    this.store.bytes += bytes + ENTRY_OVERHEAD_BYTES;
+    this.store.addBytes(bytes + ENTRY_OVERHEAD_BYTES);
     if (seq > this.seq) this.seq = seq;
   }
 
@@ -428,99 +343,8 @@ export class Table {
     if (page.count === 0) this.emptied += 1;
     page.bytes -= bytes;
     this.bytes -= bytes;
-    this.store.bytes -= bytes + ENTRY_OVERHEAD_BYTES;
+    this.store.addBytes(-bytes - ENTRY_OVERHEAD_BYTES);
   }
-}
-
-/** Everything of a table was taken away: a step of the journal. */
-export class Clearing {
-  /** @param {Table} table */
-  constructor(table) {
-    // Whoever listens is told what was there; where it is damaged nobody can say, but it can still be taken away.
-    if (table.entries === null && table.store.heard) attempt(() => table.unpack());
-    const { store, entries, pages, tail, bytes, rawCount, emptied } = table;
-    this.table = table;
-    this.entries = entries;
-    this.kept = { entries, pages, tail, bytes, rawCount, emptied, hint: 0 };
-    this.footprint = table.footprint;
-    for (const page of pages) {
-      page.gone = true;
-      if (!page.dirty) store.soil(page);
-    }
-    store.soilTable(table);
-    // What comes is in pages of its own: the old ones may still be on their way to storage, or back.
-    const seq = Math.ceil(table.seq / PAGE_ENTRIES) * PAGE_ENTRIES;
-    Object.assign(table, {
-      entries: new Map(),
-      pages: [],
-      tail: null,
-      bytes: 0,
-      rawCount: 0,
-      emptied: 0,
-      hint: 0,
-      seq,
-    });
-    store.bytes -= this.footprint;
-  }
-
-  undo() {
-    const { table, kept } = this;
-    const { store } = table;
-    // What came since is undone already: its pages are empty, and those that storage has are on the list to be removed.
-    for (const page of table.pages) page.gone = true;
-    Object.assign(table, kept);
-    for (const page of table.pages) {
-      page.gone = false;
-      if (!page.dirty) store.soil(page);
-    }
-    store.bytes += this.footprint;
-  }
-}
-
-/**
- * What storage has of a page whose entries are these.
- * @param {Page} page
- * @returns {Stored}
- */
-export function storedOf(page) {
-  /** @type {Map<number, Apart> | null} */
-  let apart = null;
-  const parts = page.stored?.apart;
-  if (parts) {
-    apart = new Map();
-    for (const [seq, { bytes }] of parts) apart.set(seq, { bytes, value: page.slots[seq - page.first]?.value });
-  }
-  return apart === null ? INLINE : { apart };
-}
-
-/** Storage has the page, and nothing of it lies apart. @type {Stored} */
-export const INLINE = Object.freeze({ apart: null });
-
-/**
- * The entries of a page as storage has it.
- * @param {Page} page
- * @param {Uint8Array} raw
- * @param {Map<number, Uint8Array[]> | null} parts of the entries that lie apart
- * @param {((seq: number) => Entry | undefined) | undefined} known where the parts of one are not at hand
- */
-export function unpackPage(page, raw, parts, known) {
-  const name = pageKey(page.table.id, page.number);
-  /** @type {Entry[]} */
-  const entries = [];
-  decodePage(name, raw, (slot, key, value, keyLength, valueLength) => {
-    const seq = page.first + slot;
-    if (key !== undefined && value !== undefined) {
-      entries.push(new Entry(key, value, seq, page));
-      return;
-    }
-    const own = parts?.get(seq);
-    const found = own === undefined ? known?.(seq) : decodeParts(name, own, keyLength, valueLength);
-    if (found === undefined || found.key.length !== keyLength || found.value.length !== valueLength)
-      throw corrupt(name);
-    entries.push(new Entry(found.key, found.value, seq, page));
-  });
-  if (entries.length === 0) throw corrupt(name);
-  return entries;
 }
 
 /**
@@ -540,29 +364,6 @@ function firstPage(pages, number) {
     else high = middle;
   }
   return low;
-}
-
-/**
- * @param {TableStore} store
- * @param {number} bytes of the entry
- * @param {number} more what the store would grow by
- */
-function checkRoom(store, bytes, more) {
-  if (bytes > ENTRY_BYTES_MAX) {
-    throw storeError("too-large", `an entry has at most 64 MiB, this one ${bytes} bytes`);
-  }
-  if (more > 0 && store.bytes + more > store.limit) {
-    throw storeError("quota", `the external tables are full: they may have ${store.limit} bytes`);
-  }
-}
-
-/** @param {() => void} work */
-function attempt(work) {
-  try {
-    work();
-  } catch {
-    // What it would have changed is as it was.
-  }
 }
 
 /** @param {Table} table */

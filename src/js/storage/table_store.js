@@ -13,17 +13,15 @@
 
 import { Changes } from "./changes.js";
 import { Flight, pageRecords } from "./commit.js";
-import { encodeTable, tableKey } from "./records.js";
+import { DirtySet } from "./dirty_set.js";
+import { CreateUndo, DropUndo, Journal } from "./journal.js";
+import { ENTRY_BYTES_MAX, encodeTable, tableKey } from "./records.js";
 import { storeError } from "./store_error.js";
-import { Clearing, Entry, Table } from "./table.js";
+import { Table } from "./table.js";
 
 /** The longest name of a table, in bytes of UTF-8. */
 export const TABLE_NAME_BYTES_MAX = 1024;
 
-/** A journal longer than this is thinned out now and then, and not kept for the next batch. */
-const JOURNAL_LENGTH = 8192;
-
-/** @typedef {import("./table.js").Page} Page */
 /** @typedef {import("./loader.js").Contents} Contents */
 
 /** @typedef {[name: string, bytes: Uint8Array | null]} CompanionChange null: the record is gone */
@@ -66,12 +64,6 @@ const JOURNAL_LENGTH = 8192;
  * @property {boolean} loaded whether it has been used since it was read from storage
  */
 
-/**
- * One step of the journal, which holds pairs: an entry and the value it had before (undefined: it was not there), or a
- * step that undoes itself, and undefined.
- * @typedef {Entry | { readonly table: Table, readonly entries: ReadonlyMap<string, Entry> | null, undo: () => void }} Step
- */
-
 /** All external tables of one program. */
 export class TableStore {
   /**
@@ -85,20 +77,8 @@ export class TableStore {
     this.limit = limit;
     /** What all tables take, about. */
     this.bytes = 0;
-    /** What would undo the open batch, oldest first: see `Step`. @type {(Step | string | undefined)[]} */
-    this.journal = [];
-    /** When it is longer than this, what has come and gone is taken out. */
-    this.journalMax = JOURNAL_LENGTH;
-    /** Length of the journal at each `begin`. @type {number[]} */
-    this.savepoints = [];
-    /** How many of them are JavaScript's, and stay open when a call into Lua ends. */
-    this.base = 0;
-    /** In which the journal has each entry once. */
-    this.era = 1;
-    /** Pages that the next cut has to write. @type {Page[]} */
-    this.dirty = [];
-    /** @type {Table[]} */
-    this.dirtyTables = [];
+    this.journal = new Journal();
+    this.dirtySet = new DirtySet(writer !== null);
     /** The commit that is under way. @type {Flight | null} */
     this.flight = null;
     /** Only in mode `open`. @type {Companion | null} */
@@ -113,8 +93,6 @@ export class TableStore {
     this.companionDamaged = false;
     /** Names of the records of a companion that storage has. @type {Set<string>} */
     this.companionStored = new Set();
-    /** How many entries changed since the last cut. */
-    this.changed = 0;
     /** How many calls into Lua have ended. */
     this.evals = 0;
     /** @type {Map<string, Table>} */
@@ -143,8 +121,8 @@ export class TableStore {
     const table = new Table(this, this.mode === "open" ? ++this.lastId : 0, name);
     this.tables.set(name, table);
     if (this.mode === "open") {
-      this.journal.push(new Opening(table), undefined);
-      this.soilTable(table);
+      this.journal.noteUndo(new CreateUndo(table));
+      this.dirtySet.markTable(table);
     } else {
       // It is empty as long as nobody makes it: programs that only read should not care who comes first.
       table.missing = true;
@@ -161,7 +139,7 @@ export class TableStore {
     const table = this.tables.get(name);
     if (table === undefined || table.missing) return false;
     if (this.mode !== "open") throw storeError("read-only", "the store is read-only");
-    this.journal.push(new Dropping(table), undefined);
+    this.journal.noteUndo(new DropUndo(table));
     return true;
   }
 
@@ -172,21 +150,18 @@ export class TableStore {
 
   /** Begins a transaction; they nest. */
   begin() {
-    if (this.mode !== "open") throw storeError(this.mode, `the store is ${this.mode}`);
-    this.savepoints.push(this.journal.length);
-    this.era += 1;
+    this.#checkWritable();
+    this.journal.begin();
   }
 
   /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. */
   commit() {
-    if (this.savepoints.pop() === undefined) throw storeError("usage", "no transaction is open");
+    this.journal.commit();
   }
 
   /** Ends the innermost transaction and undoes what it did: values and order. */
   rollback() {
-    const start = this.savepoints.pop();
-    if (start === undefined) throw storeError("usage", "no transaction is open");
-    this.#undo(start);
+    this.journal.rollback();
   }
 
   /**
@@ -196,34 +171,18 @@ export class TableStore {
    * @returns {T}
    */
   transaction(work) {
-    this.begin();
-    const { base } = this;
-    const depth = this.savepoints.length;
-    this.base = depth;
-    try {
-      const result = work();
-      if (this.savepoints.length < depth) {
-        throw storeError("read-only", "the program has died: what its transaction wrote was taken back");
-      }
-      this.commit();
-      return result;
-    } catch (error) {
-      // `abandon()` has undone it already.
-      if (this.savepoints.length >= depth) this.rollback();
-      throw error;
-    } finally {
-      this.base = base;
-    }
+    this.#checkWritable();
+    return this.journal.transaction(work);
   }
 
   /** Whether anybody listens to what changes. */
-  get heard() {
+  get hasListeners() {
     return (this.listeners.get("change")?.size ?? 0) > 0;
   }
 
   /** Whether something was written since the last batch ended. */
   get inBatch() {
-    return this.journal.length > 0;
+    return !this.journal.isEmpty;
   }
 
   /**
@@ -232,15 +191,15 @@ export class TableStore {
    */
   endBatch(origin = "js") {
     if (origin === "lua") this.evals += 1;
-    while (this.savepoints.length > this.base) this.rollback();
     const { journal } = this;
-    if (journal.length === 0 || this.base > 0) return;
-    for (let at = 0; at < journal.length; at += 2) if (journal[at] instanceof Entry) this.changed += 1;
-    if (this.heard) {
+    journal.rollbackLeftOpen();
+    if (journal.isEmpty || journal.inTransaction) return;
+    this.dirtySet.count(journal.entries);
+    if (this.hasListeners) {
       const changes = new Changes(journal, origin === "lua" ? this.evals : undefined, origin);
       if (changes.tables.length > 0) this.emit("change", changes);
     }
-    this.#forget();
+    journal.clear();
     if (this.mode === "open") this.writer?.push();
   }
 
@@ -270,17 +229,13 @@ export class TableStore {
   cut() {
     // Whoever asks does so in a task of its own: what JavaScript wrote before it is a batch that is over.
     if (this.mode === "open") this.endBatch();
-    const changed = this.dirty.length > 0 || this.dirtyTables.length > 0;
+    const changed = !this.dirtySet.isEmpty;
     const { companion } = this;
     // Before anything is taken out: it may throw.
     const beside = companion !== null ? companion.cut() : this.#farewell(changed);
     if (!changed && beside.length === 0) return null;
-    const flight = new Flight(this, this.dirty, this.dirtyTables, this.changed, companion, beside);
-    this.flight = flight;
-    this.dirty = [];
-    this.dirtyTables = [];
-    this.changed = 0;
-    return flight;
+    this.flight = new Flight(this, this.dirtySet.take(), companion, beside);
+    return this.flight;
   }
 
   /**
@@ -289,10 +244,7 @@ export class TableStore {
    */
   abandon() {
     this.accompany(null);
-    this.savepoints = [];
-    this.base = 0;
-    this.#undo(0);
-    this.#forget();
+    this.journal.undoAll();
     if (this.mode === "open") this.mode = "read-only";
     if (this.farewell !== null) this.writer?.push();
   }
@@ -316,10 +268,10 @@ export class TableStore {
         // It was damaged before: there is nothing to write, and whoever uses it is told.
         continue;
       }
-      this.soilTable(table);
+      this.dirtySet.markTable(table);
       for (const page of table.pages) {
         page.stored = null;
-        if (!page.dirty) this.soil(page);
+        this.dirtySet.markPage(page);
       }
       table.stored = false;
     }
@@ -359,8 +311,7 @@ export class TableStore {
     try {
       contents.adopt(this);
     } catch (error) {
-      this.#undo(0);
-      this.#forget();
+      this.journal.undoAll();
       throw error;
     }
     this.endBatch("storage");
@@ -386,7 +337,7 @@ export class TableStore {
 
   /** Entries and approximate bytes of each table, and how far storage is behind. */
   stats() {
-    const pending = [...this.dirty, ...(this.flight?.pages ?? [])];
+    const pending = [...this.dirtySet.pages, ...(this.flight?.pages ?? [])];
     const pendingBytes = pending.reduce((sum, page) => sum + page.bytes, 0);
     return {
       /** @type {TableStats[]} */
@@ -404,44 +355,26 @@ export class TableStore {
     };
   }
 
-  /** Forgets the entries that have come and gone since the last savepoint: a long batch may make many. For `Table` only. */
-  thinJournal() {
-    const { journal } = this;
-    let to = this.savepoints[this.savepoints.length - 1] ?? 0;
-    /** @type {Set<unknown>} */
-    const fleeting = new Set();
-    for (let at = to; at < journal.length; at += 2) {
-      const step = journal[at];
-      if (!(step instanceof Entry) || journal[at + 1] !== undefined) continue;
-      if (step.page.slots[step.seq - step.page.first] !== step) fleeting.add(step);
+  /**
+   * Throws when an entry is too large, or the store would take more memory than it may.
+   * @param {number} bytes key and value of the entry
+   * @param {number} more bytes that the store would grow by
+   */
+  checkRoom(bytes, more) {
+    if (bytes > ENTRY_BYTES_MAX) {
+      throw storeError("too-large", `an entry has at most 64 MiB, this one ${bytes} bytes`);
     }
-    for (let at = to; at < journal.length; at += 2) {
-      if (fleeting.has(journal[at])) continue;
-      journal[to] = journal[at];
-      journal[to + 1] = journal[at + 1];
-      to += 2;
+    if (more > 0 && this.bytes + more > this.limit) {
+      throw storeError("quota", `the external tables are full: they may have ${this.limit} bytes`);
     }
-    journal.length = to;
-    this.journalMax = Math.max(JOURNAL_LENGTH, 2 * to);
   }
 
   /**
-   * Has the page in the next cut. For `Table` only.
-   * @param {Page} page
+   * Counts memory that tables take from now on.
+   * @param {number} bytes negative: that they take no more
    */
-  soil(page) {
-    page.dirty = true;
-    if (this.writer !== null) this.dirty.push(page);
-    this.soilTable(page.table);
-  }
-
-  /**
-   * @param {Table} table
-   */
-  soilTable(table) {
-    if (table.dirty) return;
-    table.dirty = true;
-    if (this.writer !== null) this.dirtyTables.push(table);
+  addBytes(bytes) {
+    this.bytes += bytes;
   }
 
   /**
@@ -476,68 +409,8 @@ export class TableStore {
     return [...this.tables.values()].filter((table) => !table.missing).sort((a, b) => a.id - b.id);
   }
 
-  /**
-   * Undoes the journal down to this length.
-   * @param {number} start
-   */
-  #undo(start) {
-    const { journal } = this;
-    for (let at = journal.length - 2; at >= start; at -= 2) {
-      const step = /** @type {Step} */ (journal[at]);
-      if (step instanceof Entry) step.page.table.restore(step, /** @type {string | undefined} */ (journal[at + 1]));
-      else step.undo();
-    }
-    journal.length = start;
-    this.era += 1;
-  }
-
-  /** What is in the journal stays. */
-  #forget() {
-    const { journal } = this;
-    if (journal.length > JOURNAL_LENGTH) this.journal = [];
-    else journal.length = 0;
-    this.journalMax = JOURNAL_LENGTH;
-    this.era += 1;
-  }
-}
-
-/** A table was made: a step of the journal. */
-class Opening {
-  /** @param {Table} table */
-  constructor(table) {
-    this.table = table;
-  }
-
-  /** Nothing was in it. @returns {null} */
-  get entries() {
-    return null;
-  }
-
-  undo() {
-    const { table } = this;
-    table.store.tables.delete(table.name);
-    table.dropped = true;
-    for (const page of table.pages) page.gone = true;
-  }
-}
-
-/** A table was dropped: a step of the journal. */
-class Dropping {
-  /** @param {Table} table */
-  constructor(table) {
-    this.table = table;
-    this.clearing = new Clearing(table);
-    /** @type {ReadonlyMap<string, Entry> | null} */
-    this.entries = this.clearing.entries;
-    table.store.tables.delete(table.name);
-    table.dropped = true;
-  }
-
-  undo() {
-    const { table } = this;
-    table.store.tables.set(table.name, table);
-    table.dropped = false;
-    this.clearing.undo();
+  #checkWritable() {
+    if (this.mode !== "open") throw storeError(this.mode, `the store is ${this.mode}`);
   }
 }
 

@@ -1,0 +1,307 @@
+/**
+ * What the open batch has changed: the old values of its entries, the savepoints of its transactions, and the steps that undo
+ * the making, dropping and clearing of tables.
+ *
+ * Invariants:
+ * - Between two savepoints an entry stands here at most once, with the value that it had at the first of them.
+ * - Undoing goes from the last step to the first, so that each finds the tables as it left them.
+ */
+
+import { Entry } from "./page.js";
+import { PAGE_ENTRIES } from "./records.js";
+import { storeError } from "./store_error.js";
+
+/** A journal longer than this is thinned out now and then, and its array is not kept for the next batch. */
+const LENGTH_MAX = 8192;
+
+/** @typedef {import("./table.js").Table} Table */
+
+/**
+ * A step of the journal that undoes itself. `entries`: those that it took away, null where nobody knows them or there were none.
+ * @typedef {{ readonly table: Table, readonly entries: ReadonlyMap<string, Entry> | null, undo: () => void }} Undo
+ */
+
+/** Journal of the batch that is open in a store. */
+export class Journal {
+  /**
+   * Pairs, oldest first: an entry and the value that it had (undefined: it was not there), or an `Undo` and undefined.
+   * @type {(Entry | Undo | string | undefined)[]}
+   */
+  #steps = [];
+  /** A longer journal is thinned out. */
+  #lengthMax = LENGTH_MAX;
+  /** Length of `#steps` at each `begin`. @type {number[]} */
+  #savepoints = [];
+  /** Number of savepoints that are JavaScript's, and stay when a call into Lua ends. */
+  #kept = 0;
+  /** Number that is another one after each savepoint; an entry that bears it stands here already. */
+  #era = 1;
+
+  /** True if nothing has been written since the last batch ended. */
+  get isEmpty() {
+    return this.#steps.length === 0;
+  }
+
+  /** True while a transaction of JavaScript is open, which the batch belongs to. */
+  get inTransaction() {
+    return this.#kept > 0;
+  }
+
+  /** Number of transactions that are open. */
+  get depth() {
+    return this.#savepoints.length;
+  }
+
+  /** Number of changes of single entries. */
+  get entries() {
+    let entries = 0;
+    for (let at = 0; at < this.#steps.length; at += 2) if (this.#steps[at] instanceof Entry) entries += 1;
+    return entries;
+  }
+
+  /**
+   * Notes the value of an entry that is about to be changed or removed.
+   * @param {Entry} entry
+   */
+  noteOld(entry) {
+    if (entry.era === this.#era) return;
+    entry.era = this.#era;
+    this.#steps.push(entry, entry.value);
+  }
+
+  /**
+   * Notes that an entry is new.
+   * @param {Entry} entry
+   */
+  noteNew(entry) {
+    entry.era = this.#era;
+    this.#steps.push(entry, undefined);
+  }
+
+  /**
+   * Notes a change of a whole table.
+   * @param {Undo} undo
+   */
+  noteUndo(undo) {
+    this.#steps.push(undo, undefined);
+  }
+
+  /** Begins a transaction; they nest. */
+  begin() {
+    this.#savepoints.push(this.#steps.length);
+    this.#era += 1;
+  }
+
+  /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. Throws `usage` where none is open. */
+  commit() {
+    if (this.#savepoints.pop() === undefined) throw storeError("usage", "no transaction is open");
+  }
+
+  /** Ends the innermost transaction and undoes what it did. Throws `usage` where none is open. */
+  rollback() {
+    const start = this.#savepoints.pop();
+    if (start === undefined) throw storeError("usage", "no transaction is open");
+    this.#undo(start);
+  }
+
+  /** Rolls back the transactions that a call into Lua has left open. */
+  rollbackLeftOpen() {
+    while (this.depth > this.#kept) this.rollback();
+  }
+
+  /**
+   * Runs `work` in a transaction of JavaScript, which calls into Lua may join.
+   * @template T
+   * @param {() => T} work
+   * @returns {T}
+   */
+  transaction(work) {
+    this.begin();
+    const kept = this.#kept;
+    const { depth } = this;
+    this.#kept = depth;
+    try {
+      const result = work();
+      if (this.depth < depth) {
+        throw storeError("read-only", "the program has died: what its transaction wrote was taken back");
+      }
+      this.commit();
+      return result;
+    } catch (error) {
+      // `undoAll` has undone it already.
+      if (this.depth >= depth) this.rollback();
+      throw error;
+    } finally {
+      this.#kept = kept;
+    }
+  }
+
+  /** Undoes the whole batch and ends all transactions in it. */
+  undoAll() {
+    this.#savepoints = [];
+    this.#kept = 0;
+    this.#undo(0);
+    this.clear();
+  }
+
+  /** Ends the batch: what it did stays. */
+  clear() {
+    if (this.#steps.length > LENGTH_MAX) this.#steps = [];
+    else this.#steps.length = 0;
+    this.#lengthMax = LENGTH_MAX;
+    this.#era += 1;
+  }
+
+  /** Forgets entries that have come and gone since the last savepoint, once the journal is long: a batch may make many. */
+  thinOut() {
+    if (this.#steps.length <= this.#lengthMax) return;
+    const steps = this.#steps;
+    let to = this.#savepoints[this.#savepoints.length - 1] ?? 0;
+    /** @type {Set<unknown>} */
+    const fleeting = new Set();
+    for (let at = to; at < steps.length; at += 2) {
+      const step = steps[at];
+      if (!(step instanceof Entry) || steps[at + 1] !== undefined) continue;
+      if (step.page.slots[step.seq - step.page.first] !== step) fleeting.add(step);
+    }
+    for (let at = to; at < steps.length; at += 2) {
+      if (fleeting.has(steps[at])) continue;
+      steps[to] = steps[at];
+      steps[to + 1] = steps[at + 1];
+      to += 2;
+    }
+    steps.length = to;
+    this.#lengthMax = Math.max(LENGTH_MAX, 2 * to);
+  }
+
+  /**
+   * The value that each entry had before the batch, undefined where it was not there: by table, in the order of the first
+   * change of each.
+   * @returns {Iterable<[Table, Map<string, string | undefined>]>}
+   */
+  oldValues() {
+    /** @type {Map<string, [Table, Map<string, string | undefined>]>} */
+    const byName = new Map();
+    for (let at = 0; at < this.#steps.length; at += 2) {
+      const step = /** @type {Entry | Undo} */ (this.#steps[at]);
+      const table = step instanceof Entry ? step.page.table : step.table;
+      let found = byName.get(table.name);
+      if (found === undefined) byName.set(table.name, (found = [table, new Map()]));
+      const old = found[1];
+      if (step instanceof Entry) {
+        if (!old.has(step.key)) old.set(step.key, /** @type {string | undefined} */ (this.#steps[at + 1]));
+      } else {
+        for (const [key, { value }] of step.entries ?? []) if (!old.has(key)) old.set(key, value);
+      }
+    }
+    return byName.values();
+  }
+
+  /**
+   * Undoes the journal down to this length.
+   * @param {number} start
+   */
+  #undo(start) {
+    const steps = this.#steps;
+    for (let at = steps.length - 2; at >= start; at -= 2) {
+      const step = /** @type {Entry | Undo} */ (steps[at]);
+      if (step instanceof Entry) step.page.table.restore(step, /** @type {string | undefined} */ (steps[at + 1]));
+      else step.undo();
+    }
+    steps.length = start;
+    this.#era += 1;
+  }
+}
+
+/** The making of a table, as a step of the journal. */
+export class CreateUndo {
+  /** @param {Table} table */
+  constructor(table) {
+    this.table = table;
+  }
+
+  /** Nothing was in it. @returns {null} */
+  get entries() {
+    return null;
+  }
+
+  undo() {
+    const { table } = this;
+    table.store.tables.delete(table.name);
+    table.dropped = true;
+    for (const page of table.pages) page.gone = true;
+  }
+}
+
+/** The dropping of a table, as a step of the journal; making the step drops it. */
+export class DropUndo {
+  /** @param {Table} table */
+  constructor(table) {
+    this.table = table;
+    this.clear = new ClearUndo(table);
+    /** @type {ReadonlyMap<string, Entry> | null} */
+    this.entries = this.clear.entries;
+    table.store.tables.delete(table.name);
+    table.dropped = true;
+  }
+
+  undo() {
+    const { table } = this;
+    table.store.tables.set(table.name, table);
+    table.dropped = false;
+    this.clear.undo();
+  }
+}
+
+/** The clearing of a table, as a step of the journal; making the step clears it. */
+export class ClearUndo {
+  /** @param {Table} table */
+  constructor(table) {
+    // Whoever listens is told what was there; where it is damaged nobody can say, but it can still be taken away.
+    if (table.entries === null && table.store.hasListeners) attempt(() => table.unpack());
+    const { store, dirtySet, entries, pages, tail, bytes, rawCount, emptied } = table;
+    this.table = table;
+    this.entries = entries;
+    this.kept = { entries, pages, tail, bytes, rawCount, emptied, hint: 0 };
+    this.footprint = table.footprint;
+    for (const page of pages) {
+      page.gone = true;
+      dirtySet.markPage(page);
+    }
+    dirtySet.markTable(table);
+    // What comes is in pages of its own: the old ones may still be on their way to storage, or back.
+    const seq = Math.ceil(table.seq / PAGE_ENTRIES) * PAGE_ENTRIES;
+    Object.assign(table, {
+      entries: new Map(),
+      pages: [],
+      tail: null,
+      bytes: 0,
+      rawCount: 0,
+      emptied: 0,
+      hint: 0,
+      seq,
+    });
+    store.addBytes(-this.footprint);
+  }
+
+  undo() {
+    const { table, kept } = this;
+    // What came since is undone already: its pages are empty, and those that storage has are on the list to be removed.
+    for (const page of table.pages) page.gone = true;
+    Object.assign(table, kept);
+    for (const page of table.pages) {
+      page.gone = false;
+      table.dirtySet.markPage(page);
+    }
+    table.store.addBytes(this.footprint);
+  }
+}
+
+/** @param {() => void} work */
+function attempt(work) {
+  try {
+    work();
+  } catch {
+    // What it would have changed is as it was.
+  }
+}

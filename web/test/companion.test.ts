@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
-import { Contents } from "#js/storage/loader.js";
+import { Loader } from "#js/storage/loader.js";
 import { crc32 } from "#js/storage/crc32.js";
 import { openStore } from "#js/storage/open_store.js";
 import { encodeCompanion, parseKey } from "#js/storage/records.js";
@@ -32,7 +32,7 @@ class Memory implements Companion {
   /** Names of a cut that nobody has said anything about. */
   underWay: string[] | null = null;
   /** How often it was asked and told what. */
-  counts = { cut: 0, succeeded: 0, failed: 0, soilAll: 0 };
+  counts = { cut: 0, succeeded: 0, failed: 0, markAllDirty: 0 };
   wait = 0;
   /** What `cut` throws. */
   refuses: Error | null = null;
@@ -85,8 +85,8 @@ class Memory implements Companion {
     this.underWay = null;
   }
 
-  soilAll(): void {
-    this.counts.soilAll += 1;
+  markAllDirty(): void {
+    this.counts.markAllDirty += 1;
     for (const name of this.texts.keys()) this.changed.add(name);
   }
 
@@ -137,7 +137,7 @@ suite("the records of a companion", () => {
     assert.deepEqual(commits, [["p1:0", "t1", "xm1", "xm2"]]);
     // The table's head, its page; two texts with their checksums.
     assert.deepEqual(told, [{ tables: 1, entries: 1, bytes: 29 + 9 + 5 + 6 }]);
-    assert.deepEqual(memory.counts, { cut: 1, succeeded: 1, failed: 0, soilAll: 0 });
+    assert.deepEqual(memory.counts, { cut: 1, succeeded: 1, failed: 0, markAllDirty: 0 });
     assert.equal(await found(backend.survivor()), pairOf("a"));
     assert.deepEqual([...(await openStore(backend.survivor())).companionRecords.keys()].sort(), ["m1", "m2"]);
   });
@@ -178,7 +178,7 @@ suite("the records of a companion", () => {
     ]);
     const backend = new RecordBackend();
     const store = await openStore(backend);
-    store.accompany({ cut: () => records, succeeded() {}, failed() {}, soilAll() {}, pause: () => 0 });
+    store.accompany({ cut: () => records, succeeded() {}, failed() {}, markAllDirty() {}, pause: () => 0 });
     store.touch();
     await store.flush();
     assert.equal(records.length, 4, "what it gave is its own");
@@ -195,7 +195,7 @@ suite("the records of a companion", () => {
       assert.throws(() => encodeCompanion(name, new Uint8Array(1)), RangeError);
       assert.equal(parseKey(`x${name}`), undefined);
     }
-    store.accompany({ cut: () => [["M1", null], ["M2", new Uint8Array(1)]], succeeded() {}, failed() {}, soilAll() {}, pause: () => 0 }); // prettier-ignore
+    store.accompany({ cut: () => [["M1", null], ["M2", new Uint8Array(1)]], succeeded() {}, failed() {}, markAllDirty() {}, pause: () => 0 }); // prettier-ignore
     store.open("t").set("k", "b");
     await assert.rejects(store.flush(), RangeError);
     assert.equal(await found(backend.survivor()), pairOf("a"));
@@ -257,7 +257,7 @@ suite("one moment", () => {
     assert.equal(await found(backend.survivor()), pairOf("c"));
     await settled();
     assert.equal(errors.length, 2);
-    assert.deepEqual(memory.counts, { cut: 4, succeeded: 2, failed: 2, soilAll: 0 });
+    assert.deepEqual(memory.counts, { cut: 4, succeeded: 2, failed: 2, markAllDirty: 0 });
   });
 
   test("a cut that throws is a commit that failed: the tables keep what they have, and nothing is written", async () => {
@@ -278,7 +278,7 @@ suite("one moment", () => {
     // By itself, after a pause.
     await new Promise<void>((resolve) => store.on("commit", () => resolve()));
     assert.equal(await found(backend.survivor()), '[["t",[["k","b"]]],["other",[["x","1"]]]] [["m1","b"],["m2","b!"]]');
-    assert.deepEqual(memory.counts, { cut: 4, succeeded: 2, failed: 0, soilAll: 0 });
+    assert.deepEqual(memory.counts, { cut: 4, succeeded: 2, failed: 0, markAllDirty: 0 });
     await store.close();
   });
 
@@ -294,7 +294,7 @@ suite("one moment", () => {
     memory.set("m3", null);
     store.open("t").set("k2", "b");
     await assert.rejects(store.flush(), { code: "reset" });
-    assert.equal(memory.counts.soilAll, 1);
+    assert.equal(memory.counts.markAllDirty, 1);
     // What is not there any more is not removed: the backend of these tests would complain.
     backend.fails = () => false;
     await store.flush();
@@ -365,7 +365,7 @@ suite("when the program dies", () => {
     backend.releases.shift()?.();
     await done;
     assert.equal(await found(backend.survivor()), pairOf("a"));
-    assert.deepEqual(memory.counts, { cut: 1, succeeded: 1, failed: 0, soilAll: 0 });
+    assert.deepEqual(memory.counts, { cut: 1, succeeded: 1, failed: 0, markAllDirty: 0 });
     await store.close();
   });
 
@@ -381,7 +381,7 @@ suite("when the program dies", () => {
     store.touch();
     await store.flush();
     assert.equal(await found(backend.survivor()), '[["t",[["k","b"]]]] []');
-    memory.soilAll();
+    memory.markAllDirty();
     store.accompany(memory);
     write("c");
     await store.flush();
@@ -465,10 +465,10 @@ suite("who knows nothing of it", () => {
     const { backend, store, write } = await setUp();
     write("a");
     await store.flush();
-    const contents = new Contents(true, "ignored");
-    for (const [key, bytes] of backend.records) contents.add(key, bytes);
+    const loader = new Loader(true, "ignored");
+    for (const [key, bytes] of backend.records) loader.add(key, bytes);
     const reader = new TableStore();
-    reader.adopt(contents);
+    reader.load(loader);
     assert.equal(image(reader), '[["t",[["k","a"]]]]');
     assert.deepEqual([reader.companionRecords.size, reader.companionStored.size], [0, 0]);
   });

@@ -11,7 +11,7 @@ import { RecordBackend, contents, type Contents } from "./record_backend.ts";
 
 const ROUNDS = 12_000;
 
-/** Tables of one page and of several, with holes, with entries that lie apart, and one that is empty. */
+/** Tables of one page and of several, with holes, with overflow entries, and one that is empty. */
 async function filled(): Promise<RecordBackend> {
   const backend = new RecordBackend();
   const store = await openStore(backend);

@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { suite, test } from "node:test";
 import { crc32 } from "#js/storage/crc32.js";
 import { openStore } from "#js/storage/open_store.js";
-import { encodePage, encodeTable, isApart, pageKey, tableKey } from "#js/storage/records.js";
+import { encodePage, encodeTable, isOverflow, pageKey, tableKey } from "#js/storage/records.js";
 import { TableStore } from "#js/storage/table_store.js";
 import { dumpTables, loadTables } from "../src/storage/dump.ts";
 import { Lua, LuaStorageError, type LuaTable, type LuaValue } from "../src/index.ts";
@@ -315,15 +315,15 @@ suite("round trip", () => {
     assertRoundTrip(new TableStore());
   });
 
-  test("entries that lie apart, up to several MiB", () => {
+  test("overflow entries, up to several MiB", () => {
     const random = new Random(1);
     const noise = String.fromCharCode(...random.bytes(2 ** 15)).repeat(100);
     const lengths = [900, 985, 986, 987, 2000, 2 ** 20 - 20, 2 ** 20 - 19, 2 ** 20 - 18, 2 ** 21, 3_000_000];
     const entries = lengths.map((length) => [encodeKey(length), stringOf(noise.slice(0, length))] as const);
     const long = [encodeKey("x".repeat(2_500_000)), toStored("é".repeat(600_000))] as const;
     assert.ok(
-      entries.some(([key, value]) => isApart({ key, value })) &&
-        entries.some(([key, value]) => !isApart({ key, value })),
+      entries.some(([key, value]) => isOverflow({ key, value })) &&
+        entries.some(([key, value]) => !isOverflow({ key, value })),
     );
     assertRoundTrip(storeOf({ t: [...entries, long], u: entries.slice(3) }));
   });

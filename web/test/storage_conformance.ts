@@ -189,13 +189,13 @@ export const PARTS: [name: string, part: Part][] = [
         const t = lua.table("t");
         t.set("small", 1)
           .set("page", bytes(990, 3))
-          .set("apart", bytes(1100, 5))
+          .set("overflow", bytes(1100, 5))
           .set("parts", bytes(2_500_000, 7))
           .set("last", 2);
         t.set(bytes(3000, 11), "a long key");
       });
       await comesBack(place, (lua) => {
-        lua.table("t").set("small", 2).set("parts", bytes(1_100_000, 13)).delete("apart");
+        lua.table("t").set("small", 2).set("parts", bytes(1_100_000, 13)).delete("overflow");
       });
       same(await opened(place, (lua) => (lua.table("t").get("parts") as Uint8Array).length), 1_100_000, "its length");
       await comesBack(place, (lua) => void lua.table("t").set("parts", "small").set("page", bytes(1001, 3)));

@@ -378,26 +378,26 @@ suite("when commits are paced", () => {
     await store.close();
   });
 
-  test("a cut that throws is a failure like any other", async () => {
+  test("a commit that cannot be taken is a failure like any other", async () => {
     const { backend, clock, write, store, events } = paced(() => 500);
-    const { cut } = store;
-    store.cut = () => {
-      throw new Error("cannot be cut");
+    const { takeCommit } = store;
+    store.takeCommit = () => {
+      throw new Error("cannot be taken");
     };
     write("a", "1");
     clock.fire();
     await settled();
     assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["failed", [100]]);
-    await assert.rejects(store.flush(), /cannot be cut/);
+    await assert.rejects(store.flush(), /cannot be taken/);
     assert.deepEqual([clock.timers.map(({ ms }) => ms), backend.commits], [[200], 0]);
-    store.cut = cut;
+    store.takeCommit = takeCommit;
     clock.fire();
     await settled();
     assert.equal(await backend.image(), '[["t",[["a","1"]]]]');
     await settled();
     assert.deepEqual(
       events.map((event) => (event instanceof Error ? event.message : "commit")),
-      ["cannot be cut", "cannot be cut", "commit"],
+      ["cannot be taken", "cannot be taken", "commit"],
     );
   });
 
@@ -431,11 +431,11 @@ suite("when commits are paced", () => {
   test("the companion of a store says how long", async () => {
     const { backend, clock, store, write } = setUp();
     let pause = 700;
-    store.accompany({ cut: () => [], succeeded() {}, failed() {}, soilAll() {}, pause: () => pause });
+    store.accompany({ cut: () => [], succeeded() {}, failed() {}, markAllDirty() {}, pause: () => pause });
     store.touch();
     assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["scheduled", [700]]);
     clock.fire();
-    // There was nothing to cut.
+    // There was nothing to commit.
     assert.deepEqual([store.stats().storage.state, backend.commits], ["idle", 0]);
     pause = 900;
     write("a", "1");

@@ -1,9 +1,9 @@
-/** What one batch changed, for those who listen. */
+/** Detail of the event `change`: what one batch changed. */
 
 /** @typedef {import("./journal.js").Journal} Journal */
 
 /**
- * One entry that is not as it was before the batch. Binary strings; undefined: it was not, or is no longer, there.
+ * Change of one entry by a batch, in binary strings; undefined: it was not, or is no longer, there.
  * @typedef {object} Change
  * @property {string} table
  * @property {string} key
@@ -11,7 +11,7 @@
  * @property {string | undefined} new
  */
 
-/** The detail of the event `change`. */
+/** All changes of one batch. */
 export class Changes {
   /**
    * @param {Journal} journal of a batch that is over

@@ -13,7 +13,7 @@ import {
   encodePage,
   encodeParts,
   encodeTable,
-  isApart,
+  isOverflow,
   pageKey,
   partCount,
   partKey,
@@ -26,21 +26,21 @@ import { INLINE } from "./page.js";
 /** @typedef {import("./records.js").KeyValue} KeyValue */
 /** @typedef {import("./records.js").RecordChange} RecordChange */
 /** @typedef {import("./dirty_set.js").Dirty} Dirty */
-/** @typedef {import("./page.js").Apart} Apart */
+/** @typedef {import("./page.js").OverflowEntry} OverflowEntry */
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./table.js").Table} Table */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
 /**
- * A page as it is to be written.
- * @typedef {object} Image
+ * Changes that bring the records of one page up to date.
+ * @typedef {object} PageChanges
  * @property {RecordChange | null} page null: storage has no such page, and needs none
- * @property {[seq: number, entry: KeyValue][]} apart to be written
- * @property {string[]} removed records of entries that lie apart no more
+ * @property {[seq: number, entry: KeyValue][]} overflow entries whose parts are to be written
+ * @property {string[]} removed keys of parts that are not needed any more
  */
 
-/** One commit. Made by `TableStore.cut`. */
-export class Flight {
+/** Content of one commit, from the moment when it is taken to its end. Made by `TableStore.takeCommit`. */
+export class Commit {
   /**
    * @param {TableStore} store
    * @param {Dirty} dirty pages and tables that were changed
@@ -61,13 +61,13 @@ export class Flight {
     this.tables = tables;
     this.pages = pages.filter((page) => !page.gone);
     this.gone = pages.filter((page) => page.gone);
-    /** Those that storage has when it is committed; they may be dropped meanwhile. */
+    /** Tables that storage has once this is committed; they may be dropped meanwhile. */
     this.kept = tables.filter((table) => !table.dropped);
-    /** @type {RecordChange[]} */
+    /** Records of tables. @type {RecordChange[]} */
     this.heads = [];
-    /** Of pages that were changed before the backend came to them. @type {Map<Page, Image>} */
+    /** Changes of pages that a later batch changed before the backend came to them. @type {Map<Page, PageChanges>} */
     this.captured = new Map();
-    for (const page of this.pages) page.flight = this;
+    for (const page of this.pages) page.commit = this;
     for (const table of tables) {
       const key = tableKey(table.id);
       const head = { seq: table.seq, count: table.size, bytes: table.bytes, name: table.name };
@@ -76,7 +76,7 @@ export class Flight {
     }
   }
 
-  /** Everything that is to be written and removed. Each is made when it is asked for. @returns {Generator<RecordChange>} */
+  /** Yields all records to be written and removed, each made when it is asked for. @returns {Generator<RecordChange>} */
   *records() {
     for (const change of this.#all()) {
       this.bytes += change[1]?.length ?? 0;
@@ -85,17 +85,17 @@ export class Flight {
   }
 
   /**
-   * Takes the image of a page that is about to change.
+   * Encodes a page that is about to change.
    * @param {Page} page
    */
   capture(page) {
-    this.captured.set(page, imageOf(page));
+    this.captured.set(page, changesOf(page));
   }
 
-  /** It is committed. */
+  /** Notes that storage has all of it. */
   succeeded() {
-    this.store.flight = null;
-    for (const page of this.pages) page.stored = page.next;
+    this.store.runningCommit = null;
+    for (const page of this.pages) page.stored = page.storedNext;
     for (const page of this.gone) page.stored = null;
     for (const table of this.tables) table.stored = false;
     for (const table of this.kept) table.stored = true;
@@ -107,10 +107,10 @@ export class Flight {
     this.companion?.succeeded();
   }
 
-  /** It is not: what it had has to be written again, as it will be then. */
+  /** Notes that storage has nothing of it: all of it is written again, as it is by then. */
   failed() {
-    this.store.flight = null;
-    for (const page of this.pages) page.flight = null;
+    this.store.runningCommit = null;
+    for (const page of this.pages) page.commit = null;
     this.store.dirtySet.putBack(this.dirty);
     this.captured.clear();
     this.beside = [];
@@ -123,18 +123,18 @@ export class Flight {
     for (const page of this.gone) {
       if (page.stored === null) continue;
       yield [pageKey(page.table.id, page.number), null];
-      for (const [seq, { bytes }] of page.stored.apart ?? []) {
+      for (const [seq, { bytes }] of page.stored.overflow ?? []) {
         for (const key of partKeys(page, seq, bytes)) yield [key, null];
       }
     }
     for (const page of this.pages) {
-      const image = page.flight === this ? imageOf(page) : this.captured.get(page);
-      // It may lie here long, until the commit is over.
+      const changes = page.commit === this ? changesOf(page) : this.captured.get(page);
+      // The commit may take long, and holds nothing that it does not need.
       this.captured.delete(page);
-      if (image === undefined) continue;
-      if (image.page !== null) yield image.page;
-      for (const key of image.removed) yield [key, null];
-      for (const [seq, entry] of image.apart) yield* encodeParts(page.table.id, seq, entry);
+      if (changes === undefined) continue;
+      if (changes.page !== null) yield changes.page;
+      for (const key of changes.removed) yield [key, null];
+      for (const [seq, entry] of changes.overflow) yield* encodeParts(page.table.id, seq, entry);
     }
     // As above: what the backend has is not held here, too.
     for (let change = this.beside.pop(); change !== undefined; change = this.beside.pop()) {
@@ -146,7 +146,7 @@ export class Flight {
 }
 
 /**
- * A page and what lies apart of it, whatever storage has.
+ * Yields all records of a page, whatever storage has of it.
  * @param {Page} page
  * @returns {Generator<[key: string, bytes: Uint8Array]>}
  */
@@ -161,51 +161,53 @@ export function* pageRecords(page) {
   } else if (page.count > 0) {
     yield [key, encodePage(key, slots)];
     for (const entry of slots) {
-      if (entry !== undefined && isApart(entry)) yield* encodeParts(table.id, entry.seq, entry);
+      if (entry !== undefined && isOverflow(entry)) yield* encodeParts(table.id, entry.seq, entry);
     }
   }
 }
 
 /**
+ * Encodes what storage does not have of a page yet, and notes what it will have.
  * @param {Page} page
- * @returns {Image}
+ * @returns {PageChanges}
  */
-function imageOf(page) {
-  page.flight = null;
+function changesOf(page) {
+  page.commit = null;
   const key = pageKey(page.table.id, page.number);
   const before = page.stored;
-  // It was cleared or dropped, and that was undone before anybody looked inside.
+  // Its table was cleared or dropped, and that was undone before anybody used its entries.
   if (page.raw !== null) {
-    page.next = before;
-    return { page: null, apart: [], removed: [] };
+    page.storedNext = before;
+    return { page: null, overflow: [], removed: [] };
   }
-  /** @type {Image} */
-  const image = { page: null, apart: [], removed: [] };
-  /** @type {Map<number, Apart> | null} */
-  let apart = null;
-  // Most pages have nothing of the kind, and their entries need not be looked at one by one.
+  /** @type {PageChanges} */
+  const changes = { page: null, overflow: [], removed: [] };
+  /** @type {Map<number, OverflowEntry> | null} */
+  let overflow = null;
+  // Most pages are too small to have an overflow entry, and their entries need not be looked at one by one.
   if (page.bytes > INLINE_BYTES_MAX) {
     for (const entry of page.slots) {
-      if (entry === undefined || !isApart(entry)) continue;
+      if (entry === undefined || !isOverflow(entry)) continue;
       const { key: name, value, seq } = entry;
       const bytes = name.length + value.length;
-      const old = before?.apart?.get(seq);
-      if (old?.bytes !== bytes || old.value !== value) image.apart.push([seq, { key: name, value }]);
-      apart ??= new Map();
-      apart.set(seq, { bytes, value });
+      const old = before?.overflow?.get(seq);
+      if (old?.bytes !== bytes || old.value !== value) changes.overflow.push([seq, { key: name, value }]);
+      overflow ??= new Map();
+      overflow.set(seq, { bytes, value });
     }
   }
-  for (const [seq, { bytes }] of before?.apart ?? []) {
-    const left = partCount(apart?.get(seq)?.bytes ?? 0);
-    image.removed.push(...partKeys(page, seq, bytes).slice(left));
+  for (const [seq, { bytes }] of before?.overflow ?? []) {
+    const left = partCount(overflow?.get(seq)?.bytes ?? 0);
+    changes.removed.push(...partKeys(page, seq, bytes).slice(left));
   }
-  if (page.count > 0) image.page = [key, encodePage(key, page.slots)];
-  else if (before !== null) image.page = [key, null];
-  page.next = page.count === 0 ? null : apart === null ? INLINE : { apart };
-  return image;
+  if (page.count > 0) changes.page = [key, encodePage(key, page.slots)];
+  else if (before !== null) changes.page = [key, null];
+  page.storedNext = page.count === 0 ? null : overflow === null ? INLINE : { overflow };
+  return changes;
 }
 
 /**
+ * Keys of all parts of an overflow entry.
  * @param {Page} page
  * @param {number} seq
  * @param {number} bytes

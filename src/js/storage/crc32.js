@@ -12,8 +12,8 @@ const POLYNOMIAL_REFLECTED = 0xedb88320;
 const [T0, T1, T2, T3, T4, T5, T6, T7] = /** @type {any} */ (makeTables());
 
 /**
- * The checksum of `bytes`, an unsigned 32-bit number. With the checksum of what comes before as `seed`, it is that of
- * both together: `crc32(b, crc32(a))` is the checksum of `a` followed by `b`.
+ * Checksum of `bytes`, an unsigned 32-bit number. With the checksum of what comes before as `seed` it is that of both
+ * together: `crc32(b, crc32(a))` is the checksum of `a` followed by `b`.
  * @param {Uint8Array} bytes
  * @param {number} [seed]
  * @returns {number}

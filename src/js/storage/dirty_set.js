@@ -22,7 +22,7 @@ export class DirtySet {
   #entries = 0;
   #listed;
 
-  /** @param {boolean} listed false: nothing is ever written */
+  /** @param {boolean} listed false: nothing is ever written, only flags are set */
   constructor(listed) {
     this.#listed = listed;
   }
@@ -32,7 +32,7 @@ export class DirtySet {
     return this.#pages.length === 0 && this.#tables.length === 0;
   }
 
-  /** The changed pages. @returns {readonly Page[]} */
+  /** Pages that are listed. @returns {readonly Page[]} */
   get pages() {
     return this.#pages;
   }
@@ -59,7 +59,7 @@ export class DirtySet {
   }
 
   /**
-   * Counts changed entries, for those who are told of the commit.
+   * Counts changed entries, for the event `commit`.
    * @param {number} entries
    */
   count(entries) {
@@ -67,7 +67,7 @@ export class DirtySet {
   }
 
   /**
-   * Takes everything out: it counts as unchanged from now on.
+   * Takes everything out, which counts as unchanged from then on.
    * @returns {Dirty}
    */
   take() {
@@ -90,10 +90,10 @@ export class DirtySet {
     this.#entries += entries;
   }
 
-  /** Forgets pages that have come and gone since the last commit: their table has let them go, and storage never had them. */
+  /** Forgets pages that have come and gone since the last commit: in no table any more, and never in storage. */
   forgetDetached() {
     this.#pages = this.#pages.filter((page) => {
-      page.dirty = !page.detached || page.stored !== null || page.flight !== null || page.next !== null;
+      page.dirty = !page.detached || page.stored !== null || page.commit !== null || page.storedNext !== null;
       return page.dirty;
     });
   }

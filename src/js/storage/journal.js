@@ -1,9 +1,9 @@
 /**
- * What the open batch has changed: the old values of its entries, the savepoints of its transactions, and the steps that undo
- * the making, dropping and clearing of tables.
+ * Journal of the open batch: the old values of its entries, the savepoints of its transactions, and the steps that undo the
+ * making, dropping and clearing of tables.
  *
  * Invariants:
- * - Between two savepoints an entry stands here at most once, with the value that it had at the first of them.
+ * - Between two savepoints an entry is noted at most once, with the value that it had at the first of them.
  * - Undoing goes from the last step to the first, so that each finds the tables as it left them.
  */
 
@@ -17,7 +17,8 @@ const LENGTH_MAX = 8192;
 /** @typedef {import("./table.js").Table} Table */
 
 /**
- * A step of the journal that undoes itself. `entries`: those that it took away, null where nobody knows them or there were none.
+ * Step of the journal that can undo itself. `entries`: those that it took away, null where they are not known or there were
+ * none.
  * @typedef {{ readonly table: Table, readonly entries: ReadonlyMap<string, Entry> | null, undo: () => void }} Undo
  */
 
@@ -28,13 +29,13 @@ export class Journal {
    * @type {(Entry | Undo | string | undefined)[]}
    */
   #steps = [];
-  /** A longer journal is thinned out. */
+  /** Length from which on the journal is thinned out. */
   #lengthMax = LENGTH_MAX;
   /** Length of `#steps` at each `begin`. @type {number[]} */
   #savepoints = [];
-  /** Number of savepoints that are JavaScript's, and stay when a call into Lua ends. */
+  /** Number of savepoints of JavaScript, which stay when a call into Lua ends. */
   #kept = 0;
-  /** Number that is another one after each savepoint; an entry that bears it stands here already. */
+  /** Number that changes with each savepoint; an entry that bears it has been noted since. */
   #era = 1;
 
   /** True if nothing has been written since the last batch ended. */
@@ -42,7 +43,7 @@ export class Journal {
     return this.#steps.length === 0;
   }
 
-  /** True while a transaction of JavaScript is open, which the batch belongs to. */
+  /** True while a transaction of JavaScript is open: the batch is not over before that. */
   get inTransaction() {
     return this.#kept > 0;
   }
@@ -92,12 +93,12 @@ export class Journal {
     this.#era += 1;
   }
 
-  /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. Throws `usage` where none is open. */
+  /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. Throws `usage` if none is open. */
   commit() {
     if (this.#savepoints.pop() === undefined) throw storeError("usage", "no transaction is open");
   }
 
-  /** Ends the innermost transaction and undoes what it did. Throws `usage` where none is open. */
+  /** Ends the innermost transaction and undoes what it did. Throws `usage` if none is open. */
   rollback() {
     const start = this.#savepoints.pop();
     if (start === undefined) throw storeError("usage", "no transaction is open");
@@ -175,8 +176,7 @@ export class Journal {
   }
 
   /**
-   * The value that each entry had before the batch, undefined where it was not there: by table, in the order of the first
-   * change of each.
+   * Value that each entry had before the batch (undefined: it was not there) by table, in the order of their first changes.
    * @returns {Iterable<[Table, Map<string, string | undefined>]>}
    */
   oldValues() {
@@ -198,7 +198,7 @@ export class Journal {
   }
 
   /**
-   * Undoes the journal down to this length.
+   * Undoes the steps from this length of the journal on.
    * @param {number} start
    */
   #undo(start) {
@@ -213,14 +213,14 @@ export class Journal {
   }
 }
 
-/** The making of a table, as a step of the journal. */
+/** Step of the journal that undoes the making of a table. */
 export class CreateUndo {
   /** @param {Table} table */
   constructor(table) {
     this.table = table;
   }
 
-  /** Nothing was in it. @returns {null} */
+  /** Null: the table was empty. @returns {null} */
   get entries() {
     return null;
   }
@@ -233,7 +233,7 @@ export class CreateUndo {
   }
 }
 
-/** The dropping of a table, as a step of the journal; making the step drops it. */
+/** Step of the journal that undoes the dropping of a table. Its constructor drops the table. */
 export class DropUndo {
   /** @param {Table} table */
   constructor(table) {
@@ -253,11 +253,11 @@ export class DropUndo {
   }
 }
 
-/** The clearing of a table, as a step of the journal; making the step clears it. */
+/** Step of the journal that undoes the clearing of a table. Its constructor clears the table. */
 export class ClearUndo {
   /** @param {Table} table */
   constructor(table) {
-    // Whoever listens is told what was there; where it is damaged nobody can say, but it can still be taken away.
+    // Listeners get the old values; of a table that is damaged nobody knows them, but it can still be cleared.
     if (table.entries === null && table.store.hasListeners) attempt(() => table.unpack());
     const { store, dirtySet, entries, pages, tail, bytes, rawCount, emptied } = table;
     this.table = table;
@@ -269,7 +269,7 @@ export class ClearUndo {
       dirtySet.markPage(page);
     }
     dirtySet.markTable(table);
-    // What comes is in pages of its own: the old ones may still be on their way to storage, or back.
+    // New entries get new pages: the old ones may still be on their way to storage, or come back by an undo.
     const seq = Math.ceil(table.seq / PAGE_ENTRIES) * PAGE_ENTRIES;
     Object.assign(table, {
       entries: new Map(),
@@ -286,7 +286,7 @@ export class ClearUndo {
 
   undo() {
     const { table, kept } = this;
-    // What came since is undone already: its pages are empty, and those that storage has are on the list to be removed.
+    // All later steps are undone: the pages made since are empty, and those that storage has are listed to be removed.
     for (const page of table.pages) page.gone = true;
     Object.assign(table, kept);
     for (const page of table.pages) {

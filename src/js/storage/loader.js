@@ -1,5 +1,5 @@
 /**
- * Records as they come from storage, or from a dump, gathered by table until all of them are there.
+ * Loader: takes records as they come from storage, or from a dump, and makes a store of them when all are there.
  *
  * Invariant: each record's checksum is right, and each belongs to a table that is there; what is not so is refused as a whole.
  * Only a companion's records stand in nobody's way: tables can be used without them.
@@ -22,28 +22,28 @@ import {
 import { INLINE, Page, unpackPage } from "./page.js";
 import { Table } from "./table.js";
 
-/** Beyond these no entry has a place, or a part. */
+/** Number of pages that have a place, and of parts that an entry may have. */
 const PAGES_MAX = Math.floor(Number.MAX_SAFE_INTEGER / PAGE_ENTRIES);
 const PARTS_MAX = partCount(ENTRY_BYTES_MAX);
 
 const NOTHING = new Uint8Array(0);
 
 /** @typedef {import("./records.js").TableHead} TableHead */
-/** @typedef {import("./page.js").Apart} Apart */
+/** @typedef {import("./page.js").OverflowEntry} OverflowEntry */
 /** @typedef {import("./page.js").Entry} Entry */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
 /**
- * What is known of one table.
- * @typedef {object} Gathered
+ * Records of one table.
+ * @typedef {object} TableRecords
  * @property {TableHead | null | undefined} head null: the table is gone
  * @property {Map<number, Uint8Array | null>} pages by number
  * @property {Map<number, (Uint8Array | null)[]>} parts by the `seq` of their entry
  */
 
-/** Records, gathered. */
-export class Contents {
-  /** @type {Map<number, Gathered>} */
+/** Records on their way into a store. */
+export class Loader {
+  /** @type {Map<number, TableRecords>} */
   #tables = new Map();
   #complete;
   #companion;
@@ -52,7 +52,7 @@ export class Contents {
   #companionDamaged = false;
 
   /**
-   * @param {boolean} complete whether these are all records that there are, or only those that changed
+   * @param {boolean} complete true: these are all records that there are; false: those that changed
    * @param {"refused" | "ignored" | "kept"} [companion] what becomes of a companion's records
    */
   constructor(complete, companion = "refused") {
@@ -61,7 +61,7 @@ export class Contents {
   }
 
   /**
-   * Takes one record; throws when it is damaged.
+   * Adds one record; throws `corrupt` when it is damaged.
    * @param {string} key
    * @param {Uint8Array | null} bytes null: it is gone
    */
@@ -89,27 +89,27 @@ export class Contents {
   }
 
   /**
-   * Makes the store what the records say. For `TableStore.adopt`.
+   * Makes the store what the records say. For `TableStore.load`.
    * @param {TableStore} store
    */
-  adopt(store) {
+  applyTo(store) {
     const known = new Map([...store.tables.values()].filter((t) => !t.missing).map((table) => [table.id, table]));
     for (const [id, { head, pages, parts }] of this.#tables) {
       if (head === undefined || (head === null && hasBytes(pages, parts))) throw corrupt(tableKey(id));
     }
     for (const [id, table] of known) {
-      const gathered = this.#tables.get(id);
-      if (gathered === undefined ? this.#complete : gathered.head === null) remove(store, table);
+      const records = this.#tables.get(id);
+      if (records === undefined ? this.#complete : records.head === null) remove(store, table);
     }
-    for (const [id, gathered] of this.#tables) {
-      const { head } = gathered;
+    for (const [id, records] of this.#tables) {
+      const { head } = records;
       if (!head) continue;
       const table = known.get(id) ?? make(store, id, head.name);
       if (table.name !== head.name) throw corrupt(tableKey(id));
-      // Whoever listens is told what has changed, also in a table that nobody has used yet.
+      // Listeners get what has changed, also in a table that nobody has used yet.
       if (table.entries === null && store.hasListeners) table.unpack();
-      if (table.entries === null) this.#adoptRaw(table, gathered, head);
-      else this.#adoptEntries(table, gathered, head);
+      if (table.entries === null) this.#applyRaw(table, records, head);
+      else this.#applyEntries(table, records, head);
     }
     this.#adoptCompanion(store);
   }
@@ -138,17 +138,17 @@ export class Contents {
   }
 
   /**
-   * A table that nobody has used yet stays as it was read.
+   * Keeps the records of a table that nobody has used yet as they are.
    * @param {Table} table
-   * @param {Gathered} gathered
+   * @param {TableRecords} records
    * @param {TableHead} head
    */
-  #adoptRaw(table, { pages, parts }, head) {
+  #applyRaw(table, { pages, parts }, head) {
     const { store } = table;
     store.addBytes(-table.footprint);
-    table.rawAge += 1;
+    table.rawVersion += 1;
     if (this.#complete) Object.assign(table, { pages: [], tail: null });
-    // In order: each is then put at the end.
+    // In order, so that each is put at the end.
     for (const [number, raw] of [...pages].sort(([a], [b]) => a - b)) if (raw !== null) table.page(number).raw = raw;
     table.pages = table.pages.filter((page) => pages.get(page.number) !== null);
     const byNumber = new Map(table.pages.map((page) => [page.number, page]));
@@ -172,12 +172,12 @@ export class Contents {
   }
 
   /**
-   * A table that is in use: only what is different changes.
+   * Changes the entries of a table that is in use, where they are different.
    * @param {Table} table
-   * @param {Gathered} gathered
+   * @param {TableRecords} records
    * @param {TableHead} head
    */
-  #adoptEntries(table, { pages, parts }, head) {
+  #applyEntries(table, { pages, parts }, head) {
     /** @type {[Page, Entry[]][]} */
     const changed = [];
     if (this.#complete) for (const page of table.pages) if (!pages.has(page.number)) changed.push([page, []]);
@@ -186,10 +186,10 @@ export class Contents {
       const known = (/** @type {number} */ seq) => page.slots[seq - page.first];
       changed.push([page, raw === null ? [] : unpackPage(page, raw, complete(parts), known)]);
     }
-    // All that goes first: a key may have moved from one place to another.
+    // Removals first: a key may have moved from one place to another.
     for (const [page, entries] of changed) {
       const stay = new Set(entries.map(({ seq }) => seq));
-      for (const entry of [...page.slots]) if (entry !== undefined && !stay.has(entry.seq)) table.kill(entry);
+      for (const entry of [...page.slots]) if (entry !== undefined && !stay.has(entry.seq)) table.removeEntry(entry);
     }
     for (const [page, entries] of changed) {
       for (const { key, value, seq } of entries) {
@@ -205,18 +205,20 @@ export class Contents {
 }
 
 /**
+ * Removes a table that storage does not have any more.
  * @param {TableStore} store
  * @param {Table} table
  */
 function remove(store, table) {
   if (table.entries === null && store.hasListeners) table.unpack();
   if (table.entries === null) store.addBytes(-table.footprint);
-  else for (const entry of [...table.entries.values()]) table.kill(entry);
+  else for (const entry of [...table.entries.values()]) table.removeEntry(entry);
   store.tables.delete(table.name);
   table.dropped = true;
 }
 
 /**
+ * Makes a table that storage has.
  * @param {TableStore} store
  * @param {number} id
  * @param {string} name
@@ -225,7 +227,7 @@ function make(store, id, name) {
   const waiting = store.tables.get(name);
   if (waiting !== undefined && !waiting.missing) throw corrupt(tableKey(id));
   const table = waiting ?? new Table(store, id, name);
-  // Whoever asked for it when it was not there has this very object, and may have looked into it.
+  // A table that was asked for when it was not there is this very object, and its entries may have been used.
   if (waiting === undefined && !store.hasListeners) table.entries = null;
   table.id = id;
   table.missing = false;
@@ -235,23 +237,25 @@ function make(store, id, name) {
 }
 
 /**
+ * Content in storage of a page that is not decoded yet.
  * @param {Page} page
  * @returns {import("./page.js").Stored}
  */
 function storedOfRaw(page) {
   if (page.rawParts === null || page.rawParts.size === 0) return INLINE;
-  /** @type {Map<number, Apart>} */
-  const apart = new Map();
+  /** @type {Map<number, OverflowEntry>} */
+  const overflow = new Map();
   for (const [seq, parts] of page.rawParts) {
     const bytes = parts.reduce((sum, part) => sum + (part?.length ?? PART_BYTES) - CRC_BYTES, 0);
-    apart.set(seq, { bytes, value: undefined });
+    overflow.set(seq, { bytes, value: undefined });
   }
-  return { apart };
+  return { overflow };
 }
 
 /**
+ * Parts without those that are gone.
  * @param {Map<number, (Uint8Array | null)[]>} parts
- * @returns {Map<number, Uint8Array[]>} without those that are gone
+ * @returns {Map<number, Uint8Array[]>}
  */
 function complete(parts) {
   const given = [...parts].map(([seq, list]) => /** @type {const} */ ([seq, list.filter((part) => part !== null)]));
@@ -259,8 +263,9 @@ function complete(parts) {
 }
 
 /**
- * @param {Gathered["pages"]} pages
- * @param {Gathered["parts"]} parts
+ * Says whether any page or part is there.
+ * @param {TableRecords["pages"]} pages
+ * @param {TableRecords["parts"]} parts
  */
 function hasBytes(pages, parts) {
   return [...pages.values(), ...[...parts.values()].flat()].some((bytes) => bytes !== null);

@@ -1,6 +1,6 @@
-/** From a backend to a store with its contents: one that writes there, or one that reads along. */
+/** Opening of a store over a backend: one that writes there, or one that follows another writer. */
 
-import { Contents } from "./loader.js";
+import { Loader } from "./loader.js";
 import { TableStore } from "./table_store.js";
 import { WriteBehind } from "./write_behind.js";
 
@@ -9,7 +9,7 @@ import { WriteBehind } from "./write_behind.js";
 /** @typedef {(done: number, total: number) => void} Progress */
 
 /**
- * A store with what the backend has, which takes it everything that changes. Closes the backend when that fails.
+ * Opens a store with what the backend has, which takes it everything that changes. Closes the backend when that fails.
  * @param {Backend} backend
  * @param {{ limit?: number | undefined }} [options] those of `TableStore`
  * @param {Progress} [progress]
@@ -17,7 +17,7 @@ import { WriteBehind } from "./write_behind.js";
 export async function openStore(backend, options, progress) {
   try {
     const store = new TableStore(new WriteBehind(backend), options);
-    store.adopt(await read(backend, "kept", progress));
+    store.load(await read(backend, "kept", progress));
     return store;
   } catch (error) {
     await backend.close();
@@ -26,7 +26,7 @@ export async function openStore(backend, options, progress) {
 }
 
 /**
- * A store that is what somebody else writes.
+ * Opens a read-only store that has what another program writes. Closes the follower when that fails.
  * @param {Follower} follower
  * @param {Progress} [progress]
  */
@@ -36,17 +36,17 @@ export async function followStore(follower, progress) {
   store.unwritten = "following";
   store.closing = () => follower.close();
   try {
-    store.adopt(await read(follower, "ignored", progress));
+    store.load(await read(follower, "ignored", progress));
     /** @param {unknown} error */
     const failed = (error) => store.emit("storage-error", error);
     follower.follow((changes, complete) => {
       if (store.mode === "closed") return;
       try {
-        const contents = new Contents(complete, "ignored");
-        for (const [key, bytes] of changes) contents.add(key, bytes);
-        store.adopt(contents);
+        const loader = new Loader(complete, "ignored");
+        for (const [key, bytes] of changes) loader.add(key, bytes);
+        store.load(loader);
       } catch (error) {
-        // What was there before stays, until the next commit says more.
+        // The store stays as it was until the next commit.
         failed(error);
       }
     }, failed);
@@ -57,11 +57,11 @@ export async function followStore(follower, progress) {
   }
 }
 
-/** How long the page is held up at a time. */
+/** Longest time in one go, in milliseconds: the page is held up for so long. */
 const SLICE_MS = 8;
 
 /**
- * Makes the entries of these tables ahead of their first use, a slice at a time: a large table would hold the page up then.
+ * Decodes these tables ahead of their first use, a slice at a time: a large table would hold the page up then.
  * @param {TableStore} store
  * @param {Iterable<string>} names as binary strings; those that are not there have nothing to be made
  */
@@ -81,12 +81,13 @@ export async function preload(store, names) {
 }
 
 /**
+ * Reads all records.
  * @param {Pick<Backend, "load">} from
  * @param {"ignored" | "kept"} companion
  * @param {Progress} [progress]
  */
 async function read(from, companion, progress) {
-  const contents = new Contents(true, companion);
-  await from.load((key, bytes) => contents.add(key, bytes), progress);
-  return contents;
+  const loader = new Loader(true, companion);
+  await from.load((key, bytes) => loader.add(key, bytes), progress);
+  return loader;
 }

@@ -1,20 +1,20 @@
-/** The entries of external tables and the pages that they share: what changes, and what goes to storage, at a time. */
+/** Entries of external tables, and the pages in which they go to storage. */
 
 import { PAGE_ENTRIES, corrupt, decodePage, decodeParts, pageKey } from "./records.js";
 
-/** @typedef {import("./commit.js").Flight} Flight */
+/** @typedef {import("./commit.js").Commit} Commit */
 /** @typedef {import("./table.js").Table} Table */
 
 /**
- * What storage has of an entry that lies apart: how many bytes, and (when it is known) what.
- * @typedef {object} Apart
- * @property {number} bytes
- * @property {string | undefined} value
+ * Overflow entry in storage: an entry too large for its page, in parts of its own.
+ * @typedef {object} OverflowEntry
+ * @property {number} bytes of its key and value
+ * @property {string | undefined} value undefined: not known
  */
 
-/** What storage has of a page. @typedef {{ readonly apart: ReadonlyMap<number, Apart> | null }} Stored */
+/** Content of a page in storage. @typedef {{ readonly overflow: ReadonlyMap<number, OverflowEntry> | null }} Stored */
 
-/** One entry. */
+/** Entry of a table. */
 export class Entry {
   /**
    * @param {string} key
@@ -32,7 +32,7 @@ export class Entry {
   }
 }
 
-/** Up to 64 entries with neighbouring `seq`: what is written when one of them changes. */
+/** Page: up to 64 entries with neighbouring `seq`, which are written together when one of them changes. */
 export class Page {
   /**
    * @param {Table} table
@@ -41,33 +41,33 @@ export class Page {
   constructor(table, number) {
     this.table = table;
     this.number = number;
-    /** The `seq` of its first place. */
+    /** `seq` of its first place. */
     this.first = number * PAGE_ENTRIES + 1;
     /** @type {(Entry | undefined)[]} */
     this.slots = [];
     this.count = 0;
-    /** Of keys and values. */
+    /** Bytes of keys and values. */
     this.bytes = 0;
-    /** Listed in the `DirtySet`. */
+    /** True if it is listed in the `DirtySet`. */
     this.dirty = false;
-    /** Its table was cleared or dropped: it holds what was, for an undo. */
+    /** True if its table was cleared or dropped: it holds what was there, for an undo. */
     this.gone = false;
-    /** It was empty, and its table has let it go. */
+    /** True if it was empty, and its table has let it go. */
     this.detached = false;
-    /** Who is about to write it, and has not yet taken its image. @type {Flight | null} */
-    this.flight = null;
-    /** @type {Stored | null} */
+    /** Commit that is about to write it, and has not encoded it yet. @type {Commit | null} */
+    this.commit = null;
+    /** What storage has of it; null: nothing. @type {Stored | null} */
     this.stored = null;
-    /** `stored`, once the flight has landed. @type {Stored | null} */
-    this.next = null;
-    /** As it was read, until its table is first used. @type {Uint8Array | null} */
+    /** `stored` as it is once the running commit has succeeded. @type {Stored | null} */
+    this.storedNext = null;
+    /** Its record as it was read, until its table is first used. @type {Uint8Array | null} */
     this.raw = null;
-    /** @type {Map<number, Uint8Array[]> | null} */
+    /** Parts of its overflow entries as they were read, by `seq`. @type {Map<number, Uint8Array[]> | null} */
     this.rawParts = null;
   }
 
   /**
-   * The number of the page of a `seq`.
+   * Number of the page of a `seq`.
    * @param {number} seq
    */
   static numberOf(seq) {
@@ -76,30 +76,30 @@ export class Page {
 }
 
 /**
- * What storage has of a page whose entries are these.
+ * Content of a page in storage that is what the page has now.
  * @param {Page} page
  * @returns {Stored}
  */
 export function storedOf(page) {
-  /** @type {Map<number, Apart> | null} */
-  let apart = null;
-  const parts = page.stored?.apart;
+  /** @type {Map<number, OverflowEntry> | null} */
+  let overflow = null;
+  const parts = page.stored?.overflow;
   if (parts) {
-    apart = new Map();
-    for (const [seq, { bytes }] of parts) apart.set(seq, { bytes, value: page.slots[seq - page.first]?.value });
+    overflow = new Map();
+    for (const [seq, { bytes }] of parts) overflow.set(seq, { bytes, value: page.slots[seq - page.first]?.value });
   }
-  return apart === null ? INLINE : { apart };
+  return overflow === null ? INLINE : { overflow };
 }
 
-/** Storage has the page, and nothing of it lies apart. @type {Stored} */
-export const INLINE = Object.freeze({ apart: null });
+/** Content of a page without overflow entries. @type {Stored} */
+export const INLINE = Object.freeze({ overflow: null });
 
 /**
- * The entries of a page as storage has it.
+ * Decodes the entries of a page; throws `corrupt` when its record is damaged.
  * @param {Page} page
  * @param {Uint8Array} raw
- * @param {Map<number, Uint8Array[]> | null} parts of the entries that lie apart
- * @param {((seq: number) => Entry | undefined) | undefined} known where the parts of one are not at hand
+ * @param {Map<number, Uint8Array[]> | null} parts of overflow entries, by `seq`
+ * @param {((seq: number) => Entry | undefined) | undefined} known finds an overflow entry whose parts are not given
  */
 export function unpackPage(page, raw, parts, known) {
   const name = pageKey(page.table.id, page.number);

@@ -1,5 +1,5 @@
 /**
- * External tables as records, which is what storage keeps: bytes under a key (docs/storage.md, section 5).
+ * Encoding of external tables as records, bytes under a key, which is what storage keeps (docs/storage.md, section 5).
  *
  * | key                     | record                                                                                |
  * |-------------------------|---------------------------------------------------------------------------------------|
@@ -8,30 +8,31 @@
  * | `v` table `:` place `:` part | a piece of an entry too large for its page: its key and value, 1 MiB in each part |
  * | `x` name                | any bytes of a companion of the tables; the name: 1 to 24 of the characters a-z and 0-9 |
  *
- * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. When it lies
- * apart, a byte 0 stands before the lengths and nothing behind them: no key has length 0. Each record ends with a CRC-32
- * (little endian) over its key and what is before, so that one that was damaged, or put under another's key, is found.
+ * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. An overflow entry,
+ * one of more than 1,000 bytes, has a byte 0 before the lengths (no key has length 0) and nothing behind them: key and value
+ * are in its parts. Each record ends with a CRC-32 (little endian) over its key and all bytes before, so that a record that
+ * was damaged, or put under another key, is found.
  */
 
 import { binaryToBytes, bytesToBinary } from "../binary.js";
 import { crc32 } from "./crc32.js";
 import { storeError } from "./store_error.js";
 
-/** Entries in a page: so many are written when one of them changes. */
+/** Number of entries in a page: so many are written when one of them changes. */
 export const PAGE_ENTRIES = 64;
 /**
- * Key and value together: what is larger lies apart, and is not written again with its neighbours. A page stays below 64 KiB,
- * from where on Chromium keeps a file of its own for each record.
+ * Bytes of key and value together: a larger entry is an overflow entry, which is not written again with its neighbours. So a
+ * page stays below 64 KiB, from where on Chromium keeps a file of its own for each record.
  */
 export const INLINE_BYTES_MAX = 1000;
-/** Of an entry that lies apart. */
+/** Bytes of a part of an overflow entry; the last may have fewer. */
 export const PART_BYTES = 2 ** 20;
-/** Of one entry, key and value together. */
+/** Bytes of the largest entry, key and value together. */
 export const ENTRY_BYTES_MAX = 64 * 2 ** 20 + 1024;
 
-/** At the end of each record. */
+/** Bytes of the checksum at the end of each record. */
 export const CRC_BYTES = 4;
-/** Place, lengths and what marks an entry that lies apart. */
+/** Bytes of the place, the lengths and the mark of an overflow entry. */
 const ENTRY_HEAD_BYTES_MAX = 12;
 const TABLE_HEAD_BYTES = 24;
 
@@ -48,18 +49,18 @@ const page = new Uint8Array(PAGE_ENTRIES * (ENTRY_HEAD_BYTES_MAX + INLINE_BYTES_
 
 const COMPANION_KEY = /^x[a-z0-9]{1,24}$/;
 
-/** @param {number} table */
+/** Key of a table's record. @param {number} table */
 export const tableKey = (table) => `t${table}`;
-/** @param {number} table @param {number} number */
+/** Key of a page. @param {number} table @param {number} number */
 export const pageKey = (table, number) => `p${table}:${number}`;
-/** @param {number} table @param {number} seq @param {number} part */
+/** Key of a part of an overflow entry. @param {number} table @param {number} seq @param {number} part */
 export const partKey = (table, seq, part) => `v${table}:${seq}:${part}`;
 /** @param {string} key */
 export const isCompanionKey = (key) => COMPANION_KEY.test(key);
 /** @param {string} name */
 export const companionKey = (name) => `x${name}`;
 
-/** What the key of a record says; undefined when it is none of ours. @param {string} key @returns {RecordKey | undefined} */
+/** Parses the key of a record; undefined when Perilune writes no such key. @param {string} key @returns {RecordKey | undefined} */
 export function parseKey(key) {
   if (isCompanionKey(key)) return { kind: "x", name: key.slice(1) };
   const numbers = key.slice(1).split(":").map(Number);
@@ -81,7 +82,7 @@ export function parseKey(key) {
   return again === key && numbers.every((n) => Number.isSafeInteger(n) && n >= 0) ? parsed : undefined;
 }
 
-/** @param {string} key @param {TableHead} head */
+/** Encodes the record of a table. @param {string} key @param {TableHead} head */
 export function encodeTable(key, { seq, count, bytes, name }) {
   const record = new Uint8Array(TABLE_HEAD_BYTES + name.length + CRC_BYTES);
   const view = new DataView(record.buffer);
@@ -92,7 +93,7 @@ export function encodeTable(key, { seq, count, bytes, name }) {
   return seal(key, record);
 }
 
-/** @param {string} key @param {Uint8Array} record @returns {TableHead} */
+/** Decodes the record of a table; throws `corrupt`. @param {string} key @param {Uint8Array} record @returns {TableHead} */
 export function decodeTable(key, record) {
   if (record.length <= TABLE_HEAD_BYTES + CRC_BYTES) throw corrupt(key);
   const view = new DataView(record.buffer, record.byteOffset);
@@ -104,15 +105,16 @@ export function decodeTable(key, record) {
 }
 
 /**
- * Whether an entry lies apart.
+ * Says whether an entry is an overflow entry.
  * @param {KeyValue} entry
  */
-export function isApart({ key, value }) {
+export function isOverflow({ key, value }) {
   return key.length + value.length > INLINE_BYTES_MAX;
 }
 
 /**
- * @param {string} key the record's
+ * Encodes a page.
+ * @param {string} key of the record
  * @param {readonly (KeyValue | undefined)[]} slots
  */
 export function encodePage(key, slots) {
@@ -120,12 +122,12 @@ export function encodePage(key, slots) {
   for (let slot = 0; slot < slots.length; slot++) {
     const entry = slots[slot];
     if (entry === undefined) continue;
-    const apart = isApart(entry);
+    const overflow = isOverflow(entry);
     page[at++] = slot;
-    if (apart) page[at++] = 0;
+    if (overflow) page[at++] = 0;
     at = writeLength(page, at, entry.key.length);
     at = writeLength(page, at, entry.value.length);
-    if (apart) continue;
+    if (overflow) continue;
     binaryToBytes(entry.key, page, at);
     binaryToBytes(entry.value, page, at + entry.key.length);
     at += entry.key.length + entry.value.length;
@@ -134,8 +136,8 @@ export function encodePage(key, slots) {
 }
 
 /**
- * Visits the entries of a page. Of one that lies apart it gives the lengths, and undefined for the rest.
- * @param {string} key the record's
+ * Visits the entries of a page; throws `corrupt` when it is damaged. Key and value of an overflow entry are undefined.
+ * @param {string} key of the record
  * @param {Uint8Array} record
  * @param {(slot: number, key: string | undefined, value: string | undefined, keyLength: number, valueLength: number) => void} visit
  */
@@ -157,11 +159,11 @@ export function decodePage(key, record, visit) {
     if (slot <= last || slot >= PAGE_ENTRIES) throw corrupt(key);
     last = slot;
     const first = length();
-    const apart = first === 0;
-    const keyLength = apart ? length() : first;
+    const overflow = first === 0;
+    const keyLength = overflow ? length() : first;
     const valueLength = length();
     if (keyLength === 0 || valueLength === 0 || keyLength + valueLength > ENTRY_BYTES_MAX) throw corrupt(key);
-    if (apart) {
+    if (overflow) {
       visit(slot, undefined, undefined, keyLength, valueLength);
       continue;
     }
@@ -174,7 +176,7 @@ export function decodePage(key, record, visit) {
 }
 
 /**
- * How many parts an entry that lies apart has.
+ * Number of parts of an overflow entry.
  * @param {number} bytes of its key and value
  */
 export function partCount(bytes) {
@@ -182,7 +184,7 @@ export function partCount(bytes) {
 }
 
 /**
- * The records of an entry that lies apart, one by one: each is made when it is asked for.
+ * Yields the parts of an overflow entry, each made when it is asked for.
  * @param {number} table
  * @param {number} seq
  * @param {KeyValue} entry
@@ -204,8 +206,8 @@ export function* encodeParts(table, seq, { key, value }) {
 }
 
 /**
- * An entry that lay apart.
- * @param {string} key of the page that speaks of it, for the error
+ * Joins the parts of an overflow entry; throws `corrupt` when they are not what its page says.
+ * @param {string} key of the page, for the error
  * @param {readonly (Uint8Array | undefined)[]} parts
  * @param {number} keyLength
  * @param {number} valueLength
@@ -247,7 +249,7 @@ export function decodeCompanion(key, record) {
 }
 
 /**
- * Throws when a record is not as it was written, or was written under another key.
+ * Throws `corrupt` when a record is not as it was written, or was written under another key.
  * @param {string} key
  * @param {Uint8Array} record
  */
@@ -256,6 +258,7 @@ export function checkRecord(key, record) {
 }
 
 /**
+ * Says whether the checksum of a record is right.
  * @param {string} key
  * @param {Uint8Array} record
  */
@@ -267,7 +270,7 @@ function isSound(key, record) {
 }
 
 /**
- * The records of tables that a database of format 1 held, where each entry was a record of its own.
+ * Encodes the tables of a database of format 1, where each entry was a record of its own.
  * @param {Iterable<{ id: number, name: string, seq: number, entries: Iterable<KeyValue & { seq: number }> }>} tables
  *   entries in ascending order of `seq`
  * @returns {Generator<[key: string, bytes: Uint8Array]>}
@@ -290,7 +293,7 @@ export function* recordsOfFormat1(tables) {
         slots = [];
       }
       slots[entry.seq - 1 - at * PAGE_ENTRIES] = entry;
-      if (isApart(entry)) yield* encodeParts(id, entry.seq, entry);
+      if (isOverflow(entry)) yield* encodeParts(id, entry.seq, entry);
       count += 1;
       bytes += entry.key.length + entry.value.length;
       last = Math.max(last, entry.seq);
@@ -302,7 +305,7 @@ export function* recordsOfFormat1(tables) {
 }
 
 /**
- * What is in storage, or in a dump, is not what Perilune writes.
+ * Error that storage, or a dump, has something that Perilune does not write.
  * @param {string} key of the record
  */
 export function corrupt(key) {
@@ -310,7 +313,7 @@ export function corrupt(key) {
 }
 
 /**
- * Writes the checksum into the last four bytes.
+ * Writes the checksum of a record into its last four bytes.
  * @param {string} key
  * @param {Uint8Array} record
  */
@@ -330,6 +333,7 @@ function crcOfKey(key) {
 }
 
 /**
+ * Writes a length as LEB128; the offset behind it.
  * @param {Uint8Array} bytes
  * @param {number} at
  * @param {number} length

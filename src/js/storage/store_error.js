@@ -1,6 +1,7 @@
-/** The errors of tables and storage: plain Errors that say by their `code` what they are (docs/storage.md, section 11). */
+/** Errors of tables and storage: plain Errors with a `code` (docs/storage.md, section 11). */
 
 /**
+ * Makes an error.
  * @param {string} code
  * @param {string} message
  * @param {unknown} [cause]

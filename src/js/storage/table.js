@@ -1,14 +1,14 @@
 /**
- * One external table: a JavaScript Map outside the memory of the VM, and the pages in which its entries go to storage.
+ * An external table: a JavaScript Map outside of the memory of the VM, and the pages in which its entries go to storage.
  *
  * Keys and values are codec bytes (docs/codec.md) held as binary strings (binary.js).
  *
  * Invariants:
  * - `seq` only grows: iteration order is the order of first insertion, and a `seq` is a cursor that survives any change
- *   of the table. An entry's page is that of its `seq`, for as long as it lives.
- * - Before anything of a page changes, whoever is writing the page to storage takes its image (`Page.flight`); after, it is
- *   listed as changed (`TableStore.soil`). So storage sees worlds between two batches, and reading costs nothing.
- * - Every change is journaled first (`TableStore.journal`), so that it can be undone and told.
+ *   of the table. The page of an entry is that of its `seq`, for as long as the entry lives.
+ * - Before a page changes, the commit that is about to write it encodes it (`Page.commit`); after the change the page is
+ *   marked (`DirtySet`). So storage gets states between two batches, and reading costs nothing.
+ * - Every change is noted in the `Journal` first, so that it can be undone, and listeners can be notified of it.
  */
 
 import { ClearUndo } from "./journal.js";
@@ -16,14 +16,14 @@ import { Entry, Page, storedOf, unpackPage } from "./page.js";
 import { PAGE_ENTRIES, corrupt, tableKey } from "./records.js";
 import { storeError } from "./store_error.js";
 
-/** What an entry counts against the limit beside its key and value: about what the Map and the objects take. */
+/** Bytes that an entry counts beside its key and value: about what the Map and the objects take. */
 export const ENTRY_OVERHEAD_BYTES = 128;
-/** Below this many empty pages a table is not worth compacting. */
+/** Number of empty pages below which a table is not worth compacting. */
 const EMPTY_PAGES_MIN = 32;
 
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
-/** One external table. Made by `TableStore.open`. */
+/** External table. Made by `TableStore.open`. */
 export class Table {
   /**
    * @param {TableStore} store
@@ -36,34 +36,35 @@ export class Table {
     this.dirtySet = store.dirtySet;
     this.id = id;
     this.name = name;
-    /** Null until a table that was read from storage is first used. @type {Map<string, Entry> | null} */
+    /** Entries by key; null until a table that was read from storage is first used. @type {Map<string, Entry> | null} */
     this.entries = new Map();
-    /** By ascending number. Empty ones stay until they are many. @type {Page[]} */
+    /** Pages by ascending number. Empty ones stay until they are many. @type {Page[]} */
     this.pages = [];
-    /** The last page, which takes what is inserted. @type {Page | null} */
+    /** Last page, which takes what is inserted. @type {Page | null} */
     this.tail = null;
+    /** Last place that was given out. */
     this.seq = 0;
-    /** Of keys and values. */
+    /** Bytes of keys and values. */
     this.bytes = 0;
-    /** Entries that storage says there are, as long as `entries` is null. */
+    /** Number of entries by its record, as long as `entries` is null. */
     this.rawCount = 0;
-    /** How often it was read. */
-    this.rawAge = 0;
+    /** Number of times that it was read. */
+    this.rawVersion = 0;
     /** Index of the page where `next` found its last answer. */
     this.hint = 0;
-    /** How many pages were filled and are empty. */
+    /** Number of pages that had entries and have none any more. */
     this.emptied = 0;
     this.dropped = false;
-    /** Listed in `TableStore.dirtyTables`. */
+    /** True if it is listed in the `DirtySet`. */
     this.dirty = false;
-    /** Storage has a record of it. */
+    /** True if storage has a record of it. */
     this.stored = false;
-    /** Read-only stores: asked for, and not there (yet). */
+    /** True if a read-only store was asked for it, and it is not there (yet). */
     this.missing = false;
   }
 
   /**
-   * The value of `key`, undefined when there is none.
+   * Value of `key`, undefined when there is none.
    * @param {string} key
    * @returns {string | undefined}
    */
@@ -92,7 +93,7 @@ export class Table {
   }
 
   /**
-   * Removes one entry; says whether it was there.
+   * Removes one entry; true if it was there.
    * @param {string} key
    */
   remove(key) {
@@ -100,12 +101,12 @@ export class Table {
     if (this.dropped || store.mode !== "open") throw refusal(this);
     const entry = (this.entries ?? this.unpack()).get(key);
     if (entry === undefined) return false;
-    this.kill(entry);
+    this.removeEntry(entry);
     return true;
   }
 
   /**
-   * The first entry whose `seq` is greater than `after`. `after` need not exist (any more).
+   * First entry whose `seq` is greater than `after`; no entry need have that.
    * @param {number} after
    * @returns {{ readonly key: string, readonly value: string, readonly seq: number } | undefined}
    */
@@ -139,12 +140,12 @@ export class Table {
     return this.size;
   }
 
-  /** What it takes in memory, about. */
+  /** Bytes that it takes in memory, about. */
   get footprint() {
     return this.bytes + this.size * ENTRY_OVERHEAD_BYTES;
   }
 
-  /** As `count`, whatever the table's state. */
+  /** Number of entries, whatever the table's state. */
   get size() {
     return this.entries === null ? this.rawCount : this.entries.size;
   }
@@ -157,13 +158,13 @@ export class Table {
   }
 
   /**
-   * Gives an entry another value. For the store.
+   * Gives an entry another value. For `set` and the loader.
    * @param {Entry} entry
    * @param {string} value
    */
   overwrite(entry, value) {
     const { page } = entry;
-    if (page.flight !== null) page.flight.capture(page);
+    if (page.commit !== null) page.commit.capture(page);
     const more = value.length - entry.value.length;
     this.journal.noteOld(entry);
     entry.value = value;
@@ -174,7 +175,7 @@ export class Table {
   }
 
   /**
-   * Puts an entry at a place that is free. For the store.
+   * Puts an entry at a place that is free. For the loader.
    * @param {string} key
    * @param {string} value
    * @param {number} seq
@@ -188,12 +189,12 @@ export class Table {
   }
 
   /**
-   * Takes an entry out. For the store.
+   * Takes an entry out. For `remove` and the loader.
    * @param {Entry} entry
    */
-  kill(entry) {
+  removeEntry(entry) {
     const { page } = entry;
-    if (page.flight !== null) page.flight.capture(page);
+    if (page.commit !== null) page.commit.capture(page);
     this.journal.noteOld(entry);
     this.#displace(entry);
     this.dirtySet.markPage(page);
@@ -202,13 +203,13 @@ export class Table {
   }
 
   /**
-   * Takes one entry back to what the journal says of it: its value, undefined where it was not there.
+   * Gives an entry back its old value. For the journal.
    * @param {Entry} entry
-   * @param {string | undefined} old
+   * @param {string | undefined} old undefined: it was not there
    */
   restore(entry, old) {
     const { page } = entry;
-    if (page.flight !== null) page.flight.capture(page);
+    if (page.commit !== null) page.commit.capture(page);
     const there = page.slots[entry.seq - page.first] === entry;
     if (there) this.#displace(entry);
     if (old !== undefined) {
@@ -219,7 +220,7 @@ export class Table {
   }
 
   /**
-   * The page of a number, made when it is missing. For the store.
+   * Page of a number, made when it is missing.
    * @param {number} number
    */
   page(number) {
@@ -232,18 +233,18 @@ export class Table {
     return page;
   }
 
-  /** Makes the entries of what was read from storage; throws when that is damaged. */
+  /** Decodes what was read from storage; throws `corrupt` when that is damaged. */
   unpack() {
     const steps = this.unpacking();
     while (steps.next().done !== true);
     return /** @type {Map<string, Entry>} */ (this.entries);
   }
 
-  /** As `unpack`, a page at each step. It ends early when the table has been used, or read anew, meanwhile. */
+  /** Decodes a page at each step, else as `unpack`. Ends early when the table has been used, or read anew, meanwhile. */
   *unpacking() {
     /** @type {Map<string, Entry>} */
     const entries = new Map();
-    const { pages, rawAge } = this;
+    const { pages, rawVersion } = this;
     let bytes = 0;
     let count = 0;
     let last = 0;
@@ -263,9 +264,9 @@ export class Table {
       bytes += page.bytes;
       count += page.count;
       yield;
-      if (this.entries !== null || this.pages !== pages || this.rawAge !== rawAge) return;
+      if (this.entries !== null || this.pages !== pages || this.rawVersion !== rawVersion) return;
     }
-    // More than there are keys: one of the pages is an old one.
+    // With more entries than keys one of the pages is an old one.
     if (count !== entries.size || count !== this.rawCount || bytes !== this.bytes || last > this.seq) {
       throw corrupt(tableKey(this.id));
     }
@@ -278,7 +279,7 @@ export class Table {
     this.entries = entries;
   }
 
-  /** Lets empty pages go once they are the majority: a table that is used as a queue takes no more room than what is in it. */
+  /** Lets empty pages go: a table that is used as a queue takes no more room than its entries do. */
   #compact() {
     const { tail } = this;
     for (const page of this.pages) page.detached = page.count === 0 && page !== tail;
@@ -289,18 +290,19 @@ export class Table {
   }
 
   /**
+   * Adds an entry at the end.
    * @param {string} key
    * @param {string} value
-   * @param {number} bytes
+   * @param {number} bytes of both
    */
   #append(key, value, bytes) {
     const seq = this.seq + 1;
     let page = this.tail;
     if (page === null || seq >= page.first + PAGE_ENTRIES) page = this.page(Math.floor(this.seq / PAGE_ENTRIES));
-    if (page.flight !== null) page.flight.capture(page);
+    if (page.commit !== null) page.commit.capture(page);
     const entry = new Entry(key, value, seq, page);
     this.journal.noteNew(entry);
-    // The Map first: it is what may be full.
+    // The Map first: it may be full.
     /** @type {Map<string, Entry>} */ (this.entries).set(key, entry);
     if (page.count === 0 && page.slots.length > 0) this.emptied -= 1;
     page.slots[seq - page.first] = entry;
@@ -312,11 +314,11 @@ export class Table {
     this.dirtySet.markPage(page);
   }
 
-  /** @param {Entry} entry */
+  /** Puts an entry at its place, and counts it. @param {Entry} entry */
   #place(entry) {
     const { page, key, value, seq } = entry;
     const bytes = key.length + value.length;
-    if (page.flight !== null) page.flight.capture(page);
+    if (page.commit !== null) page.commit.capture(page);
     /** @type {Map<string, Entry>} */ (this.entries).set(key, entry);
     if (page.count === 0 && page.slots.length > 0) this.emptied -= 1;
     if (page.detached) {
@@ -331,12 +333,12 @@ export class Table {
     if (seq > this.seq) this.seq = seq;
   }
 
-  /** @param {Entry} entry */
+  /** Takes an entry from its place, and counts it no more. @param {Entry} entry */
   #displace(entry) {
     const { page, key, value, seq } = entry;
     const bytes = key.length + value.length;
     const entries = /** @type {Map<string, Entry>} */ (this.entries);
-    // Somebody else may have the key by now.
+    // Another entry may have the key by now.
     if (entries.get(key) === entry) entries.delete(key);
     page.slots[seq - page.first] = undefined;
     page.count -= 1;
@@ -348,7 +350,7 @@ export class Table {
 }
 
 /**
- * Index of the first page with at least this number.
+ * Index of the first page that has at least this number.
  * @param {readonly Page[]} pages
  * @param {number} number
  */
@@ -366,7 +368,7 @@ function firstPage(pages, number) {
   return low;
 }
 
-/** @param {Table} table */
+/** Error that says why a table cannot be used. @param {Table} table */
 function refusal(table) {
   const { mode } = table.store;
   if (mode === "closed") return storeError("closed", "the store is closed");

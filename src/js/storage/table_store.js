@@ -5,14 +5,14 @@
  * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at all.
  * - What storage has of a companion is of the same moment as the tables beside it. When it has left, and they go on without
  *   it, its records are removed, or say so. Only who was never accompanied leaves them as they are.
- * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it asks for a `cut()`, a commit's worth
+ * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it asks for a commit's worth (`takeCommit`)
  *   of pages as they are between two batches.
  *
  * The files of this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
  */
 
 import { Changes } from "./changes.js";
-import { Flight, pageRecords } from "./commit.js";
+import { Commit, pageRecords } from "./commit.js";
 import { DirtySet } from "./dirty_set.js";
 import { CreateUndo, DropUndo, Journal } from "./journal.js";
 import { ENTRY_BYTES_MAX, encodeTable, tableKey } from "./records.js";
@@ -22,7 +22,7 @@ import { Table } from "./table.js";
 /** The longest name of a table, in bytes of UTF-8. */
 export const TABLE_NAME_BYTES_MAX = 1024;
 
-/** @typedef {import("./loader.js").Contents} Contents */
+/** @typedef {import("./loader.js").Loader} Loader */
 
 /** @typedef {[name: string, bytes: Uint8Array | null]} CompanionChange null: the record is gone */
 
@@ -35,7 +35,7 @@ export const TABLE_NAME_BYTES_MAX = 1024;
  *   failed: it is told and tried again like any other
  * @property {() => void} succeeded the last cut is committed
  * @property {() => void} failed it is not: what it had comes again with the next one
- * @property {() => void} soilAll storage has lost everything: the next cut must be of all
+ * @property {() => void} markAllDirty storage has lost everything: the next cut must be of all
  * @property {() => CompanionChange[]} [farewell] what is to be written when it has to leave in the middle of a batch: what storage
  *   has of it is older than the tables from then on. Where there is no such property, its records are removed
  * @property {() => number} pause milliseconds to wait before the next commit is begun (0: as soon as now, but in a task of its
@@ -45,9 +45,9 @@ export const TABLE_NAME_BYTES_MAX = 1024;
 /**
  * Who takes the batches to storage (class `WriteBehind`).
  * @typedef {object} Writer
- * @property {(source: { cut: () => Flight | null, soilAll: () => void }) => void} attach
+ * @property {(source: { takeCommit: () => Commit | null, markAllDirty: () => void }) => void} attach
  * @property {(pause: (() => number) | null) => void} pace how long to wait before each commit; null: not at all
- * @property {() => void} push there is something new to cut
+ * @property {() => void} push there is something new to commit
  * @property {() => Promise<void>} flush
  * @property {(options?: { discard?: boolean }) => Promise<void>} close
  * @property {(listener: (event: "commit" | "storage-error", detail: unknown) => void) => void} listen
@@ -79,8 +79,8 @@ export class TableStore {
     this.bytes = 0;
     this.journal = new Journal();
     this.dirtySet = new DirtySet(writer !== null);
-    /** The commit that is under way. @type {Flight | null} */
-    this.flight = null;
+    /** The commit that is under way. @type {Commit | null} */
+    this.runningCommit = null;
     /** Only in mode `open`. @type {Companion | null} */
     this.companion = null;
     /** There was one. */
@@ -224,18 +224,18 @@ export class TableStore {
   /**
    * A commit's worth of what has changed, as it is now; null when nothing has. Only between two batches. Throws what the
    * companion throws; then nothing was taken out.
-   * @returns {Flight | null}
+   * @returns {Commit | null}
    */
-  cut() {
-    // Whoever asks does so in a task of its own: what JavaScript wrote before it is a batch that is over.
+  takeCommit() {
+    // The writer asks in a task of its own: what JavaScript wrote before that is a batch that is over.
     if (this.mode === "open") this.endBatch();
     const changed = !this.dirtySet.isEmpty;
     const { companion } = this;
     // Before anything is taken out: it may throw.
     const beside = companion !== null ? companion.cut() : this.#farewell(changed);
     if (!changed && beside.length === 0) return null;
-    this.flight = new Flight(this, this.dirtySet.take(), companion, beside);
-    return this.flight;
+    this.runningCommit = new Commit(this, this.dirtySet.take(), companion, beside);
+    return this.runningCommit;
   }
 
   /**
@@ -259,7 +259,7 @@ export class TableStore {
   }
 
   /** Storage has lost everything: all that is here will be written again. */
-  soilAll() {
+  markAllDirty() {
     for (const table of this.tables.values()) {
       if (table.missing) continue;
       try {
@@ -276,7 +276,7 @@ export class TableStore {
       table.stored = false;
     }
     this.companionStored.clear();
-    this.companion?.soilAll();
+    this.companion?.markAllDirty();
   }
 
   /** Resolves when everything written so far is committed; rejects with the cause when it cannot be. */
@@ -304,12 +304,12 @@ export class TableStore {
   }
 
   /**
-   * Takes over what storage has, at the beginning or (where somebody else writes) when it has changed.
-   * @param {Contents} contents
+   * Makes this store what the records of a loader say: at the beginning, or when another writer has changed them.
+   * @param {Loader} loader
    */
-  adopt(contents) {
+  load(loader) {
     try {
-      contents.adopt(this);
+      loader.applyTo(this);
     } catch (error) {
       this.journal.undoAll();
       throw error;
@@ -337,7 +337,7 @@ export class TableStore {
 
   /** Entries and approximate bytes of each table, and how far storage is behind. */
   stats() {
-    const pending = [...this.dirtySet.pages, ...(this.flight?.pages ?? [])];
+    const pending = [...this.dirtySet.pages, ...(this.runningCommit?.pages ?? [])];
     const pendingBytes = pending.reduce((sum, page) => sum + page.bytes, 0);
     return {
       /** @type {TableStats[]} */

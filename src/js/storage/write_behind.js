@@ -1,25 +1,25 @@
 /**
- * Takes what changed to a backend, behind the program's back and in order.
+ * Write-behind queue: takes what changed to a backend while the program goes on, one commit after the other.
  *
- * It holds no data: the source does, and gives a commit's worth of it (`cut`) when the last commit is over. So what comes
- * while one runs is joined into the next, and what failed is written again as it is by then.
+ * It holds no data: the source does, and gives the next commit (`takeCommit`) when the last one is over. So what changes while
+ * one runs is joined into the next, and what failed is written again as it is by then.
  *
  * Invariants:
- * - A batch is never split: a cut is made between two of them.
- * - One commit at a time. What failed stays changed, until it is committed or given up by `close({ discard: true })`; the
- *   failure is told to whoever listens and to whoever waits in `flush()`.
+ * - A batch is never split: a commit is taken between two of them.
+ * - One commit at a time. What failed stays changed, until it is committed or given up by `close({ discard: true })`; listeners
+ *   and those who wait in `flush()` get the failure.
  */
 
 import { storeError } from "./store_error.js";
 
-/** First and longest pause before a failed commit is tried again. */
+/** First and longest pause before a failed commit is tried again, in milliseconds. */
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 30_000;
 
 /** @typedef {import("./records.js").RecordChange} RecordChange */
 
 /**
- * A place that keeps records: bytes under a key, and nothing else. Keys are ASCII, at most 64 characters.
+ * Place that keeps records: bytes under a key, and nothing else. Keys are ASCII, at most 64 characters.
  * @typedef {object} Backend
  * @property {(visit: (key: string, bytes: Uint8Array) => void, progress?: (done: number, total: number) => void) => Promise<void>} load
  *   gives `visit` every committed record, in any order, all of one moment; rejects with what it throws. `progress` hears how
@@ -31,7 +31,7 @@ const RETRY_LAST_MS = 30_000;
  */
 
 /**
- * A backend of somebody else's storage, which reads along.
+ * Backend that only reads, and follows what another program writes.
  * @typedef {object} Follower
  * @property {Backend["load"]} load
  * @property {(changed: (changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>, complete: boolean) => void, lost: (error: Error) => void) => void} follow
@@ -41,8 +41,8 @@ const RETRY_LAST_MS = 30_000;
  */
 
 /**
- * What is about to be committed (class `Flight`).
- * @typedef {object} Cut
+ * Commit that was taken from the source (class `Commit`).
+ * @typedef {object} TakenCommit
  * @property {() => Iterable<RecordChange>} records
  * @property {() => void} succeeded
  * @property {() => void} failed
@@ -52,15 +52,15 @@ const RETRY_LAST_MS = 30_000;
  */
 
 /**
- * Who has the data (class `TableStore`).
+ * Owner of the data (class `TableStore`).
  * @typedef {object} Source
- * @property {() => Cut | null} cut what has changed since the last; null when nothing has. When it throws, that is a commit that
- *   failed
- * @property {() => void} soilAll everything has changed: storage has lost it
+ * @property {() => TakenCommit | null} takeCommit takes what has changed since the last commit; null when nothing has. When it
+ *   throws, that is a commit that failed
+ * @property {() => void} markAllDirty marks everything as changed: storage has lost it
  */
 
 /**
- * Time, as something that a test can turn by hand.
+ * Clock and timers, which a test can replace.
  * @typedef {object} Clock
  * @property {(work: () => void) => void} soon runs `work` after the current job
  * @property {(work: () => void, ms: number) => unknown} later
@@ -68,6 +68,8 @@ const RETRY_LAST_MS = 30_000;
  */
 
 /**
+ * State of the queue.
+ *
  * | state        | goes on to                                                                                      |
  * |--------------|-------------------------------------------------------------------------------------------------|
  * | `idle`       | `scheduled` when something is pushed                                                            |
@@ -76,7 +78,7 @@ const RETRY_LAST_MS = 30_000;
  * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)                            |
  * | `closed`     |                                                                                                 |
  *
- * `committing` is over at once when there is nothing to cut (then as after a commit), or when cutting throws (`failed`).
+ * `committing` is over at once when there is nothing to commit (then as after a commit), or when `takeCommit` throws (`failed`).
  * `timer`: of the pause, null where there is none.
  * @typedef {{ name: "idle" }
  *   | { name: "scheduled", timer: unknown }
@@ -92,15 +94,17 @@ const realClock = {
   cancel: (timer) => clearTimeout(timer),
 };
 
-/** The write-behind queue of one store. */
+/** Write-behind queue of one store. */
 export class WriteBehind {
   /** @type {State} */
   #state = { name: "idle" };
-  /** How often something was pushed; up to which of these all is committed. */
+  /** Number of calls of `push`. */
   #pushed = 0;
+  /** Number of calls of `push` that are committed. */
   #committed = 0;
+  /** Number of commits that failed since the last that succeeded. */
   #failures = 0;
-  /** @type {{ upTo: number, resolve: () => void, reject: (cause: unknown) => void }[]} */
+  /** Calls of `flush` that wait. @type {{ upTo: number, resolve: () => void, reject: (cause: unknown) => void }[]} */
   #waiting = [];
   /** @type {((event: "commit" | "storage-error", detail: unknown) => void)[]} */
   #listeners = [];
@@ -121,7 +125,7 @@ export class WriteBehind {
   }
 
   /**
-   * Says who has the data. Before anything else.
+   * Sets the owner of the data. Called before anything else.
    * @param {Source} source
    */
   attach(source) {
@@ -129,14 +133,14 @@ export class WriteBehind {
   }
 
   /**
-   * Says how many milliseconds to wait before each commit, for those that cost much. Null: it begins after the current job.
+   * Sets how many milliseconds to wait before each commit, for those that cost much. Null: it begins after the current job.
    * @param {(() => number) | null} pause
    */
   pace(pause) {
     this.#pause = pause;
   }
 
-  /** Something has changed. It is committed soon. */
+  /** Notes that something has changed, and has it committed soon. */
   push() {
     if (this.#state.name === "closed") throw closedError();
     this.#pushed += 1;
@@ -156,7 +160,7 @@ export class WriteBehind {
   }
 
   /**
-   * Flushes, then closes the backend. When flushing fails it stays open, unless `discard` gives the rest up.
+   * Flushes, then closes the backend. When flushing fails it stays open, unless `discard` gives up what is left.
    * @param {{ discard?: boolean }} [options]
    */
   async close({ discard = false } = {}) {
@@ -175,19 +179,20 @@ export class WriteBehind {
   }
 
   /**
+   * Adds a listener for the ends of commits.
    * @param {(event: "commit" | "storage-error", detail: unknown) => void} listener
    */
   listen(listener) {
     this.#listeners.push(listener);
   }
 
-  /** How far storage is behind. */
+  /** State of the queue. */
   stats() {
     return { state: this.#state.name };
   }
 
   #schedule() {
-    // Who waits in `flush()` does not wait for the pause.
+    // Those who wait in `flush()` do not wait for the pause.
     const pause = this.#waiting.length > 0 ? null : (this.#pause?.() ?? null);
     /** @type {State} */
     const state = { name: "scheduled", timer: null };
@@ -199,7 +204,7 @@ export class WriteBehind {
     this.#state = state;
   }
 
-  /** Whether it was waiting for a timer; not any more. */
+  /** Stops the timer; true if one was running. */
   #stop() {
     const state = this.#state;
     if ((state.name !== "scheduled" && state.name !== "failed") || state.timer === null) return false;
@@ -208,29 +213,29 @@ export class WriteBehind {
   }
 
   #commit() {
-    let cut;
+    let commit;
     try {
-      cut = this.#source?.cut() ?? null;
+      commit = this.#source?.takeCommit() ?? null;
     } catch (cause) {
       this.#failed(cause);
       return;
     }
-    // The cut may have ended a batch, which is in it.
+    // `takeCommit` may have ended a batch, which is in the commit.
     const upTo = this.#pushed;
-    if (cut === null) {
+    if (commit === null) {
       this.#succeeded(upTo);
       return;
     }
     // `async`, so that a backend that throws at once fails like one that rejects.
-    const attempt = (async () => this.#backend.commit(cut.records()))();
+    const attempt = (async () => this.#backend.commit(commit.records()))();
     const done = attempt.then(
       () => {
-        cut.succeeded();
+        commit.succeeded();
         this.#succeeded(upTo);
-        this.#tell("commit", { tables: cut.tables.length, entries: cut.entries, bytes: cut.bytes });
+        this.#notify("commit", { tables: commit.tables.length, entries: commit.entries, bytes: commit.bytes });
       },
       (cause) => {
-        cut.failed();
+        commit.failed();
         this.#failed(cause);
       },
     );
@@ -252,8 +257,8 @@ export class WriteBehind {
    * @param {unknown} cause
    */
   #failed(cause) {
-    // The backend is there again, and empty: what it had before counts as changed, too.
-    if (/** @type {{ code?: unknown } | null | undefined} */ (cause)?.code === "reset") this.#source?.soilAll();
+    // The backend is empty: what it had before counts as changed, too.
+    if (/** @type {{ code?: unknown } | null | undefined} */ (cause)?.code === "reset") this.#source?.markAllDirty();
     this.#failures += 1;
     const pause = Math.min(RETRY_FIRST_MS * 2 ** (this.#failures - 1), RETRY_LAST_MS);
     const timer = this.#clock.later(() => this.#commit(), pause);
@@ -261,14 +266,14 @@ export class WriteBehind {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { reject } of waiting) reject(cause);
-    this.#tell("storage-error", cause);
+    this.#notify("storage-error", cause);
   }
 
   /**
    * @param {"commit" | "storage-error"} event
    * @param {unknown} detail
    */
-  #tell(event, detail) {
+  #notify(event, detail) {
     for (const listener of this.#listeners) listener(event, detail);
   }
 }

@@ -1,5 +1,5 @@
 /** Images as `Lua.restore` takes them. */
-import { adoptTables, loadTables } from "../storage/dump.js";
+import { restoreTables, loadTables } from "../storage/dump.js";
 import { LuaError, LuaStorageError } from "../errors.js";
 import { instantiate } from "../instance/imports.js";
 import type { RestoreState } from "../instance/instance.js";
@@ -83,7 +83,7 @@ export function fillingOf(store: TableStore, dump: Uint8Array | undefined, from:
   }
   // As they were there, places in the order included, where nothing would have to be notified of it.
   if (empty && store.writer === null && store.mode === "open") {
-    return { first: () => ofImage(() => adoptTables(store, dump)), last: nothing };
+    return { first: () => ofImage(() => restoreTables(store, dump)), last: nothing };
   }
   return { first: nothing, last: () => ofImage(() => loadTables(store, dump, false)) };
 }

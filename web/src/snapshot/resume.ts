@@ -232,7 +232,7 @@ class ResumeCompanion implements Companion {
     this.#said = undefined;
   }
 
-  soilAll(): void {
+  markAllDirty(): void {
     for (const number of this.#pages.keys()) this.#pages.set(number, null);
     this.#others = partsOf(this.#kept);
   }

@@ -11,7 +11,7 @@
  *
  * Numbers are little endian; the records are those of storage (src/js/storage/records.js).
  */
-import { Contents } from "#js/storage/loader.js";
+import { Loader } from "#js/storage/loader.js";
 import { crc32 } from "#js/storage/crc32.js";
 import { TableStore } from "#js/storage/table_store.js";
 import { LuaStorageError, storageError } from "../errors.js";
@@ -83,10 +83,10 @@ export function loadTables(store: TableStore, given: Uint8Array | ArrayBuffer | 
 }
 
 /** Loads a dump into a store that has nothing, and writes nowhere: down to the order in which loops are. */
-export function adoptTables(store: TableStore, dump: Uint8Array): void {
+export function restoreTables(store: TableStore, dump: Uint8Array): void {
   try {
     if (!readDump(dump).every(isStorable)) throw damaged();
-    store.adopt(contentsOf(dump));
+    store.load(loaderOf(dump));
   } catch (error) {
     throw storageError(error);
   }
@@ -99,14 +99,14 @@ function isStorable([name, entries]: DumpedTable): boolean {
 
 function readDump(dump: Uint8Array): DumpedTable[] {
   const read = new TableStore();
-  read.adopt(contentsOf(dump));
+  read.load(loaderOf(dump));
   return read.names().map((name) => {
     const table = read.open(name);
     return [name, [...(table.entries ?? table.unpack()).values()].map(({ key, value }) => [key, value] as const)];
   });
 }
 
-function contentsOf(dump: Uint8Array): Contents {
+function loaderOf(dump: Uint8Array): Loader {
   const view = new DataView(dump.buffer, dump.byteOffset, dump.length);
   const decoder = new TextDecoder("latin1");
   const end = dump.length - CRC_BYTES;
@@ -116,18 +116,18 @@ function contentsOf(dump: Uint8Array): Contents {
   const format = view.getUint32(8, true);
   if (format > FORMAT) throw new LuaStorageError("newer", "the dump was made by a newer version of Perilune");
   if (format < 1 || view.getUint32(end, true) !== crc32(dump.subarray(0, end))) throw damaged();
-  const contents = new Contents(true);
+  const loader = new Loader(true);
   let at = HEAD_BYTES;
   for (let left = view.getUint32(12, true); left > 0; left--) {
     if (at + RECORD_HEAD_BYTES > end) throw damaged();
     const start = at + RECORD_HEAD_BYTES + view.getUint8(at);
     const next = start + view.getUint32(at + 1, true);
     if (next > end) throw damaged();
-    contents.add(decoder.decode(dump.subarray(at + RECORD_HEAD_BYTES, start)), dump.slice(start, next));
+    loader.add(decoder.decode(dump.subarray(at + RECORD_HEAD_BYTES, start)), dump.slice(start, next));
     at = next;
   }
   if (at !== end) throw damaged();
-  return contents;
+  return loader;
 }
 
 function damaged(): LuaStorageError {

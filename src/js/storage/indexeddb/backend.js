@@ -1,19 +1,19 @@
 /**
- * The IndexedDB backend: keeps records in one database (indexeddb/database.js), one transaction per commit.
+ * IndexedDB backend: keeps records in one database (indexeddb/database.js), one transaction for each commit.
  *
  * Invariants:
  * - A commit resolves when its transaction is *complete*, never on the success of a request.
  * - One writer per database: a Web Lock, and behind it (where there are no Web Locks: pages that are not a secure
- *   context) the record `writer`, which each commit compares with its own, so that an opener that was overtaken fails
- *   loudly instead of mixing its data with the other's.
+ *   context) the record `writer`, which each commit compares with its own id, so that the commits of a writer that was
+ *   replaced fail instead of mixing its data with the other's.
  * - Each commit raises the number `version` by one, in its own transaction. When the browser has closed the database
  *   (its data was cleared, its storage process has crashed), that number tells whether the data is still ours; if it is
- *   not, the caller is told (`reset`) and hands over everything.
+ *   not, the commit fails with `reset`, and the caller gives everything to the next.
  */
 import {
   abort,
   after,
-  alone,
+  withOwnBuffer,
   checkName,
   completion,
   DATABASE_PREFIX,
@@ -30,7 +30,7 @@ import { mark, retireTornLog, whileUsed } from "./log.js";
 import { isCompanionKey, recordsOfFormat1 } from "../records.js";
 
 /**
- * How long an opener waits for the lock. A page that is reloaded or closed lets go a moment after its successor asks;
+ * Default of `lockTimeout`, in milliseconds. A page that is reloaded or closed frees the lock a moment after the next one asks;
  * a tab that stays open does not.
  */
 export const LOCK_WAIT_MS = 3000;
@@ -42,10 +42,11 @@ export const LOCK_WAIT_MS = 3000;
 /** @typedef {import("./database.js").Visit} Visit */
 
 /**
+ * Options of a writer.
  * @typedef {object} IndexedDbOptions
- * @property {"relaxed" | "strict"} [durability] whether a commit waits until the disk has it; `relaxed`
- * @property {number} [lockTimeout] ms to wait for another writer to let go, Infinity: as long as it takes
- * @property {Upgrade} [upgrade] makes the records of what format 1 had
+ * @property {"relaxed" | "strict"} [durability] `strict`: a commit waits until the disk has it; default `relaxed`
+ * @property {number} [lockTimeout] milliseconds to wait for another writer to close, Infinity: as long as it takes
+ * @property {Upgrade} [upgrade] makes records of the tables of format 1
  */
 
 /**
@@ -74,15 +75,15 @@ export class IndexedDbBackend {
   #name;
   #options;
   #unlock;
-  /** Who we are. */
+  /** Id of this writer. */
   #writer = `${Date.now()}-${Math.random()}`;
-  /** Null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  /** Database; null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
   #database = null;
-  /** Of the last commit. */
+  /** Version of the last commit. */
   #version = 0;
-  /** The data is not ours any more: the next commit replaces all there is. */
-  #afresh = false;
-  /** Why it takes no more commits. @type {Error | null} */
+  /** True if the data is not this writer's any more: the next commit replaces all of it. */
+  #replacesAll = false;
+  /** Reason why it takes no more commits. @type {Error | null} */
   #gone = null;
   /** @type {Announcer | null} */
   #announcer = null;
@@ -99,7 +100,7 @@ export class IndexedDbBackend {
     this.#unlock = unlock;
   }
 
-  /** Opens the database and writes down who may write from now on. For `openIndexedDb` only. */
+  /** Opens the database and makes this the one writer of it. For `openIndexedDb` only. */
   async claim() {
     this.#database = await this.#open();
     await retireTornLog(this.#name, this.#database);
@@ -117,7 +118,7 @@ export class IndexedDbBackend {
   /**
    * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
    * @param {Visit} visit
-   * @param {Progress} [progress] is told how many of how many records it has
+   * @param {Progress} [progress] gets how many of how many records were read
    */
   async load(visit, progress) {
     await readRecords(await this.#begin("readonly"), visit, progress);
@@ -125,7 +126,7 @@ export class IndexedDbBackend {
 
   /**
    * Writes and removes records in one transaction. Rejects with `reset` when the data has been cleared from outside:
-   * the next commit then replaces whatever there is, and must be of everything.
+   * the next commit then replaces everything that is there, and must have everything.
    * @param {Iterable<Change>} changes
    * @returns {Promise<void>}
    */
@@ -133,8 +134,8 @@ export class IndexedDbBackend {
     const transaction = await this.#begin("readwrite");
     const done = completion(transaction);
     const version = this.#version + 1;
-    const replaces = this.#afresh;
-    const pulled = new Pulled(changes, !replaces && this.#announcer?.followed === true);
+    const replaces = this.#replacesAll;
+    const stream = new ChangeStream(changes, !replaces && this.#announcer?.followed === true);
     const check = this.#check(transaction);
     try {
       const meta = transaction.objectStore("meta");
@@ -143,15 +144,15 @@ export class IndexedDbBackend {
         meta.put({ name: "writer", value: this.#writer });
         transaction.objectStore("records").clear();
       }
-      await writeRecords(transaction, pulled);
-      // A page that is about to go hears of no answer, nor of that of the check; who has the lock is the only one who writes.
+      await writeRecords(transaction, stream);
+      // A page that is about to end gets no answers, nor that of the check; with the lock this is the only writer.
       if (globalThis.document?.visibilityState === "hidden" && globalThis.navigator.locks) transaction.commit();
       await done;
       if (check.refusal !== null) throw check.refusal;
     } catch (error) {
       // The transaction must not commit the half that was asked for before this.
       abort(transaction);
-      if (pulled.failure !== null) throw pulled.failure.cause;
+      if (stream.failure !== null) throw stream.failure.cause;
       if (this.#gone !== null || check.refusal !== null) throw this.#gone ?? check.refusal;
       // Its own error, if it has one, is the reason (a full disk); requests only say that it was aborted.
       const cause = wrapped(transaction.error ?? error, "cannot write to the database");
@@ -160,18 +161,18 @@ export class IndexedDbBackend {
       throw cause;
     }
     this.#version = version;
-    this.#afresh = false;
+    this.#replacesAll = false;
     if (replaces) mark(this.#database, true);
-    this.#announcer?.committed(version, pulled.kept);
+    this.#announcer?.committed(version, stream.kept);
   }
 
-  /** Closes the database and lets others open it. */
+  /** Closes the database and frees its lock. */
   close() {
     if (this.#gone === null && this.#announcer !== null) mark(this.#database, false);
-    this.#leave("the database is closed");
+    this.#end("the database is closed");
   }
 
-  /** @param {IDBTransactionMode} mode */
+  /** Begins a transaction over everything. @param {IDBTransactionMode} mode */
   async #begin(mode) {
     for (let again = false; ; again = true) {
       const database = await this.#connected();
@@ -186,7 +187,7 @@ export class IndexedDbBackend {
     }
   }
 
-  /** The database, opened again if need be. Throws when it is not what it was. */
+  /** Database, opened again if need be. Throws when it is not what it was. */
   async #connected() {
     if (this.#gone !== null) throw this.#gone;
     if (this.#database !== null) return this.#database;
@@ -210,7 +211,7 @@ export class IndexedDbBackend {
     // Somebody deletes or upgrades the database: standing in the way would hang them.
     database.onversionchange = () => {
       database.close();
-      this.#leave("the database is being deleted or upgraded elsewhere");
+      this.#end("the database is being deleted or upgraded elsewhere");
     };
     database.onclose = () => {
       if (this.#database === database) this.#database = null;
@@ -218,14 +219,14 @@ export class IndexedDbBackend {
     return database;
   }
 
-  /** The next use opens the database again. */
+  /** Closes the database; the next use opens it again. */
   #disconnect() {
     this.#database?.close();
     this.#database = null;
   }
 
   /**
-   * Aborts the transaction when the database is no longer what the last commit left.
+   * Has the transaction aborted when the database is not what the last commit left.
    * @param {IDBTransaction} transaction
    */
   #check(transaction) {
@@ -239,7 +240,7 @@ export class IndexedDbBackend {
   }
 
   /**
-   * What is wrong with these records of `meta`.
+   * Error that says what is wrong with the records of `meta`; null: nothing.
    * @param {{ name: string, value: unknown }[]} records
    * @returns {Error | null}
    */
@@ -247,19 +248,20 @@ export class IndexedDbBackend {
     const meta = new Map(records.map(({ name, value }) => [name, value]));
     const writer = meta.get("writer");
     if (writer !== undefined && writer !== this.#writer) {
-      this.#leave("another page has taken the database over", "locked");
+      this.#end("another page has taken the database over", "locked");
       return this.#gone;
     }
-    if (this.#afresh || (writer === this.#writer && meta.get("version") === this.#version)) return null;
-    this.#afresh = true;
+    if (this.#replacesAll || (writer === this.#writer && meta.get("version") === this.#version)) return null;
+    this.#replacesAll = true;
     return storageError("reset", `the data of the database "${this.#name}" was cleared; everything is written anew`);
   }
 
   /**
+   * Closes everything; later commits fail for this reason.
    * @param {string} why
    * @param {StorageCode} [code]
    */
-  #leave(why, code = "closed") {
+  #end(why, code = "closed") {
     if (this.#gone !== null) return;
     this.#gone = storageError(code, `${DATABASE_PREFIX}${this.#name}: ${why}`);
     this.#unwatch();
@@ -269,12 +271,12 @@ export class IndexedDbBackend {
   }
 }
 
-/** Changes on their way to the database. */
-class Pulled {
+/** Changes on their way to the database, copied for those who follow. */
+class ChangeStream {
   #changes;
-  /** What pulling them threw. @type {{ cause: unknown } | null} */
+  /** Error that the source of the changes threw. @type {{ cause: unknown } | null} */
   failure = null;
-  /** What was pulled, while somebody wants to know it and it is not too much. @type {Change[] | null} */
+  /** Changes that have gone through; null: nobody follows, or they are too many bytes. @type {Change[] | null} */
   kept;
   #keptBytes = 0;
 
@@ -292,7 +294,7 @@ class Pulled {
     try {
       for (const [key, bytes] of this.#changes) {
         /** @type {Change} */
-        const change = [key, bytes === null ? null : alone(bytes)];
+        const change = [key, bytes === null ? null : withOwnBuffer(bytes)];
         if (this.kept !== null) this.#keep(change);
         yield change;
       }
@@ -304,7 +306,7 @@ class Pulled {
 
   /** @param {Change} change */
   #keep(change) {
-    // Who reads along has no use for a companion's.
+    // Followers have no use for a companion's.
     if (isCompanionKey(change[0])) return;
     this.#keptBytes += change[0].length + (change[1]?.byteLength ?? 0);
     if (this.#keptBytes > Announcer.CHANGES_BYTES_MAX) this.kept = null;
@@ -313,16 +315,16 @@ class Pulled {
 }
 
 /**
- * Takes the lock of this name; returns what gives it back.
+ * Takes the lock of this name; returns what frees it.
  * @param {string} name
- * @param {number} timeout
+ * @param {number} timeout in milliseconds
  * @returns {Promise<() => void>}
  */
 async function lock(name, timeout) {
   const locks = globalThis.navigator?.locks;
   if (locks === undefined) return () => {};
   const waiting = new AbortController();
-  // Asking takes time, too: who does not want to wait must not be turned away by that.
+  // The request takes time, too: a caller that does not wait must not be refused because of that.
   const options = timeout <= 0 ? { ifAvailable: true } : { signal: waiting.signal };
   const stop = timeout <= 0 ? () => {} : after(timeout, () => waiting.abort());
   return new Promise((resolve, reject) => {

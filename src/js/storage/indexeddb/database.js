@@ -1,6 +1,6 @@
 /**
- * What is in a database, and how it is opened, read and written: for its writer (indexeddb/backend.js) and for those who read
- * along (indexeddb/follower.js).
+ * Layout of a database, and how it is opened, read and written: for its writer (indexeddb/backend.js) and for those who
+ * follow it (indexeddb/follower.js).
  *
  * | object store | key  | record                                                                             |
  * |--------------|------|------------------------------------------------------------------------------------|
@@ -8,43 +8,43 @@
  * |              |      | `open`: true while a writer has it open (indexeddb/log.js)                         |
  * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`                  |
  *
- * This is format 2. What the records mean is the business of those above. Format 1 had `tables` and `entries` instead of
- * `records`; its contents go through the caller's hands once, when the database is opened for writing.
+ * This is format 2. What the records mean is the business of the caller (records.js). Format 1 had `tables` and `entries`
+ * instead of `records`; the caller converts them once, when the database is opened for writing.
  *
  * Invariants:
  * - A database changes its format whole or not at all, within the one transaction that IndexedDB gives for that.
  * - What this version does not understand is left untouched.
- * - Nothing here holds the page up: what is large is read and written in pieces, each in a task of its own.
+ * - The page is never held up: large amounts are read and written in pieces, each in a task of its own.
  */
 import { storeError } from "../store_error.js";
 
-/** The layout above. */
+/** Version of the layout above. */
 export const FORMAT_VERSION = 2;
 
-/** Databases are named with this before the user's name. */
+/** Prefix of the names of databases, before the user's name. */
 export const DATABASE_PREFIX = "perilune/";
 
-/** What is written before the page may do something else: so long, or so much. */
+/** Time, or bytes, after which the page may do something else while records are written. */
 const WRITE_CHUNK_MS = 8;
 const WRITE_CHUNK_BYTES = 1024 * 1024;
 
-/** What is asked for at once when reading: what probably takes so long, or is so much, and never more than so many. */
+/** Time and bytes that one request for records should take, and the numbers of records in the first and at most. */
 const READ_CHUNK_MS = 5;
 const READ_CHUNK_BYTES = 1024 * 1024;
 const READ_CHUNK_FIRST = 64;
 const READ_CHUNK_MAX = 128;
 
 /**
- * Records of more bytes are marked, and read one by one: all that is asked for arrives at once, and nothing else says
- * that behind many small records there are large ones.
+ * Bytes above which a record is marked as large, and read alone: a request is answered as a whole, and nothing else says that
+ * behind many small records there are large ones.
  */
 const LARGE_BYTES = 64 * 1024;
 
-/** The longest time that a timer can be set to; from here on it means "for ever". */
+/** Longest time that a timer can be set to, in milliseconds; a longer one means "for ever". */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
- * A table of format 1, which kept each entry by itself: binary strings, in ascending order of `seq`.
+ * Table of format 1, which had a record for each entry: binary strings, in ascending order of `seq`.
  * @typedef {{ id: number, name: string, seq: number, entries: { seq: number, key: string, value: string }[] }} StoredTable
  */
 
@@ -53,7 +53,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
  *   } StorageCode
  */
 
-/** The new bytes of a record; null when it is gone. @typedef {readonly [key: string, bytes: Uint8Array | null]} Change */
+/** New bytes of a record; null: it is gone. @typedef {readonly [key: string, bytes: Uint8Array | null]} Change */
 
 /** @typedef {(key: string, bytes: Uint8Array) => void} Visit */
 /** @typedef {(done: number, total: number) => void} Progress */
@@ -62,7 +62,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** @typedef {{ k: string, v: Uint8Array, large?: 1 }} StoredRecord */
 /** @typedef {{ t: number, s: number, k: string, v: string }} EntryOfFormat1 */
 
-/** @param {string} name */
+/** Throws when no database can have this name, or when there is no IndexedDB. @param {string} name */
 export function checkName(name) {
   if (name === "") throw storageError("name", "the name of a database must not be empty");
   if (globalThis.indexedDB === undefined) {
@@ -71,8 +71,8 @@ export function checkName(name) {
 }
 
 /**
- * Opens (or makes) the database, in the format of this version. Who holds it open in an older one is asked to let go,
- * and waited for so long.
+ * Opens (or makes) the database, in the format of this version. Pages that have it open in an older one are asked to close
+ * it, and waited for as long as `timeout` says, in milliseconds.
  * @param {string} name
  * @param {{ upgrade?: Upgrade | undefined, timeout: number }} options
  * @returns {Promise<IDBDatabase>}
@@ -119,8 +119,8 @@ export function openDatabase(name, { upgrade, timeout }) {
 }
 
 /**
- * Opens the database to read along. One that is not there yet is made; one of an older format is refused, and whoever
- * holds it open is not disturbed.
+ * Opens the database to follow its writer. One that is not there yet is made; one of an older format is refused, and pages
+ * that have it open are not disturbed.
  * @param {string} name
  * @returns {Promise<IDBDatabase>}
  */
@@ -131,7 +131,7 @@ export async function openToRead(name) {
 }
 
 /**
- * The database in whatever version it is, null when there is none.
+ * Opens the database in whatever version it is; null when there is none.
  * @param {string} name
  * @returns {Promise<IDBDatabase | null>}
  */
@@ -197,12 +197,13 @@ async function migrate(name, transaction, oldVersion, upgrade) {
   describe(meta, 1);
 }
 
-/** @param {IDBDatabase} database */
+/** Makes the store of records. @param {IDBDatabase} database */
 function makeRecords(database) {
   database.createObjectStore("records", { keyPath: "k" }).createIndex("large", "large");
 }
 
 /**
+ * Writes the format, and the version of the data.
  * @param {IDBObjectStore} meta
  * @param {number} version
  */
@@ -212,6 +213,7 @@ function describe(meta, version) {
 }
 
 /**
+ * Reads all tables of format 1.
  * @param {IDBTransaction} transaction
  * @returns {Promise<StoredTable[]>}
  */
@@ -248,7 +250,7 @@ export async function readRecords(transaction, visit, progress) {
       progress: (done) => progress?.(done, total),
     });
   } catch (error) {
-    // Nobody wants the rest.
+    // The rest is not needed.
     abort(transaction);
     throw error;
   }
@@ -260,11 +262,11 @@ export async function readRecords(transaction, visit, progress) {
  * @template R
  * @param {IDBObjectStore} store
  * @param {{ key: (record: R) => IDBValidKey, size: (record: R) => number, visit: (record: R) => void,
- *   progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`: keys of those that are read one by one
+ *   progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`: keys of records that are read alone
  */
 async function readStore(store, { key, size, visit, progress, large = [] }) {
-  const apart = large.values();
-  let end = apart.next().value;
+  const largeKeys = large.values();
+  let end = largeKeys.next().value;
   let count = READ_CHUNK_FIRST;
   let msPerRecord = 0;
   let done = 0;
@@ -281,11 +283,11 @@ async function readStore(store, { key, size, visit, progress, large = [] }) {
       next = ask(store, key(last), end, count);
     } else if (end !== undefined) {
       next = { asked: 1, answer: result(store.getAll(end)) };
-      end = apart.next().value;
+      end = largeKeys.next().value;
     } else {
       next = null;
     }
-    // Whoever throws in `visit` never comes to wait for it.
+    // It is never awaited when `visit` throws.
     next?.answer.catch(() => {});
     const start = performance.now();
     for (const record of records) visit(record);
@@ -296,7 +298,7 @@ async function readStore(store, { key, size, visit, progress, large = [] }) {
 }
 
 /**
- * Asks for the records between two keys.
+ * Requests the records between two keys.
  * @param {IDBObjectStore} store
  * @param {IDBValidKey | undefined} after
  * @param {IDBValidKey | undefined} before
@@ -312,8 +314,8 @@ function ask(store, after, before, count) {
 }
 
 /**
- * Writes and removes records, pulling the changes as it goes. Throws what pulling them throws; the transaction is the
- * caller's to abort then.
+ * Writes and removes records, and takes the changes one by one as it goes. Throws what the iteration throws; then the caller
+ * has to abort the transaction.
  * @param {IDBTransaction} transaction
  * @param {Iterable<Change>} changes
  */
@@ -324,7 +326,7 @@ export async function writeRecords(transaction, changes) {
   let until = performance.now() + WRITE_CHUNK_MS;
   let size = 0;
   for (const [k, bytes] of changes) {
-    const request = bytes === null ? records.delete(k) : records.put(record(k, alone(bytes)));
+    const request = bytes === null ? records.delete(k) : records.put(record(k, withOwnBuffer(bytes)));
     size += bytes?.byteLength ?? 0;
     if (size < WRITE_CHUNK_BYTES && performance.now() < until) continue;
     // The chunk before this one: so there is always one under way, which also keeps the transaction open.
@@ -337,6 +339,7 @@ export async function writeRecords(transaction, changes) {
 }
 
 /**
+ * Record as the database has it.
  * @param {string} k
  * @param {Uint8Array} v
  * @returns {StoredRecord}
@@ -346,10 +349,10 @@ function record(k, v) {
 }
 
 /**
- * A piece of a large buffer would be stored, and sent, with all of it.
+ * Bytes in a buffer of their own: a piece of a large buffer would be stored, and sent, with all of it.
  * @param {Uint8Array} bytes
  */
-export function alone(bytes) {
+export function withOwnBuffer(bytes) {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
@@ -366,12 +369,12 @@ export function completion(transaction) {
       transaction.onabort = () => reject(wrapped(transaction.error, "the storage transaction was aborted"));
     })
   );
-  // Whoever leaves early has an error of its own to report.
+  // A caller that does not await it has an error of its own to report.
   done.catch(() => {});
   return done;
 }
 
-/** @param {IDBTransaction} transaction */
+/** Aborts the transaction, if it has not ended yet. @param {IDBTransaction} transaction */
 export function abort(transaction) {
   try {
     transaction.abort();
@@ -381,7 +384,7 @@ export function abort(transaction) {
 }
 
 /**
- * The answer. Waiting for it keeps the transaction open.
+ * Resolves with the result of a request. Awaiting it keeps the transaction open.
  * @param {IDBRequest} request
  * @returns {Promise<any>}
  */
@@ -393,7 +396,7 @@ export function result(request) {
 }
 
 /**
- * Does `work` after this time, never when it is for ever; returns what prevents it.
+ * Calls `work` after this time, never when it is for ever; returns what cancels it.
  * @param {number} ms
  * @param {() => void} work
  * @returns {() => void}
@@ -404,12 +407,12 @@ export function after(ms, work) {
   return () => clearTimeout(timer);
 }
 
-/** @param {string} name */
+/** Error that another writer has the database. @param {string} name */
 export function lockedError(name) {
   return storageError("locked", `the database "${name}" is open in another tab or by another Lua`);
 }
 
-/** @param {string} name */
+/** Error that the database has a later format. @param {string} name */
 function newerError(name) {
   return storageError(
     "newer",
@@ -417,7 +420,7 @@ function newerError(name) {
   );
 }
 
-/** @param {string} name */
+/** Error that the database has an earlier format. @param {string} name */
 function olderError(name) {
   return storageError(
     "older",
@@ -425,14 +428,15 @@ function olderError(name) {
   );
 }
 
-/** @param {string} name */
+/** Error that the database is not one of Perilune. @param {string} name */
 function foreignError(name) {
   return storageError("foreign", `the database "${name}" was not made by Perilune; it is left as it is`);
 }
 
 /**
+ * Error with a code for any error: itself when it has one.
  * @param {unknown} cause
- * @param {string} what
+ * @param {string} what failed
  * @returns {Error & { code: string }}
  */
 export function wrapped(cause, what) {
@@ -445,6 +449,7 @@ export function wrapped(cause, what) {
 }
 
 /**
+ * Makes an error of one of the codes of a database.
  * @param {StorageCode} code
  * @param {string} message
  * @param {unknown} [cause]

@@ -1,14 +1,14 @@
 /**
- * Reading along: how the writer of a database tells others what it commits, and how they keep up.
+ * Following: how the writer of a database announces its commits, and how others keep up with them.
  *
- * They talk over a BroadcastChannel of the database's name:
+ * They send messages over a BroadcastChannel of the database's name:
  *
- * | who says      | what                                    | when                                                    |
+ * | sender        | message                                 | when                                                    |
  * |---------------|-----------------------------------------|---------------------------------------------------------|
  * | the writer    | `{ type: "anyone", version }`           | it begins to write                                      |
  * | the writer    | `{ type: "version", version }`          | to each `hello`                                         |
  * | the writer    | `{ type: "commit", version, changes? }` | a commit is complete, and somebody follows              |
- * | a follower    | `{ type: "hello", id }`                 | it begins to listen; or hears `anyone`                  |
+ * | a follower    | `{ type: "hello", id }`                 | it begins to listen; or receives `anyone`               |
  * | a follower    | `{ type: "bye", id }`                   | it closes                                               |
  *
  * Invariants:
@@ -18,35 +18,35 @@
  */
 import { checkName, DATABASE_PREFIX, openToRead, readRecords, result, storageError, wrapped } from "./database.js";
 
-/** How often the version is looked at where there is no BroadcastChannel. */
+/** Interval at which the version is read where there is no BroadcastChannel, in milliseconds. */
 const POLL_MS = 1000;
 
-/** How long to wait after reading has failed. */
+/** Pause after reading has failed, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** A new writer speaks as if it were followed for so long: until then whoever follows has answered. */
+/** Time for which a new writer sends to possible followers, in milliseconds: by then all have answered. */
 const ANSWER_MS = 1000;
 
-/** With more commits than these waiting to be applied it is simpler to read everything. */
+/** Number of waiting messages from which on it is simpler to read everything. */
 const WAITING_MAX = 256;
 
 /** @typedef {import("./database.js").Change} Change */
 /** @typedef {import("./database.js").Progress} Progress */
 /** @typedef {import("./database.js").Visit} Visit */
 
-/** What is said about the database. @typedef {{ type: string, id?: string, version?: number, changes?: Change[] }} Message */
+/** Message about the database. @typedef {{ type: string, id?: string, version?: number, changes?: Change[] }} Message */
 
 /**
- * Hears what commits have changed; with `complete` these are all records there are.
+ * Receives what a commit has changed; with `complete` these are all records that there are.
  * @typedef {(changes: Iterable<Change>, complete: boolean) => void} Changed
  */
 
-/** The writer's side. */
+/** Sender of commits, on the side of the writer. */
 export class Announcer {
-  /** Changes of more bytes are not sent: who wants them reads them. */
+  /** Bytes above which changes are not sent: followers read them from the database. */
   static CHANGES_BYTES_MAX = 4 * 1024 * 1024;
 
-  /** Who has been heard of and has not left. A page that dies says nothing: it stays here, which does no harm. */
+  /** Ids of the followers. A page that dies sends no `bye` and stays here, which does no harm. */
   #followers = new Set();
   #asked = Date.now();
   #channel;
@@ -62,18 +62,19 @@ export class Announcer {
       if (type === "bye") this.#followers.delete(id);
       if (type !== "hello") return;
       this.#followers.add(id);
-      // It may have read before a commit that nobody was told of.
+      // It may have read before a commit that was not sent.
       this.#post({ type: "version", version: this.#version });
     });
     this.#post({ type: "anyone", version });
   }
 
-  /** Whether anybody may be listening. */
+  /** True if there may be a follower. */
   get followed() {
     return this.#followers.size > 0 || Date.now() - this.#asked < ANSWER_MS;
   }
 
   /**
+   * Sends a commit to followers.
    * @param {number} version
    * @param {Change[] | null} changes null: to be read
    */
@@ -95,8 +96,8 @@ export class Announcer {
 }
 
 /**
- * Opens the database of this name to read along; one that is not there yet is made, empty. Rejects with an Error that
- * has a `code`, as `openIndexedDb`, and with `older` when it has to be brought up to date by a writer first.
+ * Opens the database of this name to follow its writer; one that is not there yet is made, empty. Rejects with an Error that
+ * has a `code`, as `openIndexedDb`, and with `older` when a writer has to bring it up to date first.
  * @param {string} name
  * @returns {Promise<IndexedDbFollower>}
  */
@@ -112,28 +113,28 @@ export async function followIndexedDb(name) {
   }
 }
 
-/** A database that somebody else writes. Made by `followIndexedDb`. */
+/** Reader of a database that another page writes. Made by `followIndexedDb`. */
 export class IndexedDbFollower {
   #name;
   #id = `${Date.now()}-${Math.random()}`;
   /** @type {BroadcastChannel | null} */
   #channel = null;
-  /** Null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  /** Database; null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
   #database = null;
-  /** Why it follows no more. @type {Error | null} */
+  /** Reason why it follows no more. @type {Error | null} */
   #gone = null;
-  /** Of the records that were handed over; null before `load`. @type {number | null} */
+  /** Version of the records that the caller has; null before `load`. @type {number | null} */
   #version = null;
   /** @type {Changed | null} */
   #changed = null;
   /** @type {(error: Error) => void} */
   #lost = () => {};
-  /** What was heard and not yet looked at. @type {Message[]} */
+  /** Messages that were not looked at yet. @type {Message[]} */
   #waiting = [];
-  /** Something was missed: everything must be read. */
+  /** True if something was missed: everything must be read. */
   #stale = false;
   #advancing = false;
-  /** What ends timers and listeners. @type {(() => void)[]} */
+  /** Functions that end timers and listeners. @type {(() => void)[]} */
   #cleanups = [];
 
   /** @param {string} name */
@@ -143,15 +144,15 @@ export class IndexedDbFollower {
 
   /** For `followIndexedDb` only. */
   async open() {
-    // Before anything is read: what is committed from now on is heard of.
-    this.#channel = channel(this.#name, (message) => this.#hear(message));
+    // Before anything is read, so that no later commit is missed.
+    this.#channel = channel(this.#name, (message) => this.#receive(message));
     this.#channel?.postMessage({ type: "hello", id: this.#id });
     await this.#connected();
     if (this.#channel === null) {
       const timer = setInterval(() => this.#look(), POLL_MS);
       this.#cleanups.push(() => clearInterval(timer));
     }
-    // A page that was frozen has heard nothing.
+    // A page that was frozen has received nothing.
     const { document } = globalThis;
     const woken = () => void (document?.visibilityState === "visible" && this.#look());
     document?.addEventListener("visibilitychange", woken);
@@ -165,7 +166,7 @@ export class IndexedDbFollower {
   /**
    * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
    * @param {Visit} visit
-   * @param {Progress} [progress] is told how many of how many records it has
+   * @param {Progress} [progress] gets how many of how many records were read
    */
   async load(visit, progress) {
     this.#version = await this.#read(visit, progress);
@@ -173,8 +174,8 @@ export class IndexedDbFollower {
   }
 
   /**
-   * Calls `changed` for every commit after what was loaded; `lost`, when it follows no more: the database is being deleted
-   * or upgraded.
+   * Calls `changed` for every commit after what was loaded, and `lost` when it follows no more: the database is being
+   * deleted or upgraded.
    * @param {Changed} changed
    * @param {(error: Error) => void} [lost]
    */
@@ -185,11 +186,11 @@ export class IndexedDbFollower {
   }
 
   close() {
-    this.#leave(storageError("closed", `${DATABASE_PREFIX}${this.#name}: it is closed`));
+    this.#end(storageError("closed", `${DATABASE_PREFIX}${this.#name}: it is closed`));
   }
 
-  /** @param {Message} message */
-  #hear(message) {
+  /** Queues a message. @param {Message} message */
+  #receive(message) {
     if (message.type === "anyone") this.#channel?.postMessage({ type: "hello", id: this.#id });
     if (typeof message.version !== "number") return;
     this.#waiting.push(message);
@@ -200,7 +201,7 @@ export class IndexedDbFollower {
     void this.#advance();
   }
 
-  /** Applies what was heard, in order, and reads everything where something is missing. */
+  /** Applies the waiting messages, in order, and reads everything where something is missing. */
   async #advance() {
     if (this.#changed === null || this.#version === null || this.#gone !== null || this.#advancing) return;
     this.#advancing = true;
@@ -220,6 +221,7 @@ export class IndexedDbFollower {
   }
 
   /**
+   * Applies one message.
    * @param {Message} message
    * @param {Changed} changed
    */
@@ -237,7 +239,7 @@ export class IndexedDbFollower {
     if (version !== current) this.#stale = true;
   }
 
-  /** @param {Changed} changed */
+  /** Reads everything. @param {Changed} changed */
   async #refresh(changed) {
     // What happens while it reads may make it stale again.
     this.#stale = false;
@@ -256,7 +258,7 @@ export class IndexedDbFollower {
     changed(records, true);
   }
 
-  /** Looks whether something was missed. */
+  /** Reads everything if something was missed. */
   async #look() {
     if (this.#version === null || this.#gone !== null || this.#advancing) return;
     try {
@@ -270,6 +272,7 @@ export class IndexedDbFollower {
   }
 
   /**
+   * Reads all records.
    * @param {Visit} visit
    * @param {Progress} [progress]
    * @returns {Promise<number>} the version that was read
@@ -316,15 +319,15 @@ export class IndexedDbFollower {
     return database;
   }
 
-  /** @param {Error} error */
+  /** Ends, and says so. @param {Error} error */
   #lose(error) {
     if (this.#gone !== null) return;
-    this.#leave(error);
+    this.#end(error);
     this.#lost(error);
   }
 
-  /** @param {Error} error */
-  #leave(error) {
+  /** Ends. @param {Error} error */
+  #end(error) {
     if (this.#gone !== null) return;
     this.#gone = error;
     this.#channel?.postMessage({ type: "bye", id: this.#id });
@@ -336,21 +339,22 @@ export class IndexedDbFollower {
 }
 
 /**
- * The channel of the database, null where there are none.
+ * Opens the channel of the database; null where there are none.
  * @param {string} name
- * @param {(message: Message) => void} heard
+ * @param {(message: Message) => void} onMessage
  * @returns {BroadcastChannel | null}
  */
-function channel(name, heard) {
+function channel(name, onMessage) {
   if (globalThis.BroadcastChannel === undefined) return null;
   const channel = new BroadcastChannel(DATABASE_PREFIX + name);
   channel.onmessage = ({ data }) => {
-    if (typeof data?.type === "string") heard(data);
+    if (typeof data?.type === "string") onMessage(data);
   };
   return channel;
 }
 
 /**
+ * Version of the data that a transaction sees.
  * @param {IDBTransaction} transaction
  * @returns {Promise<number>}
  */

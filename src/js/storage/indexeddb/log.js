@@ -1,5 +1,5 @@
 /**
- * A precaution against a fault of LevelDB, which Chromium keeps IndexedDB in, all databases of an origin together.
+ * Precaution against a fault of LevelDB, which Chromium keeps IndexedDB in, all databases of an origin together.
  *
  * LevelDB writes first to a log. When the browser is killed in the middle of that, the log ends in half a record. The
  * next start skips it, but goes on writing behind it (https://github.com/google/leveldb/issues/1287). The start after
@@ -7,21 +7,21 @@
  * databases of the origin. So a torn log does harm only when it is written to, and read once more.
  *
  * Deleting a database makes Chromium compact LevelDB, which ends the log: what is in it goes to a table file, and a new
- * one is begun. This is done when the last writer has left without a word, before anything of ours is written. Doing it
+ * one is begun. This is done when the last writer did not close, before anything of Perilune's is written. Doing it
  * always would cost more than it is worth: up to 10 MiB of tables are written anew in the background.
  *
- * Not here: a second kill between the start of LevelDB and the end of this, some milliseconds later; and logs that were
+ * Not covered: a second kill between the start of LevelDB and the end of this, some milliseconds later; and logs that were
  * torn while no page had a database of ours open.
  */
 import { result } from "./database.js";
 
-/** The record of `meta` that is there while a writer has the database open. */
+/** Name of the record of `meta` that is there while a writer has the database open. */
 const MARK = "open";
 
-/** Not the prefix of databases: no name that a user chooses may meet these. */
+/** Prefix of the databases that are made and deleted: not that of others, so that no user's name meets these. */
 const PREFIX = "perilune-log/";
 
-/** What is based on Chromium says so; other browsers use SQLite, which has no such fault. */
+/** True in browsers based on Chromium; others use SQLite, which has no such fault. */
 const CONCERNED = /Chrom(e|ium)\//.test(globalThis.navigator?.userAgent ?? "");
 
 /**
@@ -50,7 +50,7 @@ export function mark(database, open) {
     const meta = transaction.objectStore("meta");
     if (open) meta.put({ name: MARK, value: true });
     else meta.delete(MARK);
-    // At once: a page that is about to go hears of no success.
+    // At once: a page that is about to end gets no answer.
     transaction.commit();
   } catch {
     // The browser has closed it. What is there stays; at worst a log is ended that was not torn.
@@ -59,7 +59,7 @@ export function mark(database, open) {
 
 /**
  * Calls `change` with false when the page is left, with true when it is used again (by "back"); returns what ends that.
- * Workers never hear of it: what they have open counts as torn unless it was closed.
+ * Workers get no such events: what they have open counts as torn unless it was closed.
  * @param {(used: boolean) => void} change
  * @returns {() => void}
  */
@@ -77,7 +77,7 @@ export function whileUsed(change) {
 }
 
 /**
- * The result, null when it failed: then the database that matters will have something to say about that, too.
+ * Result of a request, null when it failed: a reason that concerns the database that matters shows there, too.
  * @template T
  * @param {IDBRequest<T>} request
  * @returns {Promise<T | null>}

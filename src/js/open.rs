@@ -65,6 +65,7 @@ carried! {
     "/src/js/storage/dirty_set.js" dirtySet;
     "/src/js/storage/journal.js" journal;
     "/src/js/storage/page.js" storedOf;
+    "/src/js/storage/participants.js" participants;
     "/src/js/storage/table.js" table;
     "/src/js/storage/write_behind.js" writeBehind;
 }

@@ -178,7 +178,7 @@ suite("a page that is reloaded", () => {
 
   test("begins anew when its VM is damaged, with all tables, and goes on from then", async () => {
     const page = await setup.open();
-    for (const [round, prefix] of ["xi", "xm"].entries()) {
+    for (const [round, prefix] of ["xvm:i", "xvm:m"].entries()) {
       await open(page, "idb://damaged");
       await page.evaluate(async () => {
         lua.call("step");

@@ -226,7 +226,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
 
   async #close(options: { discard?: boolean }): Promise<void> {
     // The calls of one that is kept in storage go on from there: their ends are not its own.
-    const kept = this.store.companion !== null;
+    const kept = this.isStored;
     if (!kept) this.#cancelAll(() => new LuaClosedError());
     const before = this.state;
     this.state = "closing";

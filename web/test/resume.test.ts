@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, suite, test } from "node:test";
-import { decodeCompanion, encodeCompanion } from "#js/storage/records.js";
+import { decodeParticipantRecord, encodeParticipantRecord } from "#js/storage/records.js";
 import { followFile } from "../src/storage/file/follow.ts";
 import { openFile } from "../src/storage/file/open.ts";
 import { Lua, LuaClosedError, LuaImageError, setFileStorage, type LuaOptions, type LuaPrevious } from "../src/index.ts";
@@ -75,7 +75,7 @@ function history(backend: RecordBackend): RecordBackend[] {
   return all;
 }
 
-const companionKeys = (backend: RecordBackend) => [...backend.records.keys()].filter((key) => key[0] === "x").sort();
+const vmKeys = (backend: RecordBackend) => [...backend.records.keys()].filter((key) => key.startsWith("xvm:")).sort();
 
 const tableOf = async (backend: RecordBackend) => {
   const lua = await Lua.create({ storage: backend.survivor() });
@@ -84,15 +84,15 @@ const tableOf = async (backend: RecordBackend) => {
   return entries;
 };
 
-/** What is in a companion's record. */
+/** Content of a record of the VM. */
 function content(backend: RecordBackend, name: string): Uint8Array {
-  const bytes = decodeCompanion(`x${name}`, backend.records.get(`x${name}`) as Uint8Array);
+  const bytes = decodeParticipantRecord(`xvm:${name}`, backend.records.get(`xvm:${name}`) as Uint8Array);
   assert.ok(bytes);
   return bytes;
 }
 
 function replace(backend: RecordBackend, name: string, bytes: Uint8Array): void {
-  const [key, record] = encodeCompanion(name, bytes);
+  const [key, record] = encodeParticipantRecord("vm", name, bytes);
   backend.records.set(key, record);
 }
 
@@ -359,9 +359,9 @@ function tests(): void {
           survivor = backend.survivor();
         },
       });
-      assert.deepEqual(companionKeys(survivor), []);
+      assert.deepEqual(vmKeys(survivor), []);
       await lua.flush();
-      assert.ok(companionKeys(backend).length > 3);
+      assert.ok(vmKeys(backend).length > 3);
       let booted = 0;
       const next = await Lua.create({ storage: survivor, resume: true, boot: () => void (booted += 1) });
       assert.equal(booted, 1);
@@ -409,7 +409,7 @@ function tests(): void {
       const backend = new RecordBackend();
       const lua = await begin(backend, { boot: (lua) => lua.close() });
       assert.throws(() => lua.eval(""), LuaClosedError);
-      assert.deepEqual(companionKeys(backend), []);
+      assert.deepEqual(vmKeys(backend), []);
     });
   });
 
@@ -560,7 +560,7 @@ function tests(): void {
       }
       await agrees(backend.survivor());
       await lua.close();
-      for (const each of all) if (companionKeys(each).length > 0) await agrees(each);
+      for (const each of all) if (vmKeys(each).length > 0) await agrees(each);
       const next = await goOn(backend, { functions: { note() {} } });
       assert.equal(next.restored?.tasks.length, 1);
       assert.equal(next.eval("return disagreement()"), undefined);
@@ -590,13 +590,13 @@ function tests(): void {
         lua.on("storage-error", () => {});
         lua.call("step");
         await lua.flush();
-        const before = companionKeys(backend);
+        const before = vmKeys(backend);
         backend.cleared = true;
         lua.call("step");
         await assert.rejects(lua.flush(), { code: "reset" });
         assert.equal(backend.records.size, 0);
         await lua.flush();
-        assert.deepEqual(companionKeys(backend), before);
+        assert.deepEqual(vmKeys(backend), before);
         await agrees(backend.survivor());
         await lua.close();
         const next = await goOn(backend);
@@ -746,7 +746,7 @@ function tests(): void {
       second.lua.eval("m = 1");
       await second.lua.close();
       // It is there already.
-      assert.ok(keys.includes("xi") && !keys.includes("xo0"), keys.join());
+      assert.ok(keys.includes("xvm:i") && !keys.includes("xvm:o0"), keys.join());
 
       for (let round = 0; round < 3; round++) {
         const { lua, previous: none } = await open(backend, 0);
@@ -795,15 +795,15 @@ function tests(): void {
         memoryLimit: 2 ** 25,
       });
       await large.close();
-      const pages = companionKeys(backend).length;
+      const pages = vmKeys(backend).length;
       assert.ok(pages > 200);
       const lua = await begin(backend, { boot: SMALL });
       const image = lua.previousImage as Uint8Array;
       assert.ok(image.length > 2 ** 20);
       await lua.close();
-      const keys = companionKeys(backend);
-      assert.equal(keys.filter((key) => key.startsWith("xo")).length, Math.ceil(image.length / 2 ** 20));
-      assert.ok(keys.filter((key) => key.startsWith("xm")).length < 30, keys.join());
+      const keys = vmKeys(backend);
+      assert.equal(keys.filter((key) => key.startsWith("xvm:o")).length, Math.ceil(image.length / 2 ** 20));
+      assert.ok(keys.filter((key) => key.startsWith("xvm:m")).length < 30, keys.join());
       const next = await goOn(backend);
       assert.deepEqual(next.previousImage, image);
       await next.close();
@@ -814,8 +814,8 @@ function tests(): void {
       const third = await begin(backend, { boot: SMALL, wasm: builds[2] });
       await third.close();
       assert.deepEqual(
-        companionKeys(backend).filter((key) => key.startsWith("xo")),
-        ["xo0"],
+        vmKeys(backend).filter((key) => key.startsWith("xvm:o")),
+        ["xvm:o0"],
       );
       const last = await goOn(backend, { wasm: builds[2] });
       assert.notEqual(last.previousImage?.length, image.length);
@@ -844,7 +844,7 @@ function tests(): void {
       const good = await committed({ wasm: build(1) });
       await (await begin(good, { boot: SMALL })).close();
       const random = new Random(1);
-      for (const key of companionKeys(good)) {
+      for (const key of vmKeys(good)) {
         for (let i = 0; i < 3; i++) {
           const backend = good.survivor();
           const bytes = Uint8Array.from(backend.records.get(key) as Uint8Array);
@@ -856,7 +856,7 @@ function tests(): void {
         const bytes = cut.records.get(key) as Uint8Array;
         cut.records.set(key, bytes.subarray(0, random.below(bytes.length)));
         await recovers(cut, `${key}, cut off`);
-        if (!key.startsWith("xm")) continue;
+        if (!key.startsWith("xvm:m")) continue;
         const missing = good.survivor();
         missing.records.delete(key);
         await recovers(missing, `without ${key}`);
@@ -865,7 +865,7 @@ function tests(): void {
 
     test("without a head there is nothing", async () => {
       const backend = await committed();
-      backend.records.delete("xi");
+      backend.records.delete("xvm:i");
       const previous: unknown[] = [];
       const lua = await begin(backend, { boot: (_, before) => void previous.push(before) });
       assert.deepEqual(previous, [undefined]);
@@ -877,11 +877,11 @@ function tests(): void {
       const backend = new RecordBackend();
       const boot = "big = {} for i = 1, 100000 do big[i] = i * 1.5 end ext.table('t').n = 1";
       await (await begin(backend, { boot, memoryLimit: 2 ** 24 })).close();
-      const key = companionKeys(backend)
-        .filter((key) => key.startsWith("xm"))
-        .sort((a, b) => Number(a.slice(2)) - Number(b.slice(2)))
+      const key = vmKeys(backend)
+        .filter((key) => key.startsWith("xvm:m"))
+        .sort((a, b) => Number(a.slice("xvm:m".length)) - Number(b.slice("xvm:m".length)))
         .at(-1) as string;
-      assert.ok(Number(key.slice(2)) * PAGE_BYTES > 2 ** 20);
+      assert.ok(Number(key.slice("xvm:m".length)) * PAGE_BYTES > 2 ** 20);
       const bytes = Uint8Array.from(backend.records.get(key) as Uint8Array);
       bytes[9]! ^= 1;
       backend.records.set(key, bytes);
@@ -895,12 +895,12 @@ function tests(): void {
       const lua = await goOn(backend);
       lua.eval("for i = 1, 1000 do _G['x' .. i] = i end n = 2");
       await lua.close();
-      const changed = companionKeys(old).filter((key) => {
+      const changed = vmKeys(old).filter((key) => {
         const [a, b] = [old.records.get(key), backend.records.get(key)];
-        return key.startsWith("xm") && b !== undefined && Buffer.compare(a as Uint8Array, b) !== 0;
+        return key.startsWith("xvm:m") && b !== undefined && Buffer.compare(a as Uint8Array, b) !== 0;
       });
       assert.ok(changed.length > 0);
-      for (const key of [...changed, "xi"]) {
+      for (const key of [...changed, "xvm:i"]) {
         const mixed = backend.survivor();
         mixed.records.set(key, old.records.get(key) as Uint8Array);
         await recovers(mixed, `an old ${key}`);
@@ -925,8 +925,8 @@ function tests(): void {
       await recovers(zeros, "zeros", "foreign");
       // Pages that cannot be unpacked. Others could: memory is trusted like code, and may run for ever (docs/snapshots.md, section 6).
       let anew = 0;
-      for (const key of companionKeys(good).filter((key) => key.startsWith("xm"))) {
-        const name = key.slice(1);
+      for (const key of vmKeys(good).filter((key) => key.startsWith("xvm:m"))) {
+        const name = key.slice("xvm:".length);
         for (const fill of [0xff, 0x55]) {
           const backend = good.survivor();
           const page = new Uint8Array(4 + 8).fill(fill);
@@ -956,7 +956,7 @@ function tests(): void {
       await lua.flush();
       await lua.close();
       assert.deepEqual(
-        companionKeys(backend).filter((key) => /zz|abc|9999/.test(key)),
+        vmKeys(backend).filter((key) => /zz|abc|9999/.test(key)),
         [],
       );
       await (await goOn(backend)).close();
@@ -1002,7 +1002,7 @@ function tests(): void {
       await waiting;
       assert.throws(() => lua.table("t").set("x", 1), { code: "read-only" });
       await lua.close();
-      assert.ok(companionKeys(backend).includes("xd"));
+      assert.ok(vmKeys(backend).includes("xvm:d"));
       assert.deepEqual(await tableOf(backend), { n: 1 });
       t.mock.reset();
       let previous: LuaPrevious | undefined;
@@ -1016,7 +1016,7 @@ function tests(): void {
       assert.equal(old.call("reached"), 0);
       await old.close();
       await next.close();
-      assert.ok(!companionKeys(backend).includes("xd"));
+      assert.ok(!vmKeys(backend).includes("xvm:d"));
       await (await goOn(backend)).close();
     });
 
@@ -1057,7 +1057,7 @@ function tests(): void {
   });
 
   suite("pace", () => {
-    /** One whose last cut took next to no time: the pace of the first lasts longer. */
+    /** A VM whose last changes took next to no time to take: the pace of the first lasts longer. */
     const running = async (backend: RecordBackend) => {
       const lua = await begin(backend);
       for (let i = 0; i < 5; i++) {
@@ -1162,7 +1162,7 @@ function tests(): void {
         lua.call("step");
         await lua.flush();
         assert.ok(keys.length < 10 && bytes < all / 4, `${keys.length} of ${first} records, ${bytes} of ${all} bytes`);
-        assert.ok(keys.includes("xi"));
+        assert.ok(keys.includes("xvm:i"));
       }
       const summary = `${bytes} of ${all}`;
       await lua.close();
@@ -1324,7 +1324,7 @@ async function randomProgram(seed: number): Promise<number> {
   backend.fails = () => false;
   await close();
   for (const commit of commits) {
-    if (companionKeys(commit).length === 0) continue;
+    if (vmKeys(commit).length === 0) continue;
     await agrees(commit).catch((error: Error) => {
       throw new Error(`seed ${seed}: ${error.message}`, { cause: error });
     });

@@ -248,9 +248,12 @@ suite("when storage has lost everything", () => {
 });
 
 suite("when commits are paced", () => {
+  const setPause = (store: TableStore, get: () => number | null) => {
+    Object.defineProperty(store, "pauseMs", { get, configurable: true });
+  };
   const paced = (pause: () => number) => {
     const all = setUp();
-    all.writer.pace(pause);
+    setPause(all.store, pause);
     return all;
   };
 
@@ -402,9 +405,9 @@ suite("when commits are paced", () => {
   });
 
   test("a pace that ends lets the commit that waits come when it was to come, and the next one soon", async () => {
-    const { backend, clock, writer, write } = paced(() => 500);
+    const { backend, clock, store, write } = paced(() => 500);
     write("a", "1");
-    writer.pace(null);
+    setPause(store, () => null);
     await settled();
     assert.deepEqual([backend.commits, clock.timers.length], [0, 1]);
     clock.fire();
@@ -415,9 +418,9 @@ suite("when commits are paced", () => {
   });
 
   test("a pace that begins does not touch the commit that is due", async () => {
-    const { backend, clock, writer, write, store } = setUp();
+    const { backend, clock, write, store } = setUp();
     write("a", "1");
-    writer.pace(() => 500);
+    setPause(store, () => 500);
     await settled();
     assert.deepEqual([backend.commits, clock.timers.length], [1, 0]);
     write("b", "1");
@@ -428,11 +431,15 @@ suite("when commits are paced", () => {
     await store.close();
   });
 
-  test("the companion of a store says how long", async () => {
+  test("the participants of a store say how long: the longest counts", async () => {
     const { backend, clock, store, write } = setUp();
     let pause = 700;
-    store.accompany({ cut: () => [], succeeded() {}, failed() {}, markAllDirty() {}, pause: () => pause });
-    store.touch();
+    const idle = { takeChanges: () => [], succeeded() {}, failed() {}, markAllDirty() {} };
+    const slow = { ...idle, name: "slow", pauseMs: () => pause };
+    const quick = { ...idle, name: "quick", pauseMs: () => 5 };
+    store.attach(quick);
+    store.attach(slow);
+    store.requestCommit();
     assert.deepEqual([store.stats().storage.state, clock.timers.map(({ ms }) => ms)], ["scheduled", [700]]);
     clock.fire();
     // There was nothing to commit.
@@ -445,11 +452,19 @@ suite("when commits are paced", () => {
     );
     clock.fire();
     await settled();
-    store.accompany(null);
-    store.touch();
-    assert.equal(store.stats().storage.state, "idle");
+    store.detach(slow);
     write("b", "1");
+    assert.deepEqual(
+      clock.timers.map(({ ms }) => ms),
+      [5],
+    );
+    clock.fire();
     await settled();
-    assert.deepEqual([backend.commits, clock.timers.length], [2, 0]);
+    store.detach(quick);
+    store.requestCommit();
+    assert.equal(store.stats().storage.state, "idle");
+    write("c", "1");
+    await settled();
+    assert.deepEqual([backend.commits, clock.timers.length], [3, 0]);
   });
 });

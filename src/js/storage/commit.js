@@ -1,6 +1,6 @@
 /**
- * What one commit takes to storage: the changed pages as they were at one moment between two batches, and what a companion
- * had at that moment.
+ * One commit: what it takes to storage are the changed pages as they were at one moment between two batches, and the changes of
+ * the participants at that moment.
  *
  * Nothing is copied at the start: a page is encoded when the backend comes to it, or right before a later batch changes
  * it, whichever is first. So a commit of a million entries begins at once, and the program goes on meanwhile.
@@ -8,8 +8,6 @@
 
 import {
   INLINE_BYTES_MAX,
-  companionKey,
-  encodeCompanion,
   encodePage,
   encodeParts,
   encodeTable,
@@ -20,9 +18,8 @@ import {
   tableKey,
 } from "./records.js";
 import { INLINE } from "./page.js";
+import { participantRecords, participantsFailed, participantsSucceeded } from "./participants.js";
 
-/** @typedef {import("./table_store.js").Companion} Companion */
-/** @typedef {import("./table_store.js").CompanionChange} CompanionChange */
 /** @typedef {import("./records.js").KeyValue} KeyValue */
 /** @typedef {import("./records.js").RecordChange} RecordChange */
 /** @typedef {import("./dirty_set.js").Dirty} Dirty */
@@ -30,6 +27,7 @@ import { INLINE } from "./page.js";
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./table.js").Table} Table */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
+/** @typedef {import("./participants.js").Part} Part */
 
 /**
  * Changes that bring the records of one page up to date.
@@ -44,18 +42,13 @@ export class Commit {
   /**
    * @param {TableStore} store
    * @param {Dirty} dirty pages and tables that were changed
-   * @param {Companion | null} companion who is told how it ended
-   * @param {CompanionChange[]} beside what is kept beside the tables: the companion's cut, or what is left of one that is gone
+   * @param {Part[]} parts changes of the participants
    */
-  constructor(store, dirty, companion, beside) {
+  constructor(store, dirty, parts) {
     const { pages, tables } = dirty;
     this.store = store;
     this.dirty = dirty;
-    this.companion = companion;
-    /** Not yet taken by the backend. */
-    this.beside = [...beside];
-    /** Whether storage has the companion's record of this name when it is committed. @type {[name: string, there: boolean][]} */
-    this.named = beside.map(([name, bytes]) => [name, bytes !== null]);
+    this.parts = parts;
     this.entries = dirty.entries;
     this.bytes = 0;
     this.tables = tables;
@@ -99,12 +92,7 @@ export class Commit {
     for (const page of this.gone) page.stored = null;
     for (const table of this.tables) table.stored = false;
     for (const table of this.kept) table.stored = true;
-    const { companionStored } = this.store;
-    for (const [name, there] of this.named) {
-      if (there) companionStored.add(name);
-      else companionStored.delete(name);
-    }
-    this.companion?.succeeded();
+    participantsSucceeded(this.parts);
   }
 
   /** Notes that storage has nothing of it: all of it is written again, as it is by then. */
@@ -113,8 +101,7 @@ export class Commit {
     for (const page of this.pages) page.commit = null;
     this.store.dirtySet.putBack(this.dirty);
     this.captured.clear();
-    this.beside = [];
-    this.companion?.failed();
+    participantsFailed(this.parts);
   }
 
   /** @returns {Generator<RecordChange>} */
@@ -136,12 +123,7 @@ export class Commit {
       for (const key of changes.removed) yield [key, null];
       for (const [seq, entry] of changes.overflow) yield* encodeParts(page.table.id, seq, entry);
     }
-    // As above: what the backend has is not held here, too.
-    for (let change = this.beside.pop(); change !== undefined; change = this.beside.pop()) {
-      const [name, bytes] = change;
-      if (bytes !== null) yield encodeCompanion(name, bytes);
-      else if (this.store.companionStored.has(name)) yield [companionKey(name), null];
-    }
+    yield* participantRecords(this.parts);
   }
 }
 

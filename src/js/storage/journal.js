@@ -95,14 +95,12 @@ export class Journal {
 
   /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. Throws `usage` if none is open. */
   commit() {
-    if (this.#savepoints.pop() === undefined) throw storeError("usage", "no transaction is open");
+    this.#endTransaction();
   }
 
   /** Ends the innermost transaction and undoes what it did. Throws `usage` if none is open. */
   rollback() {
-    const start = this.#savepoints.pop();
-    if (start === undefined) throw storeError("usage", "no transaction is open");
-    this.#undo(start);
+    this.#undo(this.#endTransaction());
   }
 
   /** Rolls back the transactions that a call into Lua has left open. */
@@ -197,6 +195,13 @@ export class Journal {
     return byName.values();
   }
 
+  /** Ends the innermost transaction; the length of the journal where it began. */
+  #endTransaction() {
+    const start = this.#savepoints.pop();
+    if (start === undefined) throw storeError("usage", "no transaction is open");
+    return start;
+  }
+
   /**
    * Undoes the steps from this length of the journal on.
    * @param {number} start
@@ -233,26 +238,6 @@ export class CreateUndo {
   }
 }
 
-/** Step of the journal that undoes the dropping of a table. Its constructor drops the table. */
-export class DropUndo {
-  /** @param {Table} table */
-  constructor(table) {
-    this.table = table;
-    this.clear = new ClearUndo(table);
-    /** @type {ReadonlyMap<string, Entry> | null} */
-    this.entries = this.clear.entries;
-    table.store.tables.delete(table.name);
-    table.dropped = true;
-  }
-
-  undo() {
-    const { table } = this;
-    table.store.tables.set(table.name, table);
-    table.dropped = false;
-    this.clear.undo();
-  }
-}
-
 /** Step of the journal that undoes the clearing of a table. Its constructor clears the table. */
 export class ClearUndo {
   /** @param {Table} table */
@@ -261,6 +246,7 @@ export class ClearUndo {
     if (table.entries === null && table.store.hasListeners) attempt(() => table.unpack());
     const { store, dirtySet, entries, pages, tail, bytes, rawCount, emptied } = table;
     this.table = table;
+    /** @type {ReadonlyMap<string, Entry> | null} */
     this.entries = entries;
     this.kept = { entries, pages, tail, bytes, rawCount, emptied, hint: 0 };
     this.footprint = table.footprint;
@@ -294,6 +280,24 @@ export class ClearUndo {
       table.dirtySet.markPage(page);
     }
     table.store.addBytes(this.footprint);
+  }
+}
+
+/** Step of the journal that undoes the dropping of a table. Its constructor drops the table. */
+export class DropUndo extends ClearUndo {
+  /** @param {Table} table */
+  constructor(table) {
+    super(table);
+    table.store.tables.delete(table.name);
+    table.dropped = true;
+  }
+
+  /** @override */
+  undo() {
+    const { table } = this;
+    table.store.tables.set(table.name, table);
+    table.dropped = false;
+    super.undo();
   }
 }
 

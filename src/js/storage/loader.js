@@ -2,7 +2,7 @@
  * Loader: takes records as they come from storage, or from a dump, and makes a store of them when all are there.
  *
  * Invariant: each record's checksum is right, and each belongs to a table that is there; what is not so is refused as a whole.
- * Only a companion's records stand in nobody's way: tables can be used without them.
+ * Damage in the records of a participant concerns that participant only: tables, and other participants, are loaded.
  */
 
 import {
@@ -12,7 +12,7 @@ import {
   PART_BYTES,
   checkRecord,
   corrupt,
-  decodeCompanion,
+  decodeParticipantRecord,
   decodeTable,
   pageKey,
   parseKey,
@@ -31,6 +31,7 @@ const NOTHING = new Uint8Array(0);
 /** @typedef {import("./records.js").TableHead} TableHead */
 /** @typedef {import("./page.js").OverflowEntry} OverflowEntry */
 /** @typedef {import("./page.js").Entry} Entry */
+/** @typedef {import("./participants.js").FoundRecords} FoundRecords */
 /** @typedef {import("./table_store.js").TableStore} TableStore */
 
 /**
@@ -46,18 +47,17 @@ export class Loader {
   /** @type {Map<number, TableRecords>} */
   #tables = new Map();
   #complete;
-  #companion;
-  /** @type {Map<string, Uint8Array>} */
-  #companionRecords = new Map();
-  #companionDamaged = false;
+  #participants;
+  /** Records of participants, by its name. @type {Map<string, FoundRecords>} */
+  #found = new Map();
 
   /**
    * @param {boolean} complete true: these are all records that there are; false: those that changed
-   * @param {"refused" | "ignored" | "kept"} [companion] what becomes of a companion's records
+   * @param {"refused" | "ignored" | "kept"} [participants] what becomes of the records of participants
    */
-  constructor(complete, companion = "refused") {
+  constructor(complete, participants = "refused") {
     this.#complete = complete;
-    this.#companion = companion;
+    this.#participants = participants;
   }
 
   /**
@@ -68,7 +68,7 @@ export class Loader {
   add(key, bytes) {
     const parsed = parseKey(key);
     if (parsed === undefined) throw corrupt(key);
-    if (parsed.kind === "x") return this.#addCompanion(key, parsed.name, bytes);
+    if (parsed.kind === "x") return this.#addOfParticipant(key, parsed, bytes);
     if (bytes !== null) checkRecord(key, bytes);
     let table = this.#tables.get(parsed.table);
     if (table === undefined) {
@@ -111,30 +111,27 @@ export class Loader {
       if (table.entries === null) this.#applyRaw(table, records, head);
       else this.#applyEntries(table, records, head);
     }
-    this.#adoptCompanion(store);
+    // Half of a participant's records must not be taken for all; their names say what there is to be removed.
+    for (const { damaged, records } of this.#found.values()) {
+      if (damaged) for (const name of records.keys()) records.set(name, NOTHING);
+    }
+    store.participants.load(this.#found);
   }
 
   /**
+   * Adds a record of a participant.
    * @param {string} key
-   * @param {string} name
+   * @param {{ participant: string, name: string }} parsed
    * @param {Uint8Array | null} bytes
    */
-  #addCompanion(key, name, bytes) {
-    if (this.#companion === "refused") throw corrupt(key);
-    if (this.#companion === "ignored" || bytes === null) return;
-    const content = decodeCompanion(key, bytes);
-    if (content === undefined) this.#companionDamaged = true;
-    this.#companionRecords.set(name, content ?? NOTHING);
-  }
-
-  /** @param {TableStore} store */
-  #adoptCompanion(store) {
-    const records = this.#companionRecords;
-    // Half of it is of no use, and must not be taken for the whole; its names say what there is to be removed.
-    if (this.#companionDamaged) for (const name of records.keys()) records.set(name, NOTHING);
-    store.companionRecords = records;
-    store.companionDamaged = this.#companionDamaged;
-    store.companionStored = new Set(records.keys());
+  #addOfParticipant(key, { participant, name }, bytes) {
+    if (this.#participants === "refused") throw corrupt(key);
+    if (this.#participants === "ignored" || bytes === null) return;
+    let found = this.#found.get(participant);
+    if (found === undefined) this.#found.set(participant, (found = { records: new Map(), damaged: false }));
+    const content = decodeParticipantRecord(key, bytes);
+    if (content === undefined) found.damaged = true;
+    found.records.set(name, content ?? NOTHING);
   }
 
   /**

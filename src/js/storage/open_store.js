@@ -83,11 +83,11 @@ export async function preload(store, names) {
 /**
  * Reads all records.
  * @param {Pick<Backend, "load">} from
- * @param {"ignored" | "kept"} companion
+ * @param {"ignored" | "kept"} participants
  * @param {Progress} [progress]
  */
-async function read(from, companion, progress) {
-  const loader = new Loader(true, companion);
+async function read(from, participants, progress) {
+  const loader = new Loader(true, participants);
   await from.load((key, bytes) => loader.add(key, bytes), progress);
   return loader;
 }

@@ -6,7 +6,7 @@
  * | `t` table               | last place given out, number of entries, their bytes (three f64), then the name       |
  * | `p` table `:` page      | up to 64 entries, those of the places 64 * page + 1 to 64 * page + 64                 |
  * | `v` table `:` place `:` part | a piece of an entry too large for its page: its key and value, 1 MiB in each part |
- * | `x` name                | any bytes of a companion of the tables; the name: 1 to 24 of the characters a-z and 0-9 |
+ * | `x` participant `:` name | bytes of another participant of the commits; both names: 1 to 24 of the characters a-z and 0-9 |
  *
  * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. An overflow entry,
  * one of more than 1,000 bytes, has a byte 0 before the lengths (no key has length 0) and nothing behind them: key and value
@@ -45,9 +45,10 @@ const page = new Uint8Array(PAGE_ENTRIES * (ENTRY_HEAD_BYTES_MAX + INLINE_BYTES_
 /** @typedef {{ kind: "t", table: number }
  *   | { kind: "p", table: number, page: number }
  *   | { kind: "v", table: number, seq: number, part: number }
- *   | { kind: "x", name: string }} RecordKey */
+ *   | { kind: "x", participant: string, name: string }} RecordKey */
 
-const COMPANION_KEY = /^x[a-z0-9]{1,24}$/;
+// No name has a colon: so no two participants have a key in common, also where one's name begins with the other's.
+const PARTICIPANT_KEY = /^x([a-z0-9]{1,24}):([a-z0-9]{1,24})$/;
 
 /** Key of a table's record. @param {number} table */
 export const tableKey = (table) => `t${table}`;
@@ -55,14 +56,15 @@ export const tableKey = (table) => `t${table}`;
 export const pageKey = (table, number) => `p${table}:${number}`;
 /** Key of a part of an overflow entry. @param {number} table @param {number} seq @param {number} part */
 export const partKey = (table, seq, part) => `v${table}:${seq}:${part}`;
-/** @param {string} key */
-export const isCompanionKey = (key) => COMPANION_KEY.test(key);
-/** @param {string} name */
-export const companionKey = (name) => `x${name}`;
+/** Key of a record of a participant. @param {string} participant @param {string} name */
+export const participantKey = (participant, name) => `x${participant}:${name}`;
+/** Says whether this is the key of a record of a participant. @param {string} key */
+export const isParticipantKey = (key) => PARTICIPANT_KEY.test(key);
 
 /** Parses the key of a record; undefined when Perilune writes no such key. @param {string} key @returns {RecordKey | undefined} */
 export function parseKey(key) {
-  if (isCompanionKey(key)) return { kind: "x", name: key.slice(1) };
+  const [, participant, name] = PARTICIPANT_KEY.exec(key) ?? [];
+  if (participant !== undefined && name !== undefined) return { kind: "x", participant, name };
   const numbers = key.slice(1).split(":").map(Number);
   const [table = 0, second = 0, third = 0] = numbers;
   /** @type {RecordKey} */
@@ -226,25 +228,27 @@ export function decodeParts(key, parts, keyLength, valueLength) {
 }
 
 /**
+ * Encodes a record of a participant.
+ * @param {string} participant
  * @param {string} name
  * @param {Uint8Array} bytes
  * @returns {[key: string, bytes: Uint8Array]}
  */
-export function encodeCompanion(name, bytes) {
-  const key = companionKey(name);
-  // What cannot be read again would keep the tables from being opened, too.
-  if (!isCompanionKey(key)) throw new RangeError(`a companion's record cannot be named ${JSON.stringify(name)}`);
+export function encodeParticipantRecord(participant, name, bytes) {
+  const key = participantKey(participant, name);
+  // A key that cannot be parsed again would keep the tables from being opened, too.
+  if (!isParticipantKey(key)) throw new RangeError(`${JSON.stringify(name)} cannot be the name of a record`);
   const record = new Uint8Array(bytes.length + CRC_BYTES);
   record.set(bytes);
   return [key, seal(key, record)];
 }
 
 /**
- * What a companion had written; undefined when it is damaged.
+ * Decodes a record of a participant; undefined when it is damaged.
  * @param {string} key
  * @param {Uint8Array} record
  */
-export function decodeCompanion(key, record) {
+export function decodeParticipantRecord(key, record) {
   return isSound(key, record) ? record.subarray(0, record.length - CRC_BYTES) : undefined;
 }
 

@@ -1,12 +1,10 @@
 /**
- * All external tables of one program, the batches and transactions over them, and what goes to storage of them.
+ * Store of all external tables of one program: batches and transactions over them, and what goes to storage of them.
  *
  * Invariants:
  * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at all.
- * - What storage has of a companion is of the same moment as the tables beside it. When it has left, and they go on without
- *   it, its records are removed, or say so. Only who was never accompanied leaves them as they are.
- * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it asks for a commit's worth (`takeCommit`)
- *   of pages as they are between two batches.
+ * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it takes one commit after the other
+ *   (`takeCommit`), each of the pages as they are between two batches.
  *
  * The files of this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
  */
@@ -15,39 +13,23 @@ import { Changes } from "./changes.js";
 import { Commit, pageRecords } from "./commit.js";
 import { DirtySet } from "./dirty_set.js";
 import { CreateUndo, DropUndo, Journal } from "./journal.js";
+import { Participants } from "./participants.js";
 import { ENTRY_BYTES_MAX, encodeTable, tableKey } from "./records.js";
 import { storeError } from "./store_error.js";
 import { Table } from "./table.js";
 
-/** The longest name of a table, in bytes of UTF-8. */
+/** Length of the longest name of a table, in bytes of UTF-8. */
 export const TABLE_NAME_BYTES_MAX = 1024;
 
 /** @typedef {import("./loader.js").Loader} Loader */
 
-/** @typedef {[name: string, bytes: Uint8Array | null]} CompanionChange null: the record is gone */
+/** @typedef {import("./participants.js").CommitParticipant} CommitParticipant */
 
 /**
- * Something else that is kept with the tables and committed with them (web: the memory of the VM, so that it goes on after
- * a reload). It has records of its own; a name is 1 to 24 of the characters a-z and 0-9, and comes once in a cut.
- * @typedef {object} Companion
- * @property {() => CompanionChange[]} cut what has changed since the last cut that was not taken back, as it is now (bytes of
- *   its own, never changed later). Called only between two batches. Empty when nothing has. When it throws, the commit has
- *   failed: it is told and tried again like any other
- * @property {() => void} succeeded the last cut is committed
- * @property {() => void} failed it is not: what it had comes again with the next one
- * @property {() => void} markAllDirty storage has lost everything: the next cut must be of all
- * @property {() => CompanionChange[]} [farewell] what is to be written when it has to leave in the middle of a batch: what storage
- *   has of it is older than the tables from then on. Where there is no such property, its records are removed
- * @property {() => number} pause milliseconds to wait before the next commit is begun (0: as soon as now, but in a task of its
- *   own, not in the current job)
- */
-
-/**
- * Who takes the batches to storage (class `WriteBehind`).
+ * Writer that takes commits to storage (class `WriteBehind`).
  * @typedef {object} Writer
- * @property {(source: { takeCommit: () => Commit | null, markAllDirty: () => void }) => void} attach
- * @property {(pause: (() => number) | null) => void} pace how long to wait before each commit; null: not at all
- * @property {() => void} push there is something new to commit
+ * @property {(source: TableStore) => void} attach
+ * @property {() => void} push notes that there is something new to commit
  * @property {() => Promise<void>} flush
  * @property {(options?: { discard?: boolean }) => Promise<void>} close
  * @property {(listener: (event: "commit" | "storage-error", detail: unknown) => void) => void} listen
@@ -61,55 +43,46 @@ export const TABLE_NAME_BYTES_MAX = 1024;
  * @property {string} name a binary string
  * @property {number} entries
  * @property {number} bytes of keys and values, without the overhead of the Map
- * @property {boolean} loaded whether it has been used since it was read from storage
+ * @property {boolean} loaded true if it was used since it was read from storage
  */
 
 /** All external tables of one program. */
 export class TableStore {
   /**
    * @param {Writer | null} [writer] null: nothing is kept anywhere else
-   * @param {{ limit?: number | undefined }} [options] `limit`: the most bytes that all tables may take in memory
+   * @param {{ limit?: number | undefined }} [options] `limit`: most bytes that all tables may take in memory
    */
   constructor(writer = null, { limit = Infinity } = {}) {
-    /** `read-only`: after `abandon()`, and where somebody else writes. @type {"open" | "read-only" | "closed"} */
+    /** `read-only`: after `abandon()`, and where another program writes. @type {"open" | "read-only" | "closed"} */
     this.mode = "open";
     this.writer = writer;
     this.limit = limit;
-    /** What all tables take, about. */
+    /** Bytes that all tables take in memory, about. */
     this.bytes = 0;
     this.journal = new Journal();
     this.dirtySet = new DirtySet(writer !== null);
-    /** The commit that is under way. @type {Commit | null} */
+    /** Commit that is under way. @type {Commit | null} */
     this.runningCommit = null;
-    /** Only in mode `open`. @type {Companion | null} */
-    this.companion = null;
-    /** There was one. */
-    this.companionLeft = false;
-    /** What it wants to be written then; null: its records are removed when tables change. @type {CompanionChange[] | null} */
-    this.farewell = null;
-    /** What storage had of a companion when it was opened, by name; whoever takes it leaves an empty map. @type {Map<string, Uint8Array>} */
-    this.companionRecords = new Map();
-    /** It cannot be used: of what is in `companionRecords` only the names are right, and all bytes are missing. */
-    this.companionDamaged = false;
-    /** Names of the records of a companion that storage has. @type {Set<string>} */
-    this.companionStored = new Set();
-    /** How many calls into Lua have ended. */
+    /** Attached in mode `open` only. */
+    this.participants = new Participants();
+    /** Number of calls into Lua that have ended. */
     this.evals = 0;
-    /** @type {Map<string, Table>} */
+    /** Tables by name, a binary string. @type {Map<string, Table>} */
     this.tables = new Map();
+    /** Number that was given to a table last. */
     this.lastId = 0;
     /** @type {Map<StoreEvent, Set<(detail: any) => void>>} */
     this.listeners = new Map();
-    /** The state of the storage where nobody writes here: `none` or `following`. */
+    /** State of the storage in `stats()` where there is no writer: `none` or `following`. */
     this.unwritten = "none";
-    /** What else has to be closed with it. @type {() => Promise<void> | void} */
+    /** Closes what else belongs to it. @type {() => Promise<void> | void} */
     this.closing = () => {};
     writer?.attach(this);
     writer?.listen((event, detail) => this.emit(event, detail));
   }
 
   /**
-   * The table of this name, made if missing.
+   * Table of this name, made if missing.
    * @param {string} name 1 to 1024 bytes of UTF-8, as a binary string
    * @returns {Table}
    */
@@ -124,14 +97,14 @@ export class TableStore {
       this.journal.noteUndo(new CreateUndo(table));
       this.dirtySet.markTable(table);
     } else {
-      // It is empty as long as nobody makes it: programs that only read should not care who comes first.
+      // It is empty until the writer makes it: programs that only read need not care who starts first.
       table.missing = true;
     }
     return table;
   }
 
   /**
-   * Removes a table with all its entries; says whether it existed. Handles of it are refused from now on.
+   * Removes a table with all its entries; true if it existed. Its handles are refused from then on.
    * @param {string} name
    */
   drop(name) {
@@ -175,19 +148,24 @@ export class TableStore {
     return this.journal.transaction(work);
   }
 
-  /** Whether anybody listens to what changes. */
+  /** Milliseconds to wait before the next commit; null: it begins after the current job. */
+  get pauseMs() {
+    return this.participants.pauseMs;
+  }
+
+  /** True if anybody listens to `change`. */
   get hasListeners() {
     return (this.listeners.get("change")?.size ?? 0) > 0;
   }
 
-  /** Whether something was written since the last batch ended. */
+  /** True if something was written since the last batch ended. */
   get inBatch() {
     return !this.journal.isEmpty;
   }
 
   /**
-   * The batch is over: storage gets what was written since the last call as one. Rolls back what is still open.
-   * @param {"lua" | "js" | "storage"} [origin] who wrote
+   * Ends the batch: storage gets what was written since the last call as one. Rolls back transactions of Lua that are open.
+   * @param {"lua" | "js" | "storage"} [origin] writer of the batch
    */
   endBatch(origin = "js") {
     if (origin === "lua") this.evals += 1;
@@ -204,52 +182,55 @@ export class TableStore {
   }
 
   /**
-   * From now on each commit has what this companion has, too, and waits as long as it says. Its first cut must be of all, and
-   * remove what storage has under other names. Null: it leaves. After `abandon()` there is nothing to be accompanied by.
-   * @param {Companion | null} given
+   * Adds a participant to the commits, which wait as long as it says. Its first changes have to bring everything up to date that
+   * storage has of it (`stored` of its `participants.member`). Throws `name` when its name cannot be one, or is taken. Does nothing unless the
+   * store is open: there are no commits then.
+   * @param {CommitParticipant} participant
    */
-  accompany(given) {
-    const companion = this.mode === "open" ? given : null;
-    this.companionLeft = companion === null && (this.companionLeft || this.companion !== null);
-    if (this.companion !== null) this.farewell = companion === null ? (this.companion.farewell?.() ?? null) : null;
-    this.companion = companion;
-    this.writer?.pace(companion && (() => companion.pause()));
-  }
-
-  /** The companion may have changed: it is committed soon, as if something had been written. */
-  touch() {
-    if (this.companion !== null) this.writer?.push();
+  attach(participant) {
+    if (this.mode === "open") this.participants.attach(participant);
   }
 
   /**
-   * A commit's worth of what has changed, as it is now; null when nothing has. Only between two batches. Throws what the
-   * companion throws; then nothing was taken out.
+   * Removes a participant: its records go, or say so, as soon as anything else changes.
+   * @param {CommitParticipant} participant
+   */
+  detach(participant) {
+    if (this.participants.detach(participant)) this.writer?.push();
+  }
+
+  /** Has a commit made soon, as if something had been written, if there are participants: they may have changed. */
+  requestCommit() {
+    if (!this.participants.isEmpty) this.writer?.push();
+  }
+
+  /**
+   * Takes all that has changed since the last commit, as it is now; null when nothing has. Only between two batches. Throws what
+   * a participant throws; then nothing was taken.
    * @returns {Commit | null}
    */
   takeCommit() {
     // The writer asks in a task of its own: what JavaScript wrote before that is a batch that is over.
     if (this.mode === "open") this.endBatch();
-    const changed = !this.dirtySet.isEmpty;
-    const { companion } = this;
-    // Before anything is taken out: it may throw.
-    const beside = companion !== null ? companion.cut() : this.#farewell(changed);
-    if (!changed && beside.length === 0) return null;
-    this.runningCommit = new Commit(this, this.dirtySet.take(), companion, beside);
+    // Before the tables: it may throw.
+    const parts = this.participants.takeChanges(!this.dirtySet.isEmpty);
+    if (parts === null) return null;
+    this.runningCommit = new Commit(this, this.dirtySet.take(), parts);
     return this.runningCommit;
   }
 
   /**
-   * The program died in the middle of a batch: storage must not see the half, and nobody else, either. What was handed over
-   * before is still written; the contents here can be read but no longer changed. The companion is half changed, too: it leaves.
+   * Undoes the batch that is open, because the program died in the middle of it, and ends writing. What was handed over before
+   * is still written; the tables can be read but no longer changed. All participants are detached: they are half changed, too.
    */
   abandon() {
-    this.accompany(null);
+    const more = this.participants.detachAll();
     this.journal.undoAll();
     if (this.mode === "open") this.mode = "read-only";
-    if (this.farewell !== null) this.writer?.push();
+    if (more) this.writer?.push();
   }
 
-  /** Everything there is, as records; each is made when it is asked for. @returns {Generator<[key: string, bytes: Uint8Array]>} */
+  /** Yields all tables as records, each made when it is asked for. @returns {Generator<[key: string, bytes: Uint8Array]>} */
   *records() {
     for (const table of this.#byAge()) {
       const key = tableKey(table.id);
@@ -258,14 +239,14 @@ export class TableStore {
     }
   }
 
-  /** Storage has lost everything: all that is here will be written again. */
+  /** Marks everything as changed, because storage has lost it. */
   markAllDirty() {
     for (const table of this.tables.values()) {
       if (table.missing) continue;
       try {
         if (table.entries === null) table.unpack();
       } catch {
-        // It was damaged before: there is nothing to write, and whoever uses it is told.
+        // It was damaged before: there is nothing to write, and its next use says so.
         continue;
       }
       this.dirtySet.markTable(table);
@@ -275,13 +256,12 @@ export class TableStore {
       }
       table.stored = false;
     }
-    this.companionStored.clear();
-    this.companion?.markAllDirty();
+    this.participants.markAllDirty();
   }
 
   /** Resolves when everything written so far is committed; rejects with the cause when it cannot be. */
   async flush() {
-    // Asked for by something that the program itself called, this is the middle of a batch: not before its end.
+    // In a call from the program itself this is the middle of a batch: it goes on after its end.
     await null;
     if (this.mode === "open") this.endBatch();
     await this.writer?.flush();
@@ -299,7 +279,7 @@ export class TableStore {
     await this.writer?.close(options);
     await this.closing();
     this.mode = "closed";
-    this.companion = null;
+    this.participants = new Participants();
     this.tables.clear();
   }
 
@@ -318,10 +298,10 @@ export class TableStore {
   }
 
   /**
-   * Calls `listener`, always in a microtask of its own:
-   * - `change` a `Changes`: what a batch changed
-   * - `commit` `{ tables, entries, bytes }`: a storage transaction is complete
-   * - `storage-error` an Error: it failed, its changes are kept and will be tried again
+   * Adds a listener, which is always called in a microtask of its own:
+   * - `change` with a `Changes`: what a batch changed
+   * - `commit` with `{ tables, entries, bytes }`: a storage transaction is complete
+   * - `storage-error` with an Error: it failed; its changes are kept and will be tried again
    * @param {StoreEvent} event
    * @param {(detail: any) => void} listener
    * @returns {() => void} ends it
@@ -329,13 +309,13 @@ export class TableStore {
   on(event, listener) {
     let set = this.listeners.get(event);
     if (set === undefined) this.listeners.set(event, (set = new Set()));
-    // A function of our own: the same listener may be registered twice, and each registration ends by itself.
+    // A new function: the same listener may be added twice, and each is removed alone.
     const entry = (/** @type {any} */ detail) => listener(detail);
     set.add(entry);
     return () => void set.delete(entry);
   }
 
-  /** Entries and approximate bytes of each table, and how far storage is behind. */
+  /** Entries and bytes of each table, and how far storage is behind. */
   stats() {
     const pending = [...this.dirtySet.pages, ...(this.runningCommit?.pages ?? [])];
     const pendingBytes = pending.reduce((sum, page) => sum + page.bytes, 0);
@@ -347,7 +327,7 @@ export class TableStore {
         bytes,
         loaded: entries !== null,
       })),
-      /** What they take in memory outside of the VM, about. */
+      /** Bytes that they take in memory outside of the VM, about. */
       bytes: this.bytes,
       evals: this.evals,
       storage:
@@ -370,45 +350,37 @@ export class TableStore {
   }
 
   /**
-   * Counts memory that tables take from now on.
-   * @param {number} bytes negative: that they take no more
+   * Counts memory of tables.
+   * @param {number} bytes that they take more; negative: less
    */
   addBytes(bytes) {
     this.bytes += bytes;
   }
 
   /**
+   * Notifies the listeners of an event.
    * @param {StoreEvent} event
    * @param {unknown} detail
    */
   emit(event, detail) {
     const set = this.listeners.get(event);
     if (set === undefined || set.size === 0) {
-      // Somebody must hear of it.
+      // A failure is never silent.
       if (event === "storage-error") console.error("perilune: storage failed, will try again:", detail);
       return;
     }
     for (const listener of set) {
-      // One that was ended meanwhile hears nothing any more.
+      // One that was removed meanwhile is not called.
       queueMicrotask(() => set.has(listener) && listener(detail));
     }
   }
 
-  /**
-   * What becomes of a companion that has left.
-   * @param {boolean} changed whether the tables are newer than it
-   * @returns {CompanionChange[]}
-   */
-  #farewell(changed) {
-    if (!this.companionLeft) return [];
-    if (this.farewell !== null) return this.farewell.filter(([name]) => !this.companionStored.has(name));
-    return changed ? [...this.companionStored].map((name) => [name, null]) : [];
-  }
-
+  /** Tables that there are, oldest first. */
   #byAge() {
     return [...this.tables.values()].filter((table) => !table.missing).sort((a, b) => a.id - b.id);
   }
 
+  /** Throws unless the store is open. */
   #checkWritable() {
     if (this.mode !== "open") throw storeError(this.mode, `the store is ${this.mode}`);
   }

@@ -57,6 +57,7 @@ const RETRY_LAST_MS = 30_000;
  * @property {() => TakenCommit | null} takeCommit takes what has changed since the last commit; null when nothing has. When it
  *   throws, that is a commit that failed
  * @property {() => void} markAllDirty marks everything as changed: storage has lost it
+ * @property {number | null} pauseMs milliseconds to wait before the next commit; null: it begins after the current job
  */
 
 /**
@@ -110,8 +111,6 @@ export class WriteBehind {
   #listeners = [];
   /** @type {Source | undefined} */
   #source;
-  /** @type {(() => number) | null} */
-  #pause = null;
   #backend;
   #clock;
 
@@ -130,14 +129,6 @@ export class WriteBehind {
    */
   attach(source) {
     this.#source = source;
-  }
-
-  /**
-   * Sets how many milliseconds to wait before each commit, for those that cost much. Null: it begins after the current job.
-   * @param {(() => number) | null} pause
-   */
-  pace(pause) {
-    this.#pause = pause;
   }
 
   /** Notes that something has changed, and has it committed soon. */
@@ -193,7 +184,7 @@ export class WriteBehind {
 
   #schedule() {
     // Those who wait in `flush()` do not wait for the pause.
-    const pause = this.#waiting.length > 0 ? null : (this.#pause?.() ?? null);
+    const pause = this.#waiting.length > 0 ? null : (this.#source?.pauseMs ?? null);
     /** @type {State} */
     const state = { name: "scheduled", timer: null };
     const work = () => {

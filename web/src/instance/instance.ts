@@ -45,6 +45,9 @@ const HANDLES_STAT = 4;
 /** Operations that run nothing of the program's, and do not count as calls into Lua. */
 const UNCOUNTED: readonly number[] = [Operation.release, Operation.stats, Operation.limit, Operation.disown];
 
+/** Name of the VM as a participant of the commits of its store (snapshot/resume.ts). */
+export const VM_PARTICIPANT = "vm";
+
 type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
 
 /** Options of `Lua.create` that are for the instance. */
@@ -192,7 +195,7 @@ export abstract class Instance implements ValueContext {
   /** Captures everything that another instance needs to go on from here. Only when nothing runs. */
   protected capture(tasks: readonly TaskPart[]): { pages: MemoryPages; build: string | undefined; meta: Meta } {
     // One that is kept in storage is captured for the last time when nothing can run in it any more.
-    if (this.state !== "closing" || this.store.companion === null) {
+    if (this.state !== "closing" || !this.isStored) {
       if (this.state === "called" || this.state === "running") throw captureError();
       this.enter();
     }
@@ -205,6 +208,11 @@ export abstract class Instance implements ValueContext {
       ...this.#hostImports.capture(),
     };
     return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
+  }
+
+  /** True while the VM is kept in the storage of its tables. */
+  protected get isStored(): boolean {
+    return this.store.participants.member(VM_PARTICIPANT).participant !== undefined;
   }
 
   /** Limit of its memory, in bytes. */
@@ -326,7 +334,7 @@ export abstract class Instance implements ValueContext {
     this.state = before;
     if (before === "ready") {
       this.#interrupted = false;
-      if (!UNCOUNTED.includes(operation)) this.store.touch();
+      if (!UNCOUNTED.includes(operation)) this.store.requestCommit();
     }
     this.#failure = this.#hostImports.takeFailure();
     if (outer !== null && before === "called") this.#hostImports.putFailure(outer);

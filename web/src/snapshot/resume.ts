@@ -1,61 +1,70 @@
 /**
- * A VM that is kept in the storage of its tables, and goes on from there: option `resume` (docs/snapshots.md, section 5).
+ * Option `resume`: a VM that is kept in the storage of its tables, and goes on from there (docs/snapshots.md, section 5).
  *
- * | record | what                                                                                             |
+ * It is the participant `vm` of the commits of its store. The names of its records:
+ *
+ * | record | content                                                                                          |
  * |--------|--------------------------------------------------------------------------------------------------|
  * | `i`    | for each page its number and its age (two u32); then an image (format.ts) without pages: the build, the sizes, what JavaScript knows of the VM; and its length (u32) |
  * | `m` n  | its age (u32), and page n of the memory as it is in an image                                     |
- * | `d`    | nothing: the VM has died since, and tables may be newer than it                                  |
- * | `o` n  | the n-th MiB of an image that another build has made: kept for those who want to look into it    |
+ * | `d`    | empty: the VM has died since, and tables may be newer than it                                    |
+ * | `o` n  | the n-th MiB of an image that another build has made: kept for `lua.previous`                    |
  *
  * Invariants:
  * - Each commit has the pages that differ from those of the last one, and the tables of the same moment.
- * - What failed is written again as it is by then: of its pages nobody knows what storage has.
+ * - Changes of a commit that failed are written again as they are by then: what storage has of these pages is unknown.
  * - A page is as old as the list says, or it is of another memory: half of one is never restored.
  */
-import type { Companion, CompanionChange, TableStore } from "#js/storage/table_store.js";
+import type { CommitParticipant, ParticipantChange } from "#js/storage/participants.js";
+import type { TableStore } from "#js/storage/table_store.js";
 import { LuaImageError } from "../errors.js";
 import type { LuaPrevious } from "../options.js";
+import { VM_PARTICIPANT } from "../instance/instance.js";
 import { Vm, type VmParts } from "../vm.js";
 import { imageError } from "./errors.js";
 import { checkBuild, decodeImage, encodeImage, type PackedPage } from "./format.js";
 import { PAGE_BYTES, buildOf, type MemoryPages, type MemoryPart } from "./pages.js";
 import type { LuaTask } from "./tasks.js";
 
+/** Bytes of an image of another build in one record. */
 const PART_BYTES = 2 ** 20;
+/** 32-bit words of a page. */
 const WORDS = PAGE_BYTES / 4;
+/** Bytes of a page in the list of the record `i`. */
 const LISTED_BYTES = 8;
 
-/** Milliseconds between two commits, at least, while the program is busy ... */
+/** Milliseconds between two commits, at least, while the program is busy. */
 const PAUSE_MS = 400;
-/** ... and so many times what the last cut has cost: at most 1 % of the time goes into cuts, and as much into what storage does. */
+/**
+ * Pause between two commits, at least, as a multiple of the time that taking the last changes took: so at most 1 % of the time
+ * goes into that, and as much into what storage does.
+ */
 const PAUSE_PER_COST = 100;
 
-/** A VM, and what keeps it. */
+/** VM of a store, restored or new. */
 interface Resumed {
   readonly vm: Vm;
-  /** From now on it is kept. Done already for one that goes on: before it does. */
+  /** Starts committing the VM. Done already for one that was restored, before it goes on. */
   readonly keep: () => void;
-  /** The calls that waited; undefined: it has begun anew. */
+  /** Calls that waited; undefined: the VM is new. */
   readonly tasks: LuaTask[] | undefined;
-  /** Why, when there was one to go on with. */
+  /** Image that could not be restored, and the reason. */
   readonly previous: LuaPrevious | undefined;
-  /** The last image that could not be restored, this time or before. */
+  /** Last image that could not be restored, this time or before. */
   readonly kept: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** The VM that is in the store, or a new one. */
+/** Restores the VM that is in the store, or makes a new one. */
 export async function resume(parts: VmParts): Promise<Resumed> {
   const { store, module } = parts;
   if (buildOf(module) === undefined) throw imageError("build", "this perilune.wasm does not say which build it is");
-  const { companionRecords: records, companionStored: stored } = store;
-  // They are not needed any more when this is over.
-  store.companionRecords = new Map();
-  const kept = store.companionDamaged ? undefined : keptImage(records);
+  const { records, damaged } = store.participants.takeFound(VM_PARTICIPANT);
+  const stored = store.participants.member(VM_PARTICIPANT).stored;
+  const kept = damaged ? undefined : keptImage(records);
   let image: Uint8Array<ArrayBuffer> | undefined;
   let previous: LuaPrevious | undefined;
   try {
-    if (store.companionDamaged) throw damaged();
+    if (damaged) throw damagedError();
     const found = imageOfRecords(records);
     if (found !== undefined) {
       image = found.image;
@@ -65,36 +74,37 @@ export async function resume(parts: VmParts): Promise<Resumed> {
       let memory!: MemoryPart;
       const restoreState = { image: { ...decoded, memory: (pages: MemoryPages) => (memory = decoded.memory(pages)) } };
       const { vm, tasks } = await Vm.restore(parts, restoreState, (vm) => {
-        accompany(store, new ResumeCompanion(vm, stored, { memory, ages: found.ages }, { image: kept, stored: true }));
+        attach(store, new VmParticipant(vm, stored, { memory, ages: found.ages }, { image: kept, stored: true }));
       });
       return { vm, tasks, kept, previous, keep: () => {} };
     }
   } catch (reason) {
     if (!(reason instanceof LuaImageError)) throw reason;
     previous = { reason, image };
-    // It may have died in this store, which is as it was.
+    // The VM may have died in this store, which has undone what it did.
     if (store.mode === "read-only") store.mode = "open";
   }
   const vm = await Vm.create(parts);
-  const companion = new ResumeCompanion(vm, stored, undefined, { image: image ?? kept, stored: image === undefined });
-  return { vm, keep: () => accompany(store, companion), tasks: undefined, previous, kept: image ?? kept };
+  const participant = new VmParticipant(vm, stored, undefined, { image: image ?? kept, stored: image === undefined });
+  return { vm, keep: () => attach(store, participant), tasks: undefined, previous, kept: image ?? kept };
 }
 
-/** Keeps this VM from now on, in the place of whichever was there. */
+/** Starts committing this VM, in the place of the one that is in the store. */
 export function keep(vm: Vm): void {
   const { store } = vm;
-  const image = store.companionDamaged ? undefined : keptImage(store.companionRecords);
-  store.companionRecords = new Map();
-  accompany(store, new ResumeCompanion(vm, store.companionStored, undefined, { image, stored: true }));
+  const { records, damaged } = store.participants.takeFound(VM_PARTICIPANT);
+  const stored = store.participants.member(VM_PARTICIPANT).stored;
+  const image = damaged ? undefined : keptImage(records);
+  attach(store, new VmParticipant(vm, stored, undefined, { image, stored: true }));
 }
 
-/** Has the companion from now on, and what it has now committed soon. */
-function accompany(store: TableStore, companion: ResumeCompanion): void {
-  store.accompany(companion);
-  store.touch();
+/** Attaches the VM to the commits of the store, and has it committed soon. */
+function attach(store: TableStore, participant: VmParticipant): void {
+  store.attach(participant);
+  store.requestCommit();
 }
 
-/** The image that is in the records of a storage; undefined when there is none. Throws when it is damaged. */
+/** Image that is in the records of a storage; undefined when there is none. Throws `corrupt` when it is damaged. */
 function imageOfRecords(
   records: ReadonlyMap<string, Uint8Array>,
 ): { image: Uint8Array<ArrayBuffer>; ages: Map<number, number> } | undefined {
@@ -102,21 +112,21 @@ function imageOfRecords(
   if (bytes === undefined) return undefined;
   const view = viewOf(bytes);
   const listed = bytes.length - 4 - (bytes.length < 4 ? 0 : view.getUint32(bytes.length - 4, true));
-  if (listed < 0 || listed % LISTED_BYTES !== 0) throw damaged();
+  if (listed < 0 || listed % LISTED_BYTES !== 0) throw damagedError();
   const head = decodeImage(bytes.subarray(listed, bytes.length - 4));
   const pages: PackedPage[] = [];
   const ages = new Map<number, number>();
   for (let at = 0; at < listed; at += LISTED_BYTES) {
     const [number, age] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
     const page = records.get(`m${number}`);
-    if (page === undefined || page.length < 4 || viewOf(page).getUint32(0, true) !== age) throw damaged();
+    if (page === undefined || page.length < 4 || viewOf(page).getUint32(0, true) !== age) throw damagedError();
     ages.set(number, age);
     pages.push([number, page.subarray(4)]);
   }
   return { image: encodeImage(pages, head.build, head), ages };
 }
 
-/** The image of another build that was kept; undefined when there is none. */
+/** Image of another build that was kept; undefined when there is none. */
 function keptImage(records: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer> | undefined {
   const parts: Uint8Array[] = [];
   for (let part = records.get("o0"); part !== undefined; part = records.get(`o${parts.length}`)) parts.push(part);
@@ -130,7 +140,7 @@ function keptImage(records: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBu
   return image;
 }
 
-/** The records of an image that is kept. */
+/** Records of an image that is kept. */
 function partsOf(image: Uint8Array | undefined): Map<string, Uint8Array | null> {
   const parts = new Map<string, Uint8Array | null>();
   for (let at = 0; image !== undefined && at < image.length; at += PART_BYTES) {
@@ -139,27 +149,30 @@ function partsOf(image: Uint8Array | undefined): Map<string, Uint8Array | null> 
   return parts;
 }
 
-/** Keeps one VM in storage. */
-class ResumeCompanion implements Companion {
+/** Participant that keeps one VM in storage. */
+class VmParticipant implements CommitParticipant {
+  readonly name = VM_PARTICIPANT;
   readonly #vm: Vm;
-  /** Pages by number, as storage has them, or will have when what is on its way is there; null: nobody knows. */
+  /** Pages by number, as storage has them, or will have once the running commit has succeeded; null: unknown. */
   readonly #pages = new Map<number, Int32Array | null>();
-  /** Of those that say something, by number: the cut that they are of. */
-  readonly #ages = new Map<number, number>();
+  /** Age of the last changes: a number that each commit raises. */
   #age: number;
-  /** Of these pages something is on its way. */
-  #cut: number[] = [];
-  /** To be written, beside pages; until it is committed. */
+  /** Ages of pages that are not empty, by number. */
+  readonly #ages = new Map<number, number>();
+  /** Numbers of the pages in the running commit. */
+  #taken: number[] = [];
+  /** Other records to be written, until they are committed. */
   #others: Map<string, Uint8Array | null>;
-  /** The image of another build, for storage that has lost it. */
+  /** Image of another build, for storage that has lost it. */
   readonly #kept: Uint8Array | undefined;
-  /** What storage has, or will have, of what JavaScript knows, but for the time; undefined: nobody knows. */
-  #said: string | undefined;
-  #next = 0;
+  /** JSON of what storage has, or will have, of what JavaScript knows, without the time; undefined: unknown. */
+  #json: string | undefined;
+  /** Time of the next commit at the earliest, as of `performance.now()`. */
+  #nextMs = 0;
 
   /**
-   * `stored`: names of the records that are there. `known`: what they say, if they are of this VM. `kept`: the image of another
-   * build that is to be kept, and whether it is what is there.
+   * Makes the participant. `stored`: names of the records that are there. `known`: their content, if they are of this VM.
+   * `kept`: the image of another build that is to be kept, and true if storage has it.
    */
   constructor(
     vm: Vm,
@@ -173,7 +186,7 @@ class ResumeCompanion implements Companion {
     this.#others = kept.stored ? new Map() : new Map(parts);
     for (const name of stored) {
       if (/^m\d+$/.test(name)) this.#pages.set(Number(name.slice(1)), null);
-      // What is of no use may be damaged, and would stand in the way of everything else.
+      // Records of no use may be damaged, and would keep all others from being used.
       else if (name !== "i" && !parts.has(name)) this.#others.set(name, null);
     }
     this.#age = 0;
@@ -184,20 +197,20 @@ class ResumeCompanion implements Companion {
     });
   }
 
-  cut(): CompanionChange[] {
+  takeChanges(): ParticipantChange[] {
     const start = performance.now();
     const { pages, build, head } = this.#vm.snapshotParts();
     const image = encodeImage([], build, head);
-    const changes: CompanionChange[] = [];
+    const changes: ParticipantChange[] = [];
     this.#age += 1;
     const { first, end } = pages.range;
-    this.#cut = [];
+    this.#taken = [];
     for (let number = first; number < end; number++) {
       const page = pages.read(number);
       const stored = this.#pages.get(number);
       if (page === undefined ? stored === undefined : stored && isSame(stored, page)) continue;
       changes.push([`m${number}`, page === undefined ? null : aged(this.#age, pages.pack(number, page))]);
-      this.#cut.push(number);
+      this.#taken.push(number);
       if (page === undefined) this.#ages.delete(number);
       else this.#ages.set(number, this.#age);
       // A page that has been copied before has room for the next.
@@ -205,31 +218,31 @@ class ResumeCompanion implements Companion {
       else if (stored) stored.set(page);
       else this.#pages.set(number, page.slice());
     }
-    // Of a larger memory than this one's.
+    // Pages of a larger memory than this one.
     for (const number of this.#pages.keys()) {
       if (number >= first && number < end) continue;
       changes.push([`m${number}`, null]);
-      this.#cut.push(number);
+      this.#taken.push(number);
     }
     const now = performance.now();
-    this.#next = now + Math.max(PAUSE_MS, PAUSE_PER_COST * (now - start));
+    this.#nextMs = now + Math.max(PAUSE_MS, PAUSE_PER_COST * (now - start));
     // Where something ran, the memory has changed; tables can be dropped without.
     const { host, tables } = head.meta;
-    const said = JSON.stringify([host, tables]);
-    if (changes.length === 0 && said === this.#said) return [];
-    this.#said = said;
+    const json = JSON.stringify([host, tables]);
+    if (changes.length === 0 && json === this.#json) return [];
+    this.#json = json;
     changes.push(["i", this.#listed(image)], ...this.#others);
     return changes;
   }
 
   succeeded(): void {
-    for (const number of this.#cut) if (this.#pages.get(number) === null) this.#pages.delete(number);
+    for (const number of this.#taken) if (this.#pages.get(number) === null) this.#pages.delete(number);
     this.#others.clear();
   }
 
   failed(): void {
-    for (const number of this.#cut) this.#pages.set(number, null);
-    this.#said = undefined;
+    for (const number of this.#taken) this.#pages.set(number, null);
+    this.#json = undefined;
   }
 
   markAllDirty(): void {
@@ -237,7 +250,7 @@ class ResumeCompanion implements Companion {
     this.#others = partsOf(this.#kept);
   }
 
-  /** The record `i`. */
+  /** Makes the record `i`. */
   #listed(image: Uint8Array): Uint8Array {
     const list = [...this.#ages].sort(([a], [b]) => a - b);
     const at = list.length * LISTED_BYTES;
@@ -249,16 +262,16 @@ class ResumeCompanion implements Companion {
     return record;
   }
 
-  farewell(): CompanionChange[] {
+  onDetach(): ParticipantChange[] {
     return [["d", new Uint8Array(0)]];
   }
 
-  pause(): number {
-    return Math.max(0, this.#next - performance.now());
+  pauseMs(): number {
+    return Math.max(0, this.#nextMs - performance.now());
   }
 }
 
-/** The record of a page. */
+/** Makes the record of a page. */
 function aged(age: number, packed: Uint8Array): Uint8Array {
   const record = new Uint8Array(4 + packed.length);
   viewOf(record).setUint32(0, age, true);
@@ -270,7 +283,7 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-function damaged(): Error {
+function damagedError(): Error {
   return imageError("corrupt", "the image in the storage is damaged");
 }
 

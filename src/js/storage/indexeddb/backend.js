@@ -21,13 +21,13 @@ import {
   openDatabase,
   readRecords,
   result,
-  storageError,
   wrapped,
   writeRecords,
 } from "./database.js";
 import { Announcer } from "./follower.js";
 import { mark, retireTornLog, whileUsed } from "./log.js";
-import { isCompanionKey, recordsOfFormat1 } from "../records.js";
+import { isParticipantKey, recordsOfFormat1 } from "../records.js";
+import { storeError } from "../store_error.js";
 
 /**
  * Default of `lockTimeout`, in milliseconds. A page that is reloaded or closed frees the lock a moment after the next one asks;
@@ -253,7 +253,7 @@ export class IndexedDbBackend {
     }
     if (this.#replacesAll || (writer === this.#writer && meta.get("version") === this.#version)) return null;
     this.#replacesAll = true;
-    return storageError("reset", `the data of the database "${this.#name}" was cleared; everything is written anew`);
+    return storeError("reset", `the data of the database "${this.#name}" was cleared; everything is written anew`);
   }
 
   /**
@@ -263,7 +263,7 @@ export class IndexedDbBackend {
    */
   #end(why, code = "closed") {
     if (this.#gone !== null) return;
-    this.#gone = storageError(code, `${DATABASE_PREFIX}${this.#name}: ${why}`);
+    this.#gone = storeError(code, `${DATABASE_PREFIX}${this.#name}: ${why}`);
     this.#unwatch();
     this.#announcer?.close();
     this.#database?.close();
@@ -306,8 +306,8 @@ class ChangeStream {
 
   /** @param {Change} change */
   #keep(change) {
-    // Followers have no use for a companion's.
-    if (isCompanionKey(change[0])) return;
+    // Followers have no use for records of participants.
+    if (isParticipantKey(change[0])) return;
     this.#keptBytes += change[0].length + (change[1]?.byteLength ?? 0);
     if (this.#keptBytes > Announcer.CHANGES_BYTES_MAX) this.kept = null;
     else this.kept?.push(change);

@@ -64,9 +64,9 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Throws when no database can have this name, or when there is no IndexedDB. @param {string} name */
 export function checkName(name) {
-  if (name === "") throw storageError("name", "the name of a database must not be empty");
+  if (name === "") throw storeError("name", "the name of a database must not be empty");
   if (globalThis.indexedDB === undefined) {
-    throw storageError("unavailable", "IndexedDB is not available here; use memory:// or a storage object");
+    throw storeError("unavailable", "IndexedDB is not available here; use memory:// or a storage object");
   }
 }
 
@@ -409,20 +409,17 @@ export function after(ms, work) {
 
 /** Error that another writer has the database. @param {string} name */
 export function lockedError(name) {
-  return storageError("locked", `the database "${name}" is open in another tab or by another Lua`);
+  return storeError("locked", `the database "${name}" is open in another tab or by another Lua`);
 }
 
 /** Error that the database has a later format. @param {string} name */
 function newerError(name) {
-  return storageError(
-    "newer",
-    `the database "${name}" was written by a newer version of Perilune; it is left as it is`,
-  );
+  return storeError("newer", `the database "${name}" was written by a newer version of Perilune; it is left as it is`);
 }
 
 /** Error that the database has an earlier format. @param {string} name */
 function olderError(name) {
-  return storageError(
+  return storeError(
     "older",
     `the database "${name}" was written by an older version of Perilune; open it for writing once to bring it up to date`,
   );
@@ -430,7 +427,7 @@ function olderError(name) {
 
 /** Error that the database is not one of Perilune. @param {string} name */
 function foreignError(name) {
-  return storageError("foreign", `the database "${name}" was not made by Perilune; it is left as it is`);
+  return storeError("foreign", `the database "${name}" was not made by Perilune; it is left as it is`);
 }
 
 /**
@@ -445,15 +442,5 @@ export function wrapped(cause, what) {
   }
   const reason = /** @type {{ name?: string, message?: string } | null} */ (cause);
   const code = reason?.name === "QuotaExceededError" ? "quota" : "host";
-  return storageError(code, `${what}: ${reason?.message || reason?.name || "no reason given"}`, cause);
-}
-
-/**
- * Makes an error of one of the codes of a database.
- * @param {StorageCode} code
- * @param {string} message
- * @param {unknown} [cause]
- */
-export function storageError(code, message, cause) {
-  return storeError(code, message, cause);
+  return storeError(code, `${what}: ${reason?.message || reason?.name || "no reason given"}`, cause);
 }

@@ -16,7 +16,8 @@
  *   where they are missing it reads everything anew, in one transaction.
  * - It never writes, and never keeps a database from being upgraded or deleted.
  */
-import { checkName, DATABASE_PREFIX, openToRead, readRecords, result, storageError, wrapped } from "./database.js";
+import { checkName, DATABASE_PREFIX, openToRead, readRecords, result, wrapped } from "./database.js";
+import { storeError } from "../store_error.js";
 
 /** Interval at which the version is read where there is no BroadcastChannel, in milliseconds. */
 const POLL_MS = 1000;
@@ -186,7 +187,7 @@ export class IndexedDbFollower {
   }
 
   close() {
-    this.#end(storageError("closed", `${DATABASE_PREFIX}${this.#name}: it is closed`));
+    this.#end(storeError("closed", `${DATABASE_PREFIX}${this.#name}: it is closed`));
   }
 
   /** Queues a message. @param {Message} message */
@@ -308,7 +309,7 @@ export class IndexedDbFollower {
     }
     database.onversionchange = () => {
       database.close();
-      this.#lose(storageError("closed", `${DATABASE_PREFIX}${this.#name}: it is being deleted or upgraded elsewhere`));
+      this.#lose(storeError("closed", `${DATABASE_PREFIX}${this.#name}: it is being deleted or upgraded elsewhere`));
     };
     database.onclose = () => {
       if (this.#database !== database) return;

@@ -1,6 +1,6 @@
 /**
- * What is kept beside the tables and committed with them: it never disagrees with them, whatever fails, and it stands in
- * nobody's way who knows nothing of it.
+ * Participants of commits: their records never disagree with the tables nor with each other, whatever fails, and do not concern
+ * programs that do not attach them.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,8 +10,9 @@ import { after, suite, test } from "node:test";
 import { Loader } from "#js/storage/loader.js";
 import { crc32 } from "#js/storage/crc32.js";
 import { openStore } from "#js/storage/open_store.js";
-import { encodeCompanion, parseKey } from "#js/storage/records.js";
-import { TableStore, type Companion, type CompanionChange } from "#js/storage/table_store.js";
+import type { CommitParticipant, ParticipantChange } from "#js/storage/participants.js";
+import { encodeParticipantRecord, parseKey } from "#js/storage/records.js";
+import { TableStore } from "#js/storage/table_store.js";
 import type { Backend } from "#js/storage/write_behind.js";
 import { openFile } from "../src/storage/file/open.ts";
 import { Lua } from "../src/index.ts";
@@ -25,28 +26,34 @@ const STEPS = 30;
 /** For as long as nobody asks. */
 const LONG_MS = 2 ** 31 - 1;
 
-/** Stands for the memory of a VM: named texts. It knows nothing of what storage has, but what it is told. */
-class Memory implements Companion {
+/** Participant of named texts, as the memory of a VM. It knows nothing of storage but what it is notified of. */
+class Memory implements CommitParticipant {
   texts: Map<string, string>;
   changed: Set<string> = new Set();
-  /** Names of a cut that nobody has said anything about. */
+  /** Names of taken changes whose end is still open. */
   underWay: string[] | null = null;
-  /** How often it was asked and told what. */
-  counts = { cut: 0, succeeded: 0, failed: 0, markAllDirty: 0 };
+  /** Number of calls of each method. */
+  counts = { taken: 0, succeeded: 0, failed: 0, markAllDirty: 0 };
   wait = 0;
-  /** What `cut` throws. */
+  /** Error that `takeChanges` throws. */
   refuses: Error | null = null;
 
-  constructor(texts: Iterable<[string, string]> = []) {
+  constructor(
+    texts: Iterable<[string, string]> = [],
+    readonly name: string = "mem",
+  ) {
     this.texts = new Map(texts);
   }
 
-  /** What a store has read, which it gives away. */
-  static of(store: TableStore): Memory {
+  /** Makes one of the records that a store has read, and gives away. */
+  static of(store: TableStore, name = "mem"): Memory {
     const decoder = new TextDecoder();
-    const read = store.companionRecords;
-    store.companionRecords = new Map();
-    return new Memory([...read].map(([name, bytes]) => [name, decoder.decode(bytes)]));
+    const { records, damaged } = store.participants.takeFound(name);
+    assert.equal(damaged, false);
+    return new Memory(
+      [...records].map(([name, bytes]) => [name, decoder.decode(bytes)]),
+      name,
+    );
   }
 
   set(name: string, text: string | null): void {
@@ -59,10 +66,10 @@ class Memory implements Companion {
     return JSON.stringify([...this.texts].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  cut(): CompanionChange[] {
-    this.counts.cut += 1;
+  takeChanges(): ParticipantChange[] {
+    this.counts.taken += 1;
     if (this.refuses !== null) throw this.refuses;
-    assert.ok(this.underWay === null || this.underWay.length === 0, "one cut at a time");
+    assert.ok(this.underWay === null || this.underWay.length === 0, "one commit at a time");
     this.underWay = [...this.changed];
     this.changed.clear();
     const encoder = new TextEncoder();
@@ -74,13 +81,13 @@ class Memory implements Companion {
 
   succeeded(): void {
     this.counts.succeeded += 1;
-    assert.notEqual(this.underWay, null, "told once of each cut");
+    assert.notEqual(this.underWay, null, "notified once of each commit");
     this.underWay = null;
   }
 
   failed(): void {
     this.counts.failed += 1;
-    assert.notEqual(this.underWay, null, "told once of each cut");
+    assert.notEqual(this.underWay, null, "notified once of each commit");
     for (const name of this.underWay ?? []) this.changed.add(name);
     this.underWay = null;
   }
@@ -90,7 +97,7 @@ class Memory implements Companion {
     for (const name of this.texts.keys()) this.changed.add(name);
   }
 
-  pause(): number {
+  pauseMs(): number {
     return this.wait;
   }
 }
@@ -100,32 +107,37 @@ async function setUp(backend: RecordBackend = new RecordBackend()) {
   const errors: Error[] = [];
   store.on("storage-error", (error: Error) => errors.push(error));
   const memory = Memory.of(store);
-  store.accompany(memory);
+  store.attach(memory);
   /** One batch that changes both. */
   const write = (text: string) => {
     store.open("t").set("k", text);
     memory.set("m1", text);
     memory.set("m2", `${text}!`);
     store.endBatch();
-    store.touch();
+    store.requestCommit();
   };
   return { backend, store, memory, errors, write };
 }
 
-/** Tables and memory as one who opens it now finds them. */
+/** Tables and memory that a program finds which opens it now. */
 async function found(backend: Backend): Promise<string> {
   const store = await openStore(backend);
-  assert.equal(store.companionDamaged, false);
   const pair = `${image(store)} ${Memory.of(store).image()}`;
   await store.close();
   return pair;
 }
 
+/** Number of records that a store found, and true if they are damaged. */
+function foundBy(store: TableStore): [number, boolean] {
+  const { records, damaged } = store.participants.takeFound("mem");
+  return [records.size, damaged];
+}
+
 const pairOf = (text: string) => `[["t",[["k","${text}"]]]] [["m1","${text}"],["m2","${text}!"]]`;
 
-const companionKeys = (backend: RecordBackend) => [...backend.records.keys()].filter((key) => key[0] === "x").sort();
+const participantKeys = (backend: RecordBackend) => [...backend.records.keys()].filter((key) => key[0] === "x").sort();
 
-suite("the records of a companion", () => {
+suite("the records of a participant", () => {
   test("are in the same commit as the tables, and come back", async () => {
     const { backend, store, memory, write } = await setUp();
     const commits: string[][] = [];
@@ -134,15 +146,18 @@ suite("the records of a companion", () => {
     store.on("commit", (detail) => told.push(detail));
     write("a");
     await store.flush();
-    assert.deepEqual(commits, [["p1:0", "t1", "xm1", "xm2"]]);
+    assert.deepEqual(commits, [["p1:0", "t1", "xmem:m1", "xmem:m2"]]);
     // The table's head, its page; two texts with their checksums.
     assert.deepEqual(told, [{ tables: 1, entries: 1, bytes: 29 + 9 + 5 + 6 }]);
-    assert.deepEqual(memory.counts, { cut: 1, succeeded: 1, failed: 0, markAllDirty: 0 });
+    assert.deepEqual(memory.counts, { taken: 1, succeeded: 1, failed: 0, markAllDirty: 0 });
     assert.equal(await found(backend.survivor()), pairOf("a"));
-    assert.deepEqual([...(await openStore(backend.survivor())).companionRecords.keys()].sort(), ["m1", "m2"]);
+    assert.deepEqual([...(await openStore(backend.survivor())).participants.takeFound("mem").records.keys()].sort(), [
+      "m1",
+      "m2",
+    ]);
   });
 
-  test("only those that changed are written, and a table alone or a companion alone is a commit, too", async () => {
+  test("only those that changed are written, and a table alone or a participant alone is a commit, too", async () => {
     const { backend, store, memory, write } = await setUp();
     write("a");
     await store.flush();
@@ -153,36 +168,43 @@ suite("the records of a companion", () => {
     assert.deepEqual(keys, ["p1:0", "t1"]);
     memory.set("m2", null);
     memory.set("m3", "");
-    store.touch();
+    store.requestCommit();
     assert.equal(store.stats().storage.state, "scheduled");
     await store.flush();
-    assert.deepEqual(keys, ["-xm2", "xm3"]);
+    assert.deepEqual(keys, ["-xmem:m2", "xmem:m3"]);
     assert.equal(await found(backend.survivor()), '[["t",[["k","b"]]]] [["m1","a"],["m3",""]]');
-    store.touch();
+    store.requestCommit();
     await store.flush();
     assert.equal(backend.commits, 3, "nothing has changed");
     // It has come and gone since the last commit: nothing is there to be removed.
     memory.set("fleeting", "x");
     memory.set("fleeting", null);
     memory.set("m1", "b");
-    store.touch();
+    store.requestCommit();
     await store.flush();
-    assert.deepEqual(keys, ["xm1"]);
+    assert.deepEqual(keys, ["xmem:m1"]);
   });
 
   test("any bytes come back, under every kind of name", async () => {
     const random = new Random(1);
-    const records: CompanionChange[] = ["0", "z9", "abcdefghijklmnopqrstuvwx", "m12"].map((name, at) => [
+    const records: ParticipantChange[] = ["0", "z9", "abcdefghijklmnopqrstuvwx", "m12"].map((name, at) => [
       name,
       random.bytes([0, 1, 70_000, 1_100_000][at] as number),
     ]);
     const backend = new RecordBackend();
     const store = await openStore(backend);
-    store.accompany({ cut: () => records, succeeded() {}, failed() {}, markAllDirty() {}, pause: () => 0 });
-    store.touch();
+    store.attach({
+      name: "mem",
+      takeChanges: () => records,
+      succeeded() {},
+      failed() {},
+      markAllDirty() {},
+      pauseMs: () => 0,
+    });
+    store.requestCommit();
     await store.flush();
     assert.equal(records.length, 4, "what it gave is its own");
-    const read = (await openStore(backend.survivor())).companionRecords;
+    const read = (await openStore(backend.survivor())).participants.takeFound("mem").records;
     assert.equal(read.size, 4);
     for (const [name, bytes] of records) assert.deepEqual(Buffer.from(read.get(name) ?? []), Buffer.from(bytes ?? []));
   });
@@ -192,10 +214,10 @@ suite("the records of a companion", () => {
     write("a");
     await store.flush();
     for (const name of ["", "M1", "a:b", "a ", "a\n", "\xe9", "a".repeat(25)]) {
-      assert.throws(() => encodeCompanion(name, new Uint8Array(1)), RangeError);
-      assert.equal(parseKey(`x${name}`), undefined);
+      assert.throws(() => encodeParticipantRecord("mem", name, new Uint8Array(1)), RangeError);
+      assert.equal(parseKey(`xmem:${name}`), undefined);
     }
-    store.accompany({ cut: () => [["M1", null], ["M2", new Uint8Array(1)]], succeeded() {}, failed() {}, markAllDirty() {}, pause: () => 0 }); // prettier-ignore
+    store.attach({ name: "other", takeChanges: () => [["M1", null], ["M2", new Uint8Array(1)]], succeeded() {}, failed() {}, markAllDirty() {}, pauseMs: () => 0 }); // prettier-ignore
     store.open("t").set("k", "b");
     await assert.rejects(store.flush(), RangeError);
     assert.equal(await found(backend.survivor()), pairOf("a"));
@@ -203,22 +225,32 @@ suite("the records of a companion", () => {
   });
 
   test("unknown records are still refused", async () => {
-    for (const key of ["x", "xM", "x1:2", `x${"a".repeat(25)}`, "ym1"]) {
+    for (const key of [
+      "x",
+      "xmem",
+      "xmem:",
+      "x:m1",
+      "xM:m1",
+      "xmem:M1",
+      "xmem:m1:2",
+      `xmem:${"a".repeat(25)}`,
+      "ymem:m1",
+    ]) {
       const { backend, store, write } = await setUp();
       write("a");
       await store.flush();
-      backend.records.set(key, backend.records.get("xm1") as Uint8Array);
+      backend.records.set(key, backend.records.get("xmem:m1") as Uint8Array);
       await assert.rejects(openStore(backend), { code: "corrupt" });
     }
   });
 
-  test("storage that nobody has written to, or without a companion, has none", async () => {
+  test("storage that nobody has written to, or without a participant, has none", async () => {
     const backend = new RecordBackend();
     const store = await openStore(backend);
-    assert.deepEqual([store.companionRecords.size, store.companionDamaged], [0, false]);
+    assert.deepEqual(foundBy(store), [0, false]);
     store.open("t").set("k", "a");
     await store.close();
-    assert.equal((await openStore(backend)).companionRecords.size, 0);
+    assert.deepEqual(foundBy(await openStore(backend)), [0, false]);
   });
 });
 
@@ -239,7 +271,7 @@ suite("one moment", () => {
     assert.deepEqual(await Promise.all(pairs), [pairOf("a"), pairOf("e"), pairOf("f")]);
   });
 
-  test("what failed comes again, as it is by then, and each flight is told once", async () => {
+  test("what failed comes again, as it is by then, and is notified once of each commit", async () => {
     const { backend, store, memory, errors, write } = await setUp();
     write("a");
     await store.flush();
@@ -248,7 +280,7 @@ suite("one moment", () => {
     await assert.rejects(store.flush(), /commit 2 fails/);
     assert.equal(await found(backend.survivor()), pairOf("a"));
     memory.set("m9", "new");
-    store.touch();
+    store.requestCommit();
     await assert.rejects(store.flush(), /commit 3 fails/);
     assert.equal(await found(backend.survivor()), pairOf("a"));
     memory.set("m9", null);
@@ -257,10 +289,10 @@ suite("one moment", () => {
     assert.equal(await found(backend.survivor()), pairOf("c"));
     await settled();
     assert.equal(errors.length, 2);
-    assert.deepEqual(memory.counts, { cut: 4, succeeded: 2, failed: 2, markAllDirty: 0 });
+    assert.deepEqual(memory.counts, { taken: 4, succeeded: 2, failed: 2, markAllDirty: 0 });
   });
 
-  test("a cut that throws is a commit that failed: the tables keep what they have, and nothing is written", async () => {
+  test("changes that cannot be taken are a commit that failed: the tables keep what they have, and nothing is written", async () => {
     const { backend, store, memory, errors, write } = await setUp();
     write("a");
     await store.flush();
@@ -278,7 +310,7 @@ suite("one moment", () => {
     // By itself, after a pause.
     await new Promise<void>((resolve) => store.on("commit", () => resolve()));
     assert.equal(await found(backend.survivor()), '[["t",[["k","b"]]],["other",[["x","1"]]]] [["m1","b"],["m2","b!"]]');
-    assert.deepEqual(memory.counts, { cut: 4, succeeded: 2, failed: 0, markAllDirty: 0 });
+    assert.deepEqual(memory.counts, { taken: 4, succeeded: 2, failed: 0, markAllDirty: 0 });
     await store.close();
   });
 
@@ -307,7 +339,7 @@ suite("one moment", () => {
     write("a");
     await store.close();
     assert.equal(await found(backend.survivor()), pairOf("a"));
-    store.touch();
+    store.requestCommit();
     const next = await setUp(backend);
     next.memory.wait = LONG_MS;
     next.write("b");
@@ -324,11 +356,11 @@ suite("when the program dies", () => {
     store.open("t").set("k", "half");
     memory.set("m1", "half");
     store.abandon();
-    store.touch();
+    store.requestCommit();
     assert.equal(store.stats().storage.state, "idle");
     await store.flush();
     await store.close();
-    assert.equal(memory.counts.cut, 1);
+    assert.equal(memory.counts.taken, 1);
     assert.equal(await found(backend), pairOf("a"));
   });
 
@@ -343,16 +375,16 @@ suite("when the program dies", () => {
     memory.set("m1", "half");
     store.abandon();
     // There is nothing to be had of it any more.
-    store.accompany(memory);
+    store.attach(memory);
     await assert.rejects(store.flush(), /commit 2 fails/);
     assert.equal(await found(backend.survivor()), pairOf("a"));
     await store.flush();
     assert.equal(await found(backend.survivor()), '[["t",[["k","b"]]]] []');
-    assert.equal(memory.counts.cut, 1);
+    assert.equal(memory.counts.taken, 1);
     await store.close();
   });
 
-  test("a commit that is under way has its companion, and tells it", async () => {
+  test("a commit that is under way has its participant, and notifies it", async () => {
     const { backend, store, memory, write } = await setUp();
     backend.held = true;
     write("a");
@@ -365,44 +397,44 @@ suite("when the program dies", () => {
     backend.releases.shift()?.();
     await done;
     assert.equal(await found(backend.survivor()), pairOf("a"));
-    assert.deepEqual(memory.counts, { cut: 1, succeeded: 1, failed: 0, markAllDirty: 0 });
+    assert.deepEqual(memory.counts, { taken: 1, succeeded: 1, failed: 0, markAllDirty: 0 });
     await store.close();
   });
 
-  test("so it is with a companion that leaves, and the next one begins anew", async () => {
+  test("so it is with a participant that is detached, and the next one begins anew", async () => {
     const { backend, store, memory, write } = await setUp();
     write("a");
     await store.flush();
-    store.touch();
-    store.accompany(null);
+    store.requestCommit();
+    store.detach(memory);
     await store.flush();
     assert.equal(await found(backend.survivor()), pairOf("a"));
     store.open("t").set("k", "b");
-    store.touch();
+    store.requestCommit();
     await store.flush();
     assert.equal(await found(backend.survivor()), '[["t",[["k","b"]]]] []');
     memory.markAllDirty();
-    store.accompany(memory);
+    store.attach(memory);
     write("c");
     await store.flush();
     assert.equal(await found(backend.survivor()), pairOf("c"));
   });
 });
 
-suite("who knows nothing of it", () => {
+suite("a program that does not attach it", () => {
   test("writes beside it and leaves it as it is", async () => {
     const { backend, store, write } = await setUp();
     write("a");
     await store.close();
-    const before = ["xm1", "xm2"].map((key) => backend.records.get(key));
+    const before = ["xmem:m1", "xmem:m2"].map((key) => backend.records.get(key));
     const other = await openStore(backend);
     other.open("t").set("k", "b");
     other.drop("t");
     other.open("u").set("k", "c");
-    other.touch();
+    other.requestCommit();
     await other.close();
     assert.deepEqual(
-      ["xm1", "xm2"].map((key) => backend.records.get(key)),
+      ["xmem:m1", "xmem:m2"].map((key) => backend.records.get(key)),
       before,
     );
     assert.equal(await found(backend), '[["u",[["k","c"]]]] [["m1","a"],["m2","a!"]]');
@@ -428,12 +460,12 @@ suite("who knows nothing of it", () => {
   test("a store in memory has nothing to touch", async () => {
     const store = new TableStore();
     const memory = new Memory([["m1", "a"]]);
-    store.accompany(memory);
-    store.touch();
+    store.attach(memory);
+    store.requestCommit();
     await store.flush();
-    assert.equal(memory.counts.cut, 0);
+    assert.equal(memory.counts.taken, 0);
     const alone = await openStore(new RecordBackend());
-    alone.touch();
+    alone.requestCommit();
     assert.equal(alone.stats().storage.state, "idle");
   });
 
@@ -441,16 +473,16 @@ suite("who knows nothing of it", () => {
     const { backend, store, memory, write } = await setUp();
     write("a");
     await store.flush();
-    const xm1 = backend.records.get("xm1") as Uint8Array;
-    backend.records.set("xm1", Uint8Array.of(...xm1).fill(0));
+    const xm1 = backend.records.get("xmem:m1") as Uint8Array;
+    backend.records.set("xmem:m1", Uint8Array.of(...xm1).fill(0));
     const follower = await backend.follower();
-    assert.deepEqual([follower.companionRecords.size, follower.companionDamaged], [0, false]);
+    assert.deepEqual(foundBy(follower), [0, false]);
     const heard: unknown[] = [];
     follower.on("storage-error", (error) => heard.push(error));
     follower.on("change", ({ tables }: { tables: string[] }) => heard.push(tables));
     memory.set("m1", "b");
     memory.set("m2", null);
-    store.touch();
+    store.requestCommit();
     await store.flush();
     await settled();
     assert.deepEqual(heard, []);
@@ -470,26 +502,28 @@ suite("who knows nothing of it", () => {
     const reader = new TableStore();
     reader.load(loader);
     assert.equal(image(reader), '[["t",[["k","a"]]]]');
-    assert.deepEqual([reader.companionRecords.size, reader.companionStored.size], [0, 0]);
+    assert.deepEqual([...foundBy(reader), reader.participants.member("mem").stored.size], [0, false, 0]);
   });
 
   test("a dump has the tables only, and one that has more is refused", async () => {
     const { backend, store, memory } = await setUp();
     memory.set("m1", "a");
-    store.touch();
+    store.requestCommit();
     await store.close();
     const lua = await Lua.create({ storage: backend });
     lua.eval("ext.table('t').k = 'a'");
     await lua.flush();
     const dump = lua.dump();
-    const tables = [...backend.records].filter(([key]) => key !== "xm1");
+    const tables = [...backend.records].filter(([key]) => key !== "xmem:m1");
     assert.equal(tables.length, 2);
     assert.deepEqual(dump, dumpOf(tables));
     lua.load(dumpOf(tables));
-    assert.throws(() => lua.load(dumpOf([...tables, encodeCompanion("m1", new Uint8Array(9))])), { code: "corrupt" });
+    assert.throws(() => lua.load(dumpOf([...tables, encodeParticipantRecord("mem", "m1", new Uint8Array(9))])), {
+      code: "corrupt",
+    });
     assert.equal(lua.table("t").get("k"), "a");
     await lua.close();
-    assert.deepEqual(companionKeys(backend), ["xm1"]);
+    assert.deepEqual(participantKeys(backend), ["xmem:m1"]);
   });
 });
 
@@ -503,6 +537,237 @@ function dumpOf(records: [string, Uint8Array][]): Uint8Array {
   ]);
   return Uint8Array.from(Buffer.concat([body, number(crc32(body))]));
 }
+
+suite("two participants", () => {
+  /** A store with two memories, where one's name begins with the other's. */
+  const both = async (backend = new RecordBackend()) => {
+    const store = await openStore(backend);
+    store.on("storage-error", () => {});
+    const first = Memory.of(store, "m");
+    const second = Memory.of(store, "m1");
+    store.attach(first);
+    store.attach(second);
+    const write = (text: string) => {
+      store.open("t").set("k", text);
+      first.set("1x", text);
+      second.set("x", `${text}!`);
+      store.endBatch();
+    };
+    return { backend, store, first, second, write };
+  };
+  const allOfText = (text: string) => `[["t",[["k","${text}"]]]] [["1x","${text}"]] [["x","${text}!"]]`;
+
+  test("have their own records in one commit, also where one's name begins with the other's", async () => {
+    const { backend, store, first, second, write } = await both();
+    const commits: string[][] = [];
+    backend.committed = (changes) => commits.push(changes.map(([key]) => key).sort());
+    write("a");
+    await store.flush();
+    assert.deepEqual(commits, [["p1:0", "t1", "xm1:x", "xm:1x"]]);
+    const next = await both(backend.survivor());
+    assert.deepEqual([next.first.image(), next.second.image()], ['[["1x","a"]]', '[["x","a!"]]']);
+    // The same name in both, and a change of one alone.
+    first.set("x", "first");
+    await store.flush();
+    store.requestCommit();
+    await store.flush();
+    assert.deepEqual(commits.at(-1), ["xm:x"]);
+    assert.equal(await allFound(backend.survivor()), '[["t",[["k","a"]]]] [["1x","a"],["x","first"]] [["x","a!"]]');
+    for (const { counts } of [first, second]) {
+      assert.deepEqual([counts.succeeded, counts.failed], [2, 0], "each is notified of each commit");
+    }
+  });
+
+  test("the same name twice, or one that is none, is refused; a name is free again when its participant is detached", async () => {
+    const { backend, store, first, write } = await both();
+    for (const name of ["m", "m1"]) {
+      assert.throws(() => store.attach(new Memory([["1x", "other"]], name)), { code: "name" });
+    }
+    for (const name of ["", "M", "m:1", "m ", "a".repeat(25)]) {
+      assert.throws(() => store.attach(new Memory([], name)), { code: "name" });
+    }
+    write("a");
+    await store.flush();
+    assert.equal(await allFound(backend.survivor()), allOfText("a"));
+    store.detach(first);
+    const other = new Memory([["2x", "other"]], "m");
+    for (const name of store.participants.member("m").stored) other.set(name, null);
+    other.markAllDirty();
+    store.attach(other);
+    assert.throws(() => store.attach(first), { code: "name" });
+    store.requestCommit();
+    await store.flush();
+    assert.equal(await allFound(backend.survivor()), '[["t",[["k","a"]]]] [["2x","other"]] [["x","a!"]]');
+  });
+
+  test("fail together, and come again together", async () => {
+    const { backend, store, first, second, write } = await both();
+    write("a");
+    await store.flush();
+    backend.fails = (commit) => commit === 2;
+    write("b");
+    await assert.rejects(store.flush(), /commit 2 fails/);
+    assert.equal(await allFound(backend.survivor()), allOfText("a"));
+    assert.deepEqual([first.counts.failed, second.counts.failed], [1, 1]);
+    first.set("1x", "c");
+    await store.flush();
+    assert.equal(await allFound(backend.survivor()), '[["t",[["k","b"]]]] [["1x","c"]] [["x","b!"]]');
+  });
+
+  test("when the changes of one cannot be taken, nothing is committed, and the other's come again", async () => {
+    for (const refusing of ["first", "second"] as const) {
+      const all = await both();
+      const { backend, store, first, second, write } = all;
+      write("a");
+      await store.flush();
+      write("b");
+      all[refusing].refuses = new Error("not now");
+      await assert.rejects(store.flush(), /not now/);
+      assert.equal(await allFound(backend.survivor()), allOfText("a"));
+      // Who was asked before is notified; who was asked in vain, or never, is not.
+      assert.deepEqual([first.counts.failed, second.counts.failed], refusing === "first" ? [0, 0] : [1, 0]);
+      all[refusing].refuses = null;
+      await store.flush();
+      assert.equal(await allFound(backend.survivor()), allOfText("b"));
+    }
+  });
+
+  test("one is detached: its records are removed with the next change of anything, the other's stay", async () => {
+    for (const change of ["table", "participant"]) {
+      const { backend, store, first, second, write } = await both();
+      write("a");
+      await store.flush();
+      store.detach(first);
+      store.requestCommit();
+      await store.flush();
+      // Nothing else has changed: all is still of one moment.
+      assert.equal(await allFound(backend.survivor()), allOfText("a"));
+      if (change === "table") store.open("t").set("k", "b");
+      else second.set("y", "b");
+      store.requestCommit();
+      await store.flush();
+      assert.equal(
+        await allFound(backend.survivor()),
+        change === "table" ? '[["t",[["k","b"]]]] [] [["x","a!"]]' : '[["t",[["k","a"]]]] [] [["x","a!"],["y","b"]]',
+      );
+      assert.deepEqual([first.counts.taken, second.counts.taken > 2], [1, true]);
+    }
+  });
+
+  test("one is detached and says so: what it gives is written once, and the rest of its records stay", async () => {
+    const backend = new RecordBackend();
+    const { store, second, write } = await both(backend);
+    const leaving = Object.assign(new Memory([], "leaving"), {
+      onDetach: (): ParticipantChange[] => [["d", new Uint8Array(0)]],
+    });
+    store.attach(leaving);
+    leaving.set("m1", "a");
+    write("a");
+    await store.flush();
+    backend.fails = (commit) => commit === 2;
+    store.detach(leaving);
+    assert.equal(store.stats().storage.state, "scheduled");
+    await assert.rejects(store.flush(), /commit 2 fails/);
+    const keys: string[][] = [];
+    backend.committed = (changes) => keys.push(changes.map(([key]) => key));
+    await store.flush();
+    write("b");
+    second.set("y", "b");
+    await store.flush();
+    assert.deepEqual(keys[0], ["xleaving:d"]);
+    assert.deepEqual(keys.flat().filter((key) => key.startsWith("xleaving")), ["xleaving:d"]); // prettier-ignore
+    assert.deepEqual([...Memory.of(await openStore(backend.survivor()), "leaving").texts], [["m1", "a"], ["d", ""]]); // prettier-ignore
+  });
+
+  test("the damage of one concerns neither the other nor the tables", async () => {
+    const { backend, store, write } = await both();
+    write("a");
+    await store.close();
+    (backend.records.get("xm:1x") as Uint8Array)[0] = 0;
+    const next = await openStore(backend);
+    assert.equal(image(next), '[["t",[["k","a"]]]]');
+    assert.equal(next.participants.takeFound("m").damaged, true);
+    const second = Memory.of(next, "m1");
+    assert.equal(second.image(), '[["x","a!"]]');
+    // Who begins anew has the names of all that there is.
+    const first = new Memory([], "m");
+    for (const name of next.participants.member("m").stored) first.set(name, null);
+    first.set("2x", "anew");
+    next.attach(first);
+    next.attach(second);
+    second.set("x", "b!");
+    next.requestCommit();
+    await next.close();
+    assert.equal(await allFound(backend), '[["t",[["k","a"]]]] [["2x","anew"]] [["x","b!"]]');
+  });
+
+  test("only one is attached: the records of the other are left as they are", async () => {
+    const { backend, store, write } = await both();
+    write("a");
+    await store.close();
+    const next = await openStore(backend);
+    const second = Memory.of(next, "m1");
+    next.attach(second);
+    second.set("x", "b!");
+    next.open("t").set("k", "b");
+    await next.close();
+    assert.equal(await allFound(backend), '[["t",[["k","b"]]]] [["1x","a"]] [["x","b!"]]');
+  });
+
+  test("the program dies: both are gone when the tables are newer", async () => {
+    const { backend, store, write } = await both();
+    write("a");
+    await store.flush();
+    write("b");
+    store.open("t").set("k", "half");
+    store.abandon();
+    await store.close();
+    assert.equal(await allFound(backend), '[["t",[["k","b"]]]] [] []');
+  });
+
+  test("storage has lost everything: both are written again", async () => {
+    const { backend, store, first, second, write } = await both();
+    write("a");
+    await store.flush();
+    backend.records.clear();
+    backend.fails = () => {
+      throw Object.assign(new Error("cleared"), { code: "reset" });
+    };
+    store.open("t").set("k", "b");
+    await assert.rejects(store.flush(), { code: "reset" });
+    backend.fails = () => false;
+    await store.flush();
+    assert.deepEqual([first.counts.markAllDirty, second.counts.markAllDirty], [1, 1]);
+    assert.equal(await allFound(backend.survivor()), '[["t",[["k","b"]]]] [["1x","a"]] [["x","a!"]]');
+  });
+
+  test("a commit that is torn at any record leaves all as it was", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "perilune-participants-"));
+    after(() => rmSync(folder, { recursive: true }));
+    const disk = new FileDisk(folder);
+    const open = async () => {
+      const store = await openStore(await disk.open());
+      const memories = NAMES.map((name) => Memory.of(store, name));
+      for (const memory of memories) store.attach(memory);
+      return { store, memories };
+    };
+    const { store, memories } = await open();
+    const lengths: number[] = [];
+    for (const text of ["a", "b"]) {
+      store.open("t").set("k", text);
+      for (const memory of memories) memory.set("x", text);
+      await store.flush();
+      lengths.push(disk.bytes().length);
+    }
+    const bytes = disk.bytes();
+    const moment = (text: string) => `[["t",[["k","${text}"]]]] [["x","${text}"]] [["x","${text}"]]`;
+    for (let length = lengths[0] as number; length <= bytes.length; length++) {
+      const torn = await allFound(await new FileDisk(folder, bytes.subarray(0, length)).open());
+      assert.equal(torn, moment(length === lengths[1] ? "b" : "a"), `torn at ${length}`);
+    }
+    await store.close();
+  });
+});
 
 suite("damage", () => {
   const filled = async () => {
@@ -518,21 +783,22 @@ suite("damage", () => {
   test("every flipped bit, and every record cut or swapped: it is said, none of it is given, and tables can be used", async () => {
     const whole = await filled();
     const random = new Random(7);
-    const keys = companionKeys(whole);
-    assert.deepEqual(keys, ["xempty", "xlong", "xm1", "xm2"]);
+    const keys = participantKeys(whole);
+    assert.deepEqual(keys, ["xmem:empty", "xmem:long", "xmem:m1", "xmem:m2"]);
     const check = async (change: (records: Map<string, Uint8Array>) => void) => {
       const backend = whole.survivor();
       change(backend.records);
       const store = await openStore(backend);
-      assert.equal(store.companionDamaged, true);
+      const { records, damaged } = store.participants.takeFound("mem");
+      assert.equal(damaged, true);
       assert.equal(image(store), tables);
       assert.deepEqual(
-        [...store.companionRecords].sort(),
+        [...records].sort(),
         ["empty", "long", "m1", "m2"].map((name) => [name, new Uint8Array(0)]),
       );
       store.open("t").set("k", "b");
       await store.close();
-      assert.deepEqual(companionKeys(backend), keys);
+      assert.deepEqual(participantKeys(backend), keys);
     };
     for (const key of keys) {
       const bytes = whole.records.get(key) as Uint8Array;
@@ -551,22 +817,23 @@ suite("damage", () => {
     }
   });
 
-  test("a companion's record in the place of a table's is damage of the table", async () => {
+  test("a participant's record in the place of a table's is damage of the table", async () => {
     const backend = await filled();
-    backend.records.set("p1:0", backend.records.get("xm1") as Uint8Array);
+    backend.records.set("p1:0", backend.records.get("xmem:m1") as Uint8Array);
     await assert.rejects(openStore(backend), { code: "corrupt" });
   });
 
   test("who comes next has the names, and can begin anew", async () => {
     const backend = await filled();
-    (backend.records.get("xlong") as Uint8Array)[5] = 0;
+    (backend.records.get("xmem:long") as Uint8Array)[5] = 0;
     const store = await openStore(backend);
-    assert.equal(store.companionDamaged, true);
+    const { records, damaged } = store.participants.takeFound("mem");
+    assert.equal(damaged, true);
     const memory = new Memory();
-    for (const name of store.companionRecords.keys()) memory.set(name, null);
+    for (const name of records.keys()) memory.set(name, null);
     memory.set("m1", "anew");
-    store.accompany(memory);
-    store.touch();
+    store.attach(memory);
+    store.requestCommit();
     await store.close();
     assert.equal(await found(backend), `${tables} [["m1","anew"]]`);
   });
@@ -623,20 +890,41 @@ class FileDisk implements Disk {
   }
 }
 
-/** Random programs that change both. Whatever fails, and whenever they die, what is found is a pair of one moment. */
+/** Names of the participants of random programs. One begins with the other, so their keys are neighbours. */
+const NAMES = ["m", "m1"];
+
+/** Tables and memories that a program finds which opens it now. */
+async function allFound(backend: Backend): Promise<string> {
+  const store = await openStore(backend);
+  const all = allOf(
+    store,
+    NAMES.map((name) => Memory.of(store, name)),
+  );
+  await store.close();
+  return all;
+}
+
+function allOf(store: TableStore, memories: readonly Memory[]): string {
+  return [image(store), ...memories.map((memory) => memory.image())].join(" ");
+}
+
+/** Random programs that change tables and two memories. Whatever fails, and whenever they die, what is found is of one moment. */
 class Sequence {
   random;
   store = new TableStore();
-  memory = new Memory();
+  /** By name, as in `NAMES`; an empty one for each that was detached. */
+  memories: Memory[] = [];
+  attached: Memory[] = [];
   failing = false;
   /** After each batch since the last that surely is on disk. */
-  pairs = ["[] []"];
-  /** Every pair that may ever have been there. */
-  all = new Set(this.pairs);
+  moments = ["[] [] []"];
+  /** Every moment that may ever have been there. */
+  all = new Set(this.moments);
   /** The disk after each commit. */
   commits: Disk[] = [];
-  /** How often there was something to go on with. */
+  /** Number of starts with a memory to go on with, and with all of them. */
   resumed = 0;
+  resumedAll = 0;
   step = 0;
 
   constructor(
@@ -653,11 +941,11 @@ class Sequence {
       await this.interlude();
     }
     this.failing = false;
-    this.memory.refuses = null;
+    for (const memory of this.memories) memory.refuses = null;
     // One that began before may still fail.
     await this.flushes();
     await this.store.flush();
-    assert.equal(await this.found(this.disk.copy()), this.pairs.at(-1), `seed ${this.seed}: what was flushed`);
+    assert.equal(await this.found(this.disk.copy()), this.moments.at(-1), `seed ${this.seed}: what was flushed`);
     for (const disk of this.commits) {
       const pair = await this.found(disk);
       assert.ok(this.all.has(pair), `seed ${this.seed}: ${pair} never was`);
@@ -665,7 +953,7 @@ class Sequence {
   }
 
   async found(disk: Disk): Promise<string> {
-    return found(await disk.open());
+    return allFound(await disk.open());
   }
 
   /** Opens what is on disk. Its commits may fail, some of them in the middle. */
@@ -690,27 +978,31 @@ class Sequence {
       close: () => backend.close(),
     });
     this.store.on("storage-error", () => {});
-    assert.equal(this.store.companionDamaged, false);
-    this.memory = Memory.of(this.store);
-    this.memory.wait = random.pick([0, 0, 1, LONG_MS]);
+    this.memories = NAMES.map((name) => Memory.of(this.store, name));
+    for (const memory of this.memories) memory.wait = random.pick([0, 0, 1, LONG_MS]);
     const pair = this.pair();
-    assert.ok(this.pairs.includes(pair), `seed ${this.seed}: ${pair} is of no moment`);
-    if (this.memory.texts.size > 0) this.resumed += 1;
-    this.pairs = [pair];
-    this.store.accompany(this.memory);
+    assert.ok(this.moments.includes(pair), `seed ${this.seed}: ${pair} is of no moment`);
+    const { length } = this.memories.filter(({ texts }) => texts.size > 0);
+    if (length > 0) this.resumed += 1;
+    if (length === NAMES.length) this.resumedAll += 1;
+    this.moments = [pair];
+    this.attached = [...this.memories];
+    // The order in which they come does not matter.
+    if (random.below(2) === 0) this.attached.reverse();
+    for (const memory of this.attached) this.store.attach(memory);
   }
 
   pair(): string {
-    return `${image(this.store)} ${this.memory.image()}`;
+    return allOf(this.store, this.memories);
   }
 
   remember(pair: string): void {
-    this.pairs.push(pair);
+    this.moments.push(pair);
     this.all.add(pair);
   }
 
   change(): void {
-    const { random, store, memory } = this;
+    const { attached, random, store } = this;
     this.step += 1;
     const text = `${this.step}`.padEnd(random.pick([1, 1, 1, 1200]), "x");
     for (let i = random.below(4); i > 0; i--) {
@@ -721,16 +1013,20 @@ class Sequence {
       else store.open(table).set(key, text);
     }
     for (let i = random.below(4); i > 0; i--) {
-      memory.set(`m${random.below(6)}`, random.below(4) === 0 ? null : text);
+      if (attached.length > 0) {
+        random.pick(attached).set(`m${random.below(6)}`, random.below(4) === 0 ? null : text);
+      }
     }
   }
 
   batch(): void {
-    const { memory, random, store } = this;
-    memory.refuses = this.failing && random.below(8) === 0 ? new Error("not now") : null;
+    const { attached, random, store } = this;
+    for (const memory of attached) {
+      memory.refuses = this.failing && random.below(12) === 0 ? new Error("not now") : null;
+    }
     this.change();
     store.endBatch();
-    store.touch();
+    store.requestCommit();
     this.remember(this.pair());
   }
 
@@ -741,8 +1037,8 @@ class Sequence {
         return settled();
       case 2:
       case 3: {
-        const newest = this.pairs.length - 1;
-        if (await this.flushes()) this.pairs.splice(0, newest);
+        const newest = this.moments.length - 1;
+        if (await this.flushes()) this.moments.splice(0, newest);
         return;
       }
       case 4:
@@ -750,6 +1046,8 @@ class Sequence {
       case 5:
         await this.die();
         return this.crash();
+      case 6:
+        if (this.random.below(3) === 0) this.leave();
     }
   }
 
@@ -760,27 +1058,44 @@ class Sequence {
     );
   }
 
-  /** The VM dies in the middle of a batch. Storage has the tables, and the memory that belongs to them, or none. */
+  /** The VM dies in the middle of a batch. Storage has the tables, and the memories that belong to them, or none. */
   async die(): Promise<void> {
-    const { memory, store } = this;
+    const { attached, store } = this;
     this.change();
     store.abandon();
-    const { cut } = memory.counts;
+    const taken = () => attached.map(({ counts }) => counts.taken);
+    const before = taken();
     const tables = image(store);
-    assert.ok(this.pairs.at(-1)?.startsWith(`${tables} `), "half a batch is nowhere to be seen");
-    this.remember(`${tables} []`);
+    assert.ok(this.moments.at(-1)?.startsWith(`${tables} `), "half a batch is nowhere to be seen");
+    this.remember(`${tables} [] []`);
     if (this.random.below(2) === 0 && (await this.flushes())) {
       const pair = await this.found(this.disk.copy());
       assert.ok(pair.startsWith(`${tables} `), `seed ${this.seed}: the tables of the dead are flushed`);
     }
-    assert.equal(memory.counts.cut, cut, "nobody looks at it any more");
+    assert.deepEqual(taken(), before, "nothing is taken any more");
+  }
+
+  /** One memory is detached, and the program goes on without it: it is not there any more when anything else is newer. */
+  leave(): void {
+    const { attached, random, store } = this;
+    if (attached.length === 0) return;
+    const [memory] = attached.splice(random.below(attached.length), 1) as [Memory];
+    if (random.below(2) === 0) memory.set("m0", "never committed");
+    store.detach(memory);
+    this.memories = this.memories.map((other) => (other === memory ? new Memory([], memory.name) : other));
+    const other = attached[0];
+    if (other !== undefined && random.below(2) === 0) other.set("m0", `after ${this.step}`);
+    else store.open("a").set("k0", `after ${this.step}`);
+    store.endBatch();
+    store.requestCommit();
+    this.remember(this.pair());
   }
 
   /** The page dies, perhaps in the middle of a commit, and starts again with what is on disk. */
   async crash(): Promise<void> {
     const { store, disk } = this;
     this.disk = disk.copy();
-    this.memory.refuses = null;
+    for (const memory of this.memories) memory.refuses = null;
     await store.close({ discard: true });
     await this.start();
   }
@@ -789,17 +1104,20 @@ class Sequence {
 suite("random programs", () => {
   test(`${SEQUENCES} sequences with failures, deaths and crashes`, async () => {
     let resumed = 0;
+    let resumedAll = 0;
     for (let seed = 1; seed <= SEQUENCES; seed++) {
       const sequence = new Sequence(seed, new RecordDisk(new RecordBackend(), new Random(seed)));
       await sequence.run();
       resumed += sequence.resumed;
+      resumedAll += sequence.resumedAll;
       await sequence.store.close();
     }
     assert.ok(resumed > 2 * SEQUENCES, `${resumed} times there was something to go on with`);
+    assert.ok(resumedAll > SEQUENCES, `${resumedAll} times all memories were there`);
   });
 
   test("the same in files, whose ends are torn off, too", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "perilune-companion-"));
+    const folder = mkdtempSync(join(tmpdir(), "perilune-participants-"));
     after(() => rmSync(folder, { recursive: true }));
     let opened = 0;
     for (let seed = 1; seed <= FILE_SEQUENCES; seed++) {

@@ -8,7 +8,7 @@
  * | `i`    | for each page its number and its age (two u32); then an image (format.ts) without pages: the build, the sizes, what JavaScript knows of the VM; and its length (u32) |
  * | `m` n  | its age (u32), and page n of the memory as it is in an image                                     |
  * | `d`    | empty: the VM has died since, and tables may be newer than it                                    |
- * | `o` n  | the n-th MiB of an image that another build has made: kept for `lua.previous`                    |
+ * | `o` n  | the n-th MiB of an image that another build has made: `lua.previousImage`                          |
  *
  * Invariants:
  * - Each commit has the pages that differ from those of the last one, and the tables of the same moment.

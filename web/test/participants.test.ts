@@ -1,6 +1,6 @@
 /**
- * Participants of commits: their records never disagree with the tables nor with each other, whatever fails, and do not concern
- * programs that do not attach them.
+ * Participants of commits: their records never disagree with the tables nor with each other, whatever fails,
+ * and do not concern programs that do not attach them.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -26,7 +26,9 @@ const STEPS = 30;
 /** For as long as nobody asks. */
 const LONG_MS = 2 ** 31 - 1;
 
-/** Participant of named texts, as the memory of a VM. It knows nothing of storage but what it is notified of. */
+/**
+ * Participant of named texts, as the memory of a VM. It knows nothing of storage but what it is notified of.
+ */
 class Memory implements CommitParticipant {
   texts: Map<string, string>;
   changed: Set<string> = new Set();
@@ -908,7 +910,10 @@ function allOf(store: TableStore, memories: readonly Memory[]): string {
   return [image(store), ...memories.map((memory) => memory.image())].join(" ");
 }
 
-/** Random programs that change tables and two memories. Whatever fails, and whenever they die, what is found is of one moment. */
+/**
+ * Random programs that change tables and two memories. Whatever fails, and whenever they die, what is found
+ * is of one moment.
+ */
 class Sequence {
   random;
   store = new TableStore();
@@ -1058,7 +1063,10 @@ class Sequence {
     );
   }
 
-  /** The VM dies in the middle of a batch. Storage has the tables, and the memories that belong to them, or none. */
+  /**
+   * The VM dies in the middle of a batch. Storage has the tables, and the memories that belong to them, or
+   * none.
+   */
   async die(): Promise<void> {
     const { attached, store } = this;
     this.change();
@@ -1075,7 +1083,10 @@ class Sequence {
     assert.deepEqual(taken(), before, "nothing is taken any more");
   }
 
-  /** One memory is detached, and the program goes on without it: it is not there any more when anything else is newer. */
+  /**
+   * One memory is detached, and the program goes on without it: it is not there any more when anything else
+   * is newer.
+   */
   leave(): void {
     const { attached, random, store } = this;
     if (attached.length === 0) return;

@@ -23,7 +23,7 @@ export class Changes {
     this.origin = origin;
     /** Names of the tables that were changed, made, cleared or dropped. @type {string[]} */
     this.tables = [];
-    /** In the order of the tables, and within each in that of the first write. @type {Change[]} */
+    /** Changes in the order of the tables, and within each in that of the first write. @type {Change[]} */
     this.list = [];
     for (const [table, before] of journal.oldValues()) {
       this.tables.push(table.name);

@@ -1,9 +1,10 @@
 /**
- * One commit: what it takes to storage are the changed pages as they were at one moment between two batches, and the changes of
- * the participants at that moment.
+ * One commit: what it takes to storage are the changed pages as they were at one moment between two batches,
+ * and the changes of the participants at that moment.
  *
- * Nothing is copied at the start: a page is encoded when the backend comes to it, or right before a later batch changes
- * it, whichever is first. So a commit of a million entries begins at once, and the program goes on meanwhile.
+ * Nothing is copied at the start: a page is encoded when the backend comes to it, or right before a later
+ * batch changes it, whichever is first. So a commit of a million entries begins at once, and the program goes
+ * on meanwhile.
  */
 
 import {
@@ -58,7 +59,10 @@ export class Commit {
     this.kept = tables.filter((table) => !table.dropped);
     /** Records of tables. @type {RecordChange[]} */
     this.heads = [];
-    /** Changes of pages that a later batch changed before the backend came to them. @type {Map<Page, PageChanges>} */
+    /**
+     * Changes of pages that a later batch changed before the backend came to them.
+     * @type {Map<Page, PageChanges>}
+     */
     this.captured = new Map();
     for (const page of this.pages) page.commit = this;
     for (const table of tables) {
@@ -69,7 +73,10 @@ export class Commit {
     }
   }
 
-  /** Yields all records to be written and removed, each made when it is asked for. @returns {Generator<RecordChange>} */
+  /**
+   * Yields all records to be written and removed, each made when it is asked for.
+   * @returns {Generator<RecordChange>}
+   */
   *records() {
     for (const change of this.#all()) {
       this.bytes += change[1]?.length ?? 0;

@@ -1,8 +1,8 @@
 /**
  * CRC-32 of IEEE 802.3 (that of zip, gzip and PNG): polynomial 0x04c11db7, reflected, all ones in and out.
  *
- * Eight bytes at a time ("slicing by eight"): table `k` says what a byte does to the sum when `k` more bytes follow it,
- * so the eight lookups of a step do not wait for one another.
+ * Eight bytes at a time ("slicing by eight"): table `k` says what a byte does to the sum when `k` more bytes
+ * follow it, so the eight lookups of a step do not wait for one another.
  *
  * This file imports nothing: wasm-bindgen carries it into other people's builds as a snippet.
  */
@@ -12,8 +12,8 @@ const POLYNOMIAL_REFLECTED = 0xedb88320;
 const [T0, T1, T2, T3, T4, T5, T6, T7] = /** @type {any} */ (makeTables());
 
 /**
- * Checksum of `bytes`, an unsigned 32-bit number. With the checksum of what comes before as `seed` it is that of both
- * together: `crc32(b, crc32(a))` is the checksum of `a` followed by `b`.
+ * Checksum of `bytes`, an unsigned 32-bit number. With the checksum of what comes before as `seed` it is that
+ * of both together: `crc32(b, crc32(a))` is the checksum of `a` followed by `b`.
  * @param {Uint8Array} bytes
  * @param {number} [seed]
  * @returns {number}

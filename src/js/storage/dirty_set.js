@@ -1,8 +1,8 @@
 /**
  * Pages and tables that have changed since the last commit was taken.
  *
- * Invariant: a page or table is listed if and only if its flag `dirty` is set, so marking it again costs one look at the flag.
- * A store that writes nowhere sets flags only.
+ * Invariant: a page or table is listed if and only if its flag `dirty` is set, so marking it again costs one
+ * look at the flag. A store that writes nowhere sets flags only.
  */
 
 /** @typedef {import("./page.js").Page} Page */
@@ -90,7 +90,9 @@ export class DirtySet {
     this.#entries += entries;
   }
 
-  /** Forgets pages that have come and gone since the last commit: in no table any more, and never in storage. */
+  /**
+   * Forgets pages that have come and gone since the last commit: in no table any more, and never in storage.
+   */
   forgetDetached() {
     this.#pages = this.#pages.filter((page) => {
       page.dirty = !page.detached || page.stored !== null || page.commit !== null || page.storedNext !== null;

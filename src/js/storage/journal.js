@@ -1,6 +1,6 @@
 /**
- * Journal of the open batch: the old values of its entries, the savepoints of its transactions, and the steps that undo the
- * making, dropping and clearing of tables.
+ * Journal of the open batch: the old values of its entries, the savepoints of its transactions, and the steps
+ * that undo the making, dropping and clearing of tables.
  *
  * Invariants:
  * - Between two savepoints an entry is noted at most once, with the value that it had at the first of them.
@@ -11,21 +11,25 @@ import { Entry } from "./page.js";
 import { PAGE_ENTRIES } from "./records.js";
 import { storeError } from "./store_error.js";
 
-/** A journal longer than this is thinned out now and then, and its array is not kept for the next batch. */
+/** Length above which a journal is thinned out, and its array is not kept for the next batch. */
 const LENGTH_MAX = 8192;
 
 /** @typedef {import("./table.js").Table} Table */
 
 /**
- * Step of the journal that can undo itself. `entries`: those that it took away, null where they are not known or there were
- * none.
- * @typedef {{ readonly table: Table, readonly entries: ReadonlyMap<string, Entry> | null, undo: () => void }} Undo
+ * Step of the journal that can undo itself. `entries`: those that it took away, null where they are not known
+ * or there were none.
+ * @typedef {object} Undo
+ * @property {Table} table
+ * @property {ReadonlyMap<string, Entry> | null} entries
+ * @property {() => void} undo
  */
 
 /** Journal of the batch that is open in a store. */
 export class Journal {
   /**
-   * Pairs, oldest first: an entry and the value that it had (undefined: it was not there), or an `Undo` and undefined.
+   * Pairs, oldest first: an entry and the value that it had (undefined: it was not there), or an `Undo` and
+   * undefined.
    * @type {(Entry | Undo | string | undefined)[]}
    */
   #steps = [];
@@ -93,7 +97,10 @@ export class Journal {
     this.#era += 1;
   }
 
-  /** Ends the innermost transaction and keeps what it did, as far as the outer ones do. Throws `usage` if none is open. */
+  /**
+   * Ends the innermost transaction and keeps what it did, as far as the outer ones do. Throws `usage` if none
+   * is open.
+   */
   commit() {
     this.#endTransaction();
   }
@@ -151,7 +158,10 @@ export class Journal {
     this.#era += 1;
   }
 
-  /** Forgets entries that have come and gone since the last savepoint, once the journal is long: a batch may make many. */
+  /**
+   * Forgets entries that have come and gone since the last savepoint, once the journal is long: a batch may
+   * make many.
+   */
   thinOut() {
     if (this.#steps.length <= this.#lengthMax) return;
     const steps = this.#steps;
@@ -174,7 +184,8 @@ export class Journal {
   }
 
   /**
-   * Value that each entry had before the batch (undefined: it was not there) by table, in the order of their first changes.
+   * Value that each entry had before the batch (undefined: it was not there) by table, in the order of their
+   * first changes.
    * @returns {Iterable<[Table, Map<string, string | undefined>]>}
    */
   oldValues() {
@@ -242,7 +253,8 @@ export class CreateUndo {
 export class ClearUndo {
   /** @param {Table} table */
   constructor(table) {
-    // Listeners get the old values; of a table that is damaged nobody knows them, but it can still be cleared.
+    // Listeners get the old values; of a table that is damaged nobody knows them, but it can still be
+    // cleared.
     if (table.entries === null && table.store.hasListeners) attempt(() => table.unpack());
     const { store, dirtySet, entries, pages, tail, bytes, rawCount, emptied } = table;
     this.table = table;
@@ -272,7 +284,8 @@ export class ClearUndo {
 
   undo() {
     const { table, kept } = this;
-    // All later steps are undone: the pages made since are empty, and those that storage has are listed to be removed.
+    // All later steps are undone: the pages made since are empty, and those that storage has are listed to be
+    // removed.
     for (const page of table.pages) page.gone = true;
     Object.assign(table, kept);
     for (const page of table.pages) {

@@ -1,8 +1,10 @@
 /**
- * Loader: takes records as they come from storage, or from a dump, and makes a store of them when all are there.
+ * Loader: takes records as they come from storage, or from a dump, and makes a store of them when all are
+ * there.
  *
- * Invariant: each record's checksum is right, and each belongs to a table that is there; what is not so is refused as a whole.
- * Damage in the records of a participant concerns that participant only: tables, and other participants, are loaded.
+ * Invariant: each record's checksum is right, and each belongs to a table that is there; what is not so is
+ * refused as a whole. Damage in the records of a participant concerns that participant only: tables, and
+ * other participants, are loaded.
  */
 
 import {

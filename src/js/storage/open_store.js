@@ -9,7 +9,8 @@ import { WriteBehind } from "./write_behind.js";
 /** @typedef {(done: number, total: number) => void} Progress */
 
 /**
- * Opens a store with what the backend has, which takes it everything that changes. Closes the backend when that fails.
+ * Opens a store with what the backend has, which takes it everything that changes. Closes the backend when
+ * that fails.
  * @param {Backend} backend
  * @param {{ limit?: number | undefined }} [options] those of `TableStore`
  * @param {Progress} [progress]
@@ -61,7 +62,8 @@ export async function followStore(follower, progress) {
 const SLICE_MS = 8;
 
 /**
- * Decodes these tables ahead of their first use, a slice at a time: a large table would hold the page up then.
+ * Decodes these tables ahead of their first use, a slice at a time: a large table would hold the page up
+ * then.
  * @param {TableStore} store
  * @param {Iterable<string>} names as binary strings; those that are not there have nothing to be made
  */

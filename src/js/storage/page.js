@@ -12,7 +12,10 @@ import { PAGE_ENTRIES, corrupt, decodePage, decodeParts, pageKey } from "./recor
  * @property {string | undefined} value undefined: not known
  */
 
-/** Content of a page in storage. @typedef {{ readonly overflow: ReadonlyMap<number, OverflowEntry> | null }} Stored */
+/**
+ * Content of a page in storage.
+ * @typedef {{ readonly overflow: ReadonlyMap<number, OverflowEntry> | null }} Stored
+ */
 
 /** Entry of a table. */
 export class Entry {
@@ -56,13 +59,13 @@ export class Page {
     this.detached = false;
     /** Commit that is about to write it, and has not encoded it yet. @type {Commit | null} */
     this.commit = null;
-    /** What storage has of it; null: nothing. @type {Stored | null} */
+    /** Content of it in storage; null: none. @type {Stored | null} */
     this.stored = null;
     /** `stored` as it is once the running commit has succeeded. @type {Stored | null} */
     this.storedNext = null;
-    /** Its record as it was read, until its table is first used. @type {Uint8Array | null} */
+    /** Record as it was read, until its table is first used. @type {Uint8Array | null} */
     this.raw = null;
-    /** Parts of its overflow entries as they were read, by `seq`. @type {Map<number, Uint8Array[]> | null} */
+    /** Parts of overflow entries as they were read, by `seq`. @type {Map<number, Uint8Array[]> | null} */
     this.rawParts = null;
   }
 
@@ -99,7 +102,8 @@ export const INLINE = Object.freeze({ overflow: null });
  * @param {Page} page
  * @param {Uint8Array} raw
  * @param {Map<number, Uint8Array[]> | null} parts of overflow entries, by `seq`
- * @param {((seq: number) => Entry | undefined) | undefined} known finds an overflow entry whose parts are not given
+ * @param {((seq: number) => Entry | undefined) | undefined} known finds an overflow entry whose parts are not
+ *   given
  */
 export function unpackPage(page, raw, parts, known) {
   const name = pageKey(page.table.id, page.number);

@@ -1,10 +1,12 @@
 /**
- * Participants of commits: whatever else is kept with the tables and committed with them, as the memory of a VM that goes on
- * after a reload. Each has records of its own, under keys that begin with its name (records.js).
+ * Participants of commits: whatever else is kept with the tables and committed with them, as the memory of a
+ * VM that goes on after a reload. Each has records of its own, under keys that begin with its name
+ * (records.js).
  *
  * Invariants:
- * - What storage has of a participant is of the same moment as the tables, and as the other participants, beside it. Of one that
- *   was detached while they go on, the next commit removes the records, or writes what `onDetach` gave.
+ * - What storage has of a participant is of the same moment as the tables, and as the other participants,
+ *   beside it. Of one that was detached while they go on, the next commit removes the records, or writes what
+ *   `onDetach` gave.
  * - Records of a participant that was never attached are left as they are.
  */
 
@@ -13,27 +15,33 @@ import { storeError } from "./store_error.js";
 
 /** @typedef {import("./records.js").RecordChange} RecordChange */
 
-/** Change of one record of a participant. @typedef {[name: string, bytes: Uint8Array | null]} ParticipantChange null: the record is gone */
+/**
+ * Change of one record of a participant.
+ * @typedef {[name: string, bytes: Uint8Array | null]} ParticipantChange null: the record is gone
+ */
 
 /**
  * Participant of the commits of a store. No method but `takeChanges` may throw.
  * @typedef {object} CommitParticipant
  * @property {string} name 1 to 24 of the characters a-z and 0-9, one participant each
- * @property {() => ParticipantChange[]} takeChanges gives what has changed since the last call that did not fail, as it is now.
- *   The name of a record is 1 to 24 of the characters a-z and 0-9, and comes once; the bytes are never changed later. Called only
- *   between two batches. Empty when nothing has changed. When it throws, the commit has failed, and is tried again
+ * @property {() => ParticipantChange[]} takeChanges gives what has changed since the last call that did not
+ *   fail, as it is now. The name of a record is 1 to 24 of the characters a-z and 0-9, and comes once; the
+ *   bytes are never changed later. Called only between two batches. Empty when nothing has changed. When it
+ *   throws, the commit has failed, and is tried again
  * @property {() => void} succeeded notes that the last changes, also when there were none, are committed
  * @property {() => void} failed notes that they are not: they have to come again with the next ones
- * @property {() => void} markAllDirty notes that storage has lost everything: the next changes have to be of all
- * @property {() => ParticipantChange[]} [onDetach] gives what is still to be written once it is detached: the tables and the other
- *   participants may be newer than its records from then on. Without this method its records are removed
- * @property {() => number} pauseMs gives the milliseconds to wait before the next commit begins (0: it begins as soon as it can,
- *   but in a task of its own)
+ * @property {() => void} markAllDirty notes that storage has lost everything: the next changes have to be of
+ *   all
+ * @property {() => ParticipantChange[]} [onDetach] gives what is still to be written once it is detached: the
+ *   tables and the other participants may be newer than its records from then on. Without this method its
+ *   records are removed
+ * @property {() => number} pauseMs gives the milliseconds to wait before the next commit begins (0: it begins
+ *   as soon as it can, but in a task of its own)
  */
 
 /**
- * Records of a participant that storage had when it was opened. `records`: bytes by name. `damaged`: one of them is damaged, so
- * all bytes are missing, and only the names are right.
+ * Records of a participant that storage had when it was opened. `records`: bytes by name. `damaged`: one of
+ * them is damaged, so all bytes are missing, and only the names are right.
  * @typedef {{ records: Map<string, Uint8Array>, damaged: boolean }} FoundRecords
  */
 
@@ -43,8 +51,8 @@ import { storeError } from "./store_error.js";
  * @property {CommitParticipant | undefined} participant undefined: it is not attached
  * @property {FoundRecords} found
  * @property {Set<string>} stored names of the records that storage has
- * @property {ParticipantChange[] | null | undefined} last what is to be written of it since it was detached; null: its records
- *   are to be removed; undefined: it was never attached, or still is
+ * @property {ParticipantChange[] | null | undefined} last what is to be written of it since it was detached;
+ *   null: its records are to be removed; undefined: it was never attached, or still is
  */
 
 /**
@@ -54,15 +62,16 @@ import { storeError } from "./store_error.js";
  * @property {Member} member
  * @property {CommitParticipant | undefined} participant
  * @property {ParticipantChange[]} changes those that the backend has not taken yet
- * @property {[name: string, there: boolean][]} names records that are there, or not, once the commit has succeeded
+ * @property {[name: string, there: boolean][]} names records that are there, or not, once the commit has
+ *   succeeded
  * @property {Member["last"]} last that of the member when this was taken
  */
 
 /** List of the participants of one store. */
 export class Participants {
-  /** By name, also those that are not attached. @type {Map<string, Member>} */
+  /** States by name, also of those that are not attached. @type {Map<string, Member>} */
   #members = new Map();
-  /** In the order in which they were attached. @type {CommitParticipant[]} */
+  /** Attached participants, in their order. @type {CommitParticipant[]} */
   #attached = [];
 
   /** True if none is attached. */
@@ -143,8 +152,8 @@ export class Participants {
   }
 
   /**
-   * Takes the changes of all, as they are now; null when there are none, and the tables have none either. Throws what one of them
-   * throws; then the others still have theirs.
+   * Takes the changes of all, as they are now; null when there are none, and the tables have none either.
+   * Throws what one of them throws; then the others still have theirs.
    * @param {boolean} tablesChanged
    * @returns {Part[] | null} one for each that is attached, also where it has no changes
    */
@@ -170,7 +179,12 @@ export class Participants {
     for (const [name, { last, stored }] of this.#members) {
       if (last) add(name, last);
       // As long as nothing else changes, its records are of the same moment as all others.
-      else if (last === null && othersChanged) add(name, [...stored].map((record) => [record, null])); // prettier-ignore
+      else if (last === null && othersChanged) {
+        add(
+          name,
+          [...stored].map((record) => [record, null]),
+        );
+      }
     }
     return changed ? parts : null;
   }

@@ -1,17 +1,20 @@
 /**
- * Encoding of external tables as records, bytes under a key, which is what storage keeps (docs/storage.md, section 5).
+ * Encoding of external tables as records, bytes under a key, which is what storage keeps (docs/storage.md,
+ * section 5).
  *
- * | key                     | record                                                                                |
- * |-------------------------|---------------------------------------------------------------------------------------|
- * | `t` table               | last place given out, number of entries, their bytes (three f64), then the name       |
- * | `p` table `:` page      | up to 64 entries, those of the places 64 * page + 1 to 64 * page + 64                 |
- * | `v` table `:` place `:` part | a piece of an entry too large for its page: its key and value, 1 MiB in each part |
- * | `x` participant `:` name | bytes of another participant of the commits; both names: 1 to 24 of the characters a-z and 0-9 |
+ * | key                          | record                                                                |
+ * |------------------------------|-----------------------------------------------------------------------|
+ * | `t` table                    | last place given out, number of entries, their bytes (f64), the name  |
+ * | `p` table `:` page           | up to 64 entries, those of the places 64 * page + 1 to 64 * page + 64 |
+ * | `v` table `:` place `:` part | 1 MiB of an overflow entry: its key, then its value                   |
+ * | `x` participant `:` name     | bytes of another participant of the commits (participants.js)         |
  *
- * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. An overflow entry,
- * one of more than 1,000 bytes, has a byte 0 before the lengths (no key has length 0) and nothing behind them: key and value
- * are in its parts. Each record ends with a CRC-32 (little endian) over its key and all bytes before, so that a record that
- * was damaged, or put under another key, is found.
+ * The names of a participant and of its records have 1 to 24 of the characters a-z and 0-9.
+ *
+ * An entry in a page: the place within it (a byte), the lengths of key and value (LEB128), key and value. An
+ * overflow entry, one of more than 1,000 bytes, has a byte 0 before the lengths (no key has length 0) and
+ * nothing behind them: key and value are in its parts. Each record ends with a CRC-32 (little endian) over
+ * its key and all bytes before, so that a record that was damaged, or put under another key, is found.
  */
 
 import { binaryToBytes, bytesToBinary } from "../binary.js";
@@ -21,8 +24,8 @@ import { storeError } from "./store_error.js";
 /** Number of entries in a page: so many are written when one of them changes. */
 export const PAGE_ENTRIES = 64;
 /**
- * Bytes of key and value together: a larger entry is an overflow entry, which is not written again with its neighbours. So a
- * page stays below 64 KiB, from where on Chromium keeps a file of its own for each record.
+ * Bytes of key and value together: a larger entry is an overflow entry, which is not written again with its
+ * neighbours. So a page stays below 64 KiB, from where on Chromium keeps a file of its own for each record.
  */
 export const INLINE_BYTES_MAX = 1000;
 /** Bytes of a part of an overflow entry; the last may have fewer. */
@@ -47,7 +50,8 @@ const page = new Uint8Array(PAGE_ENTRIES * (ENTRY_HEAD_BYTES_MAX + INLINE_BYTES_
  *   | { kind: "v", table: number, seq: number, part: number }
  *   | { kind: "x", participant: string, name: string }} RecordKey */
 
-// No name has a colon: so no two participants have a key in common, also where one's name begins with the other's.
+// No name has a colon: so no two participants have a key in common, also where one's name begins with the
+// other's.
 const PARTICIPANT_KEY = /^x([a-z0-9]{1,24}):([a-z0-9]{1,24})$/;
 
 /** Key of a table's record. @param {number} table */
@@ -61,7 +65,11 @@ export const participantKey = (participant, name) => `x${participant}:${name}`;
 /** Says whether this is the key of a record of a participant. @param {string} key */
 export const isParticipantKey = (key) => PARTICIPANT_KEY.test(key);
 
-/** Parses the key of a record; undefined when Perilune writes no such key. @param {string} key @returns {RecordKey | undefined} */
+/**
+ * Parses the key of a record; undefined when Perilune writes no such key.
+ * @param {string} key
+ * @returns {RecordKey | undefined}
+ */
 export function parseKey(key) {
   const [, participant, name] = PARTICIPANT_KEY.exec(key) ?? [];
   if (participant !== undefined && name !== undefined) return { kind: "x", participant, name };
@@ -95,7 +103,12 @@ export function encodeTable(key, { seq, count, bytes, name }) {
   return seal(key, record);
 }
 
-/** Decodes the record of a table; throws `corrupt`. @param {string} key @param {Uint8Array} record @returns {TableHead} */
+/**
+ * Decodes the record of a table; throws `corrupt`.
+ * @param {string} key
+ * @param {Uint8Array} record
+ * @returns {TableHead}
+ */
 export function decodeTable(key, record) {
   if (record.length <= TABLE_HEAD_BYTES + CRC_BYTES) throw corrupt(key);
   const view = new DataView(record.buffer, record.byteOffset);
@@ -138,10 +151,12 @@ export function encodePage(key, slots) {
 }
 
 /**
- * Visits the entries of a page; throws `corrupt` when it is damaged. Key and value of an overflow entry are undefined.
+ * Visits the entries of a page; throws `corrupt` when it is damaged. Key and value of an overflow entry are
+ * undefined.
  * @param {string} key of the record
  * @param {Uint8Array} record
- * @param {(slot: number, key: string | undefined, value: string | undefined, keyLength: number, valueLength: number) => void} visit
+ * @param {(slot: number, key: string | undefined, value: string | undefined, keyLength: number, valueLength:
+ *   number) => void} visit
  */
 export function decodePage(key, record, visit) {
   const end = record.length - CRC_BYTES;
@@ -275,8 +290,8 @@ function isSound(key, record) {
 
 /**
  * Encodes the tables of a database of format 1, where each entry was a record of its own.
- * @param {Iterable<{ id: number, name: string, seq: number, entries: Iterable<KeyValue & { seq: number }> }>} tables
- *   entries in ascending order of `seq`
+ * @param {Iterable<{ id: number, name: string, seq: number, entries: Iterable<KeyValue & { seq: number }> }>}
+ *   tables entries in ascending order of `seq`
  * @returns {Generator<[key: string, bytes: Uint8Array]>}
  */
 export function* recordsOfFormat1(tables) {

@@ -1,14 +1,16 @@
 /**
- * An external table: a JavaScript Map outside of the memory of the VM, and the pages in which its entries go to storage.
+ * An external table: a JavaScript Map outside of the memory of the VM, and the pages in which its entries go
+ * to storage.
  *
  * Keys and values are codec bytes (docs/codec.md) held as binary strings (binary.js).
  *
  * Invariants:
- * - `seq` only grows: iteration order is the order of first insertion, and a `seq` is a cursor that survives any change
- *   of the table. The page of an entry is that of its `seq`, for as long as the entry lives.
- * - Before a page changes, the commit that is about to write it encodes it (`Page.commit`); after the change the page is
- *   marked (`DirtySet`). So storage gets states between two batches, and reading costs nothing.
- * - Every change is noted in the `Journal` first, so that it can be undone, and listeners can be notified of it.
+ * - `seq` only grows: iteration order is the order of first insertion, and a `seq` is a cursor that survives
+ *   any change of the table. The page of an entry is that of its `seq`, for as long as the entry lives.
+ * - Before a page changes, the commit that is about to write it encodes it (`Page.commit`); after the change
+ *   the page is marked (`DirtySet`). So storage gets states between two batches, and reading costs nothing.
+ * - Every change is noted in the `Journal` first, so that it can be undone, and listeners can be notified of
+ *   it.
  */
 
 import { ClearUndo } from "./journal.js";
@@ -36,7 +38,10 @@ export class Table {
     this.dirtySet = store.dirtySet;
     this.id = id;
     this.name = name;
-    /** Entries by key; null until a table that was read from storage is first used. @type {Map<string, Entry> | null} */
+    /**
+     * Entries by key; null until a table that was read from storage is first used.
+     * @type {Map<string, Entry> | null}
+     */
     this.entries = new Map();
     /** Pages by ascending number. Empty ones stay until they are many. @type {Page[]} */
     this.pages = [];
@@ -240,7 +245,10 @@ export class Table {
     return /** @type {Map<string, Entry>} */ (this.entries);
   }
 
-  /** Decodes a page at each step, else as `unpack`. Ends early when the table has been used, or read anew, meanwhile. */
+  /**
+   * Decodes a page at each step, else as `unpack`. Ends early when the table has been used, or read anew,
+   * meanwhile.
+   */
   *unpacking() {
     /** @type {Map<string, Entry>} */
     const entries = new Map();

@@ -1,12 +1,15 @@
 /**
- * Store of all external tables of one program: batches and transactions over them, and what goes to storage of them.
+ * Store of all external tables of one program: batches and transactions over them, and what goes to storage
+ * of them.
  *
  * Invariants:
- * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at all.
- * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it takes one commit after the other
- *   (`takeCommit`), each of the pages as they are between two batches.
+ * - What happened between two calls of `endBatch()` reaches storage as one, or (after a roll back) not at
+ *   all.
+ * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it takes one commit after
+ *   the other (`takeCommit`), each of the pages as they are between two batches.
  *
- * The files of this folder import only one another: wasm-bindgen carries them into other people's builds as snippets.
+ * The files of this folder import only one another: wasm-bindgen carries them into other people's builds as
+ * snippets.
  */
 
 import { Changes } from "./changes.js";
@@ -53,7 +56,10 @@ export class TableStore {
    * @param {{ limit?: number | undefined }} [options] `limit`: most bytes that all tables may take in memory
    */
   constructor(writer = null, { limit = Infinity } = {}) {
-    /** `read-only`: after `abandon()`, and where another program writes. @type {"open" | "read-only" | "closed"} */
+    /**
+     * `read-only`: after `abandon()`, and where another program writes.
+     * @type {"open" | "read-only" | "closed"}
+     */
     this.mode = "open";
     this.writer = writer;
     this.limit = limit;
@@ -63,7 +69,7 @@ export class TableStore {
     this.dirtySet = new DirtySet(writer !== null);
     /** Commit that is under way. @type {Commit | null} */
     this.runningCommit = null;
-    /** Attached in mode `open` only. */
+    /** Participants of its commits; attached in mode `open` only. */
     this.participants = new Participants();
     /** Number of calls into Lua that have ended. */
     this.evals = 0;
@@ -164,7 +170,8 @@ export class TableStore {
   }
 
   /**
-   * Ends the batch: storage gets what was written since the last call as one. Rolls back transactions of Lua that are open.
+   * Ends the batch: storage gets what was written since the last call as one. Rolls back transactions of Lua
+   * that are open.
    * @param {"lua" | "js" | "storage"} [origin] writer of the batch
    */
   endBatch(origin = "js") {
@@ -182,9 +189,9 @@ export class TableStore {
   }
 
   /**
-   * Adds a participant to the commits, which wait as long as it says. Its first changes have to bring everything up to date that
-   * storage has of it (`stored` of its `participants.member`). Throws `name` when its name cannot be one, or is taken. Does nothing unless the
-   * store is open: there are no commits then.
+   * Adds a participant to the commits, which wait as long as it says. Its first changes have to bring
+   * everything up to date that storage has of it (`stored` of its `participants.member`). Throws `name` when
+   * its name cannot be one, or is taken. Does nothing unless the store is open: there are no commits then.
    * @param {CommitParticipant} participant
    */
   attach(participant) {
@@ -199,14 +206,17 @@ export class TableStore {
     if (this.participants.detach(participant)) this.writer?.push();
   }
 
-  /** Has a commit made soon, as if something had been written, if there are participants: they may have changed. */
+  /**
+   * Has a commit made soon, as if something had been written, if there are participants: they may have
+   * changed.
+   */
   requestCommit() {
     if (!this.participants.isEmpty) this.writer?.push();
   }
 
   /**
-   * Takes all that has changed since the last commit, as it is now; null when nothing has. Only between two batches. Throws what
-   * a participant throws; then nothing was taken.
+   * Takes all that has changed since the last commit, as it is now; null when nothing has. Only between two
+   * batches. Throws what a participant throws; then nothing was taken.
    * @returns {Commit | null}
    */
   takeCommit() {
@@ -220,8 +230,9 @@ export class TableStore {
   }
 
   /**
-   * Undoes the batch that is open, because the program died in the middle of it, and ends writing. What was handed over before
-   * is still written; the tables can be read but no longer changed. All participants are detached: they are half changed, too.
+   * Undoes the batch that is open, because the program died in the middle of it, and ends writing. What was
+   * handed over before is still written; the tables can be read but no longer changed. All participants are
+   * detached: they are half changed, too.
    */
   abandon() {
     const more = this.participants.detachAll();
@@ -230,7 +241,10 @@ export class TableStore {
     if (more) this.writer?.push();
   }
 
-  /** Yields all tables as records, each made when it is asked for. @returns {Generator<[key: string, bytes: Uint8Array]>} */
+  /**
+   * Yields all tables as records, each made when it is asked for.
+   * @returns {Generator<[key: string, bytes: Uint8Array]>}
+   */
   *records() {
     for (const table of this.#byAge()) {
       const key = tableKey(table.id);
@@ -268,8 +282,8 @@ export class TableStore {
   }
 
   /**
-   * Flushes and closes. When flushing fails nothing is closed and nothing is lost: it may be called again, or with
-   * `discard` to give up what is not committed.
+   * Flushes and closes. When flushing fails nothing is closed and nothing is lost: it may be called again, or
+   * with `discard` to give up what is not committed.
    * @param {{ discard?: boolean }} [options]
    */
   async close(options = {}) {
@@ -284,7 +298,8 @@ export class TableStore {
   }
 
   /**
-   * Makes this store what the records of a loader say: at the beginning, or when another writer has changed them.
+   * Makes this store what the records of a loader say: at the beginning, or when another writer has changed
+   * them.
    * @param {Loader} loader
    */
   load(loader) {

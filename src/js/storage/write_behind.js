@@ -1,13 +1,13 @@
 /**
  * Write-behind queue: takes what changed to a backend while the program goes on, one commit after the other.
  *
- * It holds no data: the source does, and gives the next commit (`takeCommit`) when the last one is over. So what changes while
- * one runs is joined into the next, and what failed is written again as it is by then.
+ * It holds no data: the source does, and gives the next commit (`takeCommit`) when the last one is over. So
+ * what changes while one runs is joined into the next, and what failed is written again as it is by then.
  *
  * Invariants:
  * - A batch is never split: a commit is taken between two of them.
- * - One commit at a time. What failed stays changed, until it is committed or given up by `close({ discard: true })`; listeners
- *   and those who wait in `flush()` get the failure.
+ * - One commit at a time. What failed stays changed, until it is committed or given up by `close({ discard:
+ *   true })`; listeners and those who wait in `flush()` get the failure.
  */
 
 import { storeError } from "./store_error.js";
@@ -21,12 +21,13 @@ const RETRY_LAST_MS = 30_000;
 /**
  * Place that keeps records: bytes under a key, and nothing else. Keys are ASCII, at most 64 characters.
  * @typedef {object} Backend
- * @property {(visit: (key: string, bytes: Uint8Array) => void, progress?: (done: number, total: number) => void) => Promise<void>} load
- *   gives `visit` every committed record, in any order, all of one moment; rejects with what it throws. `progress` hears how
- *   far it is, in units of the backend's own
- * @property {(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>) => Promise<void>} commit writes (bytes)
- *   and removes (null) records: all or nothing, resolves when committed. Takes `changes` to their end, at its own pace, and
- *   keeps the bytes; each key comes once. Never called while another commit runs
+ * @property {(visit: (key: string, bytes: Uint8Array) => void, progress?: (done: number, total: number) =>
+ *   void) => Promise<void>} load gives `visit` every committed record, in any order, all of one moment;
+ *   rejects with what it throws. `progress` hears how far it is, in units of the backend's own
+ * @property {(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>) => Promise<void>} commit
+ *   writes (bytes) and removes (null) records: all or nothing, resolves when committed. Takes `changes` to
+ *   their end, at its own pace, and keeps the bytes; each key comes once. Never called while another commit
+ *   runs
  * @property {() => Promise<void> | void} close called once, last
  */
 
@@ -34,9 +35,10 @@ const RETRY_LAST_MS = 30_000;
  * Backend that only reads, and follows what another program writes.
  * @typedef {object} Follower
  * @property {Backend["load"]} load
- * @property {(changed: (changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>, complete: boolean) => void, lost: (error: Error) => void) => void} follow
- *   calls `changed` with what each commit of the writer changed (`complete`: these are all records that there are), and `lost`
- *   when there is nothing to follow any more
+ * @property {(changed: (changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>, complete:
+ *   boolean) => void, lost: (error: Error) => void) => void} follow calls `changed` with what each commit of
+ *   the writer changed (`complete`: these are all records that there are), and `lost` when there is nothing
+ *   to follow any more
  * @property {Backend["close"]} close
  */
 
@@ -54,10 +56,11 @@ const RETRY_LAST_MS = 30_000;
 /**
  * Owner of the data (class `TableStore`).
  * @typedef {object} Source
- * @property {() => TakenCommit | null} takeCommit takes what has changed since the last commit; null when nothing has. When it
- *   throws, that is a commit that failed
+ * @property {() => TakenCommit | null} takeCommit takes what has changed since the last commit; null when
+ *   nothing has. When it throws, that is a commit that failed
  * @property {() => void} markAllDirty marks everything as changed: storage has lost it
- * @property {number | null} pauseMs milliseconds to wait before the next commit; null: it begins after the current job
+ * @property {number | null} pauseMs milliseconds to wait before the next commit; null: it begins after the
+ *   current job
  */
 
 /**
@@ -71,16 +74,16 @@ const RETRY_LAST_MS = 30_000;
 /**
  * State of the queue.
  *
- * | state        | goes on to                                                                                      |
- * |--------------|-------------------------------------------------------------------------------------------------|
- * | `idle`       | `scheduled` when something is pushed                                                            |
- * | `scheduled`  | `committing` after the current job; when there is a pace, after its pause or when somebody asks |
- * | `committing` | `idle`, or `scheduled` when there is more, or `failed`                                          |
- * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)                            |
- * | `closed`     |                                                                                                 |
+ * | state        | goes on to                                                                        |
+ * |--------------|-----------------------------------------------------------------------------------|
+ * | `idle`       | `scheduled` when something is pushed                                              |
+ * | `scheduled`  | `committing` after the current job, or after the pause, or by `flush` and `close` |
+ * | `committing` | `idle`, or `scheduled` when there is more, or `failed`                            |
+ * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)              |
+ * | `closed`     |                                                                                   |
  *
- * `committing` is over at once when there is nothing to commit (then as after a commit), or when `takeCommit` throws (`failed`).
- * `timer`: of the pause, null where there is none.
+ * `committing` is over at once when there is nothing to commit (then as after a commit), or when `takeCommit`
+ * throws (`failed`). `timer`: of the pause, null where there is none.
  * @typedef {{ name: "idle" }
  *   | { name: "scheduled", timer: unknown }
  *   | { name: "committing", done: Promise<void> }
@@ -105,7 +108,10 @@ export class WriteBehind {
   #committed = 0;
   /** Number of commits that failed since the last that succeeded. */
   #failures = 0;
-  /** Calls of `flush` that wait. @type {{ upTo: number, resolve: () => void, reject: (cause: unknown) => void }[]} */
+  /**
+   * Calls of `flush` that wait.
+   * @type {{ upTo: number, resolve: () => void, reject: (cause: unknown) => void }[]}
+   */
   #waiting = [];
   /** @type {((event: "commit" | "storage-error", detail: unknown) => void)[]} */
   #listeners = [];
@@ -138,7 +144,9 @@ export class WriteBehind {
     if (this.#state.name === "idle") this.#schedule();
   }
 
-  /** Resolves when all that was pushed is committed; rejects when a commit fails before that. Tries at once. */
+  /**
+   * Resolves when all that was pushed is committed; rejects when a commit fails before that. Tries at once.
+   */
   flush() {
     if (this.#state.name === "closed") return Promise.reject(closedError());
     if (this.#committed === this.#pushed) return Promise.resolve();
@@ -151,13 +159,15 @@ export class WriteBehind {
   }
 
   /**
-   * Flushes, then closes the backend. When flushing fails it stays open, unless `discard` gives up what is left.
+   * Flushes, then closes the backend. When flushing fails it stays open, unless `discard` gives up what is
+   * left.
    * @param {{ discard?: boolean }} [options]
    */
   async close({ discard = false } = {}) {
     if (this.#state.name === "closed") return;
     if (!discard) await this.flush();
-    // What came since (`discard`: what was left) is given up, but a commit under way is not torn from its backend.
+    // What came since (`discard`: what was left) is given up, but a commit under way is not torn from its
+    // backend.
     for (;;) {
       const state = /** @type {State} */ (this.#state);
       if (state.name === "closed") return;

@@ -1,18 +1,21 @@
 /**
- * Option `resume`: a VM that is kept in the storage of its tables, and goes on from there (docs/snapshots.md, section 5).
+ * Option `resume`: a VM that is kept in the storage of its tables, and goes on from there (docs/snapshots.md,
+ * section 5).
  *
  * It is the participant `vm` of the commits of its store. The names of its records:
  *
- * | record | content                                                                                          |
- * |--------|--------------------------------------------------------------------------------------------------|
- * | `i`    | for each page its number and its age (two u32); then an image (format.ts) without pages: the build, the sizes, what JavaScript knows of the VM; and its length (u32) |
- * | `m` n  | its age (u32), and page n of the memory as it is in an image                                     |
- * | `d`    | empty: the VM has died since, and tables may be newer than it                                    |
- * | `o` n  | the n-th MiB of an image that another build has made: `lua.previousImage`                          |
+ * | record | content                                                                                        |
+ * |--------|------------------------------------------------------------------------------------------------|
+ * | `i`    | the list of pages: number and age of each (two u32); an image (format.ts) without pages, which |
+ * |        | has the build, the sizes, and what JavaScript knows of the VM; the length of that image (u32)  |
+ * | `m` n  | its age (u32), and page n of the memory as it is in an image                                   |
+ * | `d`    | empty: the VM has died since, and tables may be newer than it                                  |
+ * | `o` n  | the n-th MiB of an image that another build has made: `lua.previousImage`                      |
  *
  * Invariants:
  * - Each commit has the pages that differ from those of the last one, and the tables of the same moment.
- * - Changes of a commit that failed are written again as they are by then: what storage has of these pages is unknown.
+ * - Changes of a commit that failed are written again as they are by then: what storage has of these pages is
+ *   unknown.
  * - A page is as old as the list says, or it is of another memory: half of one is never restored.
  */
 import type { CommitParticipant, ParticipantChange } from "#js/storage/participants.js";
@@ -36,8 +39,8 @@ const LISTED_BYTES = 8;
 /** Milliseconds between two commits, at least, while the program is busy. */
 const PAUSE_MS = 400;
 /**
- * Pause between two commits, at least, as a multiple of the time that taking the last changes took: so at most 1 % of the time
- * goes into that, and as much into what storage does.
+ * Pause between two commits, at least, as a multiple of the time that taking the last changes took: so at
+ * most 1 % of the time goes into that, and as much into what storage does.
  */
 const PAUSE_PER_COST = 100;
 
@@ -104,7 +107,10 @@ function attach(store: TableStore, participant: VmParticipant): void {
   store.requestCommit();
 }
 
-/** Image that is in the records of a storage; undefined when there is none. Throws `corrupt` when it is damaged. */
+/**
+ * Image that is in the records of a storage; undefined when there is none. Throws `corrupt` when it is
+ * damaged.
+ */
 function imageOfRecords(
   records: ReadonlyMap<string, Uint8Array>,
 ): { image: Uint8Array<ArrayBuffer>; ages: Map<number, number> } | undefined {
@@ -153,7 +159,9 @@ function partsOf(image: Uint8Array | undefined): Map<string, Uint8Array | null> 
 class VmParticipant implements CommitParticipant {
   readonly name = VM_PARTICIPANT;
   readonly #vm: Vm;
-  /** Pages by number, as storage has them, or will have once the running commit has succeeded; null: unknown. */
+  /**
+   * Pages by number, as storage has them, or will have once the running commit has succeeded; null: unknown.
+   */
   readonly #pages = new Map<number, Int32Array | null>();
   /** Age of the last changes: a number that each commit raises. */
   #age: number;
@@ -165,14 +173,16 @@ class VmParticipant implements CommitParticipant {
   #others: Map<string, Uint8Array | null>;
   /** Image of another build, for storage that has lost it. */
   readonly #kept: Uint8Array | undefined;
-  /** JSON of what storage has, or will have, of what JavaScript knows, without the time; undefined: unknown. */
+  /**
+   * JSON of what storage has, or will have, of what JavaScript knows, without the time; undefined: unknown.
+   */
   #json: string | undefined;
   /** Time of the next commit at the earliest, as of `performance.now()`. */
   #nextMs = 0;
 
   /**
-   * Makes the participant. `stored`: names of the records that are there. `known`: their content, if they are of this VM.
-   * `kept`: the image of another build that is to be kept, and true if storage has it.
+   * Makes the participant. `stored`: names of the records that are there. `known`: their content, if they are
+   * of this VM. `kept`: the image of another build that is to be kept, and true if storage has it.
    */
   constructor(
     vm: Vm,

@@ -3,12 +3,12 @@
  *
  * Invariants:
  * - A commit resolves when its transaction is *complete*, never on the success of a request.
- * - One writer per database: a Web Lock, and behind it (where there are no Web Locks: pages that are not a secure
- *   context) the record `writer`, which each commit compares with its own id, so that the commits of a writer that was
- *   replaced fail instead of mixing its data with the other's.
- * - Each commit raises the number `version` by one, in its own transaction. When the browser has closed the database
- *   (its data was cleared, its storage process has crashed), that number tells whether the data is still ours; if it is
- *   not, the commit fails with `reset`, and the caller gives everything to the next.
+ * - One writer per database: a Web Lock, and behind it (where there are no Web Locks: pages that are not a
+ *   secure context) the record `writer`, which each commit compares with its own id, so that the commits of a
+ *   writer that was replaced fail instead of mixing its data with the other's.
+ * - Each commit raises the number `version` by one, in its own transaction. When the browser has closed the
+ *   database (its data was cleared, its storage process has crashed), that number tells whether the data is
+ *   still ours; if it is not, the commit fails with `reset`, and the caller gives everything to the next.
  */
 import {
   abort,
@@ -30,8 +30,8 @@ import { isParticipantKey, recordsOfFormat1 } from "../records.js";
 import { storeError } from "../store_error.js";
 
 /**
- * Default of `lockTimeout`, in milliseconds. A page that is reloaded or closed frees the lock a moment after the next one asks;
- * a tab that stays open does not.
+ * Default of `lockTimeout`, in milliseconds. A page that is reloaded or closed frees the lock a moment after
+ * the next one asks; a tab that stays open does not.
  */
 export const LOCK_WAIT_MS = 3000;
 
@@ -44,14 +44,16 @@ export const LOCK_WAIT_MS = 3000;
 /**
  * Options of a writer.
  * @typedef {object} IndexedDbOptions
- * @property {"relaxed" | "strict"} [durability] `strict`: a commit waits until the disk has it; default `relaxed`
- * @property {number} [lockTimeout] milliseconds to wait for another writer to close, Infinity: as long as it takes
+ * @property {"relaxed" | "strict"} [durability] `strict`: a commit waits until the disk has it; default
+ *   `relaxed`
+ * @property {number} [lockTimeout] milliseconds to wait for another writer to close, Infinity: as long as it
+ *   takes
  * @property {Upgrade} [upgrade] makes records of the tables of format 1
  */
 
 /**
- * Opens (or makes) the database of this name for writing. Rejects with an Error that has a `code`:
- * `name` empty name, `unavailable` no IndexedDB here, `locked` open elsewhere, `newer` written by a later version,
+ * Opens (or makes) the database of this name for writing. Rejects with an Error that has a `code`: `name`
+ * empty name, `unavailable` no IndexedDB here, `locked` open elsewhere, `newer` written by a later version,
  * `foreign` not a database of Perilune, `host` anything else, with the reason as `cause`.
  * @param {string} name
  * @param {IndexedDbOptions} [options]
@@ -77,7 +79,10 @@ export class IndexedDbBackend {
   #unlock;
   /** Id of this writer. */
   #writer = `${Date.now()}-${Math.random()}`;
-  /** Database; null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  /**
+   * Database; null when the browser has closed it: the next use opens it again.
+   * @type {IDBDatabase | null}
+   */
   #database = null;
   /** Version of the last commit. */
   #version = 0;
@@ -125,8 +130,8 @@ export class IndexedDbBackend {
   }
 
   /**
-   * Writes and removes records in one transaction. Rejects with `reset` when the data has been cleared from outside:
-   * the next commit then replaces everything that is there, and must have everything.
+   * Writes and removes records in one transaction. Rejects with `reset` when the data has been cleared from
+   * outside: the next commit then replaces everything that is there, and must have everything.
    * @param {Iterable<Change>} changes
    * @returns {Promise<void>}
    */
@@ -145,7 +150,8 @@ export class IndexedDbBackend {
         transaction.objectStore("records").clear();
       }
       await writeRecords(transaction, stream);
-      // A page that is about to end gets no answers, nor that of the check; with the lock this is the only writer.
+      // A page that is about to end gets no answers, nor that of the check; with the lock this is the only
+      // writer.
       if (globalThis.document?.visibilityState === "hidden" && globalThis.navigator.locks) transaction.commit();
       await done;
       if (check.refusal !== null) throw check.refusal;
@@ -276,7 +282,10 @@ class ChangeStream {
   #changes;
   /** Error that the source of the changes threw. @type {{ cause: unknown } | null} */
   failure = null;
-  /** Changes that have gone through; null: nobody follows, or they are too many bytes. @type {Change[] | null} */
+  /**
+   * Changes that have gone through; null: nobody follows, or they are too many bytes.
+   * @type {Change[] | null}
+   */
   kept;
   #keptBytes = 0;
 

@@ -1,18 +1,19 @@
 /**
- * Layout of a database, and how it is opened, read and written: for its writer (indexeddb/backend.js) and for those who
- * follow it (indexeddb/follower.js).
+ * Layout of a database, and how it is opened, read and written: for its writer (indexeddb/backend.js) and for
+ * those who follow it (indexeddb/follower.js).
  *
- * | object store | key  | record                                                                             |
- * |--------------|------|------------------------------------------------------------------------------------|
- * | `meta`       | name | `format`: version of this layout; `writer`: who may write; `version`: of the data; |
- * |              |      | `open`: true while a writer has it open (indexeddb/log.js)                         |
- * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`                  |
+ * | object store | key  | record                                                                      |
+ * |--------------|------|-----------------------------------------------------------------------------|
+ * | `meta`       | name | `format`: version of this layout; `writer`: its id; `version`: of the data; |
+ * |              |      | `open`: true while a writer has it open (indexeddb/log.js)                  |
+ * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`           |
  *
- * This is format 2. What the records mean is the business of the caller (records.js). Format 1 had `tables` and `entries`
- * instead of `records`; the caller converts them once, when the database is opened for writing.
+ * This is format 2. What the records mean is the business of the caller (records.js). Format 1 had `tables`
+ * and `entries` instead of `records`; the caller converts them once, when the database is opened for writing.
  *
  * Invariants:
- * - A database changes its format whole or not at all, within the one transaction that IndexedDB gives for that.
+ * - A database changes its format whole or not at all, within the one transaction that IndexedDB gives for
+ *   that.
  * - What this version does not understand is left untouched.
  * - The page is never held up: large amounts are read and written in pieces, each in a task of its own.
  */
@@ -28,15 +29,18 @@ export const DATABASE_PREFIX = "perilune/";
 const WRITE_CHUNK_MS = 8;
 const WRITE_CHUNK_BYTES = 1024 * 1024;
 
-/** Time and bytes that one request for records should take, and the numbers of records in the first and at most. */
+/**
+ * Time and bytes that one request for records should take, and the numbers of records in the first and at
+ * most.
+ */
 const READ_CHUNK_MS = 5;
 const READ_CHUNK_BYTES = 1024 * 1024;
 const READ_CHUNK_FIRST = 64;
 const READ_CHUNK_MAX = 128;
 
 /**
- * Bytes above which a record is marked as large, and read alone: a request is answered as a whole, and nothing else says that
- * behind many small records there are large ones.
+ * Bytes above which a record is marked as large, and read alone: a request is answered as a whole, and
+ * nothing else says that behind many small records there are large ones.
  */
 const LARGE_BYTES = 64 * 1024;
 
@@ -45,15 +49,23 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
  * Table of format 1, which had a record for each entry: binary strings, in ascending order of `seq`.
- * @typedef {{ id: number, name: string, seq: number, entries: { seq: number, key: string, value: string }[] }} StoredTable
+ * @typedef {object} StoredTable
+ * @property {number} id
+ * @property {string} name
+ * @property {number} seq
+ * @property {{ seq: number, key: string, value: string }[]} entries
  */
 
 /**
- * @typedef {"name" | "unavailable" | "locked" | "newer" | "older" | "foreign" | "closed" | "quota" | "reset" | "host"
- *   } StorageCode
+ * Code of an error.
+ * @typedef {"name" | "unavailable" | "locked" | "newer" | "older" | "foreign" | "closed" | "quota" | "reset"
+ *   | "host"} StorageCode
  */
 
-/** New bytes of a record; null: it is gone. @typedef {readonly [key: string, bytes: Uint8Array | null]} Change */
+/**
+ * New bytes of a record; null: it is gone.
+ * @typedef {readonly [key: string, bytes: Uint8Array | null]} Change
+ */
 
 /** @typedef {(key: string, bytes: Uint8Array) => void} Visit */
 /** @typedef {(done: number, total: number) => void} Progress */
@@ -71,8 +83,8 @@ export function checkName(name) {
 }
 
 /**
- * Opens (or makes) the database, in the format of this version. Pages that have it open in an older one are asked to close
- * it, and waited for as long as `timeout` says, in milliseconds.
+ * Opens (or makes) the database, in the format of this version. Pages that have it open in an older one are
+ * asked to close it, and waited for as long as `timeout` says, in milliseconds.
  * @param {string} name
  * @param {{ upgrade?: Upgrade | undefined, timeout: number }} options
  * @returns {Promise<IDBDatabase>}
@@ -119,8 +131,8 @@ export function openDatabase(name, { upgrade, timeout }) {
 }
 
 /**
- * Opens the database to follow its writer. One that is not there yet is made; one of an older format is refused, and pages
- * that have it open are not disturbed.
+ * Opens the database to follow its writer. One that is not there yet is made; one of an older format is
+ * refused, and pages that have it open are not disturbed.
  * @param {string} name
  * @returns {Promise<IDBDatabase>}
  */
@@ -257,12 +269,13 @@ export async function readRecords(transaction, visit, progress) {
 }
 
 /**
- * Gives all records of a store to `visit`, in the order of their keys and in chunks. The next chunk is asked for before
- * the last one is visited: so the database works meanwhile, and the transaction stays open.
+ * Gives all records of a store to `visit`, in the order of their keys and in chunks. The next chunk is asked
+ * for before the last one is visited: so the database works meanwhile, and the transaction stays open.
  * @template R
  * @param {IDBObjectStore} store
  * @param {{ key: (record: R) => IDBValidKey, size: (record: R) => number, visit: (record: R) => void,
- *   progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`: keys of records that are read alone
+ *   progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`: keys of records that are read
+ *   alone
  */
 async function readStore(store, { key, size, visit, progress, large = [] }) {
   const largeKeys = large.values();
@@ -314,8 +327,8 @@ function ask(store, after, before, count) {
 }
 
 /**
- * Writes and removes records, and takes the changes one by one as it goes. Throws what the iteration throws; then the caller
- * has to abort the transaction.
+ * Writes and removes records, and takes the changes one by one as it goes. Throws what the iteration throws;
+ * then the caller has to abort the transaction.
  * @param {IDBTransaction} transaction
  * @param {Iterable<Change>} changes
  */

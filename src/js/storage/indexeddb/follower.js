@@ -3,17 +3,17 @@
  *
  * They send messages over a BroadcastChannel of the database's name:
  *
- * | sender        | message                                 | when                                                    |
- * |---------------|-----------------------------------------|---------------------------------------------------------|
- * | the writer    | `{ type: "anyone", version }`           | it begins to write                                      |
- * | the writer    | `{ type: "version", version }`          | to each `hello`                                         |
- * | the writer    | `{ type: "commit", version, changes? }` | a commit is complete, and somebody follows              |
- * | a follower    | `{ type: "hello", id }`                 | it begins to listen; or receives `anyone`               |
- * | a follower    | `{ type: "bye", id }`                   | it closes                                               |
+ * | sender     | message                                 | when                                       |
+ * |------------|-----------------------------------------|--------------------------------------------|
+ * | the writer | `{ type: "anyone", version }`           | it begins to write                         |
+ * | the writer | `{ type: "version", version }`          | to each `hello`                            |
+ * | the writer | `{ type: "commit", version, changes? }` | a commit is complete, and somebody follows |
+ * | a follower | `{ type: "hello", id }`                 | it begins to listen; or receives `anyone`  |
+ * | a follower | `{ type: "bye", id }`                   | it closes                                  |
  *
  * Invariants:
- * - A follower has, at any time, all the records of one version: it applies the changes of the next version only, and
- *   where they are missing it reads everything anew, in one transaction.
+ * - A follower has, at any time, all the records of one version: it applies the changes of the next version
+ *   only, and where they are missing it reads everything anew, in one transaction.
  * - It never writes, and never keeps a database from being upgraded or deleted.
  */
 import { checkName, DATABASE_PREFIX, openToRead, readRecords, result, wrapped } from "./database.js";
@@ -35,7 +35,10 @@ const WAITING_MAX = 256;
 /** @typedef {import("./database.js").Progress} Progress */
 /** @typedef {import("./database.js").Visit} Visit */
 
-/** Message about the database. @typedef {{ type: string, id?: string, version?: number, changes?: Change[] }} Message */
+/**
+ * Message about the database.
+ * @typedef {{ type: string, id?: string, version?: number, changes?: Change[] }} Message
+ */
 
 /**
  * Receives what a commit has changed; with `complete` these are all records that there are.
@@ -97,8 +100,9 @@ export class Announcer {
 }
 
 /**
- * Opens the database of this name to follow its writer; one that is not there yet is made, empty. Rejects with an Error that
- * has a `code`, as `openIndexedDb`, and with `older` when a writer has to bring it up to date first.
+ * Opens the database of this name to follow its writer; one that is not there yet is made, empty. Rejects
+ * with an Error that has a `code`, as `openIndexedDb`, and with `older` when a writer has to bring it up to
+ * date first.
  * @param {string} name
  * @returns {Promise<IndexedDbFollower>}
  */
@@ -120,7 +124,10 @@ export class IndexedDbFollower {
   #id = `${Date.now()}-${Math.random()}`;
   /** @type {BroadcastChannel | null} */
   #channel = null;
-  /** Database; null when the browser has closed it: the next use opens it again. @type {IDBDatabase | null} */
+  /**
+   * Database; null when the browser has closed it: the next use opens it again.
+   * @type {IDBDatabase | null}
+   */
   #database = null;
   /** Reason why it follows no more. @type {Error | null} */
   #gone = null;
@@ -143,7 +150,7 @@ export class IndexedDbFollower {
     this.#name = name;
   }
 
-  /** For `followIndexedDb` only. */
+  /** Opens the database. For `followIndexedDb` only. */
   async open() {
     // Before anything is read, so that no later commit is missed.
     this.#channel = channel(this.#name, (message) => this.#receive(message));
@@ -175,8 +182,8 @@ export class IndexedDbFollower {
   }
 
   /**
-   * Calls `changed` for every commit after what was loaded, and `lost` when it follows no more: the database is being
-   * deleted or upgraded.
+   * Calls `changed` for every commit after what was loaded, and `lost` when it follows no more: the database
+   * is being deleted or upgraded.
    * @param {Changed} changed
    * @param {(error: Error) => void} [lost]
    */

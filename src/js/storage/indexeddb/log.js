@@ -1,24 +1,29 @@
 /**
- * Precaution against a fault of LevelDB, which Chromium keeps IndexedDB in, all databases of an origin together.
+ * Precaution against a fault of LevelDB, which Chromium keeps IndexedDB in, all databases of an origin
+ * together.
  *
- * LevelDB writes first to a log. When the browser is killed in the middle of that, the log ends in half a record. The
- * next start skips it, but goes on writing behind it (https://github.com/google/leveldb/issues/1287). The start after
- * that takes what it finds there for the other half: it passes over commits, or it sees damage, and Chromium deletes all
- * databases of the origin. So a torn log does harm only when it is written to, and read once more.
+ * LevelDB writes first to a log. When the browser is killed in the middle of that, the log ends in half a
+ * record. The next start skips it, but goes on writing behind it
+ * (https://github.com/google/leveldb/issues/1287). The start after that takes what it finds there for the
+ * other half: it passes over commits, or it sees damage, and Chromium deletes all databases of the origin. So
+ * a torn log does harm only when it is written to, and read once more.
  *
- * Deleting a database makes Chromium compact LevelDB, which ends the log: what is in it goes to a table file, and a new
- * one is begun. This is done when the last writer did not close, before anything of Perilune's is written. Doing it
- * always would cost more than it is worth: up to 10 MiB of tables are written anew in the background.
+ * Deleting a database makes Chromium compact LevelDB, which ends the log: what is in it goes to a table file,
+ * and a new one is begun. This is done when the last writer did not close, before anything of Perilune's is
+ * written. Doing it always would cost more than it is worth: up to 10 MiB of tables are written anew in the
+ * background.
  *
- * Not covered: a second kill between the start of LevelDB and the end of this, some milliseconds later; and logs that were
- * torn while no page had a database of ours open.
+ * Not covered: a second kill between the start of LevelDB and the end of this, some milliseconds later; and
+ * logs that were torn while no page had a database of ours open.
  */
 import { result } from "./database.js";
 
 /** Name of the record of `meta` that is there while a writer has the database open. */
 const MARK = "open";
 
-/** Prefix of the databases that are made and deleted: not that of others, so that no user's name meets these. */
+/**
+ * Prefix of the databases that are made and deleted: not that of others, so that no user's name meets these.
+ */
 const PREFIX = "perilune-log/";
 
 /** True in browsers based on Chromium; others use SQLite, which has no such fault. */
@@ -58,8 +63,8 @@ export function mark(database, open) {
 }
 
 /**
- * Calls `change` with false when the page is left, with true when it is used again (by "back"); returns what ends that.
- * Workers get no such events: what they have open counts as torn unless it was closed.
+ * Calls `change` with false when the page is left, with true when it is used again (by "back"); returns what
+ * ends that. Workers get no such events: what they have open counts as torn unless it was closed.
  * @param {(used: boolean) => void} change
  * @returns {() => void}
  */
@@ -77,7 +82,8 @@ export function whileUsed(change) {
 }
 
 /**
- * Result of a request, null when it failed: a reason that concerns the database that matters shows there, too.
+ * Result of a request, null when it failed: a reason that concerns the database that matters shows there,
+ * too.
  * @template T
  * @param {IDBRequest<T>} request
  * @returns {Promise<T | null>}

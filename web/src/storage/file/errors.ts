@@ -1,4 +1,4 @@
-/** Failures of storage in files, with the codes that all backends share. */
+/** Errors of storage in files, with the codes that all backends share. */
 
 export type FileErrorCode =
   "name" | "unavailable" | "locked" | "newer" | "foreign" | "corrupt" | "quota" | "closed" | "host";
@@ -8,12 +8,12 @@ export function fileError(code: FileErrorCode, message: string, cause?: unknown)
   return Object.assign(error, { code });
 }
 
-/** Bytes that the disk had are gone or changed. */
+/** Error that bytes which the disk had are gone or changed. */
 export function damageError(path: string): Error {
   return fileError("corrupt", `${path} is damaged: bytes that were on the disk are not as they were written`);
 }
 
-/** What the operating system calls by these names is about the path that was given, or about room. */
+/** Codes for errors of the operating system that concern the given path, or room. */
 const CODES: Record<string, FileErrorCode> = {
   ENOENT: "name",
   ENOTDIR: "name",
@@ -25,15 +25,15 @@ const CODES: Record<string, FileErrorCode> = {
   EDQUOT: "quota",
 };
 
-/** The failure of an operation on `path`, with a code of ours. */
+/** Error of an operation on `path`, with a code of storage. */
 export function ownError(error: unknown, path: string): Error {
   const code = systemCode(error);
-  // It has one already, or whoever called us is wrong.
+  // It has a code already, or it is an error of the program.
   if (/^[a-z]+$/.test(code) || error instanceof RangeError) return error as Error;
   return fileError(CODES[code] ?? "host", `${path}: ${String((error as Error | undefined)?.message ?? error)}`, error);
 }
 
-/** `ENOENT` and the like; empty when it is no error of the operating system. */
+/** Code such as `ENOENT`; empty for errors that are not of the operating system. */
 export function systemCode(error: unknown): string {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === "string" ? code : "";

@@ -1,13 +1,14 @@
 /**
- * Records in one file: a log that commits are appended to, and that is written anew when too much of it is out of date.
+ * Backend that keeps records in one file: a log that commits are appended to, and that is written anew when
+ * too much of it is out of date.
  *
  * Invariants:
- * - Before the end of the last commit nothing is ever written but the marks. What a failed commit left behind it is cut
- *   off before the next one begins.
- * - Whatever the process or the machine dies of, the file is that of some commit, whole; with `strict` not older than the
- *   last one that resolved.
- * - Damage within what was known to be on the disk is refused, and the file left as it is. Only behind that, where a
- *   power cut may leave anything, is the log taken to end at its last good commit.
+ * - Before the end of the last commit nothing is ever written but the marks. Bytes of a failed commit behind
+ *   it are cut off before the next one begins.
+ * - However the process or the machine dies, the file is that of some commit, whole; with `strict` not older
+ *   than the last one that resolved.
+ * - Damage within the part that was known to be on the disk is refused, and the file left as it is. Only
+ *   behind that, where a power cut may leave anything, the log is taken to end at its last good commit.
  * - Nothing is written without the lock.
  */
 import { clearTimeout, setTimeout } from "node:timers";
@@ -22,14 +23,17 @@ import { scan } from "./scan.js";
 
 export type Durability = "relaxed" | "strict";
 
-/** How much may be out of date, beyond as much again as there is, before the log is written anew. */
+/** Bytes that may be out of date, beyond as many as are live, before the log is written anew. */
 const GARBAGE_BYTES_MAX = 1024 * 1024;
-/** `relaxed`: how long a commit may wait until it is brought to the disk. */
+/** Longest time from a `relaxed` commit to its sync, in milliseconds. */
 const SYNC_DELAY_MS = 1000;
-/** A commit that takes its time asks again whether the lock is still ours. */
+/** Interval at which a long commit checks its lock, in milliseconds. */
 const LOCK_DOUBT_MS = 1000;
 
-/** Opens the log at `path`, or makes one. The backend releases the lock when it is closed, not when opening fails. */
+/**
+ * Opens the log at `path`, or makes one. The backend releases the lock when it is closed, not when opening
+ * fails.
+ */
 export async function openLog(files: Files, path: string, lock: Lock, durability: Durability): Promise<Backend> {
   await removeSuccessor(files, path);
   const file = await files.open(path, "write");
@@ -37,7 +41,7 @@ export async function openLog(files: Files, path: string, lock: Lock, durability
   if (file !== undefined && size > 0) {
     try {
       const { log, index } = await recoverLog(file, size, path);
-      // Its writer may have died between giving it its name and syncing that.
+      // Its writer may have died between the rename and the sync of the folder.
       await files.syncFolder(path);
       return new FileBackend(files, path, lock, durability, log, index);
     } catch (error) {
@@ -59,17 +63,17 @@ class FileBackend implements Backend {
   #log: Log;
   #index: Map<string, Place>;
   #liveBytes = 0;
-  /** Bytes of a failed commit may be behind the end. */
+  /** True if bytes of a failed commit may be behind the end. */
   #untidy = false;
-  /** A new log took the place of the old one, and the disk may not know yet. */
+  /** True if a new log took the place of the old one, and the folder was not synced since. */
   #renamed = false;
-  /** The disk lost what it was given: only a new log can be trusted. */
+  /** True if a sync failed: only a new log can be trusted. */
   #distrusted = false;
-  /** The log is written anew when this much is out of date. */
+  /** Bytes out of date from which on the log is written anew. */
   #compactAt = 0;
-  /** The end of what was asked for last: one thing is done after the other. Never rejects. */
+  /** End of the last operation: one is done after the other. Never rejects. */
   #last: Promise<void> = Promise.resolve();
-  /** The one thing that is done beside the others; never rejects. */
+  /** End of the sync that is done beside other operations; never rejects. */
   #syncing: Promise<void> | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -109,7 +113,7 @@ class FileBackend implements Backend {
       await this.#append(changes);
       if (this.#shouldCompact()) {
         this.#inTurn(() => this.#compact()).catch(() => {
-          // It was to save room, and there still is some. It is tried again later; not soon, as it reads all there is.
+          // Compaction only saves room, and there still is some. Later, because it reads the whole log.
           this.#compactAt = 1.5 * this.#garbageBytes;
         });
       }
@@ -123,7 +127,7 @@ class FileBackend implements Backend {
       clearTimeout(this.#syncTimer);
       await this.#syncing;
       try {
-        // Who has lost the lock has nothing to say here any more, and nothing that was not committed before.
+        // Without the lock nothing may be written, and everything here is committed.
         const ours = await this.#lock.verify().then(
           () => true,
           () => false,
@@ -165,7 +169,7 @@ class FileBackend implements Backend {
       const append = new Append(log.file, log.id, log.end);
       for (let next = pull(pulled); next !== undefined; next = pull(pulled)) {
         const [key, bytes] = next;
-        // Nothing to take back.
+        // Nothing was written.
         if (bytes === null && !this.#index.has(key)) continue;
         this.#untidy = true;
         const placed = (offset: number, size: number): void => {
@@ -183,7 +187,7 @@ class FileBackend implements Backend {
       }
       this.#committed(staged, end);
     } catch (error) {
-      // If this fails, too, the next commit does it.
+      // If this fails, too, the next commit cuts it off.
       await this.#tidy().catch(() => {});
       if (error instanceof PullError) throw error.cause;
       pulled.return?.();
@@ -191,7 +195,7 @@ class FileBackend implements Backend {
     }
   }
 
-  /** The commit is in the file: from now on it is what there is. */
+  /** Notes that the commit is in the file. */
   #committed(staged: Staged[], end: Position): void {
     const log = this.#log;
     log.end = end;
@@ -201,7 +205,7 @@ class FileBackend implements Backend {
     this.#syncSoon();
   }
 
-  /** Cuts off what a failed commit left. */
+  /** Cuts off bytes of a failed commit. */
   async #tidy(): Promise<void> {
     if (!this.#untidy) return;
     try {
@@ -227,7 +231,7 @@ class FileBackend implements Backend {
         this.#syncing = undefined;
       });
     }, SYNC_DELAY_MS);
-    // It keeps no process alive; `close` syncs.
+    // The timer keeps no process alive; `close` syncs.
     this.#syncTimer.unref();
   }
 
@@ -237,7 +241,7 @@ class FileBackend implements Backend {
     try {
       if (log.synced < offset) await log.file.sync();
     } catch {
-      // What the disk did not take it may have forgotten, and the next sync would not say so.
+      // The system may have dropped the bytes that it could not write, and the next sync would not say so.
       if (log === this.#log) this.#distrusted = true;
       return;
     }
@@ -246,7 +250,10 @@ class FileBackend implements Backend {
     this.#inTurn(() => this.#mark()).catch(() => {});
   }
 
-  /** Notes in the file up to where it is on the disk: from then on damage before that is told from a power cut. */
+  /**
+   * Writes a mark with the offset up to which the file is on the disk: damage before that is no work of a
+   * power cut.
+   */
   async #mark(): Promise<void> {
     const log = this.#log;
     const older = log.marks[0] <= log.marks[1] ? 0 : 1;
@@ -257,7 +264,7 @@ class FileBackend implements Backend {
     log.marks[older] = log.synced;
   }
 
-  /** Leaves a file of which both marks say that all of it is on the disk. */
+  /** Has both marks say that the whole file is on the disk. */
   async #finish(): Promise<void> {
     await this.#tidy();
     if (this.#distrusted) await this.#compact();
@@ -268,7 +275,7 @@ class FileBackend implements Backend {
     log.synced = offset;
     await this.#mark();
     if (log.marks[0] === log.marks[1]) return;
-    // One after the other: if the power fails now, one of them is whole.
+    // One after the other: if the power fails in between, one of them is whole.
     await log.file.sync();
     await this.#mark();
   }
@@ -296,7 +303,7 @@ class FileBackend implements Backend {
     await this.#syncName();
   }
 
-  /** Every record that is not out of date. The log is read in its own order, so that all checksums are looked at. */
+  /** Yields all live records. The log is read in its own order, so that all checksums are checked. */
   async #visitLive(
     visit: (key: string, value: Uint8Array) => Promise<void> | void,
     progress?: (done: number, total: number) => void,
@@ -316,7 +323,7 @@ class FileBackend implements Backend {
   }
 }
 
-/** An error of the one who iterates, told from our own. */
+/** Error that the iterated changes threw, to distinguish it from errors of this backend. */
 class PullError extends Error {}
 
 function pull<T>(iterator: Iterator<T>): T | undefined {

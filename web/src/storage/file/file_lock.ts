@@ -1,19 +1,20 @@
 /**
- * One writer for each log: a file beside it that says whose it is.
+ * Lock of a log, which keeps it to one writer: a file beside it that names its holder.
  *
- * A lock file is made whole, by a link to a file that has its text already, so whoever finds one can read it:
+ * A lock file is made whole, by a link to a file that has its text already, so that it can always be read:
  *
  * | line | content                                                    |
  * |------|------------------------------------------------------------|
  * | 1    | `perilune lock 1`                                          |
  * | 2    | id of the process                                          |
- * | 3    | when it began, as far as the system tells; may be empty    |
+ * | 3    | time when it began; empty where the system does not say    |
  * | 4    | name of the host                                           |
  * | 5    | token: random, another one for every lock                  |
  *
- * The lock of a process that has died is removed by whoever wants it. Two may want it at once, and the slower one must
- * not remove what the faster one has put there. So the lock with token T is removed only by who holds another lock, the
- * file `LOCK.T`, and has looked again after getting that. Should its holder die, it is a dead lock like any other.
+ * The lock of a process that has died is removed by the next that wants it. Two may want it at once, and the
+ * slower one must not remove the lock of the faster one. So the lock with token T is removed only by the
+ * holder of another lock, the file `LOCK.T`, after reading it again. If that holder dies, its lock is that of
+ * a dead process like any other.
  */
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -23,17 +24,20 @@ import process from "node:process";
 import { fileError, ownError, systemCode } from "./errors.js";
 
 export interface Lock {
-  /** Rejects with `locked` when it is no longer ours. */
+  /** Rejects with `locked` when another process has it. */
   verify(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** How often one who waits looks again. */
+/** Interval at which a waiting opener tries again, in milliseconds. */
 const POLL_MS = 50;
-/** A lock without its text is somebody's who died over it, by a power cut or where there are no links, once it is so old. */
+/**
+ * Age from which on a lock without its text is that of a dead process, in milliseconds: a power cut, or no
+ * links.
+ */
 const TORN_AGE_MS = 10_000;
 const FIRST_LINE = "perilune lock 1";
-/** Processes of locks that cannot be read. */
+/** Process ids for locks that cannot be read. */
 const DEAD = 0;
 const UNKNOWN = -1;
 
@@ -44,7 +48,10 @@ interface Holder {
   token: string;
 }
 
-/** Makes the file `path`, a lock. Rejects with `locked` when somebody else still has it after `timeout` milliseconds. */
+/**
+ * Takes the lock in the file `path`. Rejects with `locked` when another process still has it after `timeout`
+ * milliseconds.
+ */
 export async function lockFile(path: string, timeout: number): Promise<Lock> {
   const start = performance.now();
   for (;;) {
@@ -62,7 +69,7 @@ export async function lockFile(path: string, timeout: number): Promise<Lock> {
 class HeldLock implements Lock {
   readonly #path: string;
   readonly #token: string;
-  /** How the file looked when it was last read: as long as it does, it need not be read again. */
+  /** State of the file when it was last read: as long as it stays, the file need not be read again. */
   #looks: string;
 
   constructor(path: string, token: string, looks: string) {
@@ -87,7 +94,7 @@ class HeldLock implements Lock {
   }
 }
 
-/** The lock, or who has it. */
+/** Tries once: the lock, or its holder. */
 async function tryLock(path: string): Promise<HeldLock | Holder> {
   for (;;) {
     const holder = await holderOf(path);
@@ -98,7 +105,7 @@ async function tryLock(path: string): Promise<HeldLock | Holder> {
     }
     if (await isAlive(holder)) return holder;
     const taking = await tryLock(`${path}.${holder.token}`);
-    // Somebody else is about to remove it.
+    // Another process is about to remove it.
     if (!(taking instanceof HeldLock)) return taking;
     try {
       if ((await holderOf(path))?.token === holder.token) await rm(path, { force: true });
@@ -108,7 +115,7 @@ async function tryLock(path: string): Promise<HeldLock | Holder> {
   }
 }
 
-/** Undefined when somebody else was faster. */
+/** Makes a lock file; undefined when another process was faster. */
 async function makeLock(path: string): Promise<HeldLock | undefined> {
   const token = randomBytes(8).toString("hex");
   const text = [FIRST_LINE, process.pid, await beganOf("self"), host(), token, ""].join("\n");
@@ -129,7 +136,10 @@ async function makeLock(path: string): Promise<HeldLock | undefined> {
   }
 }
 
-/** Where the file system has no links: somebody who dies in here leaves a lock without its text. */
+/**
+ * Makes a lock file without a link, where there are none: a process that dies in here leaves a lock without
+ * its text.
+ */
 async function makeWithoutLink(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, "wx");
@@ -145,7 +155,7 @@ async function makeWithoutLink(path: string, text: string): Promise<boolean> {
   return (await readFile(path, "latin1")) === text;
 }
 
-/** Undefined when there is no lock. */
+/** Reads the holder of a lock; undefined when there is no lock. */
 async function holderOf(path: string): Promise<Holder | undefined> {
   try {
     const text = (await readFile(path, "latin1")).replaceAll("\0", "");
@@ -160,30 +170,30 @@ async function holderOf(path: string): Promise<Holder | undefined> {
   }
 }
 
-/** False only when it is certain that the process is gone. */
+/** Says whether the process may be alive: false only when it certainly is not. */
 async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean> {
   if (hostName !== host() || pid === UNKNOWN) return true;
   if (pid === DEAD) return false;
   try {
-    // Asks only; the signal 0 is none.
+    // The signal 0 is none: this only asks.
     process.kill(pid, 0);
   } catch (error) {
     if (systemCode(error) === "ESRCH") return false;
   }
   if (began === "") return true;
   const now = await beganOf(pid);
-  // There is one with this number: is it the same?
+  // A process with this number is there, which may be another one.
   return now === undefined ? true : now === began;
 }
 
 /**
- * When a process began: the boot it belongs to, and the ticks since. Empty for a process that has ended and was not yet
- * taken note of. Undefined where the system does not tell.
+ * Start of a process: the id of the boot, and the ticks since. Empty for a process that has ended and whose
+ * parent has not waited for it yet. Undefined where the system does not say.
  */
 async function beganOf(pid: number | "self"): Promise<string | undefined> {
   try {
     const line = await readFile(`/proc/${pid}/stat`, "latin1");
-    // The name, in brackets, may have anything in it.
+    // The name, in brackets, may have any characters.
     const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
     const [state] = fields;
     if (state === "Z" || state === "X") return "";
@@ -198,12 +208,12 @@ function host(): string {
   try {
     return hostname();
   } catch {
-    // Deno, without the permission to ask.
+    // Deno, without the permission.
     return "";
   }
 }
 
-/** What changes when a file is replaced by another one of that name. */
+/** Text that changes when a file is replaced by another one of that name. */
 async function looksOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
@@ -214,8 +224,8 @@ async function looksOf(path: string): Promise<string> {
 }
 
 /**
- * Removes what those who died while they took a lock have left: files beside it, of processes that are gone. Only who
- * has the lock may: as long as it is theirs, locks named after others' tokens decide nothing.
+ * Removes files beside the lock that processes left which died while they took it. Only for the holder of the
+ * lock: as long as it has it, locks named after other tokens decide nothing.
  */
 async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path);

@@ -1,8 +1,8 @@
 /**
- * Reads along in a log that somebody else writes. Takes no lock and changes nothing.
+ * Follower of a log that another process writes. Takes no lock and changes nothing.
  *
- * Invariant: what it tells is what the log has up to the end of a commit. Behind that the writer may be at work: bytes
- * there mean nothing until a commit closes them.
+ * Invariant: it passes on the records up to the end of a commit. Bytes behind that, which the writer may be
+ * writing, mean nothing until a commit closes them.
  */
 import { watch, type FSWatcher } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -13,13 +13,13 @@ import { HEAD_BYTES, readHead, records, startOf, type FileId, type Position } fr
 import { placeOf } from "./open.js";
 import { refuseDamage, scan } from "./scan.js";
 
-/** How often it looks, should the system not tell that the file changed. */
+/** Interval at which the file is read if the system does not say that it changed, in milliseconds. */
 const POLL_MS = 500;
 
 type Changes = Map<string, Uint8Array | null>;
 type Changed = (changes: Iterable<readonly [string, Uint8Array | null]>, complete: boolean) => void;
 
-/** A log as it is at one look. */
+/** State of a log when it was read. */
 interface FollowedLog {
   file: OpenedFile;
   id: FileId;
@@ -34,20 +34,20 @@ export async function followFile(path: string): Promise<Follower> {
 
 class FileFollower implements Follower {
   readonly #path: string;
-  /** Which log, and up to where it was told; nothing as long as there was none. */
+  /** Log that was read, and the end of what was read; undefined as long as there was none. */
   #known: { id: FileId; end: Position } | undefined;
   #changed: Changed | undefined;
   #lost: (error: Error) => void = () => {};
-  /** What `lost` was told last. */
-  #told = "";
+  /** Message of the last error that `lost` got. */
+  #notified = "";
   #watcher: FSWatcher | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** One look after the other; never rejects. */
+  /** End of the last reading: one is done after the other. Never rejects. */
   #last: Promise<void> = Promise.resolve();
-  /** A look is asked for and has not begun. */
+  /** True if a reading is requested and has not begun. */
   #waiting = false;
   #closed = false;
-  /** How the file was when it was last read anew because of bytes that make no sense: once is enough. */
+  /** State of the file when it was last read anew because of bytes without a meaning: once is enough. */
   #readAnewAt = "";
 
   constructor(path: string) {
@@ -67,11 +67,14 @@ class FileFollower implements Follower {
     for (const [key, bytes] of all) visit(key, bytes as Uint8Array);
   }
 
-  /** `lost` hears what cannot be read any more; should it become readable again, `changed` goes on. */
+  /**
+   * Calls `changed` for each commit, and `lost` when the file cannot be read; once it can be again, `changed`
+   * goes on.
+   */
   follow(changed: Changed, lost: (error: Error) => void = () => {}): void {
     this.#changed = changed;
     this.#lost = lost;
-    // The folder, not the file: a new log takes the old one's place.
+    // The folder, not the file: a new log takes the place of the old one.
     const name = basename(this.#path);
     try {
       this.#watcher = watch(dirname(this.#path), (_event, which) => {
@@ -79,7 +82,7 @@ class FileFollower implements Follower {
       });
       this.#watcher.on("error", () => this.#watcher?.close());
     } catch {
-      // Then by looking.
+      // Then it is read at an interval.
     }
     this.#timer = setInterval(() => this.#look(), POLL_MS);
     this.#look();
@@ -101,10 +104,10 @@ class FileFollower implements Follower {
     });
   }
 
-  /** It may be readable at the next look; the same twice in a row is said once. */
+  /** Passes on an error of reading, the same one once in a row: the file may be readable the next time. */
   #failed(error: Error): void {
-    if (this.#closed || error.message === this.#told) return;
-    this.#told = error.message;
+    if (this.#closed || error.message === this.#notified) return;
+    this.#notified = error.message;
     this.#lost(error);
   }
 
@@ -117,7 +120,8 @@ class FileFollower implements Follower {
 
     const commits: Changes[] = [];
     const found = await scan(file, id, known.end, size, batches(commits));
-    // Perhaps the writer took a commit back that was seen already, and another one is in its place.
+    // The writer may have taken back a commit that was read already, and have written another one in its
+    // place.
     if (found.rest === "damaged" && found.end.offset === known.end.offset) {
       const seen = `${id.chain} ${size}`;
       if (seen === this.#readAnewAt) return;
@@ -125,7 +129,7 @@ class FileFollower implements Follower {
       return this.#readAnew(log);
     }
     this.#known = { id, end: found.end };
-    for (const commit of commits) this.#tell(commit, false);
+    for (const commit of commits) this.#notify(commit, false);
   }
 
   async #readAnew({ file, id, marks, size }: FollowedLog): Promise<void> {
@@ -135,14 +139,14 @@ class FileFollower implements Follower {
     const known = this.#known;
     if (known?.id.chain === id.chain && known.end.chain === found.end.chain) return;
     this.#known = { id, end: found.end };
-    this.#tell(all, true);
+    this.#notify(all, true);
   }
 
-  #tell(changes: Changes, complete: boolean): void {
+  #notify(changes: Changes, complete: boolean): void {
     if (!this.#closed && (changes.size > 0 || complete)) this.#changed?.(changes, complete);
   }
 
-  /** Nothing happens when the file is missing or empty: it is still to be made. */
+  /** Reads the file; one that is missing or empty is still to be made. */
   async #withFile(work: (log: FollowedLog) => Promise<void>): Promise<void> {
     let file: OpenedFile | undefined;
     try {
@@ -160,7 +164,7 @@ class FileFollower implements Follower {
   }
 }
 
-/** Collects each commit by itself. */
+/** Collector of commits, each by itself. */
 function batches(commits: Changes[]): { data(payload: Uint8Array): void; commit(): void } {
   let staged: Changes = new Map();
   return {
@@ -174,7 +178,7 @@ function batches(commits: Changes[]): { data(payload: Uint8Array): void; commit(
   };
 }
 
-/** Collects what there is after the last commit. */
+/** Collector of all records after the last commit. */
 function collector(all: Changes): { data(payload: Uint8Array): void; commit(): void } {
   const commits: Changes[] = [];
   const { data, commit } = batches(commits);

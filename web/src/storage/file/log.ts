@@ -1,5 +1,5 @@
 /**
- * The bytes of a log file. Nothing here reads or writes: scan.ts and append.ts do.
+ * Format of a log file. Reading and writing are in scan.ts and append.ts.
  *
  * All numbers are little endian. A file is a head of three sectors and then chunks, one after the other:
  *
@@ -27,7 +27,7 @@
  * | 12           | 4     | CRC-32 of the payload                                                |
  * | 16           | 4     | CRC-32 of: the salt, the chunk's offset in the file (8 bytes), bytes 0 to 15 |
  *
- * The payload of a data chunk is a row of records; each stands in one chunk:
+ * The payload of a data chunk is records, one after the other; each is within one chunk:
  *
  * | record | bytes | content                                             |
  * |--------|-------|-----------------------------------------------------|
@@ -38,14 +38,14 @@
  *
  * A commit chunk closes the data chunks since the last one; without it they do not count. Its payload:
  *
- * | commit | bytes | content                                                                                |
- * |--------|-------|----------------------------------------------------------------------------------------|
- * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written   |
- * | 8      | 4     | the chain: CRC-32 of bytes 0 to 15 of all chunk headers before this one, seeded with that of the head |
+ * | commit | bytes | content                                                                              |
+ * |--------|-------|--------------------------------------------------------------------------------------|
+ * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written |
+ * | 8      | 4     | chain: CRC-32 of bytes 0 to 15 of all chunk headers before, seeded with the head's   |
  *
  * Invariants:
- * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what an older
- *   file left on the disk, can be taken for one.
+ * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what
+ *   an older file left on the disk, can be taken for one.
  * - A commit is one only behind exactly the chunks that it was written behind.
  */
 import { crc32 } from "#js/storage/crc32.js";
@@ -55,20 +55,20 @@ export const FORMAT_VERSION = 1;
 const SECTOR_BYTES = 512;
 const MARK_OFFSETS = [SECTOR_BYTES, 2 * SECTOR_BYTES] as const;
 const MARK_BYTES = 12;
-/** Where the chunks begin. */
+/** Offset of the first chunk. */
 export const HEAD_BYTES: number = 3 * SECTOR_BYTES;
 const HEADER_BYTES = 24;
 export const CHUNK_HEADER_BYTES = 20;
 const COMMIT_PAYLOAD_BYTES = 12;
-/** A commit chunk, whole. */
+/** Bytes of a commit chunk, with its header. */
 export const COMMIT_BYTES: number = CHUNK_HEADER_BYTES + COMMIT_PAYLOAD_BYTES;
 
-/** Data chunks are about this long. A record that is longer has one of its own. */
+/** Bytes of a data chunk, about. A longer record has a chunk of its own. */
 export const DATA_CHUNK_BYTES: number = 1024 * 1024;
 
-/** What a record costs beside its key and its value. */
+/** Bytes of a record beside its key and its value. */
 export const RECORD_OVERHEAD_BYTES = 5;
-/** The longest value: its chunk must have a length, too. */
+/** Bytes of the longest value: its chunk must have a length, too. */
 export const VALUE_BYTES_MAX = 0xffff_0000;
 const KEY_BYTES_MAX = 64;
 const REMOVED = 0xffff_ffff;
@@ -79,14 +79,14 @@ export const CHUNK_MARK: Uint8Array = asciiBytes("PLck");
 
 export const ChunkType = { data: 1, commit: 2 } as const;
 
-/** What makes the chunks of one file its own. */
+/** Identity of a file, which its checksums are bound to. */
 export interface FileId {
   salt: Uint8Array;
-  /** Where the chain begins. */
+  /** Seed of the chain. */
   chain: number;
 }
 
-/** The end of a commit. */
+/** End of a commit. */
 export interface Position {
   offset: number;
   chain: number;
@@ -98,7 +98,7 @@ export interface ChunkHeader {
   crc: number;
 }
 
-/** The head of a new file, still without its marks. */
+/** Makes the head of a new file, still without its marks. */
 export function newHead(): { bytes: Uint8Array; id: FileId } {
   const bytes = new Uint8Array(HEAD_BYTES);
   const view = viewOf(bytes);
@@ -111,8 +111,8 @@ export function newHead(): { bytes: Uint8Array; id: FileId } {
 }
 
 /**
- * Reads the head of a file, or as much of it as there is; throws `foreign`, `newer` or `corrupt`. A mark that cannot be
- * read is 0; one of them can.
+ * Reads the head of a file, which may be cut off; throws `foreign`, `newer` or `corrupt`. A mark that cannot
+ * be read is 0; one of them can.
  */
 export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: [number, number] } {
   if (!MAGIC.every((byte, at) => bytes[at] === byte)) {
@@ -122,7 +122,7 @@ export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: 
   const whole = bytes.length >= HEADER_BYTES;
   const chain = whole ? crc32(bytes.subarray(0, 20)) : 0;
   const sound = whole && chain === view.getUint32(20, true);
-  // A later version may have another header: the number counts, sound or not.
+  // A later version may have another head: the number counts, with or without a right checksum.
   if (bytes.length >= 12 && view.getUint32(8, true) > FORMAT_VERSION) {
     const doubt = sound ? "" : ", or is damaged";
     throw fileError(
@@ -139,7 +139,7 @@ export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: 
   return { id, marks };
 }
 
-/** One of the two marks, and where it goes. */
+/** Makes one of the two marks, and its offset. */
 export function mark(which: 0 | 1, synced: number, id: FileId): { bytes: Uint8Array; offset: number } {
   const bytes = new Uint8Array(MARK_BYTES);
   const offset = MARK_OFFSETS[which];
@@ -159,7 +159,10 @@ export function startOf(id: FileId): Position {
   return { offset: HEAD_BYTES, chain: id.chain };
 }
 
-/** Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Gives the next chain. */
+/**
+ * Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Returns the next
+ * chain.
+ */
 export function putChunkHeader(
   into: Uint8Array,
   at: number,
@@ -177,7 +180,7 @@ export function putChunkHeader(
   return chainAfter(bytes, 0, chain);
 }
 
-/** The header at `at` of `bytes`, which is `offset` in the file; nothing when there is none. */
+/** Reads the header at `at` of `bytes`, which is `offset` in the file; undefined when there is none. */
 export function readChunkHeader(bytes: Uint8Array, at: number, id: FileId, offset: number): ChunkHeader | undefined {
   const header = bytes.subarray(at, at + CHUNK_HEADER_BYTES);
   if (header.length < CHUNK_HEADER_BYTES || header[0] !== CHUNK_MARK[0]) return undefined;
@@ -187,14 +190,14 @@ export function readChunkHeader(bytes: Uint8Array, at: number, id: FileId, offse
 }
 
 /**
- * The chain after the chunk whose header is at `at`. Without the header's own checksum: a CRC over bytes and their CRC is
- * the same for all bytes.
+ * Chain after the chunk whose header is at `at`. Without the checksum of the header: a CRC over bytes and
+ * their CRC is the same for all bytes.
  */
 export function chainAfter(bytes: Uint8Array, at: number, chain: number): number {
   return crc32(bytes.subarray(at, at + CHUNK_HEADER_BYTES - 4), chain);
 }
 
-/** Writes a commit chunk for `position` to `into`, at `at`. Gives the position behind it. */
+/** Writes a commit chunk for `position` to `into`, at `at`. Returns the position behind it. */
 export function putCommit(
   into: Uint8Array,
   at: number,
@@ -220,7 +223,7 @@ export function recordBytes(key: string, value: Uint8Array | null): number {
   return RECORD_OVERHEAD_BYTES + key.length + (value?.length ?? 0);
 }
 
-/** Throws for what the format cannot hold. */
+/** Throws for a record that the format cannot hold. */
 export function checkRecord(key: string, value: Uint8Array | null): void {
   if (key.length > KEY_BYTES_MAX || !/^[\0-\x7f]*$/.test(key)) {
     throw new RangeError(`the key ${JSON.stringify(key)} is not ASCII of at most ${KEY_BYTES_MAX} characters`);
@@ -228,7 +231,7 @@ export function checkRecord(key: string, value: Uint8Array | null): void {
   if (value !== null && value.length > VALUE_BYTES_MAX) throw new RangeError("a record is longer than 4 GiB");
 }
 
-/** Writes everything of a record but its value. Gives where the value goes. */
+/** Writes a record without its value. Returns the offset of the value. */
 export function putRecordHead(into: Uint8Array, at: number, key: string, value: Uint8Array | null): number {
   into[at] = key.length;
   for (let i = 0; i < key.length; i += 1) into[at + 1 + i] = key.charCodeAt(i);
@@ -243,14 +246,14 @@ export function putRecordHead(into: Uint8Array, at: number, key: string, value: 
 
 export interface StoredRecord {
   key: string;
-  /** A view of the payload; null: removed. */
+  /** View of the payload; null: removed. */
   value: Uint8Array | null;
-  /** Where in the payload it begins, and how long it is. */
+  /** Offset in the payload, and length. */
   at: number;
   size: number;
 }
 
-/** The records of a data chunk. */
+/** Reads the records of a data chunk. */
 export function* records(payload: Uint8Array): Generator<StoredRecord> {
   const view = viewOf(payload);
   for (let at = 0; at < payload.length;) {
@@ -266,14 +269,14 @@ export function* records(payload: Uint8Array): Generator<StoredRecord> {
   }
 }
 
-/** Only a program that writes this format wrongly can make this: the checksum was right. */
+/** Error that a chunk with a right checksum is malformed: it was written by a wrong program. */
 function malformed(): Error {
   return fileError("corrupt", "the file is damaged: a chunk does not hold whole records");
 }
 
 const seal = new Uint8Array(SALT_BYTES + 8);
 
-/** A checksum that is right only at this offset of this file. */
+/** Checksum that is right only at this offset of this file. */
 function boundCrc(bytes: Uint8Array, { salt }: FileId, offset: number): number {
   seal.set(salt);
   viewOf(seal).setBigUint64(SALT_BYTES, BigInt(offset), true);

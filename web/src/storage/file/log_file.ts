@@ -1,35 +1,35 @@
-/** A log as a file: opened, and believed as far as it goes; or made, and put in its place. */
+/** Log files: opened up to their last good commit, or made and put in their place. */
 import { Append, writeFully } from "./append.js";
 import type { Lock } from "./file_lock.js";
 import type { Files, OpenedFile } from "./files.js";
 import { HEAD_BYTES, mark, newHead, readHead, records, startOf, type FileId, type Position } from "./log.js";
 import { refuseDamage, scan } from "./scan.js";
 
-/** An open log, and what is known of it. */
+/** Open log, and its state. */
 export interface Log {
   file: OpenedFile;
   id: FileId;
-  /** The end of the last commit. */
+  /** End of the last commit. */
   end: Position;
-  /** Up to here it is on the disk. */
+  /** Offset up to which it is on the disk. */
   synced: number;
-  /** Up to here its two marks say so. */
+  /** Offset up to which its two marks say so. */
   marks: [number, number];
 }
 
-/** Where the newest record of a key is. */
+/** Place of the newest record of a key. */
 export interface Place {
   offset: number;
   size: number;
 }
 
-/** What a commit says of a key; without a place the record is gone. */
+/** Change of a key in a commit; without a place the record is gone. */
 export interface Staged {
   key: string;
   place: Place | undefined;
 }
 
-/** Finds the last good commit and all that is in the log up to it; cuts off what is behind. */
+/** Finds the last good commit and all records up to it; cuts off bytes behind it. */
 export async function recoverLog(
   file: OpenedFile,
   size: number,
@@ -59,7 +59,10 @@ export async function recoverLog(
   return { log: { file, id, end: found.end, synced: end, marks }, index };
 }
 
-/** A new log in the place of what is at `path`, with what `fill` appends: all of it or, when this rejects, nothing. */
+/**
+ * Makes a new log in the place of the one at `path`, with the records that `fill` appends; when this rejects,
+ * the old one stays.
+ */
 export async function writeLog(
   files: Files,
   path: string,
@@ -67,7 +70,7 @@ export async function writeLog(
   mode: number | undefined,
   fill: (append: Append) => Promise<void>,
 ): Promise<Log> {
-  // Who has taken the lock away from us may be writing one, too.
+  // A process that has taken the lock away may be writing one, too.
   await lock.verify();
   const made = successor(path);
   let file: OpenedFile | undefined;
@@ -77,7 +80,7 @@ export async function writeLog(
     const append = new Append(file, id, startOf(id));
     await fill(append);
     const end = append.empty ? startOf(id) : await append.commit(HEAD_BYTES);
-    // It takes its place only when all of it is on the disk, so it may say so from the beginning.
+    // It takes its place only when all of it is on the disk, so its marks may say so from the beginning.
     for (const which of [0, 1] as const) {
       const { bytes, offset } = mark(which, end.offset, id);
       head.set(bytes, offset);
@@ -94,17 +97,17 @@ export async function writeLog(
   }
 }
 
-/** What a writer that died has left. */
+/** Removes the new log of a writer that died. */
 export async function removeSuccessor(files: Files, path: string): Promise<void> {
   await files.remove(successor(path));
 }
 
-/** A log on its way to replace the one at `path`. */
+/** Path of a log that is to replace the one at `path`. */
 function successor(path: string): string {
   return `${path}.new`;
 }
 
-/** Brings a commit into the index. Gives how many bytes more are live. */
+/** Adds a commit to the index. Returns how many bytes more are live. */
 export function settle(staged: Staged[], index: Map<string, Place>): number {
   let bytes = 0;
   for (const { key, place } of staged) {

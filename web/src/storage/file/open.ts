@@ -1,4 +1,4 @@
-/** From a path to the one file that is meant, and to its backend. */
+/** Opening of a file by its path. */
 import { lstat, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Backend } from "#js/storage/write_behind.js";
@@ -8,16 +8,16 @@ import { lockFile } from "./file_lock.js";
 import { systemFiles } from "./files.js";
 
 export interface FileOptions {
-  /** `strict`: a commit is on the disk when it resolves. */
+  /** Durability of commits; `strict`: on the disk when they resolve. */
   durability: Durability;
-  /** How many milliseconds to wait for another writer; Infinity waits. */
+  /** Milliseconds to wait for another writer; Infinity: as long as it takes. */
   lockTimeout: number;
 }
 
 /**
- * Opens the store in the file `path` for writing, or makes one. Its folder must be there. Rejects with an Error that has
- * a `code`: `name` no path for a file, `locked` another writer has it, `newer` written by a later version, `foreign` not
- * ours, `corrupt` damaged, `quota` no room, `host` anything else.
+ * Opens the store in the file `path` for writing, or makes one. Its folder must be there. Rejects with an
+ * Error that has a `code`: `name` no path for a file, `locked` another writer has it, `newer` written by a
+ * later version, `foreign` not made by Perilune, `corrupt` damaged, `quota` no room, `host` anything else.
  */
 export async function openFile(path: string, { durability, lockTimeout }: FileOptions): Promise<Backend> {
   const place = await placeOf(path);
@@ -30,7 +30,7 @@ export async function openFile(path: string, { durability, lockTimeout }: FileOp
   }
 }
 
-/** The one name of a file: absolute, without links. It need not exist, but its folder must. */
+/** Canonical path of a file: absolute, without links. The file need not exist, but its folder must. */
 export async function placeOf(path: string): Promise<string> {
   if (path === "" || path.includes("\0")) throw fileError("name", `"${path}" is no path of a file`);
   const absolute = resolve(path);

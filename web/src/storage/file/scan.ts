@@ -1,4 +1,4 @@
-/** Reads a log from front to back, and says how far it can be believed. */
+/** Reading of a log from front to back, up to its last good commit. */
 import { crc32 } from "#js/storage/crc32.js";
 import { damageError } from "./errors.js";
 import type { OpenedFile } from "./files.js";
@@ -17,23 +17,26 @@ import {
 } from "./log.js";
 import { crc32InSlices } from "./turns.js";
 
-/** Read at once: a whole chunk of the usual kind, and then some. */
+/** Bytes that are read at once: more than a usual chunk. */
 const WINDOW_BYTES = DATA_CHUNK_BYTES + 64 * 1024;
 
 export interface Visitor {
-  /** A data chunk whose checksums are right, `at` in the file. Its bytes are lent. It counts once a commit follows. */
+  /**
+   * Gets a data chunk whose checksums are right, `at` in the file; its bytes are good during the call. It
+   * counts once a commit follows.
+   */
   data(payload: Uint8Array, at: number): Promise<void> | void;
   commit?(end: Position): void;
 }
 
 export interface Scan {
-  /** The end of the last commit. */
+  /** End of the last commit. */
   end: Position;
-  /** The furthest `synced` of the commits seen. */
+  /** Highest `synced` of the commits read. */
   synced: number;
   /**
-   * What is behind `end`: nothing; a beginning of a commit, which may be one that is being written; or bytes that no
-   * writer leaves there, unless the power fails.
+   * Content behind `end`: nothing; a beginning of a commit, which may be one that is being written; or bytes
+   * that no writer leaves there, unless the power fails.
    */
   rest: "nothing" | "unfinished" | "damaged";
 }
@@ -89,8 +92,8 @@ export async function scan(
 }
 
 /**
- * Throws when the log once reached further than its good part and that was on the disk, as its marks or any commit
- * say: it is no power cut's work.
+ * Throws `corrupt` when its marks or any commit say that the log was on the disk beyond its good part: no
+ * power cut can be the reason.
  */
 export async function refuseDamage(
   file: OpenedFile,
@@ -105,7 +108,7 @@ export async function refuseDamage(
   if (found.rest !== "nothing" && (await syncedBeyond(file, id, offset, size)) > offset) throw damageError(path);
 }
 
-/** The furthest `synced` of any commit chunk between two offsets, whatever is around it. */
+/** Highest `synced` of any commit chunk between two offsets, whatever is around it. */
 async function syncedBeyond(file: OpenedFile, id: FileId, from: number, size: number): Promise<number> {
   let synced = 0;
   const window = new FileWindow(file, size);
@@ -120,13 +123,13 @@ async function syncedBeyond(file: OpenedFile, id: FileId, from: number, size: nu
       const commit = crc32(payload) === header.crc ? readCommit(payload) : undefined;
       synced = Math.max(synced, commit?.synced ?? 0);
     }
-    // One that does not end in this window begins in the next.
+    // A chunk that does not end in this window begins in the next.
     offset += Math.max(1, length - COMMIT_BYTES + 1);
   }
   return synced;
 }
 
-/** A part of the file in memory. */
+/** Part of the file in memory. */
 class FileWindow {
   bytes: Uint8Array = new Uint8Array(0);
   #start = 0;

@@ -1,18 +1,18 @@
-/** Work in slices: the event loop is let in between them. */
+/** Work in slices, with turns of the event loop between them. */
 import { setImmediate } from "node:timers";
 import { crc32 } from "#js/storage/crc32.js";
 
-/** How long work may hold the event loop before it lets others in. */
+/** Longest slice, in milliseconds. */
 const SLICE_MS = 8;
-/** What is summed up in about a millisecond or two. */
+/** Bytes whose checksum takes about a millisecond or two. */
 const SUM_BYTES = 1024 * 1024;
 
-/** Others have had their turn when this resolves. */
+/** Resolves after a turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Says when a slice is over. Other work between two slices counts, which does no harm. */
+/** Clock of slices. Other work between two slices counts, which does no harm. */
 export class Slice {
   #began: number = performance.now();
 
@@ -26,7 +26,7 @@ export class Slice {
   }
 }
 
-/** `crc32`, of anything long in slices. */
+/** Computes `crc32`, of long bytes in slices. */
 export async function crc32InSlices(bytes: Uint8Array, seed = 0): Promise<number> {
   let sum = seed;
   const slice = new Slice();

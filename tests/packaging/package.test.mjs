@@ -1,5 +1,6 @@
 /**
- * The tarball that `npm publish` would send, in the projects of users: installed from the file, never from the tree.
+ * The tarball that `npm publish` would send, in the projects of users: installed from the file, never from
+ * the tree.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -191,7 +192,10 @@ test("runs in a page without any build", async () => {
   assert.equal(await inChromium(html, "globalThis.answer"), "from the page\n");
 });
 
-/** What an expression is once it is no longer undefined, in a page with this HTML and the project's files. */
+/**
+ * Returns the value of an expression, once it is no longer undefined, in a page with this HTML and the
+ * project's files.
+ */
 async function inChromium(html, expression) {
   const types = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
   const server = createServer((request, response) => {

@@ -32,18 +32,14 @@ const ALLOWED: &[(&str, usize, usize)] = &[
     ("lua-5.4/port/", 23, 0),
     ("src/", 0, 0),
     ("src/js/", 0, 5),
-    ("tests/", 1, 1),
-    ("web/e2e/", 32, 25),
+    ("src/js/storage/", 103, 129),
+    ("tests/", 0, 0),
+    ("web/e2e/", 19, 21),
     ("web/playground/", 0, 0),
-    ("web/scripts/", 3, 7),
-    ("web/src/", 62, 49),
-    ("web/src/codec/", 17, 15),
-    ("web/src/host/", 31, 11),
-    ("web/src/instance/", 36, 14),
-    ("web/src/snapshot/", 30, 25),
-    ("web/src/storage/", 0, 0),
-    ("web/src/tasks/", 13, 3),
-    ("web/test/", 76, 73),
+    ("web/scripts/", 0, 0),
+    ("web/src/", 0, 0),
+    ("web/src/snapshot/", 6, 10),
+    ("web/test/", 32, 29),
 ];
 
 /// Folders of Markdown, and the lines too wide that each may still have.
@@ -285,7 +281,8 @@ fn paragraph(lines: &[&str]) -> String {
     text.join(" ").trim_start_matches("@internal").trim_start_matches("@deprecated").trim().to_owned()
 }
 
-/// Comments of a file that are wider than the columns they have. One that is an address is as wide as it is.
+/// Comments of a file that are wider than the columns they have. One that is an address is as wide as it is,
+/// and a line that prettier leaves alone is code.
 fn wide_comments(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut block = false;
@@ -299,7 +296,8 @@ fn wide_comments(text: &str) -> Vec<(usize, usize)> {
             block = false;
         }
         let width = line.chars().count();
-        if comment && width > COMMENT_COLUMNS && !line.contains("://") {
+        let exempt = line.contains("://") || line.ends_with(" // prettier-ignore");
+        if comment && width > COMMENT_COLUMNS && !exempt {
             found.push((at + 1, width));
         }
     }
@@ -516,7 +514,10 @@ fn prose_is_found_in_every_language() {
         faults("a.ts", "/** The VM is closed. */\nexport class LuaClosedError extends LuaError {\n"),
         0
     );
-    let wide = format!("// {}\nlet a = 1; // {0}\n/*\n {0}\n*/\nlet {0} = 1;\n", "x".repeat(120));
+    let wide = format!(
+        "// {}\nlet a = 1; // {0}\n/*\n {0}\n*/\nlet {0} = 1;\nlet {0} = 1; // prettier-ignore\n",
+        "x".repeat(120)
+    );
     assert_eq!(wide_comments(&wide).iter().map(|found| found.0).collect::<Vec<_>>(), [1, 2, 4]);
     let x = "x".repeat(121);
     let markdown = format!("{x}\n| {x}\n```\n{x}\n```\n[a]({x}) b\nhttps://{x}\n");

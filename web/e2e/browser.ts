@@ -8,7 +8,7 @@ import { build } from "esbuild";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { HANG_MS } from "../test/time.ts";
 
-/** Where Chromium is; Debian's by default. */
+/** Path of Chromium; Debian's by default. */
 export const EXECUTABLE: string = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 export const FLAGS: readonly string[] = [
@@ -25,12 +25,12 @@ export const FLAGS: readonly string[] = [
 
 /** Makes Chromium keep IndexedDB in LevelDB, the older of its two engines. */
 export const LEVELDB = "--disable-features=IdbSqliteBackingStore";
-/** And in SQLite, the newer one. */
+/** Makes Chromium keep IndexedDB in SQLite, the newer of the two. */
 export const SQLITE = "--enable-features=IdbSqliteBackingStore";
 
 const TYPES: Record<string, string> = { ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
 
-/** Nothing may come from elsewhere, and nothing may be evaluated but wasm. */
+/** Content security policy under which nothing comes from elsewhere, and nothing but wasm is evaluated. */
 const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>`;
@@ -39,11 +39,14 @@ const WORKER = `import { Lua } from "/dist/index.js";
 const lua = await Lua.create();
 postMessage(lua.eval("return _VERSION"));`;
 
-/** The built package; with source maps, and a place for counts, when coverage is measured (scripts/coverage.mjs). */
+/**
+ * The built package; with source maps, and a place for counts, when coverage is measured
+ * (scripts/coverage.mjs).
+ */
 const DIST = process.env["PERILUNE_DIST"] ?? resolve("dist");
 const COVERAGE = process.env["PERILUNE_COVERAGE"];
 
-/** What a site has beside the built package. */
+/** Options of a site: its files beside the built package. */
 export interface SiteOptions {
   /** A file of this folder, bundled: what pages run instead of loading the package as `perilune`. */
   script?: string;
@@ -57,7 +60,7 @@ export interface Site {
   close(): void;
 }
 
-/** What all tests of a file share. */
+/** Server and browser that all tests of a file share. */
 export interface Setup {
   origin: string;
   /** A page of its own in the shared profile: as another tab. */
@@ -159,7 +162,9 @@ async function text(request: IncomingMessage): Promise<string> {
   return body;
 }
 
-/** A file of this folder with all that it imports, but the built package, which pages load from where it is. */
+/**
+ * A file of this folder with all that it imports, but the built package, which pages load from where it is.
+ */
 async function bundled(script: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [resolve("e2e", script)],

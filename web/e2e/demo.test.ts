@@ -9,7 +9,7 @@ suite("the demo page", () => {
   let site: DemoSite;
   let browser: Browser;
   let origin: string;
-  /** What went wrong in any page: the tests expect nothing. */
+  /** Errors of any page: the tests expect none. */
   let complaints: string[];
 
   before(async () => {

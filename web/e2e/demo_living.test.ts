@@ -6,12 +6,12 @@ import type { BrowserContext, Locator, Page } from "playwright-core";
 import { openDemoSite, type DemoSite } from "./demo_site.ts";
 import { HANG_MS, until } from "../test/time.ts";
 
-/** No program can draw its first pictures, and be written to storage, in fewer. */
+/** Ticks that a program needs at least to draw its first pictures and to be written to storage. */
 const TICKS = 40;
 
 suite("the living program", () => {
   let site: DemoSite;
-  /** What went wrong in any page: the tests expect nothing. */
+  /** Errors of any page: the tests expect none. */
   let complaints: string[];
 
   before(async () => {
@@ -266,7 +266,8 @@ suite("the living program", () => {
       const seen = await tick(page);
       const flushed = await reloaded(() => page.getByTestId("reload").click());
       assert.ok(flushed >= seen, `from ${seen} to ${flushed}`);
-      // The browser's own reload asks for no commit: one is made a moment later, whenever that is on a busy machine.
+      // The browser's own reload asks for no commit: one is made a moment later, whenever that is on a busy
+      // machine.
       let restored: number;
       do {
         await page.waitForTimeout(1500);
@@ -393,7 +394,7 @@ async function moments(page: Page, least: number): Promise<void> {
   await page.waitForFunction((least) => Number(document.getElementById("living")?.dataset["moments"]) >= least, least);
 }
 
-/** What is drawn, as text. */
+/** Returns what is drawn, as a data URL. */
 function picture(page: Page): Promise<string> {
   return page.getByTestId("picture").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
 }

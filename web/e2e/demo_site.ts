@@ -17,7 +17,7 @@ const TYPES: Record<string, string> = {
   ".woff2": "font/woff2",
 };
 
-/** What all tests of a file share. */
+/** Server and browser that all tests of a file share. */
 export interface DemoSite {
   origin: string;
   browser: Browser;

@@ -1,4 +1,4 @@
-/** In Chromium: what would not end does, and uses the fuel that it uses everywhere. */
+/** Tests in Chromium that endless programs end, and use as much fuel as everywhere. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";

@@ -1,4 +1,4 @@
-/** What every build here has in common: where "#js/..." is, and how to run a tool. */
+/** Parts of every build here: the place of "#js/...", and the running of a tool. */
 import { spawnSync } from "node:child_process";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 /** The folder `web/`. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Where the build tool (cargo xtask build) leaves the finished module. */
+/** Path of the finished module, as the build tool (cargo xtask build) leaves it. */
 export const wasm = resolve(root, "../target/wasm/perilune.wasm");
 
 /** `#js/x.js` is `../src/js/x.js`: the same files that the Rust crate carries along. */

@@ -1,8 +1,8 @@
 /**
  * `npm run coverage`: the tests, and which lines of src/ and ../src/js they ran.
  *
- * What runs in Chromium counts too: the e2e tests are given a package with source maps and leave their counts where
- * c8 finds those of Node. Reports stay in coverage/; the last line printed is the sum.
+ * What runs in Chromium counts too: the e2e tests are given a package with source maps and leave their counts
+ * where c8 finds those of Node. Reports stay in coverage/; the last line printed is the sum.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";

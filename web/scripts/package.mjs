@@ -15,7 +15,8 @@ const onIndex = {
 
 /**
  * Bundles into `outdir`, with source maps that hold their sources. One file for each entry: what `index` and
- * `raw` share is small, and chunks of their own would cost more in `index`. Says whether the module was there.
+ * `raw` share is small, and chunks of their own would cost more in `index`. Says whether the module was
+ * there.
  */
 export async function buildPackage(outdir, { sourcemap = true } = {}) {
   rmSync(outdir, { recursive: true, force: true });
@@ -31,8 +32,8 @@ export async function buildPackage(outdir, { sourcemap = true } = {}) {
 }
 
 /**
- * Puts back the comments that tell webpack and Vite to leave the import of src/instance/loader.ts alone, whose
- * address is made at run time: the minifier drops them. The source map beside the file is moved along.
+ * Puts back the comments that tell webpack and Vite to leave the import of src/instance/loader.ts alone,
+ * whose address is made at run time: the minifier drops them. The source map beside the file is moved along.
  */
 function keepComments(file, sourcemap) {
   const text = readFileSync(file, "utf8");

@@ -3,9 +3,9 @@
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /**
- * Moves everything in generated line `line` from `column` on to the right by `by`, in UTF-16 code units; lines
- * and columns count from 0. A column is the difference to the segment before, so that one segment changes for
- * all after it.
+ * Moves everything in generated line `line` from `column` on to the right by `by`, in UTF-16 code units;
+ * lines and columns count from 0. A column is the difference to the segment before, so that one segment
+ * changes for all after it.
  */
 export function shifted(mappings, line, column, by) {
   const lines = mappings.split(";");

@@ -8,7 +8,7 @@ import type { Vm } from "./vm.js";
 export class LuaGlobals {
   readonly #vm: Vm;
 
-  /** @internal Made by `Lua`. */
+  /** @internal Constructor for `Lua`. */
   constructor(vm: Vm) {
     this.#vm = vm;
   }

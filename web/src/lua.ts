@@ -59,11 +59,11 @@ export interface LuaRun {
 
 /** Arguments of the listeners of `on`, by event. */
 export interface LuaEvents {
-  /** A storage transaction is complete. */
+  /** Sizes of a storage transaction that is complete. */
   commit: { tables: number; entries: number; bytes: number };
-  /** A storage transaction failed. Nothing is lost: it will be tried again. */
+  /** Error of a storage transaction that failed. Nothing is lost: it will be tried again. */
   "storage-error": LuaStorageError;
-  /** A batch changed external tables. */
+  /** Changes of external tables by a batch. */
   change: LuaChangeEvent;
 }
 

@@ -36,7 +36,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
   readonly #decoder: Decoder;
   readonly #context: ValueContext;
 
-  /** @internal Made by `Lua.table()`. */
+  /** @internal Constructor for `Lua.table()`. */
   constructor(table: Table, context: ValueContext) {
     super();
     this.name = binaryToText(table.name);

@@ -58,7 +58,7 @@ export interface LuaOptions<L = unknown> {
    * Milliseconds to wait for a storage that another VM writes; default 3,000. `Infinity`: until it is free.
    */
   lockTimeout?: number | undefined;
-  /** Called with the progress of loading the storage. */
+  /** Receives the progress of loading the storage. */
   onProgress?: LoadProgress | undefined;
   /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
   memoryLimit?: number | undefined;
@@ -112,7 +112,7 @@ export interface LuaOptions<L = unknown> {
 export interface LuaPrevious {
   /** Reason: `build` (of another build of the wasm module), `died`, `corrupt`, `newer`. */
   readonly reason: LuaImageError;
-  /** Its image, for the module that it belongs to; undefined when it cannot be read. */
+  /** Image of that VM, for the module that it belongs to; undefined when it cannot be read. */
   readonly image: Uint8Array<ArrayBuffer> | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `perilune/raw`: the module as it is, driven by bytes (docs/codec.md), for programs with a conversion of their
- * own.
+ * `perilune/raw`: the module as it is, driven by bytes (docs/codec.md), for programs with a conversion of
+ * their own.
  *
  * @packageDocumentation
  */
@@ -31,7 +31,7 @@ export interface RawOptions {
   wasm?: WasmSource;
   /** The option of `Lua.create`. */
   storage?: string | StorageBackend;
-  /** Called with output that does not wait for the reply. Stream 1 is stdout, 2 is stderr. */
+  /** Receives output that does not wait for the reply. Stream 1 is stdout, 2 is stderr. */
   output?: (stream: number, bytes: Uint8Array) => void;
   /** Functions behind `host_call`, `host_take` and `host_release`, with addresses and lengths. */
   host?: Host;

@@ -1,9 +1,10 @@
 /**
- * `perilune/wasmoon`: the part of wasmoon's interface that most programs use, over Perilune, for moving step by
- * step.
+ * `perilune/wasmoon`: the part of wasmoon's interface that most programs use, over Perilune, for moving step
+ * by step.
  *
  * Values follow Perilune's conversion, so strings and numbers arrive unharmed; class instances are refused
- * unless they are passed through `lua.ref`. In `doString` Lua waits for promises by itself: there is no `:await()`.
+ * unless they are passed through `lua.ref`. In `doString` Lua waits for promises by itself: there is no
+ * `:await()`.
  *
  * @packageDocumentation
  */
@@ -52,7 +53,7 @@ export class LuaEngine {
   };
   readonly #lua: Lua;
 
-  /** @internal Made by `LuaFactory`. */
+  /** @internal Constructor for `LuaFactory`. */
   constructor(lua: Lua) {
     this.#lua = lua;
     this.global = {

@@ -1037,7 +1037,8 @@ suite("dumps of this version", () => {
       assert.equal(lua.table("leer").size, 0);
       const written = await Lua.create();
       fill(written);
-      // Lua's own order of pairs, and the sign of its NaN, are as they happen to be: only what is dumped again is compared.
+      // Lua's own order of pairs, and the sign of its NaN, are as they happen to be: only what is dumped
+      // again is compared.
       assert.deepEqual(written.tables(), lua.tables());
       const again = await Lua.create();
       again.load(lua.dump());

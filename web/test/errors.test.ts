@@ -1,4 +1,7 @@
-/** Errors on their way through both languages: what they are, where they were, and that they stay what they are. */
+/**
+ * Errors on their way through both languages: what they are, where they were, and that they stay what they
+ * are.
+ */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaError, LuaRuntimeError, LuaStorageError, LuaSyntaxError } from "../src/index.ts";

@@ -1,8 +1,8 @@
 /**
  * A file system in memory that fails when told to, and that remembers what a power cut could leave of it.
  *
- * What was written and not synced is kept apart: a power cut takes any of its sectors. Names are as they were at the
- * last `syncFolder`, and then any beginning of what was done to them since.
+ * What was written and not synced is kept apart: a power cut takes any of its sectors. Names are as they were
+ * at the last `syncFolder`, and then any beginning of what was done to them since.
  */
 import type { Files, OpenedFile } from "../src/storage/file/files.ts";
 import type { Random } from "./helpers.ts";
@@ -20,13 +20,13 @@ class Inode {
 
 type Names = Map<string, Inode>;
 
-/** What survives processes. */
+/** The disk, which survives processes. */
 export class Disk {
   names: Names = new Map();
   #durableNames: Names = new Map();
   #unsyncedNames: ((names: Names) => void)[] = [];
 
-  /** As if it had been there for long. */
+  /** Adds a file that is on the disk for good. */
   put(path: string, bytes: Uint8Array): void {
     const inode = new Inode();
     inode.bytes = Uint8Array.from(bytes);
@@ -59,7 +59,10 @@ export class Disk {
   }
 }
 
-/** How likely a sector survives is another chance in each power cut: all, none, some. */
+/**
+ * Returns what a power cut leaves of a file. The chance of a sector to survive differs from cut to cut: all,
+ * none, some.
+ */
 function remains({ durable, unsynced }: Inode, random: Random): Uint8Array<ArrayBuffer> {
   const chance = random.below(5);
   const survives = () => random.below(4) < chance;
@@ -108,7 +111,7 @@ export type Fate =
 /** The disk, as one process has it. */
 export class FaultyFiles implements Files {
   operations = 0;
-  /** So many of the next syncs of files fail. */
+  /** Number of the next syncs of files that fail. */
   failingSyncs = 0;
   readonly #disk: Disk;
   fate: Fate;

@@ -1,4 +1,4 @@
-/** What went wrong in other packages of this kind, one test each. It goes right here. */
+/** Tests of faults that other packages of this kind have or had, one each. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Lua, LuaError, LuaMemoryError, LuaTimeoutError, type LuaFunction } from "../src/index.ts";

@@ -130,7 +130,7 @@ export abstract class Instance implements ValueContext {
   abstract function(handle: number): LuaFunction;
   abstract reference(type: number, handle: number): LuaReference;
   abstract external(name: string): LuaTable;
-  /** Called once when it has died: it will never run again. */
+  /** Takes note, once, that the instance has died: it will never run again. */
   protected abstract died(error: LuaError): void;
 
   /** Makes the Lua state, or takes one over; rejects when there is no memory for it. */

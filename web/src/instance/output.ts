@@ -5,7 +5,7 @@ import type { OutputCallback } from "../options.js";
 /** Destination of output. */
 export interface Sink {
   write(stream: number, bytes: Uint8Array): void;
-  /** Called when a call is over. */
+  /** Ends the output of a call. */
   end(): void;
 }
 

@@ -12,7 +12,7 @@
  * | 4        | number of pages                                                                             |
  * | 4        | length of the dump of the external tables, 0 when they are not part of it                   |
  * |          | the text: JSON, see `Meta`                                                                  |
- * | for each | a page: its number (u32), its length (u32), its bytes: an LZ4 block; 16,384 when they are not compressed |
+ * | for each | a page: its number (u32), its length (u32), its bytes: LZ4, or 16,384 as they are           |
  * |          | the dump                                                                                    |
  * | 4        | CRC-32 of all before                                                                        |
  *

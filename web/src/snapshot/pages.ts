@@ -23,7 +23,7 @@ const HALF_BYTES = IO_BUFFER_BYTES / 2;
 export interface Baseline {
   /** Build id of the module; undefined when it has none. */
   readonly build: string | undefined;
-  /** Its memory, in words of four bytes. */
+  /** Memory of the instance, in words of four bytes. */
   readonly words: Int32Array;
   /** Address of the IO buffer. */
   readonly io: number;

@@ -22,11 +22,11 @@ export type PendingWait =
 
 /** A call that waits. */
 export interface TaskPart {
-  /** Its number in the module. */
+  /** Number of the task in the module. */
   readonly task: number;
   /** Name of the host function that returned what it waits for. */
   readonly name: string;
-  /** Its wait; undefined for a promise of the host's, which stays behind. */
+  /** Pending wait of the task; undefined for a promise of the host's, which stays behind. */
   readonly pending?: PendingWait | undefined;
 }
 

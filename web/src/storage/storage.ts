@@ -1,4 +1,4 @@
-/** Opening of the option `storage`. */
+/** Opens the `storage` option as a store with its contents. */
 import { LOCK_WAIT_MS, openIndexedDb } from "#js/storage/indexeddb/backend.js";
 import { followIndexedDb } from "#js/storage/indexeddb/follower.js";
 import { followStore, openStore } from "#js/storage/open_store.js";
@@ -7,9 +7,9 @@ import type { Backend, Follower } from "#js/storage/write_behind.js";
 import { LuaStorageError, storageError } from "../errors.js";
 import type { LuaOptions } from "../options.js";
 
-/** Options of a storage. */
+/** Options for opening a storage. */
 export interface OpenOptions {
-  /** Event that a commit survives: a crash of the browser (relaxed), or of the machine (strict). */
+  /** Kind of crash that a commit has to survive: of the browser (relaxed), or of the machine (strict). */
   durability: "relaxed" | "strict";
   /** Milliseconds to wait for another writer; `Infinity`: as long as it takes. */
   lockTimeout: number;
@@ -53,8 +53,8 @@ export async function openStorage(options: StorageOptions): Promise<TableStore> 
 }
 
 /**
- * Flushes when the page goes to the background, where it may never run again: a failed commit is tried once
- * more.
+ * Flushes a store whenever the page is hidden: it may never run again, so what is still waiting (a commit
+ * that failed) is tried once more.
  */
 function flushWhenHidden(store: TableStore): void {
   const page = globalThis.document as Document | undefined;

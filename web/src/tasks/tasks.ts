@@ -71,7 +71,7 @@ export class Task {
     });
   }
 
-  /** Its number, while it waits. */
+  /** Number of the task in the module, while it waits. */
   get number(): number | undefined {
     return this.#waits?.task;
   }

@@ -13,7 +13,7 @@ export function damageError(path: string): Error {
   return fileError("corrupt", `${path} is damaged: bytes that were on the disk are not as they were written`);
 }
 
-/** Codes for errors of the operating system that concern the given path, or room. */
+/** Codes of the operating system's errors that concern the given path, or free space. */
 const CODES: Record<string, FileErrorCode> = {
   ENOENT: "name",
   ENOTDIR: "name",

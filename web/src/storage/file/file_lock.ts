@@ -11,10 +11,10 @@
  * | 4    | name of the host                                           |
  * | 5    | token: random, another one for every lock                  |
  *
- * The lock of a process that has died is removed by the next that wants it. Two may want it at once, and the
- * slower one must not remove the lock of the faster one. So the lock with token T is removed only by the
- * holder of another lock, the file `LOCK.T`, after reading it again. If that holder dies, its lock is that of
- * a dead process like any other.
+ * The lock of a process that has died is removed by whoever wants it. Two may want it at once, and the slower
+ * one must not remove what the faster one has put there. So the lock with token T is removed only by who
+ * holds another lock, the file `LOCK.T`, and has looked again after getting that. Should its holder die, it
+ * is a dead lock like any other.
  */
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -29,11 +29,11 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Interval at which a waiting opener tries again, in milliseconds. */
+/** Milliseconds between two attempts of a process that waits for the lock. */
 const POLL_MS = 50;
 /**
- * Age from which on a lock without its text is that of a dead process, in milliseconds: a power cut, or no
- * links.
+ * Age in milliseconds from which a lock without its text counts as abandoned: its maker died while writing
+ * it, by a power cut or on a file system without links.
  */
 const TORN_AGE_MS = 10_000;
 const FIRST_LINE = "perilune lock 1";
@@ -49,7 +49,7 @@ interface Holder {
 }
 
 /**
- * Takes the lock in the file `path`. Rejects with `locked` when another process still has it after `timeout`
+ * Makes the file `path`, a lock. Rejects with `locked` when somebody else still has it after `timeout`
  * milliseconds.
  */
 export async function lockFile(path: string, timeout: number): Promise<Lock> {
@@ -69,7 +69,9 @@ export async function lockFile(path: string, timeout: number): Promise<Lock> {
 class HeldLock implements Lock {
   readonly #path: string;
   readonly #token: string;
-  /** State of the file when it was last read: as long as it stays, the file need not be read again. */
+  /**
+   * Attributes of the file when it was last read: as long as they are the same, it need not be read again.
+   */
   #looks: string;
 
   constructor(path: string, token: string, looks: string) {
@@ -137,8 +139,7 @@ async function makeLock(path: string): Promise<HeldLock | undefined> {
 }
 
 /**
- * Makes a lock file without a link, where there are none: a process that dies in here leaves a lock without
- * its text.
+ * Makes a lock on a file system without links. A process that dies in here leaves a lock without its text.
  */
 async function makeWithoutLink(path: string, text: string): Promise<boolean> {
   try {
@@ -187,8 +188,8 @@ async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean>
 }
 
 /**
- * Start of a process: the id of the boot, and the ticks since. Empty for a process that has ended and whose
- * parent has not waited for it yet. Undefined where the system does not say.
+ * Returns the start of a process: the id of the boot, and the ticks since. Empty for a process that has ended
+ * and was not yet waited for. Undefined where the system does not tell.
  */
 async function beganOf(pid: number | "self"): Promise<string | undefined> {
   try {
@@ -213,7 +214,7 @@ function host(): string {
   }
 }
 
-/** Text that changes when a file is replaced by another one of that name. */
+/** Returns the attributes that change when a file is replaced by another one of that name. */
 async function looksOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
@@ -224,8 +225,8 @@ async function looksOf(path: string): Promise<string> {
 }
 
 /**
- * Removes files beside the lock that processes left which died while they took it. Only for the holder of the
- * lock: as long as it has it, locks named after other tokens decide nothing.
+ * Removes what those who died while they took a lock have left: files beside it, of processes that are gone.
+ * Only who has the lock may: as long as it is theirs, locks named after others' tokens decide nothing.
  */
 async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path);

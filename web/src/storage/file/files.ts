@@ -1,16 +1,19 @@
-/** Operations of a file system that the log needs, and no more: a test can be a file system that fails. */
+/**
+ * Operations of a file system that the log needs, and no more: so that a test can replace them by some that
+ * fail.
+ */
 import { constants, type FileHandle, chmod, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "./errors.js";
 
 export interface OpenedFile {
   stat(): Promise<{ size: number; mode: number }>;
-  /** Reads bytes, perhaps fewer; 0 at the end of the file. */
+  /** Reads up to as many bytes as fit, and returns their number; 0 at the end of the file. */
   read(into: Uint8Array, offset: number): Promise<number>;
-  /** Writes bytes, perhaps fewer. */
+  /** Writes bytes, perhaps not all of them, and returns the number of those written. */
   write(bytes: Uint8Array, offset: number): Promise<number>;
   truncate(length: number): Promise<void>;
-  /** Brings written bytes, and the length of the file, to the disk. */
+  /** Brings what was written, and the length of the file, to the disk before it resolves. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -24,7 +27,7 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, if there is one. */
   remove(path: string): Promise<void>;
-  /** Brings the names in the folder of `path` to the disk. */
+  /** Brings the names in the folder of `path` to the disk before it resolves. */
   syncFolder(path: string): Promise<void>;
 }
 

@@ -38,10 +38,11 @@
  *
  * A commit chunk closes the data chunks since the last one; without it they do not count. Its payload:
  *
- * | commit | bytes | content                                                                              |
- * |--------|-------|--------------------------------------------------------------------------------------|
- * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written |
- * | 8      | 4     | chain: CRC-32 of bytes 0 to 15 of all chunk headers before, seeded with the head's   |
+ * | commit | bytes | content                                                                                |
+ * |--------|-------|----------------------------------------------------------------------------------------|
+ * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written   |
+ * | 8      | 4     | chain: CRC-32 of bytes 0 to 15 of all chunk headers before this one, seeded with       |
+ * |        |       | that of the head                                                                       |
  *
  * Invariants:
  * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what
@@ -79,10 +80,10 @@ export const CHUNK_MARK: Uint8Array = asciiBytes("PLck");
 
 export const ChunkType = { data: 1, commit: 2 } as const;
 
-/** Identity of a file, which its checksums are bound to. */
+/** Identity of a file, by which its chunks are told from those of other files. */
 export interface FileId {
   salt: Uint8Array;
-  /** Seed of the chain. */
+  /** Start of the chain of checksums. */
   chain: number;
 }
 
@@ -111,8 +112,8 @@ export function newHead(): { bytes: Uint8Array; id: FileId } {
 }
 
 /**
- * Reads the head of a file, which may be cut off; throws `foreign`, `newer` or `corrupt`. A mark that cannot
- * be read is 0; one of them can.
+ * Reads the head of a file, or as much of it as there is; throws `foreign`, `newer` or `corrupt`. A mark that
+ * cannot be read is 0; one of them can.
  */
 export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: [number, number] } {
   if (!MAGIC.every((byte, at) => bytes[at] === byte)) {
@@ -160,7 +161,7 @@ export function startOf(id: FileId): Position {
 }
 
 /**
- * Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Returns the next
+ * Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Gives the next
  * chain.
  */
 export function putChunkHeader(
@@ -190,7 +191,7 @@ export function readChunkHeader(bytes: Uint8Array, at: number, id: FileId, offse
 }
 
 /**
- * Chain after the chunk whose header is at `at`. Without the checksum of the header: a CRC over bytes and
+ * The chain after the chunk whose header is at `at`. Without the header's own checksum: a CRC over bytes and
  * their CRC is the same for all bytes.
  */
 export function chainAfter(bytes: Uint8Array, at: number, chain: number): number {
@@ -248,7 +249,7 @@ export interface StoredRecord {
   key: string;
   /** View of the payload; null: removed. */
   value: Uint8Array | null;
-  /** Offset in the payload, and length. */
+  /** Offset of the record in the payload; `size` is its length in bytes. */
   at: number;
   size: number;
 }
@@ -269,7 +270,9 @@ export function* records(payload: Uint8Array): Generator<StoredRecord> {
   }
 }
 
-/** Error that a chunk with a right checksum is malformed: it was written by a wrong program. */
+/**
+ * Error about a chunk whose checksum is right: only a program that writes this format wrongly can cause it.
+ */
 function malformed(): Error {
   return fileError("corrupt", "the file is damaged: a chunk does not hold whole records");
 }

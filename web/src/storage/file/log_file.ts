@@ -11,19 +11,19 @@ export interface Log {
   id: FileId;
   /** End of the last commit. */
   end: Position;
-  /** Offset up to which it is on the disk. */
+  /** Offset up to which the log is on the disk. */
   synced: number;
-  /** Offset up to which its two marks say so. */
+  /** Offsets up to which the log is on the disk by its two marks. */
   marks: [number, number];
 }
 
-/** Place of the newest record of a key. */
+/** Place of the newest record of a key in the log. */
 export interface Place {
   offset: number;
   size: number;
 }
 
-/** Change of a key in a commit; without a place the record is gone. */
+/** Change of a key by a commit; without a place the record is removed. */
 export interface Staged {
   key: string;
   place: Place | undefined;
@@ -60,8 +60,8 @@ export async function recoverLog(
 }
 
 /**
- * Makes a new log in the place of the one at `path`, with the records that `fill` appends; when this rejects,
- * the old one stays.
+ * A new log in the place of what is at `path`, with what `fill` appends: all of it or, when this rejects,
+ * nothing.
  */
 export async function writeLog(
   files: Files,
@@ -97,7 +97,7 @@ export async function writeLog(
   }
 }
 
-/** Removes the new log of a writer that died. */
+/** Removes a new log that a writer left when it died. */
 export async function removeSuccessor(files: Files, path: string): Promise<void> {
   await files.remove(successor(path));
 }

@@ -14,7 +14,7 @@
  */
 import { LuaReference } from "./host/handles.js";
 import { LuaMultiReturn } from "./host/host_calls.js";
-import { LuaDetachedObject } from "./host/host_table.js";
+import { LuaDetachedObject } from "./host/refs.js";
 import { LuaImage } from "./snapshot/image.js";
 import { Lua } from "./lua.js";
 import { LuaTable } from "./lua_table.js";

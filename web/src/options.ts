@@ -17,7 +17,7 @@ export type Modules =
 
 import type { LuaImageError } from "./errors.js";
 import type { HostFunction } from "./host/entries.js";
-import { checkFunction } from "./host/host_table.js";
+import { checkFunction } from "./host/functions.js";
 import { checkDottedName } from "./names.js";
 
 /** A storage of your own for the tables. See docs/storage.md. */

@@ -7,7 +7,7 @@ import { LuaClosedError, LuaError, LuaImageError, LuaInterruptError, LuaMemoryEr
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./host/handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host/host_calls.js";
 import type { HostFunction } from "./host/entries.js";
-import { checkFunction } from "./host/host_table.js";
+import { checkFunction } from "./host/functions.js";
 import { imageError } from "./snapshot/errors.js";
 import { encodeImage, type ImageHead } from "./snapshot/format.js";
 import type { MemoryPages } from "./snapshot/pages.js";

@@ -5,11 +5,10 @@
  * others, so bytes may be read where they lie.
  */
 import { LuaError } from "../errors.js";
-import type { LuaFunction, LuaReference } from "../host/handles.js";
 import { NUMBER_BYTES, readInteger, type Views } from "./plain.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, decodeName, decodeString } from "./utf8.js";
-import type { LuaValue, ValueContext } from "./values.js";
+import type { LuaFunction, LuaReference, LuaValue, ValueContext } from "./values.js";
 
 /** Types of references, as in lua.h. */
 const REFERENCE_TYPES = [2, 7, 8];

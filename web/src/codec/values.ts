@@ -1,7 +1,8 @@
 /** Types of the JavaScript values that cross to Lua and back, and what the codec needs of a VM. */
-import type { LuaFunction, LuaReference } from "../host/handles.js";
 import type { HostIds } from "../host/entries.js";
 import type { LuaTable } from "../lua_table.js";
+
+export type { LuaTable };
 
 /**
  * A Lua value in JavaScript. Values that JavaScript gave to Lua and gets back (its functions, the objects
@@ -21,6 +22,27 @@ export type LuaValue =
   | LuaFunction
   | LuaTable
   | LuaReference;
+
+/** A Lua function, called like any function: it returns the first result. */
+export interface LuaFunction {
+  (...args: unknown[]): LuaValue;
+  /** Calls it, and returns all its results. */
+  callAll(...args: unknown[]): LuaValue[];
+  /** Calls it so that it may wait for promises; resolves to its first result. */
+  callAsync(...args: unknown[]): Promise<LuaValue>;
+  /** Lets Lua collect the function. Calling it afterwards throws `LuaClosedError`. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** A Lua thread (coroutine) or userdata: it can be kept and given back, nothing else. */
+export interface LuaReference {
+  /** Type of the value. */
+  readonly type: "thread" | "userdata";
+  /** Lets Lua collect the value. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
 
 /** A key of an external table. */
 export type LuaKey = boolean | number | bigint | string | Uint8Array;

@@ -6,7 +6,12 @@
  */
 import { LuaClosedError } from "../errors.js";
 import { Operation } from "../codec/tags.js";
-import type { LuaValue, ValueContext } from "../codec/values.js";
+import type {
+  LuaFunction as FunctionValue,
+  LuaReference as ReferenceValue,
+  LuaValue,
+  ValueContext,
+} from "../codec/values.js";
 
 /** The VM as a handle sees it. */
 export interface HandleOwner extends ValueContext {
@@ -48,16 +53,7 @@ const forgotten: FinalizationRegistry<State> | undefined =
 const disposeSymbol: symbol = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 
 /** A Lua function, called like any function: it returns the first result. */
-export interface LuaFunction {
-  (...args: unknown[]): LuaValue;
-  /** Calls it, and returns all its results. */
-  callAll(...args: unknown[]): LuaValue[];
-  /** Calls it so that it may wait for promises; resolves to its first result. */
-  callAsync(...args: unknown[]): Promise<LuaValue>;
-  /** Lets Lua collect the function. Calling it afterwards throws `LuaClosedError`. */
-  dispose(): void;
-  [Symbol.dispose](): void;
-}
+export type LuaFunction = FunctionValue;
 
 /** Class for `value instanceof LuaFunction`. Functions come from Lua; this makes none. */
 export const LuaFunction: {
@@ -85,7 +81,7 @@ export const LuaFunction: {
 });
 
 /** A Lua thread (coroutine) or userdata: it can be kept and given back, nothing else. */
-export class LuaReference {
+export class LuaReference implements ReferenceValue {
   /** Type of the value. */
   get type(): "thread" | "userdata" {
     return states.get(this)?.type === 8 ? "thread" : "userdata";

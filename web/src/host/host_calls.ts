@@ -9,11 +9,10 @@
  */
 import type { LuaError } from "../errors.js";
 import type { HostFunction } from "./entries.js";
-import { LuaDetachedObject } from "./host_table.js";
 import type { Memory } from "../instance/memory.js";
 import { writeOne } from "../codec/plain.js";
 import type { Decoder } from "../codec/decoder.js";
-import { readMember, thrown, writeMember } from "./refs.js";
+import { LuaDetachedObject, readMember, thrown, writeMember } from "./refs.js";
 import type { RaisedErrors } from "../instance/reply.js";
 import { End, HOST_ID_FIRST, Service, Tag } from "../codec/tags.js";
 import { hooksOf, type Wait } from "../tasks/tasks.js";

@@ -7,23 +7,11 @@
  * - Lua knows numbers only: what may be done with the value behind one is in its entry, here.
  * - What stayed behind when a VM was restored from an image is detached: it says so to whoever uses it.
  */
-import { LuaFunction } from "./handles.js";
+import { checkFunction, nameOf } from "./functions.js";
 import type { HostPart } from "../snapshot/parts.js";
-import { className, wellFormed } from "../names.js";
 import type { Entry, HostFunction, HostIds } from "./entries.js";
-import { hostObject } from "./refs.js";
+import { LuaDetachedObject, hostObject } from "./refs.js";
 import { HOST_ID_FIRST, Tag } from "../codec/tags.js";
-
-/** Stand-in for an object of JavaScript that a VM had when its image was made, and that is not here. */
-export class LuaDetachedObject {
-  /** Text that `tostring` shows of it in Lua. */
-  readonly label: string;
-
-  /** @internal */
-  constructor(label: string) {
-    this.label = label;
-  }
-}
 
 /** Ids of one VM. */
 export class HostTable implements HostIds {
@@ -149,17 +137,6 @@ export class HostTable implements HostIds {
   }
 }
 
-/** Refuses what is no function, or is one that cannot simply be called. */
-export function checkFunction(fn: unknown): asserts fn is HostFunction {
-  if (typeof fn !== "function") throw new TypeError(`a host function must be a function, not a ${className(fn)}`);
-  if (fn instanceof LuaFunction) throw new TypeError("a function of Lua is none of the host");
-  if (isClass(fn)) {
-    throw new TypeError(
-      `the class ${nameOf(fn) || "(nameless)"} cannot be given to Lua; give a function that makes one`,
-    );
-  }
-}
-
 function functionEntry(fn: object): Entry {
   checkFunction(fn);
   return { tag: Tag.hostFunction, value: fn, label: nameOf(fn), members: undefined, uses: 0, key: fn };
@@ -173,15 +150,4 @@ function detachedFunction(label: string, registered: boolean): HostFunction {
   return () => {
     throw new Error(`${name} ${why}`);
   };
-}
-
-function nameOf(fn: object): string {
-  const { name } = fn as { name?: unknown };
-  return typeof name === "string" ? wellFormed(name) : "";
-}
-
-/** Says whether a function is written as a class, or is a class of the platform's, `Function` among them. */
-function isClass(fn: object): boolean {
-  if (Object.getOwnPropertyDescriptor(fn, "prototype")?.writable !== false) return false;
-  return /^class\b|\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
 }

@@ -22,6 +22,17 @@ export class HostRef {
   declare protected readonly brand: unknown;
 }
 
+/** Stand-in for an object of JavaScript that a VM had when its image was made, and that is not here. */
+export class LuaDetachedObject {
+  /** Text that `tostring` shows of it in Lua. */
+  readonly label: string;
+
+  /** @internal */
+  constructor(label: string) {
+    this.label = label;
+  }
+}
+
 interface State {
   /** Host table of the VM that it was made for; undefined for any. */
   readonly owner: object | undefined;

@@ -15,7 +15,6 @@
 import { createHostImports, type HostImports, type Failure } from "#js/imports.js";
 import type { TableStore } from "#js/storage/table_store.js";
 import { LuaClosedError, LuaError, LuaMemoryError } from "../errors.js";
-import type { LuaFunction, LuaReference } from "../host/handles.js";
 import { HostCalls, type Services } from "../host/host_calls.js";
 import { HostTable } from "../host/host_table.js";
 import { imageError } from "../snapshot/errors.js";
@@ -31,9 +30,8 @@ import type { EvalOptions, LimitOptions, LuaOptions } from "../options.js";
 import { emit, type Sink } from "./output.js";
 import { Decoder } from "../codec/decoder.js";
 import { RaisedErrors } from "./reply.js";
-import type { LuaTable } from "../lua_table.js";
 import { Operation, Status } from "../codec/tags.js";
-import type { LuaValue, ValueContext } from "../codec/values.js";
+import type { LuaFunction, LuaReference, LuaTable, LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
 /** Pseudo-operation of `execute`: the export `eval`, which takes bare source. */

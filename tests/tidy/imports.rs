@@ -82,8 +82,6 @@ const SCRIPT_EXCEPTIONS: &[Exception] = &[
         "the dump beside an image to be loaded by whoever restores it",
     ),
     ("web/src/snapshot/resume.ts", "web/src/vm.ts", "the VM to be made by whoever opens the storage"),
-    ("web/src/snapshot/tasks.ts", "web/src/host/", "waiting to be resumed by the tasks"),
-    ("web/src/snapshot/tasks.ts", "web/src/tasks/", "waiting to be resumed by the tasks"),
     ("web/src/storage/dump.ts", "web/src/lua_table.ts", "batches of JavaScript to be the store's"),
 ];
 

@@ -2,9 +2,10 @@
 import { Group } from "../tasks/groups.js";
 import { LuaMultiReturn, isThenable, type Services } from "./host_calls.js";
 import { className } from "../names.js";
-import { DELAY_MS_MAX, type InputCallback, type ModuleSource, type Modules } from "../options.js";
+import type { InputCallback, ModuleSource, Modules } from "../options.js";
 import { Service } from "../codec/tags.js";
-import { hooked, type TaskOwner } from "../tasks/tasks.js";
+import { sleep } from "../tasks/sleep.js";
+import type { TaskOwner } from "../tasks/tasks.js";
 import type { ValueContext } from "../codec/values.js";
 
 /** Makes the services of one VM. */
@@ -54,16 +55,4 @@ function checkInput(input: unknown): unknown {
 
 function then<T>(value: T | PromiseLike<T>, use: (value: T) => unknown): unknown {
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(use) : use(value as T);
-}
-
-/** Resolves after `ms` milliseconds. */
-export function sleep(ms: number): Promise<void> {
-  if (!(ms >= 0 && ms <= DELAY_MS_MAX)) throw new RangeError(`async.sleep takes 0 to ${DELAY_MS_MAX} milliseconds`);
-  let timer: ReturnType<typeof setTimeout>;
-  const end = performance.now() + ms;
-  const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  return hooked(slept, {
-    cancel: () => clearTimeout(timer),
-    pending: () => ({ sleep: Math.max(0, end - performance.now()) }),
-  });
 }

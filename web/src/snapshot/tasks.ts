@@ -1,10 +1,6 @@
 /** Calls that waited when an image was made, and go on in the VM that was restored from it. */
 import { LuaClosedError } from "../errors.js";
-import { Group } from "../tasks/groups.js";
-import { sleep } from "../host/services.js";
-import { Task, hooksOf, type TaskOwner, type Wait } from "../tasks/tasks.js";
-import type { LuaValue, ValueContext } from "../codec/values.js";
-import { imageError } from "./errors.js";
+import type { LuaValue } from "../codec/values.js";
 import type { TaskPart } from "./parts.js";
 
 /** A call of `evalAsync` or `callAsync` that waited when the image was made, and goes on. */
@@ -35,68 +31,4 @@ export class LuaTask {
 /** Returns the handles of Lua functions in pending waits. */
 export function handlesIn(tasks: readonly TaskPart[]): number[] {
   return tasks.flatMap(({ pending }) => (pending !== undefined && "start" in pending ? pending.start : []));
-}
-
-/** Makes all of them wait again, and returns those that nothing inside of the VM waits for. */
-export function restoreTasks(vm: ValueContext & TaskOwner, parts: readonly TaskPart[]): LuaTask[] {
-  const tops = topsOf(parts);
-  // All of them first: nothing begins to wait before it is known that it can.
-  const tasks = new Map(parts.map(({ task }) => [task, new Task(vm)]));
-  for (const part of parts) {
-    const task = tasks.get(part.task) as Task;
-    const promise = resumeWait(vm, task, part, tasks);
-    task.restore(part.task, { promise, name: part.name, ...hooksOf(promise) } satisfies Wait);
-  }
-  return tops.map(({ task, name }) => new LuaTask(name, (tasks.get(task) as Task).results));
-}
-
-/** Returns the tasks that no other waits for. Throws unless each of the others belongs to one of them. */
-function topsOf(parts: readonly TaskPart[]): TaskPart[] {
-  const byNumber = new Map(parts.map((part) => [part.task, part]));
-  const inner = new Set(parts.flatMap(membersOf));
-  const tops = parts.filter(({ task }) => !inner.has(task));
-  const reached = [...tops];
-  for (let i = 0; i < reached.length && reached.length <= parts.length; i++) {
-    for (const number of membersOf(reached[i] as TaskPart)) {
-      const member = byNumber.get(number);
-      if (member === undefined) throw imageError("corrupt", "the image is damaged: a task is missing");
-      reached.push(member);
-    }
-  }
-  // One that two wait for is reached twice, and those that wait for themselves are not.
-  if (byNumber.size !== parts.length || reached.length !== parts.length || new Set(reached).size !== parts.length)
-    throw imageError("corrupt", "the image is damaged: a task does not belong to one");
-  return tops;
-}
-
-function membersOf({ pending }: TaskPart): number[] {
-  return pending !== undefined && "run" in pending ? pending.run.map(([, task]) => task) : [];
-}
-
-function resumeWait(
-  vm: ValueContext & TaskOwner,
-  task: Task,
-  { name, pending }: TaskPart,
-  tasks: ReadonlyMap<number, Task>,
-): Promise<unknown> {
-  if (pending === undefined) return lost(name);
-  if ("sleep" in pending) return sleep(pending.sleep);
-  if ("start" in pending) {
-    const functions = pending.start.map((handle) => vm.function(handle));
-    return new Group(vm, task).start(functions, afterJob).promise;
-  }
-  const members = pending.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
-  return new Group(vm, task).restore(pending, members).promise;
-}
-
-/** Runs `work` in a job of its own: by then the host has had time to register its functions. */
-function afterJob(work: () => void): void {
-  setTimeout(work);
-}
-
-function lost(name: string): Promise<never> {
-  return new Promise((_, reject) => {
-    const why = "the promise that it had returned stayed behind when the image was made";
-    afterJob(() => reject(new Error(`${name} has not ended: ${why}`)));
-  });
 }

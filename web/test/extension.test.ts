@@ -1,6 +1,6 @@
 /**
- * A module with a library in Rust (tests/extension), driven by this package: functions of Rust and of JavaScript in one VM, and
- * operations that the library adds. `cargo xtask test --only web` builds it.
+ * A module with a library in Rust (tests/extension), driven by this package: functions of Rust and of
+ * JavaScript in one VM, and operations that the library adds. `cargo xtask test --only web` builds it.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-//! A wasm module with a library in Rust beside the functions of JavaScript: every seam that such a module uses.
+//! A wasm module with a library in Rust beside the functions of JavaScript: every seam that such a module
+//! uses.
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 
 use perilune::value::{Decoder, Token};

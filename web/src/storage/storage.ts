@@ -1,4 +1,4 @@
-/** Opens the `storage` option as a store with its contents. */
+/** From the `storage` option to a store with its contents. */
 import { LOCK_WAIT_MS, openIndexedDb } from "#js/storage/indexeddb/backend.js";
 import { followIndexedDb } from "#js/storage/indexeddb/follower.js";
 import { followStore, openStore } from "#js/storage/open_store.js";
@@ -7,11 +7,11 @@ import type { Backend, Follower } from "#js/storage/write_behind.js";
 import { LuaStorageError, storageError } from "../errors.js";
 import type { LuaOptions } from "../options.js";
 
-/** Options for opening a storage. */
+/** How a storage is opened. */
 export interface OpenOptions {
-  /** Kind of crash that a commit has to survive: of the browser (relaxed), or of the machine (strict). */
+  /** What a commit has to survive: a crash of the browser (relaxed), or of the machine (strict). */
   durability: "relaxed" | "strict";
-  /** Milliseconds to wait for another writer; `Infinity`: as long as it takes. */
+  /** How long to wait for the one who writes, in milliseconds; `Infinity`: as long as it takes. */
   lockTimeout: number;
 }
 
@@ -21,7 +21,7 @@ export interface FileStorage {
   follow(path: string): Promise<Follower>;
 }
 
-/** Options of `Lua.create` that are for the storage. */
+/** What of the options of `Lua.create` is for the storage. */
 export type StorageOptions = Pick<
   LuaOptions,
   "storage" | "storageLimit" | "durability" | "readOnly" | "lockTimeout" | "onProgress"
@@ -52,10 +52,7 @@ export async function openStorage(options: StorageOptions): Promise<TableStore> 
   }
 }
 
-/**
- * Flushes a store whenever the page is hidden: it may never run again, so what is still waiting (a commit
- * that failed) is tried once more.
- */
+/** A page in the background may never run again: what is still waiting (a commit that failed) is tried once more. */
 function flushWhenHidden(store: TableStore): void {
   const page = globalThis.document as Document | undefined;
   if (page === undefined) return;

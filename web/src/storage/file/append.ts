@@ -18,22 +18,22 @@ import { Slice, crc32InSlices } from "./turns.js";
 
 /** Bytes of the first buffer of a commit; most need no more. */
 const BUFFER_BYTES = 8 * 1024;
-/** Size of the largest single write, in bytes. */
+/** Written at once. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
 /** Commit that is being written. */
 export class Append {
   readonly #file: OpenedFile;
   readonly #id: FileId;
-  /** Position of the next chunk. */
+  /** Where the next chunk will be. */
   #at: Position;
   /** Chunk that is being filled, from its header on. */
   #buffer: Uint8Array = new Uint8Array(BUFFER_BYTES);
   #used = CHUNK_HEADER_BYTES;
   #slice = new Slice();
-  /** True once a chunk is written. */
+  /** Whether chunks were written already. */
   started = false;
-  /** True while there is nothing to commit. */
+  /** Whether there is nothing to commit. */
   empty = true;
 
   constructor(file: OpenedFile, id: FileId, at: Position) {
@@ -43,8 +43,8 @@ export class Append {
   }
 
   /**
-   * Takes a record over; `value` must not change until the commit is written. A promise is to be awaited
-   * before the next one. Gives where in the file the record is to `placed`.
+   * Takes a record over; `value` must not change until the commit is written. A promise is to be awaited before the
+   * next one. Gives where in the file the record is to `placed`.
    */
   put(
     key: string,
@@ -116,9 +116,7 @@ export class Append {
     await writeFully(this.#file, this.#buffer.subarray(0, used), start);
   }
 
-  /**
-   * Gives the chunk its header; what comes next is behind it. Says how long it is: 0 when nothing is in it.
-   */
+  /** Gives the chunk its header; what comes next is behind it. Says how long it is: 0 when nothing is in it. */
   #seal(): number {
     const used = this.#used;
     if (used === CHUNK_HEADER_BYTES) return 0;

@@ -13,7 +13,7 @@ export function damageError(path: string): Error {
   return fileError("corrupt", `${path} is damaged: bytes that were on the disk are not as they were written`);
 }
 
-/** Codes of the operating system's errors that concern the given path, or free space. */
+/** What the operating system calls by these names is about the path that was given, or about room. */
 const CODES: Record<string, FileErrorCode> = {
   ENOENT: "name",
   ENOTDIR: "name",

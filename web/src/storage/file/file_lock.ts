@@ -11,10 +11,9 @@
  * | 4    | name of the host                                           |
  * | 5    | token: random, another one for every lock                  |
  *
- * The lock of a process that has died is removed by whoever wants it. Two may want it at once, and the slower
- * one must not remove what the faster one has put there. So the lock with token T is removed only by who
- * holds another lock, the file `LOCK.T`, and has looked again after getting that. Should its holder die, it
- * is a dead lock like any other.
+ * The lock of a process that has died is removed by whoever wants it. Two may want it at once, and the slower one must
+ * not remove what the faster one has put there. So the lock with token T is removed only by who holds another lock, the
+ * file `LOCK.T`, and has looked again after getting that. Should its holder die, it is a dead lock like any other.
  */
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -29,12 +28,9 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Milliseconds between two attempts of a process that waits for the lock. */
+/** How often one who waits looks again. */
 const POLL_MS = 50;
-/**
- * Age in milliseconds from which a lock without its text counts as abandoned: its maker died while writing
- * it, by a power cut or on a file system without links.
- */
+/** A lock without its text is somebody's who died over it, by a power cut or where there are no links, once it is so old. */
 const TORN_AGE_MS = 10_000;
 const FIRST_LINE = "perilune lock 1";
 /** Process ids for locks that cannot be read. */
@@ -48,10 +44,7 @@ interface Holder {
   token: string;
 }
 
-/**
- * Makes the file `path`, a lock. Rejects with `locked` when somebody else still has it after `timeout`
- * milliseconds.
- */
+/** Makes the file `path`, a lock. Rejects with `locked` when somebody else still has it after `timeout` milliseconds. */
 export async function lockFile(path: string, timeout: number): Promise<Lock> {
   const start = performance.now();
   for (;;) {
@@ -69,9 +62,7 @@ export async function lockFile(path: string, timeout: number): Promise<Lock> {
 class HeldLock implements Lock {
   readonly #path: string;
   readonly #token: string;
-  /**
-   * Attributes of the file when it was last read: as long as they are the same, it need not be read again.
-   */
+  /** How the file looked when it was last read: as long as it does, it need not be read again. */
   #looks: string;
 
   constructor(path: string, token: string, looks: string) {
@@ -138,9 +129,7 @@ async function makeLock(path: string): Promise<HeldLock | undefined> {
   }
 }
 
-/**
- * Makes a lock on a file system without links. A process that dies in here leaves a lock without its text.
- */
+/** Where the file system has no links: somebody who dies in here leaves a lock without its text. */
 async function makeWithoutLink(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, "wx");
@@ -188,8 +177,8 @@ async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean>
 }
 
 /**
- * Returns the start of a process: the id of the boot, and the ticks since. Empty for a process that has ended
- * and was not yet waited for. Undefined where the system does not tell.
+ * When a process began: the boot it belongs to, and the ticks since. Empty for a process that has ended and was not yet
+ * taken note of. Undefined where the system does not tell.
  */
 async function beganOf(pid: number | "self"): Promise<string | undefined> {
   try {
@@ -214,7 +203,7 @@ function host(): string {
   }
 }
 
-/** Returns the attributes that change when a file is replaced by another one of that name. */
+/** What changes when a file is replaced by another one of that name. */
 async function looksOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
@@ -225,8 +214,8 @@ async function looksOf(path: string): Promise<string> {
 }
 
 /**
- * Removes what those who died while they took a lock have left: files beside it, of processes that are gone.
- * Only who has the lock may: as long as it is theirs, locks named after others' tokens decide nothing.
+ * Removes what those who died while they took a lock have left: files beside it, of processes that are gone. Only who
+ * has the lock may: as long as it is theirs, locks named after others' tokens decide nothing.
  */
 async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path);

@@ -1,19 +1,16 @@
-/**
- * Operations of a file system that the log needs, and no more: so that a test can replace them by some that
- * fail.
- */
+/** What the log needs of a file system, and no more: so that a test can be one that fails. */
 import { constants, type FileHandle, chmod, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "./errors.js";
 
 export interface OpenedFile {
   stat(): Promise<{ size: number; mode: number }>;
-  /** Reads up to as many bytes as fit, and returns their number; 0 at the end of the file. */
+  /** May read less; 0 at the end of the file. */
   read(into: Uint8Array, offset: number): Promise<number>;
-  /** Writes bytes, perhaps not all of them, and returns the number of those written. */
+  /** May write less. */
   write(bytes: Uint8Array, offset: number): Promise<number>;
   truncate(length: number): Promise<void>;
-  /** Brings what was written, and the length of the file, to the disk before it resolves. */
+  /** What was written, and how long the file is, is on the disk when this resolves. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -25,9 +22,9 @@ export interface Files {
   create(path: string, mode: number | undefined): Promise<OpenedFile>;
   /** Renames a file, and replaces the one at `to`. */
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file, if there is one. */
+  /** That there is none is no error. */
   remove(path: string): Promise<void>;
-  /** Brings the names in the folder of `path` to the disk before it resolves. */
+  /** The names in the folder of `path` are on the disk when this resolves. */
   syncFolder(path: string): Promise<void>;
 }
 

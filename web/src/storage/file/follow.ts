@@ -1,8 +1,8 @@
 /**
  * Follower of a log that another process writes. Takes no lock and changes nothing.
  *
- * Invariant: what it tells is what the log has up to the end of a commit. Behind that the writer may be at
- * work: bytes there mean nothing until a commit closes them.
+ * Invariant: what it tells is what the log has up to the end of a commit. Behind that the writer may be at work: bytes
+ * there mean nothing until a commit closes them.
  */
 import { watch, type FSWatcher } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -13,7 +13,7 @@ import { HEAD_BYTES, readHead, records, startOf, type FileId, type Position } fr
 import { placeOf } from "./open.js";
 import { refuseDamage, scan } from "./scan.js";
 
-/** Milliseconds between two looks at the file, should the system not tell that it changed. */
+/** How often it looks, should the system not tell that the file changed. */
 const POLL_MS = 500;
 
 type Changes = Map<string, Uint8Array | null>;
@@ -34,23 +34,20 @@ export async function followFile(path: string): Promise<Follower> {
 
 class FileFollower implements Follower {
   readonly #path: string;
-  /** Identity of the log, and the end of what was passed on of it; undefined as long as there was none. */
+  /** Which log, and up to where it was told; nothing as long as there was none. */
   #known: { id: FileId; end: Position } | undefined;
   #changed: Changed | undefined;
   #lost: (error: Error) => void = () => {};
-  /** Message of the last error that `lost` received. */
+  /** What `lost` was told last. */
   #told = "";
   #watcher: FSWatcher | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   /** End of the last reading: one is done after the other. Never rejects. */
   #last: Promise<void> = Promise.resolve();
-  /** True while a look is asked for and has not begun. */
+  /** A look is asked for and has not begun. */
   #waiting = false;
   #closed = false;
-  /**
-   * State of the file when it was last read anew because of bytes that make no sense: once per state is
-   * enough.
-   */
+  /** How the file was when it was last read anew because of bytes that make no sense: once is enough. */
   #readAnewAt = "";
 
   constructor(path: string) {
@@ -107,10 +104,7 @@ class FileFollower implements Follower {
     });
   }
 
-  /**
-   * Reports an error of a look. The next look may succeed, so following goes on; the same error twice in a
-   * row is reported once.
-   */
+  /** It may be readable at the next look; the same twice in a row is said once. */
   #failed(error: Error): void {
     if (this.#closed || error.message === this.#notified) return;
     this.#notified = error.message;
@@ -152,7 +146,7 @@ class FileFollower implements Follower {
     if (!this.#closed && (changes.size > 0 || complete)) this.#changed?.(changes, complete);
   }
 
-  /** Runs `work` with the opened log, unless the file is missing or empty: then it is still to be made. */
+  /** Nothing happens when the file is missing or empty: it is still to be made. */
   async #withFile(work: (log: FollowedLog) => Promise<void>): Promise<void> {
     let file: OpenedFile | undefined;
     try {

@@ -41,12 +41,11 @@
  * | commit | bytes | content                                                                                |
  * |--------|-------|----------------------------------------------------------------------------------------|
  * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written   |
- * | 8      | 4     | chain: CRC-32 of bytes 0 to 15 of all chunk headers before this one, seeded with       |
- * |        |       | that of the head                                                                       |
+ * | 8      | 4     | the chain: CRC-32 of bytes 0 to 15 of all chunk headers before this one, seeded with that of the head |
  *
  * Invariants:
- * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what
- *   an older file left on the disk, can be taken for one.
+ * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what an older
+ *   file left on the disk, can be taken for one.
  * - A commit is one only behind exactly the chunks that it was written behind.
  */
 import { crc32 } from "#js/storage/crc32.js";
@@ -56,7 +55,7 @@ export const FORMAT_VERSION = 1;
 const SECTOR_BYTES = 512;
 const MARK_OFFSETS = [SECTOR_BYTES, 2 * SECTOR_BYTES] as const;
 const MARK_BYTES = 12;
-/** Offset of the first chunk. */
+/** Where the chunks begin. */
 export const HEAD_BYTES: number = 3 * SECTOR_BYTES;
 const HEADER_BYTES = 24;
 export const CHUNK_HEADER_BYTES = 20;
@@ -67,7 +66,7 @@ export const COMMIT_BYTES: number = CHUNK_HEADER_BYTES + COMMIT_PAYLOAD_BYTES;
 /** Bytes of a data chunk, about. A longer record has a chunk of its own. */
 export const DATA_CHUNK_BYTES: number = 1024 * 1024;
 
-/** Bytes of a record beside its key and its value. */
+/** What a record costs beside its key and its value. */
 export const RECORD_OVERHEAD_BYTES = 5;
 /** Bytes of the longest value: its chunk must have a length, too. */
 export const VALUE_BYTES_MAX = 0xffff_0000;
@@ -80,10 +79,10 @@ export const CHUNK_MARK: Uint8Array = asciiBytes("PLck");
 
 export const ChunkType = { data: 1, commit: 2 } as const;
 
-/** Identity of a file, by which its chunks are told from those of other files. */
+/** What makes the chunks of one file its own. */
 export interface FileId {
   salt: Uint8Array;
-  /** Start of the chain of checksums. */
+  /** Where the chain begins. */
   chain: number;
 }
 
@@ -112,8 +111,8 @@ export function newHead(): { bytes: Uint8Array; id: FileId } {
 }
 
 /**
- * Reads the head of a file, or as much of it as there is; throws `foreign`, `newer` or `corrupt`. A mark that
- * cannot be read is 0; one of them can.
+ * Reads the head of a file, or as much of it as there is; throws `foreign`, `newer` or `corrupt`. A mark that cannot be
+ * read is 0; one of them can.
  */
 export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: [number, number] } {
   if (!MAGIC.every((byte, at) => bytes[at] === byte)) {
@@ -160,10 +159,7 @@ export function startOf(id: FileId): Position {
   return { offset: HEAD_BYTES, chain: id.chain };
 }
 
-/**
- * Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Gives the next
- * chain.
- */
+/** Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Gives the next chain. */
 export function putChunkHeader(
   into: Uint8Array,
   at: number,
@@ -191,8 +187,8 @@ export function readChunkHeader(bytes: Uint8Array, at: number, id: FileId, offse
 }
 
 /**
- * The chain after the chunk whose header is at `at`. Without the header's own checksum: a CRC over bytes and
- * their CRC is the same for all bytes.
+ * The chain after the chunk whose header is at `at`. Without the header's own checksum: a CRC over bytes and their CRC is
+ * the same for all bytes.
  */
 export function chainAfter(bytes: Uint8Array, at: number, chain: number): number {
   return crc32(bytes.subarray(at, at + CHUNK_HEADER_BYTES - 4), chain);
@@ -249,7 +245,7 @@ export interface StoredRecord {
   key: string;
   /** View of the payload; null: removed. */
   value: Uint8Array | null;
-  /** Offset of the record in the payload; `size` is its length in bytes. */
+  /** Where in the payload it begins, and how long it is. */
   at: number;
   size: number;
 }
@@ -270,9 +266,7 @@ export function* records(payload: Uint8Array): Generator<StoredRecord> {
   }
 }
 
-/**
- * Error about a chunk whose checksum is right: only a program that writes this format wrongly can cause it.
- */
+/** Only a program that writes this format wrongly can make this: the checksum was right. */
 function malformed(): Error {
   return fileError("corrupt", "the file is damaged: a chunk does not hold whole records");
 }

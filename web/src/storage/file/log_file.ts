@@ -11,19 +11,19 @@ export interface Log {
   id: FileId;
   /** End of the last commit. */
   end: Position;
-  /** Offset up to which the log is on the disk. */
+  /** Up to here it is on the disk. */
   synced: number;
-  /** Offsets up to which the log is on the disk by its two marks. */
+  /** Up to here its two marks say so. */
   marks: [number, number];
 }
 
-/** Place of the newest record of a key in the log. */
+/** Where the newest record of a key is. */
 export interface Place {
   offset: number;
   size: number;
 }
 
-/** Change of a key by a commit; without a place the record is removed. */
+/** What a commit says of a key; without a place the record is gone. */
 export interface Staged {
   key: string;
   place: Place | undefined;
@@ -59,10 +59,7 @@ export async function recoverLog(
   return { log: { file, id, end: found.end, synced: end, marks }, index };
 }
 
-/**
- * A new log in the place of what is at `path`, with what `fill` appends: all of it or, when this rejects,
- * nothing.
- */
+/** A new log in the place of what is at `path`, with what `fill` appends: all of it or, when this rejects, nothing. */
 export async function writeLog(
   files: Files,
   path: string,
@@ -97,7 +94,7 @@ export async function writeLog(
   }
 }
 
-/** Removes a new log that a writer left when it died. */
+/** What a writer that died has left. */
 export async function removeSuccessor(files: Files, path: string): Promise<void> {
   await files.remove(successor(path));
 }

@@ -17,14 +17,11 @@ import {
 } from "./log.js";
 import { crc32InSlices } from "./turns.js";
 
-/** Size of one read in bytes: more than a whole chunk of the usual kind. */
+/** Read at once: a whole chunk of the usual kind, and then some. */
 const WINDOW_BYTES = DATA_CHUNK_BYTES + 64 * 1024;
 
 export interface Visitor {
-  /**
-   * A data chunk whose checksums are right, `at` in the file. Its bytes are lent. It counts once a commit
-   * follows.
-   */
+  /** A data chunk whose checksums are right, `at` in the file. Its bytes are lent. It counts once a commit follows. */
   data(payload: Uint8Array, at: number): Promise<void> | void;
   commit?(end: Position): void;
 }
@@ -35,8 +32,8 @@ export interface Scan {
   /** Highest `synced` of the commits read. */
   synced: number;
   /**
-   * Kind of bytes behind `end`: nothing; a beginning of a commit, which may be one that is being written; or
-   * bytes that no writer leaves there, unless the power fails.
+   * What is behind `end`: nothing; a beginning of a commit, which may be one that is being written; or bytes that no
+   * writer leaves there, unless the power fails.
    */
   rest: "nothing" | "unfinished" | "damaged";
 }
@@ -92,8 +89,8 @@ export async function scan(
 }
 
 /**
- * Throws when the log once reached further than its good part and that was on the disk, as its marks or any
- * commit say: it is no power cut's work.
+ * Throws when the log once reached further than its good part and that was on the disk, as its marks or any commit
+ * say: it is no power cut's work.
  */
 export async function refuseDamage(
   file: OpenedFile,

@@ -2,12 +2,12 @@
 import { setImmediate } from "node:timers";
 import { crc32 } from "#js/storage/crc32.js";
 
-/** Milliseconds that work may hold the event loop before it lets others in. */
+/** How long work may hold the event loop before it lets others in. */
 const SLICE_MS = 8;
-/** Bytes whose checksum takes about a millisecond or two. */
+/** What is summed up in about a millisecond or two. */
 const SUM_BYTES = 1024 * 1024;
 
-/** Resolves when other work has had its turn in the event loop. */
+/** Others have had their turn when this resolves. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

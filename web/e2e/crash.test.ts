@@ -1,13 +1,15 @@
 /**
- * Chromium, killed again and again while a page writes: storage must always hold the state after some eval, and never
- * an older one than was said to be committed.
+ * Chromium, killed again and again while a page writes: storage must always hold the state after some eval,
+ * and never an older one than was said to be committed.
  *
- * What is killed is everything: the browser, its storage service, its renderers. So this shows what a crash of the
- * browser leaves, not what a power cut does. Chromium has two engines below IndexedDB, and both are tried.
+ * What is killed is everything: the browser, its storage service, its renderers. So this shows what a crash
+ * of the browser leaves, not what a power cut does. Chromium has two engines below IndexedDB, and both are
+ * tried.
  *
- * The older one, LevelDB, does not survive two kills in a row when the first tears its log and the second comes before
- * src/js/storage/indexeddb/log.js has ended that: Chromium then deletes all databases of the origin, and says so in its own log.
- * So an empty database is no failure when Chromium says that and the browser before was killed while it opened.
+ * The older one, LevelDB, does not survive two kills in a row when the first tears its log and the second
+ * comes before src/js/storage/indexeddb/log.js has ended that: Chromium then deletes all databases of the
+ * origin, and says so in its own log. So an empty database is no failure when Chromium says that and the
+ * browser before was killed while it opened.
  *
  * Another seed or more kills of each: PERILUNE_CRASH_SEED, PERILUNE_CRASHES.
  */
@@ -30,7 +32,7 @@ const ENGINES = [
   { engine: "LevelDB", flag: LEVELDB },
 ];
 
-/** What LevelDB's users say when they have deleted what it could not read. */
+/** Message in Chromium's log when a database that LevelDB could not read is deleted. */
 const DELETED = "recovering from a corrupted (and deleted) database";
 
 /** One in so many is killed while it opens the database, the others while they write. */
@@ -38,7 +40,7 @@ const KILLED_OPENING = 5;
 const WRITING_MS_MAX = 100;
 const OPENING_MS_MAX = 200;
 
-/** What a page says. */
+/** Message of a page. */
 interface Message {
   round: number;
   n: number;

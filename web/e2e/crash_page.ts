@@ -1,8 +1,9 @@
 /**
- * The page of crash.test.ts: opens the database, says what it found, and goes on writing until its browser is killed.
+ * The page of crash.test.ts: opens the database, says what it found, and goes on writing until its browser is
+ * killed.
  *
- * It tells the test by requests: `/opened` with the number of the last eval and what is wrong with the data, `/flushed`
- * with the number of an eval that is committed.
+ * It tells the test by requests: `/opened` with the number of the last eval and what is wrong with the data,
+ * `/flushed` with the number of an eval that is committed.
  */
 import type * as Perilune from "../src/index.ts";
 import { Random } from "../test/random.ts";
@@ -19,7 +20,8 @@ async function tell(what: string, detail: object): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  // The lock of a browser that was killed is gone with it; the memory is for programs with large texts in them.
+  // The lock of a browser that was killed is gone with it; the memory is for programs with large texts in
+  // them.
   const lua = await Lua.create({ storage: "idb://crash", memoryLimit: 2 ** 24 });
   const found = new Map(lua.tables().map((name) => [name, [...lua.table(name)]]));
   let n = lastEval(found);

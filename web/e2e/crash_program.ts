@@ -1,9 +1,9 @@
 /**
- * What the pages of crash.test.ts do: a program whose state after eval `n` is a function of `n` alone, as Lua to be run
- * and as a model to compare with.
+ * Program of the pages of crash.test.ts: one whose state after eval `n` is a function of `n` alone, as Lua to
+ * be run and as a model to compare with.
  *
- * Every eval writes `n` into the table "world" first and something elsewhere after it, so a storage with a part of an
- * eval is equal to no state of the model.
+ * Every eval writes `n` into the table "world" first and something elsewhere after it, so a storage with a
+ * part of an eval is equal to no state of the model.
  */
 import { Random } from "../test/random.ts";
 
@@ -22,7 +22,9 @@ type Operation =
   | { kind: "clear" | "drop"; table: string }
   | { kind: "rolled back" | "transaction"; operations: Operation[] };
 
-/** All tables, oldest first, and their entries, oldest first: the order of `Map` is that of external tables. */
+/**
+ * All tables, oldest first, and their entries, oldest first: the order of `Map` is that of external tables.
+ */
 export type World = Map<string, Map<Key, Text | number>>;
 
 const TABLES = ["notes", "a b", "déjà", "x"];
@@ -43,7 +45,7 @@ export function advance(world: World, n: number): void {
   for (const operation of operations(n)) apply(world, operation);
 }
 
-/** How far what was found in storage got: the number of the last eval in it. */
+/** Returns the number of the last eval in the tables that were found in storage. */
 export function lastEval(tables: Map<string, [unknown, unknown][]>): number {
   const n = tables.get("world")?.find(([key]) => key === "n")?.[1];
   return typeof n === "number" ? n : 0;

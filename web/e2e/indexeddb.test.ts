@@ -1,4 +1,7 @@
-/** The IndexedDB backend by itself: what it promises those above it, and what the browser and other pages do to it. */
+/**
+ * The IndexedDB backend by itself: what it promises those above it, and what the browser and other pages do
+ * to it.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";

@@ -1,8 +1,10 @@
 /**
- * What src/js/storage/indexeddb/log.js does about LevelDB, seen on the disk: a log that is torn, as by a kill in the middle of
- * a write, is not written to any more once a database has been opened, so no later start stumbles over it.
+ * Tests, on the disk, how src/js/storage/indexeddb/log.js helps LevelDB: a log that is torn, as by a kill in
+ * the middle of a write, is not written to any more once a database has been opened, so no later start
+ * stumbles over it.
  *
- * Nothing is killed here (crash.test.ts does that): the log is torn by hand, and pages are kept from saying goodbye.
+ * Nothing is killed here (crash.test.ts does that): the log is torn by hand, and pages are kept from
+ * announcing their end.
  */
 import assert from "node:assert/strict";
 import { appendFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
@@ -15,21 +17,21 @@ import { until } from "../test/time.ts";
 
 /** LevelDB divides its logs into blocks of this size. */
 const BLOCK_BYTES = 32 * 1024;
-/** Of what is before the bytes of a record: checksum, length, kind. */
+/** Bytes of the header of a record: checksum, length, kind. */
 const HEADER_BYTES = 7;
 /** The kind of a record that is all in one piece. */
 const FULL = 1;
 
-/** How a page behaves. */
+/** Behaviour of a page. */
 interface How {
-  /** It does not say that it goes, as if it had been killed. */
+  /** True for a page that does not announce its end, as if it had been killed. */
   silent?: boolean;
-  /** It closes the database before it goes. */
+  /** True for a page that closes the database before it ends. */
   close?: boolean;
   userAgent?: string;
 }
 
-/** What a start of the browser found, and has left. */
+/** Contents of storage that a start of the browser found, and the logs that it left. */
 interface Found {
   contents: [string, string][];
   databases: (string | undefined)[];
@@ -49,8 +51,9 @@ suite("a torn log of LevelDB", () => {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  // What is written behind half a record is taken for its other half. When that shows, Chromium deletes everything;
-  // when the log is at its end before the record is, what was written is passed over without a word.
+  // What is written behind half a record is taken for its other half. When that shows, Chromium deletes
+  // everything; when the log is at its end before the record is, what was written is passed over without a
+  // word.
   for (const [kind, bytes] of [
     ["short", 64],
     ["long", 16 * 1024],

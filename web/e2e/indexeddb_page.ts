@@ -1,4 +1,4 @@
-/** What the pages of indexeddb.test.ts have at hand, as `idb`: the backend itself, and short ways to use it. */
+/** Functions for the pages of indexeddb.test.ts, as `idb`: the backend itself, and short ways to use it. */
 import { openIndexedDb, type IndexedDbBackend, type IndexedDbOptions } from "#js/storage/indexeddb/backend.js";
 import { followIndexedDb, type IndexedDbFollower } from "#js/storage/indexeddb/follower.js";
 import { backendConformance } from "../test/backend_conformance.ts";
@@ -129,7 +129,7 @@ export function deleteDatabase(name: string): Promise<void> {
   return new Promise((resolve) => (indexedDB.deleteDatabase(`perilune/${name}`).onsuccess = () => resolve()));
 }
 
-/** What tests/vectors/storage/idb-format-1.json has. */
+/** Contents of tests/vectors/storage/idb-format-1.json. */
 export interface Format1 {
   meta: object[];
   tables: { id: number; name: string; seq: number }[];
@@ -159,8 +159,8 @@ export async function format1(name: string): Promise<Format1 & { version: number
 }
 
 /**
- * A deterministic series of commits: `n` alone says what commit n changes, and so what is there after it. Some are too
- * large to be sent to followers.
+ * A deterministic series of commits: `n` alone says what commit n changes, and so what is there after it.
+ * Some are too large to be sent to followers.
  */
 export function changesOf(n: number): Change[] {
   const random = new Random(n);
@@ -175,7 +175,7 @@ export function changesOf(n: number): Change[] {
   return [...changes];
 }
 
-/** What a follower has, checked against the series after everything it hears. */
+/** Records that a follower has, checked against the series after every change that it receives. */
 export class Mirror {
   records: Map<string, Uint8Array> = new Map();
   problems: string[] = [];

@@ -32,7 +32,8 @@ export class Killed {
     const gone = new Promise((resolve) => browser.once("exit", resolve));
     process.kill(-browser.pid, "SIGKILL");
     await gone;
-    // Chromium's own crash handlers have left the group; they end by themselves, and are helped if they do not.
+    // Chromium's own crash handlers have left the group; they end by themselves, and are helped if they do
+    // not.
     let looks = 0;
     await until(() => {
       const left = this.processes();

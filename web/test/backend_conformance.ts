@@ -1,6 +1,6 @@
 /**
- * The contract of a backend, as checks that any of them passes. Runs in pages, too: knows no test runner and nothing of
- * Node; a check that fails throws.
+ * The contract of a backend, as checks that any of them passes. Runs in pages, too: knows no test runner and
+ * nothing of Node; a check that fails throws.
  */
 import type { Backend } from "#js/storage/write_behind.js";
 
@@ -233,7 +233,7 @@ const checks: Record<string, (place: Place) => Promise<void>> = {
   },
 };
 
-/** What is committed. */
+/** Returns the committed records. */
 export async function recordsOf(backend: Pick<Backend, "load">): Promise<Records> {
   const records: Records = new Map();
   await backend.load((key, bytes) => {

@@ -1,4 +1,7 @@
-/** The file backend by the contract of all backends; beside it the plainest one there can be, which shows what it says. */
+/**
+ * The file backend by the contract of all backends; beside it the plainest one there can be, which shows what
+ * it says.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, symlink } from "node:fs/promises";

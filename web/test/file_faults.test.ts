@@ -1,5 +1,6 @@
 /**
- * The file backend on a disk that fails, in a process that dies, on a machine without power: at every operation there is.
+ * The file backend on a disk that fails, in a process that dies, on a machine without power: at every
+ * operation there is.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -51,7 +52,7 @@ function applied(records: Records, changes: readonly Change[]): Records {
   return next;
 }
 
-/** What one life of a process did to the disk. */
+/** Effects of one process on the disk. */
 interface Life {
   /** The states that opening again may find; the last is the newest. */
   possible: Records[];
@@ -80,7 +81,8 @@ async function live(disk: Disk, fate: Fate, durability: Durability, before: Reco
         () => true,
         () => false,
       );
-      // A failed commit may be on the disk, whole, as long as neither cutting it off nor the next commit succeeded.
+      // A failed commit may be on the disk, whole, as long as neither cutting it off nor the next commit
+      // succeeded.
       const cutOff = fate.name === "fail" && fate.times === 1;
       if (done) life.possible = [next];
       else if (!cutOff) life.possible = [...life.possible, next];

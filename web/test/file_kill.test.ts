@@ -1,6 +1,6 @@
 /**
- * A writer that is killed at any moment: what is found afterwards is one of its commits, whole, and none older than the
- * last one that it said was committed.
+ * A writer that is killed at any moment: what is found afterwards is one of its commits, whole, and none
+ * older than the last one that it said was committed.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
@@ -19,7 +19,10 @@ const here = fileURLToPath(import.meta.url);
 
 type Records = Map<string, Uint8Array>;
 
-/** What commit `n` changes: small and large, new and removed, and so much over and over that the log is written anew. */
+/**
+ * Returns the changes of commit `n`: small and large, new and removed, and so much over and over that the log
+ * is written anew.
+ */
 function changesOf(n: number): [string, Uint8Array | null][] {
   const number = new TextEncoder().encode(String(n));
   const changes: [string, Uint8Array | null][] = [

@@ -32,7 +32,10 @@ const deadPid = () => spawnSync(process.execPath, ["-e", "0"]).pid;
 const lockText = (pid: number, began = "", host = hostname(), token = "t0") =>
   ["perilune lock 1", pid, began, host, token, ""].join("\n");
 
-/** Takes the lock over and over, and leaves it behind like somebody who died, mostly. Whoever meets another one says so. */
+/**
+ * Takes the lock over and over, and mostly leaves it behind like a process that died. A process that meets
+ * another holder reports it.
+ */
 async function contend(path: string, rounds: number, seed: number): Promise<number> {
   const random = new Random(seed);
   const dead = deadPid();
@@ -221,7 +224,7 @@ if (part === "hold") {
   });
 }
 
-/** As the lock has it. */
+/** Returns the start of a process in the form that locks have it. */
 function readBegan(pid: number): string {
   try {
     const line = readFileSync(`/proc/${pid}/stat`, "latin1");

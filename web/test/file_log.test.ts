@@ -1,4 +1,6 @@
-/** The bytes of a log: what is told from what, and what is refused. Any damage is found, or changes nothing. */
+/**
+ * The bytes of a log: what is told from what, and what is refused. Any damage is found, or changes nothing.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -238,7 +240,8 @@ suite("recovery", () => {
 
   test("a commit counts only behind its own chunks", async () => {
     const { bytes: base } = await made(COMMITS);
-    // Two commits of the same shape at the same place, as when the first one fails and the second is written over it.
+    // Two commits of the same shape at the same place, as when the first one fails and the second is written
+    // over it.
     const written = async (seed: number) => {
       const disk = new Disk();
       disk.put(path, base);
@@ -261,7 +264,8 @@ suite("recovery", () => {
   test("a copy of the log as a value is not taken for the log", async () => {
     const { bytes: inner } = await made(COMMITS);
     const { bytes } = await made([[["inner", inner]], [["x", text("1")]]], { ended: false });
-    // Tear the chunk that the copy is in: the copy's chunks must not be found by the search behind the damage.
+    // Tear the chunk that the copy is in: the copy's chunks must not be found by the search behind the
+    // damage.
     const torn = Buffer.from(bytes);
     torn[1536 + 20] = 0;
     same((await found(torn)) as Records, new Map());

@@ -1,4 +1,6 @@
-/** A database in memory that fails, waits and crashes when told to, and what stores look like from outside. */
+/**
+ * A database in memory that fails, waits and crashes when told to, and what stores look like from outside.
+ */
 import assert from "node:assert/strict";
 import { followStore, openStore } from "#js/storage/open_store.js";
 import { TableStore } from "#js/storage/table_store.js";
@@ -8,18 +10,18 @@ type Changes = Iterable<readonly [key: string, bytes: Uint8Array | null]>;
 
 export class RecordBackend implements Backend {
   records: Map<string, Uint8Array> = new Map();
-  /** How many commits have begun. */
+  /** Number of commits that have begun. */
   commits = 0;
   open = 0;
   closed = 0;
-  /** Whether the commit of this number fails, after it was given everything. */
+  /** Says whether the commit of this number fails, after it was given everything. */
   fails: (commit: number) => boolean = () => false;
-  /** Called after each record that is taken, and waited for. */
+  /** Runs after each record that is taken, and is waited for. */
   between: ((commit: number) => Promise<void> | void) | undefined;
   /** Commits wait for `release` at their end. */
   held = false;
   releases: (() => void)[] = [];
-  /** Called after each commit. */
+  /** Runs after each commit. */
   committed: (changes: (readonly [string, Uint8Array | null])[]) => void = () => {};
 
   async load(visit: (key: string, bytes: Uint8Array) => void): Promise<void> {
@@ -53,7 +55,7 @@ export class RecordBackend implements Backend {
     this.closed += 1;
   }
 
-  /** What is committed, as a database of its own: that of a program that died at this moment. */
+  /** Returns what is committed as a database of its own: that of a program that died at this moment. */
   survivor(): RecordBackend {
     const survivor = new RecordBackend();
     survivor.records = new Map(this.records);

@@ -1,4 +1,7 @@
-/** The contract of every storage, over those that Node has; and a storage object that fails at every place it can. */
+/**
+ * The contract of every storage, over those that Node has; and a storage object that fails at every place it
+ * can.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -111,7 +114,7 @@ test("whatever fails is heard of, and nothing is lost, at every place where it c
   assert.ok(n > 30, `${n} places`);
 });
 
-/** As the image of a database with the same tables. */
+/** Returns the image of a database with the same tables. */
 async function imageOf(lua: Lua): Promise<string> {
   const storage = new RecordBackend();
   const copy = await Lua.create({ storage });

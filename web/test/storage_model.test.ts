@@ -1,9 +1,10 @@
 /**
- * Random programs over a store against a model that is too simple to be wrong: plain Maps. In between commits fail, others
- * are torn by writes that come while they run, the program dies and starts again from what is committed, and somebody reads
- * along.
+ * Random programs over a store against a model that is too simple to be wrong: plain Maps. In between commits
+ * fail, others are torn by writes that come while they run, the program dies and starts again from what is
+ * committed, and somebody reads along.
  *
- * What is on disk is always the world after some batch, never an older one than before, and never older than the last flush.
+ * What is on disk is always the world after some batch, never an older one than before, and never older than
+ * the last flush.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -40,7 +41,10 @@ class Model {
   }
 }
 
-/** Comparable. The order of tables is that of their making, which the model's Map does not know after a roll back. */
+/**
+ * Comparable. The order of tables is that of their making, which the model's Map does not know after a roll
+ * back.
+ */
 function sorted(all: Contents): string {
   return JSON.stringify([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -174,7 +178,7 @@ class Sequence {
     }
   }
 
-  /** What is open is rolled back. */
+  /** Rolls back what is open. */
   endBatch(): void {
     const { model, store } = this;
     while (model.saved.length > 0) model.rollback();
@@ -202,7 +206,7 @@ class Sequence {
     }
   }
 
-  /** What is on disk is one of the worlds that may be there; older ones may not, from now on. */
+  /** Checks that the disk has one of the worlds that may be there; older ones may not, from now on. */
   async check(flushed = false, disk: RecordBackend = this.backend.survivor()): Promise<void> {
     const world = sorted(contents(await openStore(disk)));
     if (flushed) assert.equal(world, this.worlds.at(-1), `seed ${this.seed}: what was flushed`);

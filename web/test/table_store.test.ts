@@ -1,4 +1,7 @@
-/** The store by itself: order, cursors, tables, batches. What random programs do to it is in storage_model.test.ts. */
+/**
+ * The store by itself: order, cursors, tables, batches. What random programs do to it is in
+ * storage_model.test.ts.
+ */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { Changes } from "#js/storage/changes.js";

@@ -13,9 +13,9 @@
  * @packageDocumentation
  */
 import { LuaReference } from "./host/handles.js";
+import { LuaImage } from "./snapshot/image.js";
 import { LuaMultiReturn } from "./host/host_calls.js";
 import { LuaDetachedObject } from "./host/refs.js";
-import { LuaImage } from "./snapshot/image.js";
 import { Lua } from "./lua.js";
 import { LuaTable } from "./lua_table.js";
 

@@ -22,7 +22,7 @@ mod file {
     pub(super) const STREAMS: &str = "src/host.rs";
     pub(super) const LIBRARIES: &str = "src/stdlib/libraries.rs";
     /// The libraries that the module opens beside those.
-    pub(super) const MORE_LIBRARIES: &str = "src/lib.rs";
+    pub(super) const MORE_LIBRARIES: &str = "crates/perilune-wasm/src/lib.rs";
     pub(super) const IMPORTS: &str = "src/js/imports.rs";
     pub(super) const ANSWERS: &str = "src/js/imports.js";
     pub(super) const MODULE: &str = "crates/xtask/src/build.rs";
@@ -241,7 +241,8 @@ fn differences(sources: &Sources) -> Vec<String> {
         table(doc, "op", "name").into_iter().find(|row| row[1] == "libraries").expect("is there")[2];
     let libraries: Vec<String> = between(libraries, "of: ", ".").split(", ").map(str::to_owned).collect();
     let known = between(text(file::LIBRARIES), "const NAMES", ";\n").split("b\"").skip(1);
-    let more = between(text(file::MORE_LIBRARIES), "\nexports!(libraries = [", "]").split(',').map(plain);
+    let more =
+        between(text(file::MORE_LIBRARIES), "\nperilune::exports!(libraries = [", "]").split(',').map(plain);
     let known: Vec<String> =
         known.filter_map(|name| name.split('"').next()).map(str::to_owned).chain(more).collect();
     same("names of libraries", &libraries, &known, &mut complaints);
@@ -463,7 +464,11 @@ fn a_number_changed_in_one_place_is_found() {
         (file::SCRIPT, "register = 17", "register = 24"),
         (file::DOC, "| 16 | cancel ", "| 15 | resume | | |\n| 16 | cancel "),
         (file::LIBRARIES, "b\"host\",\n]", "]"),
-        (file::MORE_LIBRARIES, "\nexports!(libraries = [Json, ", "\nexports!(libraries = ["),
+        (
+            file::MORE_LIBRARIES,
+            "\nperilune::exports!(libraries = [Json, ",
+            "\nperilune::exports!(libraries = [",
+        ),
         (file::DOC, ", json, base64.", ", base64, json."),
         (file::DOC, "| 2   | waits ", "| 4   | waits "),
         (file::ENDS, "        2 => ", "        4 => "),

@@ -1,7 +1,7 @@
-/* pointers.c: the functions of Rust that C calls, each behind a pointer that Rust sets before it makes the first state.
-   Compiled only for programs that embed the crate. In the module of the npm package the functions of Rust have these
-   names themselves, rustc exports every one of them, and the build trims the exports afterwards; a program that embeds
-   the crate must not need such a step. */
+/* pointers.c: the functions of Rust that C calls, each behind a pointer that Rust sets before it makes the
+   first state. Compiled only for programs that embed the crate. In the module of the npm package the
+   functions of Rust have these names themselves, rustc exports every one of them, and the build trims the
+   exports afterwards; a program that embeds the crate must not need such a step. */
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>

@@ -61,8 +61,10 @@ const MUTUAL: &[&str] = &["src/marshal/", "src/ext/", "src/host_call/"];
 /// An arrow that points up: the file, the part that it names, and what is to be done.
 type Exception = (&'static str, &'static str, &'static str);
 
-const RUST_EXCEPTIONS: &[Exception] =
-    &[("src/api/alloc_failure.rs", "src/lib.rs", "stays: a test that uses the crate as its users do")];
+const RUST_EXCEPTIONS: &[Exception] = &[
+    ("src/api/alloc_failure.rs", "src/lib.rs", "stays: a test that uses the crate as its users do"),
+    ("src/lua/pointers.rs", "src/lib.rs", "stays: the libc is a module of lua-5.4/port, declared there"),
+];
 
 const SCRIPT_EXCEPTIONS: &[Exception] = &[
     (

@@ -5,4 +5,6 @@
 //! library for Rust as well. Not here: what the exports do (`perilune::js::exports`).
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 
-perilune::exports!(libraries = [perilune::Json, perilune::Base64]);
+use perilune::{Base64, Json};
+
+perilune::exports!(libraries = [Json, Base64]);

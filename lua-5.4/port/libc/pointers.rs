@@ -17,7 +17,7 @@ macro_rules! set_pointers {
 }
 pub(crate) use set_pointers;
 
-/// Sets them all; again changes nothing. C calls none of them before.
+/// Sets the pointers of the libc. Called before C is; a second call changes nothing.
 pub(crate) fn set() {
     set_pointers! {
         perilune_abort_pointer = perilune_abort;

@@ -99,6 +99,10 @@ fn sources_are_the_registry() {
         let registry = source.is_some_and(|source| source.starts_with("registry+"));
         assert!(registry || (ours && source.is_none()), "{}: {source:?}", package["name"]);
         for dependency in package["dependencies"].as_array().into_iter().flatten().filter(|_| ours) {
+            // A package of this repository is of its own version.
+            if !dependency["path"].is_null() {
+                continue;
+            }
             assert_ne!(dependency["req"], "*", "{}: any version of {}", package["name"], dependency["name"]);
         }
     }

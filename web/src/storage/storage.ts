@@ -1,4 +1,4 @@
-/** From the `storage` option to a store with its contents. */
+/** Opening of the option `storage`. */
 import { LOCK_WAIT_MS, openIndexedDb } from "#js/storage/indexeddb/backend.js";
 import { followIndexedDb } from "#js/storage/indexeddb/follower.js";
 import { followStore, openStore } from "#js/storage/open_store.js";
@@ -7,11 +7,11 @@ import type { Backend, Follower } from "#js/storage/write_behind.js";
 import { LuaStorageError, storageError } from "../errors.js";
 import type { LuaOptions } from "../options.js";
 
-/** How a storage is opened. */
+/** Options of a storage. */
 export interface OpenOptions {
-  /** What a commit has to survive: a crash of the browser (relaxed), or of the machine (strict). */
+  /** Event that a commit survives: a crash of the browser (relaxed), or of the machine (strict). */
   durability: "relaxed" | "strict";
-  /** How long to wait for the one who writes, in milliseconds; `Infinity`: as long as it takes. */
+  /** Milliseconds to wait for another writer; `Infinity`: as long as it takes. */
   lockTimeout: number;
 }
 
@@ -21,7 +21,7 @@ export interface FileStorage {
   follow(path: string): Promise<Follower>;
 }
 
-/** What of the options of `Lua.create` is for the storage. */
+/** Options of `Lua.create` that are for the storage. */
 export type StorageOptions = Pick<
   LuaOptions,
   "storage" | "storageLimit" | "durability" | "readOnly" | "lockTimeout" | "onProgress"
@@ -52,7 +52,10 @@ export async function openStorage(options: StorageOptions): Promise<TableStore> 
   }
 }
 
-/** A page in the background may never run again: what is still waiting (a commit that failed) is tried once more. */
+/**
+ * Flushes when the page goes to the background, where it may never run again: a failed commit is tried once
+ * more.
+ */
 function flushWhenHidden(store: TableStore): void {
   const page = globalThis.document as Document | undefined;
   if (page === undefined) return;

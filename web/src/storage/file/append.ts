@@ -18,22 +18,22 @@ import { Slice, crc32InSlices } from "./turns.js";
 
 /** Bytes of the first buffer of a commit; most need no more. */
 const BUFFER_BYTES = 8 * 1024;
-/** Written at once. */
+/** Bytes that are written at once. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
 /** Commit that is being written. */
 export class Append {
   readonly #file: OpenedFile;
   readonly #id: FileId;
-  /** Where the next chunk will be. */
+  /** Offset of the next chunk. */
   #at: Position;
   /** Chunk that is being filled, from its header on. */
   #buffer: Uint8Array = new Uint8Array(BUFFER_BYTES);
   #used = CHUNK_HEADER_BYTES;
   #slice = new Slice();
-  /** Whether chunks were written already. */
+  /** True if chunks were written already. */
   started = false;
-  /** Whether there is nothing to commit. */
+  /** True if there is nothing to commit. */
   empty = true;
 
   constructor(file: OpenedFile, id: FileId, at: Position) {
@@ -43,8 +43,8 @@ export class Append {
   }
 
   /**
-   * Takes a record over; `value` must not change until the commit is written. A promise is to be awaited before the
-   * next one. Gives where in the file the record is to `placed`.
+   * Adds a record; `value` must not change until the commit is written. A promise is to be awaited before the
+   * next call. Gives the place of the record in the file to `placed`.
    */
   put(
     key: string,
@@ -116,7 +116,7 @@ export class Append {
     await writeFully(this.#file, this.#buffer.subarray(0, used), start);
   }
 
-  /** Gives the chunk its header; what comes next is behind it. Says how long it is: 0 when nothing is in it. */
+  /** Writes the header of the chunk, and ends it. Returns its length, 0 when nothing is in it. */
   #seal(): number {
     const used = this.#used;
     if (used === CHUNK_HEADER_BYTES) return 0;

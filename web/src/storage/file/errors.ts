@@ -13,7 +13,7 @@ export function damageError(path: string): Error {
   return fileError("corrupt", `${path} is damaged: bytes that were on the disk are not as they were written`);
 }
 
-/** What the operating system calls by these names is about the path that was given, or about room. */
+/** Codes for errors of the operating system that concern the given path, or room. */
 const CODES: Record<string, FileErrorCode> = {
   ENOENT: "name",
   ENOTDIR: "name",

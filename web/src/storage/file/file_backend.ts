@@ -1,13 +1,14 @@
 /**
- * Records in one file: a log that commits are appended to, and that is written anew when too much of it is out of date.
+ * Backend that keeps records in one file: a log that commits are appended to, and that is written anew when
+ * too much of it is out of date.
  *
  * Invariants:
- * - Before the end of the last commit nothing is ever written but the marks. What a failed commit left behind it is cut
- *   off before the next one begins.
- * - Whatever the process or the machine dies of, the file is that of some commit, whole; with `strict` not older than the
- *   last one that resolved.
- * - Damage within what was known to be on the disk is refused, and the file left as it is. Only behind that, where a
- *   power cut may leave anything, is the log taken to end at its last good commit.
+ * - Before the end of the last commit nothing is ever written but the marks. Bytes of a failed commit behind
+ *   it are cut off before the next one begins.
+ * - However the process or the machine dies, the file is that of some commit, whole; with `strict` not older
+ *   than the last one that resolved.
+ * - Damage within the part that was known to be on the disk is refused, and the file left as it is. Only
+ *   behind that, where a power cut may leave anything, the log is taken to end at its last good commit.
  * - Nothing is written without the lock.
  */
 import { clearTimeout, setTimeout } from "node:timers";
@@ -22,14 +23,17 @@ import { scan } from "./scan.js";
 
 export type Durability = "relaxed" | "strict";
 
-/** How much may be out of date, beyond as much again as there is, before the log is written anew. */
+/** Bytes that may be out of date, beyond as many as are live, before the log is written anew. */
 const GARBAGE_BYTES_MAX = 1024 * 1024;
 /** Longest time from a `relaxed` commit to its sync, in milliseconds. */
 const SYNC_DELAY_MS = 1000;
 /** Interval at which a long commit checks its lock, in milliseconds. */
 const LOCK_DOUBT_MS = 1000;
 
-/** Opens the log at `path`, or makes one. The backend releases the lock when it is closed, not when opening fails. */
+/**
+ * Opens the log at `path`, or makes one. The backend releases the lock when it is closed, not when opening
+ * fails.
+ */
 export async function openLog(files: Files, path: string, lock: Lock, durability: Durability): Promise<Backend> {
   await removeSuccessor(files, path);
   const file = await files.open(path, "write");
@@ -61,11 +65,11 @@ class FileBackend implements Backend {
   #liveBytes = 0;
   /** True if bytes of a failed commit may be behind the end. */
   #untidy = false;
-  /** A new log took the place of the old one, and the disk may not know yet. */
+  /** True if a new log took the place of the old one, and the folder was not synced since. */
   #renamed = false;
   /** True if a sync failed: only a new log can be trusted. */
   #distrusted = false;
-  /** The log is written anew when this much is out of date. */
+  /** Bytes out of date from which on the log is written anew. */
   #compactAt = 0;
   /** End of the last operation: one is done after the other. Never rejects. */
   #last: Promise<void> = Promise.resolve();
@@ -109,7 +113,7 @@ class FileBackend implements Backend {
       await this.#append(changes);
       if (this.#shouldCompact()) {
         this.#inTurn(() => this.#compact()).catch(() => {
-          // It was to save room, and there still is some. It is tried again later; not soon, as it reads all there is.
+          // Compaction only saves room, and there still is some. Later, because it reads the whole log.
           this.#compactAt = 1.5 * this.#garbageBytes;
         });
       }
@@ -191,7 +195,7 @@ class FileBackend implements Backend {
     }
   }
 
-  /** The commit is in the file: from now on it is what there is. */
+  /** Notes that the commit is in the file. */
   #committed(staged: Staged[], end: Position): void {
     const log = this.#log;
     log.end = end;
@@ -246,7 +250,10 @@ class FileBackend implements Backend {
     this.#inTurn(() => this.#mark()).catch(() => {});
   }
 
-  /** Notes in the file up to where it is on the disk: from then on damage before that is told from a power cut. */
+  /**
+   * Writes a mark with the offset up to which the file is on the disk: damage before that is no work of a
+   * power cut.
+   */
   async #mark(): Promise<void> {
     const log = this.#log;
     const older = log.marks[0] <= log.marks[1] ? 0 : 1;
@@ -296,7 +303,7 @@ class FileBackend implements Backend {
     await this.#syncName();
   }
 
-  /** Every record that is not out of date. The log is read in its own order, so that all checksums are looked at. */
+  /** Yields all live records. The log is read in its own order, so that all checksums are checked. */
   async #visitLive(
     visit: (key: string, value: Uint8Array) => Promise<void> | void,
     progress?: (done: number, total: number) => void,

@@ -11,9 +11,10 @@
  * | 4    | name of the host                                           |
  * | 5    | token: random, another one for every lock                  |
  *
- * The lock of a process that has died is removed by whoever wants it. Two may want it at once, and the slower one must
- * not remove what the faster one has put there. So the lock with token T is removed only by who holds another lock, the
- * file `LOCK.T`, and has looked again after getting that. Should its holder die, it is a dead lock like any other.
+ * The lock of a process that has died is removed by the next that wants it. Two may want it at once, and the
+ * slower one must not remove the lock of the faster one. So the lock with token T is removed only by the
+ * holder of another lock, the file `LOCK.T`, after reading it again. If that holder dies, its lock is that of
+ * a dead process like any other.
  */
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -28,9 +29,12 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** How often one who waits looks again. */
+/** Interval at which a waiting opener tries again, in milliseconds. */
 const POLL_MS = 50;
-/** A lock without its text is somebody's who died over it, by a power cut or where there are no links, once it is so old. */
+/**
+ * Age from which on a lock without its text is that of a dead process, in milliseconds: a power cut, or no
+ * links.
+ */
 const TORN_AGE_MS = 10_000;
 const FIRST_LINE = "perilune lock 1";
 /** Process ids for locks that cannot be read. */
@@ -44,7 +48,10 @@ interface Holder {
   token: string;
 }
 
-/** Makes the file `path`, a lock. Rejects with `locked` when somebody else still has it after `timeout` milliseconds. */
+/**
+ * Takes the lock in the file `path`. Rejects with `locked` when another process still has it after `timeout`
+ * milliseconds.
+ */
 export async function lockFile(path: string, timeout: number): Promise<Lock> {
   const start = performance.now();
   for (;;) {
@@ -62,7 +69,7 @@ export async function lockFile(path: string, timeout: number): Promise<Lock> {
 class HeldLock implements Lock {
   readonly #path: string;
   readonly #token: string;
-  /** How the file looked when it was last read: as long as it does, it need not be read again. */
+  /** State of the file when it was last read: as long as it stays, the file need not be read again. */
   #looks: string;
 
   constructor(path: string, token: string, looks: string) {
@@ -129,7 +136,10 @@ async function makeLock(path: string): Promise<HeldLock | undefined> {
   }
 }
 
-/** Where the file system has no links: somebody who dies in here leaves a lock without its text. */
+/**
+ * Makes a lock file without a link, where there are none: a process that dies in here leaves a lock without
+ * its text.
+ */
 async function makeWithoutLink(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, "wx");
@@ -177,8 +187,8 @@ async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean>
 }
 
 /**
- * When a process began: the boot it belongs to, and the ticks since. Empty for a process that has ended and was not yet
- * taken note of. Undefined where the system does not tell.
+ * Start of a process: the id of the boot, and the ticks since. Empty for a process that has ended and whose
+ * parent has not waited for it yet. Undefined where the system does not say.
  */
 async function beganOf(pid: number | "self"): Promise<string | undefined> {
   try {
@@ -203,7 +213,7 @@ function host(): string {
   }
 }
 
-/** What changes when a file is replaced by another one of that name. */
+/** Text that changes when a file is replaced by another one of that name. */
 async function looksOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
@@ -214,8 +224,8 @@ async function looksOf(path: string): Promise<string> {
 }
 
 /**
- * Removes what those who died while they took a lock have left: files beside it, of processes that are gone. Only who
- * has the lock may: as long as it is theirs, locks named after others' tokens decide nothing.
+ * Removes files beside the lock that processes left which died while they took it. Only for the holder of the
+ * lock: as long as it has it, locks named after other tokens decide nothing.
  */
 async function removeLeftovers(path: string): Promise<void> {
   const folder = dirname(path);

@@ -1,16 +1,16 @@
-/** What the log needs of a file system, and no more: so that a test can be one that fails. */
+/** Operations of a file system that the log needs, and no more: a test can be a file system that fails. */
 import { constants, type FileHandle, chmod, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "./errors.js";
 
 export interface OpenedFile {
   stat(): Promise<{ size: number; mode: number }>;
-  /** May read less; 0 at the end of the file. */
+  /** Reads bytes, perhaps fewer; 0 at the end of the file. */
   read(into: Uint8Array, offset: number): Promise<number>;
-  /** May write less. */
+  /** Writes bytes, perhaps fewer. */
   write(bytes: Uint8Array, offset: number): Promise<number>;
   truncate(length: number): Promise<void>;
-  /** What was written, and how long the file is, is on the disk when this resolves. */
+  /** Brings written bytes, and the length of the file, to the disk. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -22,9 +22,9 @@ export interface Files {
   create(path: string, mode: number | undefined): Promise<OpenedFile>;
   /** Renames a file, and replaces the one at `to`. */
   rename(from: string, to: string): Promise<void>;
-  /** That there is none is no error. */
+  /** Removes a file, if there is one. */
   remove(path: string): Promise<void>;
-  /** The names in the folder of `path` are on the disk when this resolves. */
+  /** Brings the names in the folder of `path` to the disk. */
   syncFolder(path: string): Promise<void>;
 }
 

@@ -1,8 +1,8 @@
 /**
  * Follower of a log that another process writes. Takes no lock and changes nothing.
  *
- * Invariant: what it tells is what the log has up to the end of a commit. Behind that the writer may be at work: bytes
- * there mean nothing until a commit closes them.
+ * Invariant: it passes on the records up to the end of a commit. Bytes behind that, which the writer may be
+ * writing, mean nothing until a commit closes them.
  */
 import { watch, type FSWatcher } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -13,7 +13,7 @@ import { HEAD_BYTES, readHead, records, startOf, type FileId, type Position } fr
 import { placeOf } from "./open.js";
 import { refuseDamage, scan } from "./scan.js";
 
-/** How often it looks, should the system not tell that the file changed. */
+/** Interval at which the file is read if the system does not say that it changed, in milliseconds. */
 const POLL_MS = 500;
 
 type Changes = Map<string, Uint8Array | null>;
@@ -34,20 +34,20 @@ export async function followFile(path: string): Promise<Follower> {
 
 class FileFollower implements Follower {
   readonly #path: string;
-  /** Which log, and up to where it was told; nothing as long as there was none. */
+  /** Log that was read, and the end of what was read; undefined as long as there was none. */
   #known: { id: FileId; end: Position } | undefined;
   #changed: Changed | undefined;
   #lost: (error: Error) => void = () => {};
-  /** What `lost` was told last. */
-  #told = "";
+  /** Message of the last error that `lost` got. */
+  #notified = "";
   #watcher: FSWatcher | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   /** End of the last reading: one is done after the other. Never rejects. */
   #last: Promise<void> = Promise.resolve();
-  /** A look is asked for and has not begun. */
+  /** True if a reading is requested and has not begun. */
   #waiting = false;
   #closed = false;
-  /** How the file was when it was last read anew because of bytes that make no sense: once is enough. */
+  /** State of the file when it was last read anew because of bytes without a meaning: once is enough. */
   #readAnewAt = "";
 
   constructor(path: string) {
@@ -104,7 +104,7 @@ class FileFollower implements Follower {
     });
   }
 
-  /** It may be readable at the next look; the same twice in a row is said once. */
+  /** Passes on an error of reading, the same one once in a row: the file may be readable the next time. */
   #failed(error: Error): void {
     if (this.#closed || error.message === this.#notified) return;
     this.#notified = error.message;
@@ -146,7 +146,7 @@ class FileFollower implements Follower {
     if (!this.#closed && (changes.size > 0 || complete)) this.#changed?.(changes, complete);
   }
 
-  /** Nothing happens when the file is missing or empty: it is still to be made. */
+  /** Reads the file; one that is missing or empty is still to be made. */
   async #withFile(work: (log: FollowedLog) => Promise<void>): Promise<void> {
     let file: OpenedFile | undefined;
     try {

@@ -38,14 +38,14 @@
  *
  * A commit chunk closes the data chunks since the last one; without it they do not count. Its payload:
  *
- * | commit | bytes | content                                                                                |
- * |--------|-------|----------------------------------------------------------------------------------------|
- * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written   |
- * | 8      | 4     | the chain: CRC-32 of bytes 0 to 15 of all chunk headers before this one, seeded with that of the head |
+ * | commit | bytes | content                                                                              |
+ * |--------|-------|--------------------------------------------------------------------------------------|
+ * | 0      | 8     | synced: up to this offset the file was known to be on the disk when this was written |
+ * | 8      | 4     | chain: CRC-32 of bytes 0 to 15 of all chunk headers before, seeded with the head's   |
  *
  * Invariants:
- * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what an older
- *   file left on the disk, can be taken for one.
+ * - A chunk is one only at its own offset in its own file: neither a copy of a log kept as a value, nor what
+ *   an older file left on the disk, can be taken for one.
  * - A commit is one only behind exactly the chunks that it was written behind.
  */
 import { crc32 } from "#js/storage/crc32.js";
@@ -55,7 +55,7 @@ export const FORMAT_VERSION = 1;
 const SECTOR_BYTES = 512;
 const MARK_OFFSETS = [SECTOR_BYTES, 2 * SECTOR_BYTES] as const;
 const MARK_BYTES = 12;
-/** Where the chunks begin. */
+/** Offset of the first chunk. */
 export const HEAD_BYTES: number = 3 * SECTOR_BYTES;
 const HEADER_BYTES = 24;
 export const CHUNK_HEADER_BYTES = 20;
@@ -66,7 +66,7 @@ export const COMMIT_BYTES: number = CHUNK_HEADER_BYTES + COMMIT_PAYLOAD_BYTES;
 /** Bytes of a data chunk, about. A longer record has a chunk of its own. */
 export const DATA_CHUNK_BYTES: number = 1024 * 1024;
 
-/** What a record costs beside its key and its value. */
+/** Bytes of a record beside its key and its value. */
 export const RECORD_OVERHEAD_BYTES = 5;
 /** Bytes of the longest value: its chunk must have a length, too. */
 export const VALUE_BYTES_MAX = 0xffff_0000;
@@ -79,10 +79,10 @@ export const CHUNK_MARK: Uint8Array = asciiBytes("PLck");
 
 export const ChunkType = { data: 1, commit: 2 } as const;
 
-/** What makes the chunks of one file its own. */
+/** Identity of a file, which its checksums are bound to. */
 export interface FileId {
   salt: Uint8Array;
-  /** Where the chain begins. */
+  /** Seed of the chain. */
   chain: number;
 }
 
@@ -111,8 +111,8 @@ export function newHead(): { bytes: Uint8Array; id: FileId } {
 }
 
 /**
- * Reads the head of a file, or as much of it as there is; throws `foreign`, `newer` or `corrupt`. A mark that cannot be
- * read is 0; one of them can.
+ * Reads the head of a file, which may be cut off; throws `foreign`, `newer` or `corrupt`. A mark that cannot
+ * be read is 0; one of them can.
  */
 export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: [number, number] } {
   if (!MAGIC.every((byte, at) => bytes[at] === byte)) {
@@ -159,7 +159,10 @@ export function startOf(id: FileId): Position {
   return { offset: HEAD_BYTES, chain: id.chain };
 }
 
-/** Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Gives the next chain. */
+/**
+ * Writes the header of the chunk that will be at `offset` in the file to `into`, at `at`. Returns the next
+ * chain.
+ */
 export function putChunkHeader(
   into: Uint8Array,
   at: number,
@@ -187,8 +190,8 @@ export function readChunkHeader(bytes: Uint8Array, at: number, id: FileId, offse
 }
 
 /**
- * The chain after the chunk whose header is at `at`. Without the header's own checksum: a CRC over bytes and their CRC is
- * the same for all bytes.
+ * Chain after the chunk whose header is at `at`. Without the checksum of the header: a CRC over bytes and
+ * their CRC is the same for all bytes.
  */
 export function chainAfter(bytes: Uint8Array, at: number, chain: number): number {
   return crc32(bytes.subarray(at, at + CHUNK_HEADER_BYTES - 4), chain);
@@ -245,7 +248,7 @@ export interface StoredRecord {
   key: string;
   /** View of the payload; null: removed. */
   value: Uint8Array | null;
-  /** Where in the payload it begins, and how long it is. */
+  /** Offset in the payload, and length. */
   at: number;
   size: number;
 }
@@ -266,7 +269,7 @@ export function* records(payload: Uint8Array): Generator<StoredRecord> {
   }
 }
 
-/** Only a program that writes this format wrongly can make this: the checksum was right. */
+/** Error that a chunk with a right checksum is malformed: it was written by a wrong program. */
 function malformed(): Error {
   return fileError("corrupt", "the file is damaged: a chunk does not hold whole records");
 }

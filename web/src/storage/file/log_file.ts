@@ -11,19 +11,19 @@ export interface Log {
   id: FileId;
   /** End of the last commit. */
   end: Position;
-  /** Up to here it is on the disk. */
+  /** Offset up to which it is on the disk. */
   synced: number;
-  /** Up to here its two marks say so. */
+  /** Offset up to which its two marks say so. */
   marks: [number, number];
 }
 
-/** Where the newest record of a key is. */
+/** Place of the newest record of a key. */
 export interface Place {
   offset: number;
   size: number;
 }
 
-/** What a commit says of a key; without a place the record is gone. */
+/** Change of a key in a commit; without a place the record is gone. */
 export interface Staged {
   key: string;
   place: Place | undefined;
@@ -59,7 +59,10 @@ export async function recoverLog(
   return { log: { file, id, end: found.end, synced: end, marks }, index };
 }
 
-/** A new log in the place of what is at `path`, with what `fill` appends: all of it or, when this rejects, nothing. */
+/**
+ * Makes a new log in the place of the one at `path`, with the records that `fill` appends; when this rejects,
+ * the old one stays.
+ */
 export async function writeLog(
   files: Files,
   path: string,
@@ -94,7 +97,7 @@ export async function writeLog(
   }
 }
 
-/** What a writer that died has left. */
+/** Removes the new log of a writer that died. */
 export async function removeSuccessor(files: Files, path: string): Promise<void> {
   await files.remove(successor(path));
 }

@@ -1,4 +1,4 @@
-/** From a path to the one file that is meant, and to its backend. */
+/** Opening of a file by its path. */
 import { lstat, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Backend } from "#js/storage/write_behind.js";
@@ -10,14 +10,14 @@ import { systemFiles } from "./files.js";
 export interface FileOptions {
   /** Durability of commits; `strict`: on the disk when they resolve. */
   durability: Durability;
-  /** How many milliseconds to wait for another writer; Infinity waits. */
+  /** Milliseconds to wait for another writer; Infinity: as long as it takes. */
   lockTimeout: number;
 }
 
 /**
- * Opens the store in the file `path` for writing, or makes one. Its folder must be there. Rejects with an Error that has
- * a `code`: `name` no path for a file, `locked` another writer has it, `newer` written by a later version, `foreign` not
- * ours, `corrupt` damaged, `quota` no room, `host` anything else.
+ * Opens the store in the file `path` for writing, or makes one. Its folder must be there. Rejects with an
+ * Error that has a `code`: `name` no path for a file, `locked` another writer has it, `newer` written by a
+ * later version, `foreign` not made by Perilune, `corrupt` damaged, `quota` no room, `host` anything else.
  */
 export async function openFile(path: string, { durability, lockTimeout }: FileOptions): Promise<Backend> {
   const place = await placeOf(path);

@@ -17,11 +17,14 @@ import {
 } from "./log.js";
 import { crc32InSlices } from "./turns.js";
 
-/** Read at once: a whole chunk of the usual kind, and then some. */
+/** Bytes that are read at once: more than a usual chunk. */
 const WINDOW_BYTES = DATA_CHUNK_BYTES + 64 * 1024;
 
 export interface Visitor {
-  /** A data chunk whose checksums are right, `at` in the file. Its bytes are lent. It counts once a commit follows. */
+  /**
+   * Gets a data chunk whose checksums are right, `at` in the file; its bytes are good during the call. It
+   * counts once a commit follows.
+   */
   data(payload: Uint8Array, at: number): Promise<void> | void;
   commit?(end: Position): void;
 }
@@ -32,8 +35,8 @@ export interface Scan {
   /** Highest `synced` of the commits read. */
   synced: number;
   /**
-   * What is behind `end`: nothing; a beginning of a commit, which may be one that is being written; or bytes that no
-   * writer leaves there, unless the power fails.
+   * Content behind `end`: nothing; a beginning of a commit, which may be one that is being written; or bytes
+   * that no writer leaves there, unless the power fails.
    */
   rest: "nothing" | "unfinished" | "damaged";
 }
@@ -89,8 +92,8 @@ export async function scan(
 }
 
 /**
- * Throws when the log once reached further than its good part and that was on the disk, as its marks or any commit
- * say: it is no power cut's work.
+ * Throws `corrupt` when its marks or any commit say that the log was on the disk beyond its good part: no
+ * power cut can be the reason.
  */
 export async function refuseDamage(
   file: OpenedFile,

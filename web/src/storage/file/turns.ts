@@ -2,12 +2,12 @@
 import { setImmediate } from "node:timers";
 import { crc32 } from "#js/storage/crc32.js";
 
-/** How long work may hold the event loop before it lets others in. */
+/** Longest slice, in milliseconds. */
 const SLICE_MS = 8;
-/** What is summed up in about a millisecond or two. */
+/** Bytes whose checksum takes about a millisecond or two. */
 const SUM_BYTES = 1024 * 1024;
 
-/** Others have had their turn when this resolves. */
+/** Resolves after a turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

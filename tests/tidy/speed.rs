@@ -50,7 +50,6 @@ const ALLOWED: &[(&str, &str, usize, &str)] = &[
     ("web/e2e/resume_page.ts", "setTimeout(", 1, ANY_MOMENT),
     ("web/e2e/storage.test.ts", "setTimeout(", 5, AWAITED),
     ("web/test/async.test.ts", "setTimeout(", 2, AWAITED),
-    ("web/test/companion.test.ts", "pause(", 1, NO_CLOCK),
     ("web/test/file_follow.test.ts", "pause(", 3, NOTHING_HAPPENS),
     ("web/test/file_kill.test.ts", "pause(", 2, ANY_MOMENT),
     ("web/test/file_lock.test.ts", "Date.now()", 1, NO_CLOCK),

@@ -190,7 +190,7 @@ impl Vm {
         outcome
     }
 
-    /// Goes on with a panic of the host, once no frame of C is below.
+    /// Resumes a panic of the host, once no frame of C is below.
     #[cfg(panic = "unwind")]
     fn pass_panic_on(&mut self) {
         let c = self.context_mut();

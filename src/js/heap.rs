@@ -10,14 +10,16 @@ use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 
 const PAGE_BYTES: usize = 64 * 1024;
+/// Alignment of the first chunk, as dlmalloc wants it of every block.
+const ALIGN: usize = 2 * size_of::<usize>();
 
 /// Source of dlmalloc's memory: the pages of the module, up to a limit.
 struct Pages {
     limit_pages: Cell<usize>,
 }
 
-// SAFETY: what `alloc` returns is fresh, page-aligned memory that nobody else uses: wasm memory only ever
-// grows at its end, and this is the only caller of memory.grow.
+// SAFETY: what `alloc` returns is fresh memory that nobody else uses: wasm memory only ever grows at its end,
+// this is the only caller of memory.grow, and nothing lies between `heap_base` and the end of its page.
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let pages = size.div_ceil(PAGE_BYTES);
@@ -28,7 +30,11 @@ unsafe impl Allocator for Pages {
         if before == usize::MAX {
             return (ptr::null_mut(), 0, 0);
         }
-        (ptr::with_exposed_provenance_mut(before * PAGE_BYTES), pages * PAGE_BYTES, 0)
+        // Static data ends within a page, and the heap begins there: Lua's limit is counted from `heap_base`.
+        // When the rest of that page was lost, a script that filled memory used up what is reserved for Rust.
+        let is_first = before == heap_base().div_ceil(PAGE_BYTES);
+        let start = if is_first { heap_base().next_multiple_of(ALIGN) } else { before * PAGE_BYTES };
+        (ptr::with_exposed_provenance_mut(start), (before + pages) * PAGE_BYTES - start, 0)
     }
 
     fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {

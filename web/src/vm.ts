@@ -91,7 +91,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   /** Captures the whole VM in bytes, with a dump of its tables where one is given. */
   snapshot(tables?: Uint8Array): Uint8Array<ArrayBuffer> {
     const { pages, build, head } = this.snapshotParts();
-    pages.clearFree();
+    this.clearFree();
     return encodeImage(pages.packed(), build, { ...head, tables });
   }
 

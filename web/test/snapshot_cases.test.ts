@@ -1,7 +1,7 @@
 /** Cases of what must be as it was in a VM that was restored, one thing at a time. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { Lua, LuaMemoryError, LuaTimeoutError, type LuaOptions } from "../src/index.ts";
+import { Lua, LuaError, LuaMemoryError, LuaTimeoutError, type LuaOptions } from "../src/index.ts";
 import { ManualClock } from "./time.ts";
 
 /**
@@ -251,6 +251,25 @@ suite("streams", () => {
 });
 
 suite("the moment", () => {
+  // An image with damaged pages could bring a memory whose free blocks lead anywhere: the trap came out of
+  // `snapshot` as it was, and the VM went on.
+  test("a trap while freed memory is cleared is the death of the VM", async (t) => {
+    const instantiate = WebAssembly.instantiate as (module: WebAssembly.Module, imports?: WebAssembly.Imports) => Promise<WebAssembly.Instance>; // prettier-ignore
+    t.mock.method(WebAssembly, "instantiate", async (module: WebAssembly.Module, imports?: WebAssembly.Imports) => {
+      const { exports } = await instantiate(module, imports);
+      const clear_free = () => {
+        throw new WebAssembly.RuntimeError("memory access out of bounds");
+      };
+      return { exports: { ...exports, clear_free } };
+    });
+    const lua = await Lua.create();
+    t.mock.restoreAll();
+    const died = (error: unknown) => error instanceof LuaError && error.kind === "bug" && /has died: memory/.test(error.message); // prettier-ignore
+    assert.throws(() => lua.snapshot(), died);
+    assert.throws(() => lua.eval("return 1"), { kind: "bug", message: /died of an earlier failure/ });
+    await lua.close({ discard: true });
+  });
+
   test("not inside of a call, not closed, not of a dead one", async () => {
     const lua = await Lua.create();
     lua.register("snap", () => lua.snapshot());

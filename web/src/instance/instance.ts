@@ -213,6 +213,12 @@ export abstract class Instance implements ValueContext {
     return this.store.participants.member(VM_PARTICIPANT).participant !== undefined;
   }
 
+  /** Fills freed memory with zeros: what it had makes images larger, and may be secret. */
+  protected clearFree(): void {
+    // It walks the allocator's lists, which are as damaged as the image that the memory came from.
+    this.#guarded(() => this.#exports.clear_free());
+  }
+
   /** Limit of its memory, in bytes. */
   protected get memoryLimit(): number {
     return this.#memoryLimit;

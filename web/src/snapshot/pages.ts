@@ -138,11 +138,6 @@ export class MemoryPages {
     return this.#fresh().subarray((io + HALF_BYTES) / 4, (io + HALF_BYTES) / 4 + WORDS);
   }
 
-  /** Fills freed memory with zeros: what it had makes images larger, and may be secret. */
-  clearFree(): void {
-    this.#exports.clear_free();
-  }
-
   /**
    * Yields all pages that differ from the baseline, compressed. Each is valid until the next is asked for.
    */

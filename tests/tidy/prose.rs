@@ -38,8 +38,6 @@ const ALLOWED: &[(&str, usize, usize)] = &[
     ("web/playground/", 0, 0),
     ("web/scripts/", 0, 0),
     ("web/src/", 0, 0),
-    ("web/src/snapshot/", 6, 10),
-    ("web/src/storage/", 52, 33),
     ("web/test/", 20, 12),
 ];
 

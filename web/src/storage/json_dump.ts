@@ -1,21 +1,21 @@
 /**
  * All external tables as JSON, for people and other programs: `lua.dump({ format: "json" })`, and back.
  *
- * `{ "perilune": 1, "tables": [{ "name": "t", "entries": [[key, value], ...] }, ...] }`. Nothing is lost: what
- * JSON has no word for is an object with one of the `$` names below.
+ * `{ "perilune": 1, "tables": [{ "name": "t", "entries": [[key, value], ...] }, ...] }`. Nothing is lost: a
+ * value that JSON does not have is an object with one of the `$` names below.
  *
- * | Lua                                          | JSON                                                    |
- * |----------------------------------------------|---------------------------------------------------------|
- * | boolean; integer up to 2^53 - 1              | itself                                                  |
- * | other integer                                | `{ "$integer": "9223372036854775807" }`                 |
- * | float with a fraction                        | itself                                                  |
- * | other float                                  | `{ "$float": "1" }`, `"-0"`, `"Infinity"`; a NaN by its bits: `"0x7ff8000000000000"` |
- * | string of UTF-8                              | itself                                                  |
- * | other string                                 | `{ "$bytes": base64 }`                                  |
- * | sequence; table with such strings as keys    | array; object (not with a key like `"7"`, or `"$..."`)  |
- * | other table, or one that is referred to      | `{ "$table": [values of 1..n], "$pairs": [[key, value], ...], "$id": number }` |
- * | the same table again                         | `{ "$ref": number }`                                    |
- * | external table                               | `{ "$external": name }`                                 |
+ * | Lua                             | JSON                                                                |
+ * |---------------------------------|---------------------------------------------------------------------|
+ * | boolean; integer up to 2^53 - 1 | itself                                                              |
+ * | other integer                   | `{ "$integer": "9223372036854775807" }`                             |
+ * | float with a fraction           | itself                                                              |
+ * | other float                     | `{ "$float": "1" }`, `"-0"`, `"Infinity"`; NaN: its bits, `"0x..."` |
+ * | string of UTF-8                 | itself                                                              |
+ * | other string                    | `{ "$bytes": base64 }`                                              |
+ * | sequence; table of UTF-8 keys   | array; object (not with a key like `"7"`, or `"$..."`)              |
+ * | other table, or one referred to | `{ "$table": [1..n], "$pairs": [[k, v], ...], "$id": n }`           |
+ * | the same table again            | `{ "$ref": number }`                                                |
+ * | external table                  | `{ "$external": name }`                                             |
  */
 import type { TableStore } from "#js/storage/table_store.js";
 import { ByteWriter } from "../codec/bytes.js";

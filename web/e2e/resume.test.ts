@@ -1,6 +1,6 @@
 /**
- * A VM that survives reloads, in Chromium: what its script knows and what its tables say are of one moment, however the page ends;
- * and images that travel between browsers and Node.
+ * A VM that survives reloads, in Chromium: what its script knows and what its tables say are of one moment,
+ * however the page ends; and images that travel between browsers and Node.
  *
  * Another seed or more kills of each engine: PERILUNE_CRASH_SEED, PERILUNE_CRASHES.
  */
@@ -26,11 +26,11 @@ const KILLED_OPENING = 4;
 const WRITING_MS_MAX = 100;
 const OPENING_MS_MAX = 150;
 
-/** What a page found. */
+/** State that a page found. */
 interface Found {
-  /** It began anew. */
+  /** True if the program began anew. */
   booted: boolean;
-  /** Why, if there was something to go on with. */
+  /** Reason of that, if there was a VM in storage; else undefined. */
   reason: string | undefined;
   tasks: number;
   reached: number;
@@ -271,7 +271,7 @@ suite("an image", () => {
     local v = values
     return add(), numbers(), v[1], v[2], 1 / v[3] < 0, v[4] == math.mininteger, v[5] == "a\\0\\xff", v[true].deep.er,
       kept.here[3], math.random(1000000), kept.n`;
-  /** It goes on with what slept, at last. */
+  /** Values that the restored program returns, without the random one. */
   const EXPECTED = [41, 2, 1, 1.5, true, true, true, "x", "still"];
 
   let setup: Setup;
@@ -301,7 +301,7 @@ suite("an image", () => {
     assert.deepEqual(values, [...EXPECTED, random, undefined]);
     assert.deepEqual([end, n], [3, 3]);
   };
-  /** In the page. */
+  /** Restores an image in the page. */
   const restored = (image: string) =>
     page.evaluate(
       async ([image, look]) => {

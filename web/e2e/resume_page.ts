@@ -1,9 +1,9 @@
 /**
- * The page of resume.test.ts that is killed: goes on with its VM, says what it found, and keeps it busy until its browser is
- * killed.
+ * The page of resume.test.ts that is killed: goes on with its VM, says what it found, and keeps it busy until
+ * its browser is killed.
  *
- * It tells the test by requests: `/opened` with how far the program had got, whether it began anew, and what the VM and its tables
- * do not agree on; `/flushed` with how far it is committed.
+ * It tells the test by requests: `/opened` with how far the program had got, whether it began anew, and what
+ * the VM and its tables do not agree on; `/flushed` with how far it is committed.
  */
 import type * as Perilune from "../src/index.ts";
 import { Random } from "../test/random.ts";

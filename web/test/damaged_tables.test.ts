@@ -1,6 +1,7 @@
 /**
- * Stored bytes that are not what was written: flipped, cut, swapped, lost, or somebody else's. What can be read is exactly what
- * was there; everything else is an error that says `corrupt`, at the opening or at the first use, and storage is left as it is.
+ * Stored bytes that are not what was written: flipped, cut, swapped, lost, or somebody else's. What can be
+ * read is exactly what was there; everything else is an error that says `corrupt`, at the opening or at the
+ * first use, and storage is left as it is.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -77,7 +78,10 @@ function damage(records: Map<string, Uint8Array>, random: Random): void {
   }
 }
 
-/** What is left when every record of a table is lost: the others. Nothing says that it was there. */
+/**
+ * Returns the tables that are left when every record of one is lost: the others. Nothing says that it was
+ * there.
+ */
 function expected(all: Contents, records: Map<string, Uint8Array>): Contents {
   const left: Contents = new Map(all);
   [...all.keys()].forEach((name, at) => {

@@ -23,7 +23,7 @@ const SEQUENCES = 3000;
 const FILE_SEQUENCES = 30;
 const STEPS = 30;
 
-/** For as long as nobody asks. */
+/** Milliseconds longer than any test runs. */
 const LONG_MS = 2 ** 31 - 1;
 
 /**
@@ -841,10 +841,10 @@ suite("damage", () => {
   });
 });
 
-/** Where records are kept, and what is left there when the program dies. */
+/** Place of records, with those that are left there when the program dies. */
 interface Disk {
   open(): Promise<Backend>;
-  /** As it is now, in another place. */
+  /** Returns a copy of the present state in another place. */
   copy(): Disk;
 }
 
@@ -917,11 +917,11 @@ function allOf(store: TableStore, memories: readonly Memory[]): string {
 class Sequence {
   random;
   store = new TableStore();
-  /** By name, as in `NAMES`; an empty one for each that was detached. */
+  /** Memories by name, as in `NAMES`; an empty one for each that was detached. */
   memories: Memory[] = [];
   attached: Memory[] = [];
   failing = false;
-  /** After each batch since the last that surely is on disk. */
+  /** States after each batch since the last that surely is on disk. */
   moments = ["[] [] []"];
   /** Every moment that may ever have been there. */
   all = new Set(this.moments);
@@ -1084,8 +1084,8 @@ class Sequence {
   }
 
   /**
-   * One memory is detached, and the program goes on without it: it is not there any more when anything else
-   * is newer.
+   * Detaches one memory, without which the program goes on: it is not there any more when anything else is
+   * newer.
    */
   leave(): void {
     const { attached, random, store } = this;

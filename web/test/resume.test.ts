@@ -1,6 +1,7 @@
 /**
- * A VM that is kept in the storage of its tables: what it knows and what they say are of one moment, in every commit, whatever
- * fails; it goes on from there, and begins anew when (and only when) there is nothing to go on with.
+ * A VM that is kept in the storage of its tables: what it knows and what they say are of one moment, in every
+ * commit, whatever fails; it goes on from there, and begins anew when (and only when) there is nothing to go
+ * on with.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeSync } from "node:fs";
@@ -42,7 +43,7 @@ function never(): never {
   throw new Error("it began anew");
 }
 
-/** What a test that failed has left open would keep the process alive. */
+/** VMs to close after the tests: one that a failed test has left open would keep the process alive. */
 const opened: Lua[] = [];
 
 /** Goes on with what is there, and nothing else. */
@@ -824,7 +825,9 @@ function tests(): void {
   });
 
   suite("damage", () => {
-    /** What becomes of it: it begins anew, its tables are as they were, and from then on it goes on as ever. */
+    /**
+     * Checks that a program begins anew, its tables are as they were, and from then on it goes on as ever.
+     */
     const recovers = async (backend: RecordBackend, what: string, code = "corrupt") => {
       const before = await tableOf(backend);
       const previous: (LuaPrevious | undefined)[] = [];
@@ -923,7 +926,8 @@ function tests(): void {
       const zeros = good.survivor();
       replace(zeros, "i", new Uint8Array(100));
       await recovers(zeros, "zeros", "foreign");
-      // Pages that cannot be unpacked. Others could: memory is trusted like code, and may run for ever (docs/snapshots.md, section 6).
+      // Pages that cannot be unpacked. Others could: memory is trusted like code, and may run for ever
+      // (docs/snapshots.md, section 6).
       let anew = 0;
       for (const key of vmKeys(good).filter((key) => key.startsWith("xvm:m"))) {
         const name = key.slice("xvm:".length);
@@ -1214,7 +1218,7 @@ function tests(): void {
   });
 }
 
-/** The pair in this storage is one of one moment; also a little later. */
+/** Checks that VM and tables in this storage are of one moment; also a little later. */
 async function agrees(backend: RecordBackend): Promise<void> {
   const lua: Lua = await goOn(backend, {
     functions: { note: (name: string, n: number) => void lua.table("js").set(name, n) },
@@ -1226,7 +1230,9 @@ async function agrees(backend: RecordBackend): Promise<void> {
   await lua.close({ discard: true });
 }
 
-/** A program that does everything that changes both; how many commits it made, in each of which both agree. */
+/**
+ * A program that does everything that changes both; how many commits it made, in each of which both agree.
+ */
 async function randomProgram(seed: number): Promise<number> {
   const random = new Random(seed);
   let backend = new RecordBackend();

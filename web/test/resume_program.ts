@@ -1,8 +1,8 @@
 /** A program that shows whether a VM and its tables are of one moment. Runs in pages, too. */
 
 /**
- * What is counted is counted in a local of a coroutine, or of a call that sleeps, and in a table: `disagreement()` says
- * where the two differ, `reached()` how far it got.
+ * Program that counts in a local of a coroutine, or of a call that sleeps, and in a table: `disagreement()`
+ * says where the two differ, `reached()` how far it got.
  */
 export const PROGRAM = `
   local t = ext.table("t")

@@ -1,6 +1,7 @@
 /**
- * What every storage has to do, seen through the package: run over memory, storage objects and files in Node, and over
- * IndexedDB in a page. Uses nothing of Node, and no test runner: each part throws when something is wrong.
+ * Contract of every storage, seen through the package: run over memory, storage objects and files in Node,
+ * and over IndexedDB in a page. Uses nothing of Node, and no test runner: each part throws when something is
+ * wrong.
  */
 import type { Lua as LuaClass, LuaOptions, LuaTable } from "../src/index.ts";
 import { describe } from "./describe.ts";
@@ -10,15 +11,15 @@ import { until } from "./time.ts";
 /** A place to keep tables in, empty at first. */
 export interface Place {
   Lua: typeof LuaClass;
-  /** What to open it with, each time. */
+  /** Options to open the storage with, each time. */
   options: LuaOptions;
-  /** Whether only one may write it at a time, and others may read along. */
+  /** True if only one may write the storage at a time, and others may read along. */
   shared: boolean;
 }
 
 type Part = (place: Place) => Promise<void>;
 
-/** As `describe`, for values that have themselves inside, and external tables. */
+/** Describes values like `describe`, also those that have themselves inside, and external tables. */
 function shape(value: unknown, above: object[] = []): unknown {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return describe(value);
   if (above.includes(value)) return ["above", above.length - above.indexOf(value)];
@@ -57,7 +58,7 @@ async function comesBack(place: Place, write: (lua: LuaClass) => void | Promise<
   same(await opened(place, everything), before, "what was opened again");
 }
 
-/** By name; each gets a fresh place. */
+/** Parts of the contract by name; each gets a fresh place. */
 export const PARTS: [name: string, part: Part][] = [
   [
     "every kind of value and key comes back, in its order",

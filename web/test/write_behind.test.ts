@@ -1,4 +1,7 @@
-/** The write-behind queue with a backend that fails when told to, and time that stands still until told otherwise. */
+/**
+ * The write-behind queue with a backend that fails when told to, and time that stands still until told
+ * otherwise.
+ */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { TableStore } from "#js/storage/table_store.js";

@@ -80,7 +80,11 @@ const SUITES: &[Suite] = &[
 
 pub(crate) fn command(args: &mut Args) -> Result {
     let only = args.option("--only")?;
+    let asan = args.flag("--asan");
     args.finish()?;
+    if asan {
+        return address_sanitizer();
+    }
     let suites: Vec<&Suite> =
         SUITES.iter().filter(|suite| only.as_ref().is_none_or(|name| suite.name == name)).collect();
     if suites.is_empty() {
@@ -146,6 +150,27 @@ fn line(name: &str, tally: Tally, complaint: Option<&str>) -> String {
     let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
     let complaint = complaint.map(|text| format!("  ({})", text.replace('\n', " "))).unwrap_or_default();
     format!("{name:<10} {passed:>6} passed, {failed} failed{skipped}{complaint}")
+}
+
+/// Native tests of the public API, which own, drop and lend VMs in every order.
+const ASAN_TESTS: [&str; 7] =
+    ["ownership", "functions", "mlua", "runtime", "ext_faults", "ext_transactions", "sandbox"];
+
+/// Runs the tests of the public API under AddressSanitizer, Rust's code and C's: by hand, with the nightly toolchain.
+fn address_sanitizer() -> Result {
+    let host = Run::new("rustc").args(["--print", "host-tuple"]).read()?;
+    let mut run = Run::new("cargo")
+        .env("RUSTUP_TOOLCHAIN", "nightly")
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        .env("CFLAGS", "-fsanitize=address -fno-omit-frame-pointer")
+        // Errors of Lua jump over frames, which may leave a message behind.
+        .env("ASAN_OPTIONS", "detect_leaks=0")
+        .args(["test", "--package", "perilune", "--all-features", "--target", host.trim(), "--target-dir"])
+        .arg(paths::target().join("asan"));
+    for name in ASAN_TESTS {
+        run = run.args(["--test", name]);
+    }
+    run.go()
 }
 
 /// Runs the unit tests and the integration tests named for wasm; building the native ones as well would only

@@ -156,7 +156,8 @@ fn line(name: &str, tally: Tally, complaint: Option<&str>) -> String {
 const ASAN_TESTS: [&str; 7] =
     ["ownership", "functions", "mlua", "runtime", "ext_faults", "ext_transactions", "sandbox"];
 
-/// Runs the tests of the public API under AddressSanitizer, Rust's code and C's: by hand, with the nightly toolchain.
+/// Runs the tests of the public API under `AddressSanitizer`, Rust's code and C's: by hand, with the nightly
+/// toolchain.
 fn address_sanitizer() -> Result {
     let host = Run::new("rustc").args(["--print", "host-tuple"]).read()?;
     let mut run = Run::new("cargo")

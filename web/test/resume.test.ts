@@ -47,7 +47,7 @@ function never(): never {
 const opened: Lua[] = [];
 
 /** Goes on with what is there, and nothing else. */
-async function goOn(storage: LuaOptions["storage"], options: LuaOptions = {}): Promise<Lua> {
+async function openResumed(storage: LuaOptions["storage"], options: LuaOptions = {}): Promise<Lua> {
   const lua = await begin(storage, { boot: never, ...options });
   assert.ok(lua.restored);
   return lua;
@@ -174,7 +174,7 @@ function tests(): void {
         lua.globals.set("given", { a: [1, 2] });
         await lua.close();
         for (let round = 2; round < 6; round++) {
-          const next = await goOn(storage);
+          const next = await openResumed(storage);
           assert.deepEqual(next.restored, { missing: [], tasks: [] });
           assert.equal(next.call("step"), round);
           assert.equal(next.table("t").get("n"), round);
@@ -188,11 +188,11 @@ function tests(): void {
       const backend = new RecordBackend();
       const lua = await begin(backend);
       await lua.flush();
-      const first = await goOn(backend.survivor());
+      const first = await openResumed(backend.survivor());
       assert.equal(first.call("reached"), 0);
       lua.call("step");
       await lua.flush();
-      const second = await goOn(backend.survivor());
+      const second = await openResumed(backend.survivor());
       assert.deepEqual([second.call("reached"), second.table("t").get("n")], [1, 1]);
       for (const each of [lua, first, second]) await each.close();
     });
@@ -224,7 +224,7 @@ function tests(): void {
       assert.equal(without.restored, undefined);
       without.table("t").set("beside", true);
       await without.close();
-      const again = await goOn(storage);
+      const again = await openResumed(storage);
       assert.deepEqual([again.call("step"), again.table("t").get("beside")], [3, true]);
       await again.close();
     });
@@ -255,12 +255,12 @@ function tests(): void {
       await assert.rejects(begin(storage, { lockTimeout: 0 }), { code: "locked" });
       lua.call("step");
       await lua.close();
-      await (await goOn(storage)).close();
+      await (await openResumed(storage)).close();
     });
 
     test("forked and photographed is another one, of which its storage knows nothing", async () => {
       const backend = await committed();
-      const lua = await goOn(backend);
+      const lua = await openResumed(backend);
       const commits = backend.commits;
       await lua.flush();
       const fork = await lua.fork();
@@ -276,7 +276,7 @@ function tests(): void {
       assert.deepEqual(whole.evalAll("return n, ext.table('t').n"), [1, 1]);
       lua.eval(SMALL);
       await lua.close();
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       assert.deepEqual(next.evalAll("return n, ext.table('t').n, #ext.tables()"), [2, 2, 1]);
       await next.close();
     });
@@ -296,7 +296,7 @@ function tests(): void {
       lua.load(dump);
       await assert.rejects(lua.flush(), { code: "quota" });
       await lua.flush();
-      const next = await goOn(backend.survivor());
+      const next = await openResumed(backend.survivor());
       assert.deepEqual(next.tables(), ["c"]);
       assert.deepEqual(next.callAll("try"), lua.callAll("try"));
       assert.equal(next.callAll("try")[0], false);
@@ -327,7 +327,7 @@ function tests(): void {
         const lua = await begin(backend, { boot });
         assert.equal(lua.eval("return booted"), true);
         await lua.close();
-        const next = await goOn(backend);
+        const next = await openResumed(backend);
         assert.equal(next.eval("return booted"), true);
         await next.close();
       }
@@ -342,7 +342,7 @@ function tests(): void {
       const lua = await Lua.create({ storage: backend, resume: true });
       lua.eval("x = 1");
       await lua.close();
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       assert.equal(next.eval("return x"), 1);
       await next.close();
     });
@@ -393,7 +393,7 @@ function tests(): void {
         const next = await begin(storage, { boot: () => void (booted += 1), lockTimeout: 0 });
         assert.equal(booted, 1);
         await next.close();
-        await (await goOn(storage)).close();
+        await (await openResumed(storage)).close();
       }
       // Without `resume`, too.
       let alive = 0;
@@ -426,7 +426,7 @@ function tests(): void {
       void lua.evalAsync("async.all({ function() app.say('all') end })").catch(() => {});
       await flushing;
       const survivor = backend.survivor();
-      const without = await goOn(survivor.survivor());
+      const without = await openResumed(survivor.survivor());
       assert.deepEqual([...without.restored!.missing].sort(), ["app.say", "other"]);
       assert.throws(() => without.call("talk", "x"), /app\.say/);
       without.register("app.say", functions["app.say"]);
@@ -436,7 +436,7 @@ function tests(): void {
       for (const task of without.restored!.tasks) await task.result.catch(() => {});
       said.length = 0;
       const errors: unknown[] = [];
-      const next = await goOn(survivor, { functions });
+      const next = await openResumed(survivor, { functions });
       assert.deepEqual(next.restored!.missing, []);
       for (const task of next.restored!.tasks) await task.result.catch((error) => errors.push(error));
       assert.deepEqual([said, errors], [["all"], []]);
@@ -453,9 +453,9 @@ function tests(): void {
         .evalAsync("while true do async.sleep(1) ext.table('t').ticks = (ext.table('t').ticks or 0) + 1 end")
         .catch(() => {});
       await lua.close();
-      await assert.rejects(goOn(storage, { functions: { "": () => {} } }), /name/);
+      await assert.rejects(openResumed(storage, { functions: { "": () => {} } }), /name/);
       await pause(10);
-      const next = await goOn(storage);
+      const next = await openResumed(storage);
       assert.equal(next.restored?.tasks.length, 1);
       await next.close();
     });
@@ -469,7 +469,7 @@ function tests(): void {
       });
       void lua.evalAsync("go()").catch(() => {});
       await lua.flush();
-      const next = await goOn(backend.survivor(), { functions });
+      const next = await openResumed(backend.survivor(), { functions });
       assert.equal(next.restored?.tasks[0]?.waitsFor, "'fetch'");
       assert.equal(next.eval("return problem"), undefined);
       await until(() => next.eval("return problem ~= nil"));
@@ -494,12 +494,12 @@ function tests(): void {
       await flushing;
       const survivor = backend.survivor();
       const commits = history(survivor);
-      const next = await goOn(survivor);
+      const next = await openResumed(survivor);
       await next.restored?.tasks[0]?.result;
       await next.close();
       assert.ok(commits.length > 0);
       for (const commit of [backend.survivor(), ...commits]) {
-        const found = await goOn(commit);
+        const found = await openResumed(commit);
         await found.restored?.tasks[0]?.result;
         assert.deepEqual(found.evalAll("return n, ext.table('t').n"), [2, 2]);
         await found.close();
@@ -536,7 +536,7 @@ function tests(): void {
           least = Math.max(least, Number(n));
         }
       }
-      const last = await goOn(`file:${path}`, { functions: { note() {} } });
+      const last = await openResumed(`file:${path}`, { functions: { note() {} } });
       assert.equal(last.eval("return disagreement()"), undefined);
       assert.ok((last.call("reached") as number) >= least && least > KILLS);
       await last.close();
@@ -562,7 +562,7 @@ function tests(): void {
       await agrees(backend.survivor());
       await lua.close();
       for (const each of all) if (vmKeys(each).length > 0) await agrees(each);
-      const next = await goOn(backend, { functions: { note() {} } });
+      const next = await openResumed(backend, { functions: { note() {} } });
       assert.equal(next.restored?.tasks.length, 1);
       assert.equal(next.eval("return disagreement()"), undefined);
       assert.equal(next.call("reached"), steps);
@@ -600,7 +600,7 @@ function tests(): void {
         assert.deepEqual(vmKeys(backend), before);
         await agrees(backend.survivor());
         await lua.close();
-        const next = await goOn(backend);
+        const next = await openResumed(backend);
         assert.deepEqual(next.previousImage, previousImage);
         await next.close();
         if (round === 0) {
@@ -630,7 +630,7 @@ function tests(): void {
       await clock.pass(12);
       await lua.close();
       await Promise.all(ends);
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       const { tasks } = next.restored!;
       assert.deepEqual(tasks.map(({ waitsFor }) => waitsFor).sort(), ["'async.all'", "'async.all'", "'async.sleep'"]);
       await clock.pass(30);
@@ -652,7 +652,7 @@ function tests(): void {
         "closed c",
       ]);
       await next.close();
-      const last = await goOn(backend);
+      const last = await openResumed(backend);
       assert.deepEqual(last.restored?.tasks, []);
       await last.close();
     });
@@ -667,13 +667,13 @@ function tests(): void {
       const before = clock.now;
       await lua.close();
       assert.equal(clock.now, before);
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       assert.deepEqual([next.call("reached"), next.restored?.tasks.length], [1, 1]);
       // What it discards, it discards of both.
       next.call("step");
       backend.held = false;
       await next.close({ discard: true });
-      const last = await goOn(backend);
+      const last = await openResumed(backend);
       assert.equal(last.eval("return disagreement()"), undefined);
       await last.close();
     });
@@ -703,7 +703,7 @@ function tests(): void {
       assert.deepEqual(lua.evalAll("return got, ext.table('t').got"), ["now", "now"]);
       backend.fails = () => false;
       await lua.close();
-      const next = await goOn(backend, { functions });
+      const next = await openResumed(backend, { functions });
       assert.deepEqual(next.evalAll("return got, ext.table('t').got"), ["now", "now"]);
       await next.close();
     });
@@ -783,7 +783,7 @@ function tests(): void {
       };
       await assert.rejects(begin(backend, { boot }), /not today/);
       assert.deepEqual([...backend.records], before);
-      const old = await goOn(backend, { wasm: builds[1] });
+      const old = await openResumed(backend, { wasm: builds[1] });
       assert.equal(old.eval("return n"), 1);
       await old.close();
     });
@@ -805,7 +805,7 @@ function tests(): void {
       const keys = vmKeys(backend);
       assert.equal(keys.filter((key) => key.startsWith("xvm:o")).length, Math.ceil(image.length / 2 ** 20));
       assert.ok(keys.filter((key) => key.startsWith("xvm:m")).length < 30, keys.join());
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       assert.deepEqual(next.previousImage, image);
       await next.close();
       const old = await Lua.restore(image, { wasm: builds[1] });
@@ -818,7 +818,7 @@ function tests(): void {
         vmKeys(backend).filter((key) => key.startsWith("xvm:o")),
         ["xvm:o0"],
       );
-      const last = await goOn(backend, { wasm: builds[2] });
+      const last = await openResumed(backend, { wasm: builds[2] });
       assert.notEqual(last.previousImage?.length, image.length);
       await last.close();
     });
@@ -838,7 +838,7 @@ function tests(): void {
       assert.deepEqual(Object.fromEntries([...lua.table("t")]), before, what);
       lua.eval("n = 41 ext.table('t').n = 41");
       await lua.close();
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       assert.deepEqual(next.evalAll("return n, ext.table('t').n"), [41, 41], what);
       await next.close();
     };
@@ -873,7 +873,7 @@ function tests(): void {
       const lua = await begin(backend, { boot: (_, before) => void previous.push(before) });
       assert.deepEqual(previous, [undefined]);
       await lua.close();
-      await (await goOn(backend)).close();
+      await (await openResumed(backend)).close();
     });
 
     test("of a large memory stands in the way of no smaller one", async () => {
@@ -895,7 +895,7 @@ function tests(): void {
     test("a page of an older commit, or of another VM, is not taken for the one that belongs there", async () => {
       const backend = await committed();
       const old = backend.survivor();
-      const lua = await goOn(backend);
+      const lua = await openResumed(backend);
       lua.eval("for i = 1, 1000 do _G['x' .. i] = i end n = 2");
       await lua.close();
       const changed = vmKeys(old).filter((key) => {
@@ -956,14 +956,14 @@ function tests(): void {
       replace(backend, "m9999", Uint8Array.of(1));
       replace(backend, "zz", Uint8Array.of(1));
       replace(backend, "mabc", Uint8Array.of(1));
-      const lua = await goOn(backend);
+      const lua = await openResumed(backend);
       await lua.flush();
       await lua.close();
       assert.deepEqual(
         vmKeys(backend).filter((key) => /zz|abc|9999/.test(key)),
         [],
       );
-      await (await goOn(backend)).close();
+      await (await openResumed(backend)).close();
     });
   });
 
@@ -974,20 +974,20 @@ function tests(): void {
       const lua = await begin(backend, { boot: SMALL, memoryLimit: 2 ** 20 });
       assert.throws(() => lua.eval(fill), { kind: "memory" });
       await lua.close();
-      const same = await goOn(backend);
+      const same = await openResumed(backend);
       assert.throws(() => same.eval(fill), { kind: "memory" });
       await same.close();
-      const more = await goOn(backend, { memoryLimit: 2 ** 22 });
+      const more = await openResumed(backend, { memoryLimit: 2 ** 22 });
       await more.flush();
       // As soon as it is committed it is its own.
-      const kept = await goOn(backend.survivor());
+      const kept = await openResumed(backend.survivor());
       kept.eval(fill);
       await kept.close();
       more.eval(fill);
       await more.close();
-      await assert.rejects(goOn(backend, { memoryLimit: 2 ** 20 }), RangeError);
+      await assert.rejects(openResumed(backend, { memoryLimit: 2 ** 20 }), RangeError);
       assert.equal(backend.closed, 4);
-      const again = await goOn(backend, { memoryLimit: 2 ** 22 });
+      const again = await openResumed(backend, { memoryLimit: 2 ** 22 });
       assert.deepEqual(again.evalAll("return n, #x"), [1, 1_500_000]);
       await again.close();
     });
@@ -1021,7 +1021,7 @@ function tests(): void {
       await old.close();
       await next.close();
       assert.ok(!vmKeys(backend).includes("xvm:d"));
-      await (await goOn(backend)).close();
+      await (await openResumed(backend)).close();
     });
 
     test("in a commit that is under way leaves that commit as it is", async (t) => {
@@ -1170,7 +1170,7 @@ function tests(): void {
       }
       const summary = `${bytes} of ${all}`;
       await lua.close();
-      const next = await goOn(backend);
+      const next = await openResumed(backend);
       await next.flush();
       // It knows what is there.
       assert.ok(keys.length < 10, keys.join());
@@ -1187,7 +1187,7 @@ function tests(): void {
       for (const letter of "abab") {
         lua.eval(`x = nil collectgarbage() x = ("${letter}"):rep(200000)`);
         await lua.flush();
-        const next = await goOn(backend.survivor());
+        const next = await openResumed(backend.survivor());
         assert.equal(next.eval(`return x == ("${letter}"):rep(200000)`), true, letter);
         await next.close();
       }
@@ -1210,7 +1210,7 @@ function tests(): void {
       lua.eval("z = nil x = ('a'):rep(100000) collectgarbage()");
       backend.fails = () => false;
       await lua.flush();
-      const next = await goOn(backend.survivor());
+      const next = await openResumed(backend.survivor());
       assert.deepEqual(next.evalAll("return #x, z, y, x == ('a'):rep(100000)"), [100_000, undefined, 3, true]);
       await next.close();
       await lua.close();
@@ -1220,7 +1220,7 @@ function tests(): void {
 
 /** Checks that VM and tables in this storage are of one moment; also a little later. */
 async function agrees(backend: RecordBackend): Promise<void> {
-  const lua: Lua = await goOn(backend, {
+  const lua: Lua = await openResumed(backend, {
     functions: { note: (name: string, n: number) => void lua.table("js").set(name, n) },
   });
   assert.equal(lua.eval("return disagreement()"), undefined);
@@ -1242,7 +1242,7 @@ async function randomProgram(seed: number): Promise<number> {
   const open = async (first: boolean) => {
     commits.push(...history(backend));
     backend.committed = () => commits.push(backend.survivor());
-    lua = await (first ? begin : goOn)(backend, {
+    lua = await (first ? begin : openResumed)(backend, {
       functions: {
         note: (name: string, n: number) => void lua.table("js").set(name, n),
         wait: () => pause(random.below(3)),

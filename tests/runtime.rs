@@ -603,3 +603,34 @@ fn tiny(memory_bytes: usize) -> Limits {
     limits.memory_bytes = memory_bytes;
     limits
 }
+
+#[test]
+fn lua_may_have_less_than_all_memory() {
+    let mut limits = Limits::default();
+    limits.lua_bytes = Some(600 * 1024);
+    let mut lua = Runtime::builder().limits(limits).build().expect("a VM");
+    let full = lua.eval("t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end").expect_err("is full");
+    assert_eq!(full.code(), "memory");
+    let stats = lua.stats();
+    assert!(stats.peak_bytes <= 600 * 1024, "{stats:?}");
+    assert_eq!(stats.limit_bytes, limits.memory_bytes, "what is told is the whole");
+    assert_eq!(lua.eval("t = nil return 1").expect("goes on").values, [1.into()]);
+}
+
+#[test]
+fn a_stack_has_as_many_slots_as_it_is_given() {
+    let depth = |slots: Option<usize>| {
+        let mut limits = Limits::default();
+        limits.stack_slots = slots;
+        let mut lua = Runtime::builder().limits(limits).build().expect("a VM");
+        let source = "local n = 0 local function f() n = n + 1 f() end local ok, e = pcall(f) return n, e";
+        let values = lua.eval(source).expect("ends").values;
+        let [Value::Integer(n), Value::String(message)] = &values[..] else { panic!("{values:?}") };
+        assert!(String::from_utf8_lossy(message).contains("stack overflow"), "{values:?}");
+        let n = *n;
+        n
+    };
+    let (few, some, all) = (depth(Some(1)), depth(Some(8000)), depth(None));
+    assert!(few < some && some < all, "{few}, {some}, {all}");
+    assert_eq!(few, depth(Some(1000)), "there is a least number");
+}

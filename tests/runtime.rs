@@ -627,8 +627,7 @@ fn a_stack_has_as_many_slots_as_it_is_given() {
         let values = lua.eval(source).expect("ends").values;
         let [Value::Integer(n), Value::String(message)] = &values[..] else { panic!("{values:?}") };
         assert!(String::from_utf8_lossy(message).contains("stack overflow"), "{values:?}");
-        let n = *n;
-        n
+        *n
     };
     let (few, some, all) = (depth(Some(1)), depth(Some(8000)), depth(None));
     assert!(few < some && some < all, "{few}, {some}, {all}");

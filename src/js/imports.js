@@ -32,7 +32,8 @@ const HOST_FAILED = -5;
 /**
  * @typedef {object} HostImportsOptions
  * @property {() => WebAssembly.Memory} memory the instance's memory; first asked for at the first call
- * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout, 2 is stderr
+ * @property {(stream: number, bytes: Uint8Array) => void} [output] gets bytes of its own; 1 is stdout,
+ *   2 is stderr
  * @property {(message: string) => void} [panic]
  * @property {Host} host answers the calls of host functions
  * @property {() => boolean} [interrupted] whether what runs should end; asked often, and must not throw
@@ -41,10 +42,11 @@ const HOST_FAILED = -5;
  */
 
 /**
- * Functions behind `host_call`, `host_take` and `host_release`: as the imports, with addresses and lengths that
- * are never negative. None may throw, but for `call` to leave a module that has died.
+ * Functions behind `host_call`, `host_take` and `host_release`: as the imports, with addresses and lengths
+ * that are never negative. None may throw, but for `call` to leave a module that has died.
  * @typedef {object} Host
- * @property {(id: number, args: number, length: number, mayWait: number, out: number, outCapacity: number) => number} call
+ * @property {(id: number, args: number, length: number, mayWait: number, out: number,
+ *   outCapacity: number) => number} call
  * @property {(out: number, outCapacity: number) => number} take
  * @property {(id: number, uses: number) => void} release
  */
@@ -395,8 +397,8 @@ export function createHostImports({
     }),
 
     /**
-     * Restores this side for a module that has the memory of another: its tables are those of these names, and
-     * its clock does not step back.
+     * Restores this side for a module that has the memory of another: its tables are those of these names,
+     * and its clock does not step back.
      * @param {{ readonly tables: readonly (string | null)[], readonly clock: number }} part
      */
     restore({ tables: names, clock }) {
@@ -539,8 +541,8 @@ export function take_failure() {
   return defaultImports.takeFailure() ?? undefined;
 }
 
-// The imports. Functions of their own, so that a bundle which does not need the default imports can leave them
-// out.
+// The imports. Functions of their own, so that a bundle which does not need the default imports can leave
+// them out.
 
 /** @param {number} store @param {number} name @param {number} nameLength */
 export function table_open(store, name, nameLength) {

@@ -28,11 +28,11 @@ const ALLOWED: &[(&str, usize, usize)] = &[
     ("crates/", 0, 0),
     ("examples/", 0, 0),
     ("fuzz/", 0, 0),
-    ("lua-5.4/patches/", 0, 2),
-    ("lua-5.4/port/", 23, 0),
+    ("lua-5.4/patches/", 0, 0),
+    ("lua-5.4/port/", 0, 0),
     ("src/", 0, 0),
-    ("src/js/", 0, 5),
-    ("src/js/storage/", 103, 129),
+    ("src/js/", 0, 0),
+    ("src/js/storage/", 0, 0),
     ("tests/", 0, 0),
     ("web/e2e/", 0, 0),
     ("web/playground/", 0, 0),
@@ -43,7 +43,7 @@ const ALLOWED: &[(&str, usize, usize)] = &[
 
 /// Folders of Markdown, and the lines too wide that each may still have.
 const ALLOWED_MARKDOWN: &[(&str, usize)] =
-    &[("", 0), ("docs/", 66), ("docs/decisions/", 33), ("web/", 0), ("bench/", 0)];
+    &[("", 0), ("docs/", 0), ("docs/decisions/", 0), ("web/", 0), ("bench/", 0)];
 
 const COMMENT_COLUMNS: usize = 110;
 const MARKDOWN_COLUMNS: usize = 120;

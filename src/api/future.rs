@@ -6,12 +6,15 @@
 use crate::api::function_table::{Answer, Pending};
 use crate::api::vm::{Reply, Vm};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lua::fuel;
 use crate::state::host_functions::HostResult;
+use crate::state::meter::CallLimits;
 use crate::value::{Value, encode_list};
 use crate::vm::protocol::{Outcome, operation};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Waker, Poll};
@@ -19,6 +22,7 @@ use std::task::{Context as Waker, Poll};
 /// A call of Lua that was started and may wait for host functions. Dropping it cancels it.
 pub struct Task {
     state: State,
+    budget: Budget,
     /// List of dropped tasks that the VM, which is not at hand when a task is dropped, cancels later; its
     /// address identifies the VM.
     abandoned: Rc<RefCell<Vec<i64>>>,
@@ -39,6 +43,9 @@ struct Node {
 
 enum Waiting {
     Host(Pin<Box<dyn Future<Output = Answer>>>),
+    /// Answer that is there already. The task goes on in the loop of `poll_node`: one that began to wait, and
+    /// was resumed, in the frame of the other would end the stack.
+    Settled(Answer),
     /// Functions that run side by side: those that still wait.
     Group(Vec<(usize, Node)>),
 }
@@ -80,14 +87,66 @@ impl Vm {
     }
 
     fn start(&mut self, op: u32, args: &[Value]) -> Task {
-        let state = match self.advance(op, args) {
+        let meter = &mut self.context_mut().meter;
+        let limits = meter.next.take().unwrap_or(meter.usual);
+        let mut budget = Budget::new(limits);
+        let state = match (Run { vm: self, budget: &mut budget, steps: 0 }).advance(op, args) {
             Step::Ended(reply) => State::Ended(reply),
             Step::Waits(node) => State::Waits(node),
         };
         let abandoned = self.functions().abandoned();
-        Task { state, abandoned }
+        Task { state, budget, abandoned }
     }
+}
 
+/// Results of host functions that a task takes in one poll before others get a turn.
+const STEPS_PER_POLL: u32 = 128;
+
+/// Limits of a call over all its waits, and what it has used of them. Waiting is not counted.
+#[derive(Debug)]
+struct Budget {
+    limits: CallLimits,
+    running: Used,
+    /// Ticks and time used for closing what is open in tasks that are cancelled: as much as for running,
+    /// once, for all of it.
+    closing: Used,
+}
+
+impl Budget {
+    fn new(limits: CallLimits) -> Self {
+        Budget { limits, running: Used::default(), closing: Used::default() }
+    }
+}
+
+/// Ticks and milliseconds.
+#[derive(Debug, Default)]
+struct Used {
+    fuel: u64,
+    ms: f64,
+}
+
+impl Vm {
+    /// Cancels the tasks that were dropped, which together may use what one call may.
+    pub(crate) fn cancel_dropped(&mut self) {
+        let meter = &mut self.context_mut().meter;
+        // Those of the call that comes now are not theirs.
+        let (next, mut budget) = (meter.next.take(), Budget::new(meter.usual));
+        while let Some(task) = self.functions_given().and_then(|functions| functions.take_abandoned()) {
+            Run { vm: self, budget: &mut budget, steps: 0 }.cancel(task);
+        }
+        self.context_mut().meter.next = next;
+    }
+}
+
+/// One poll of a task.
+struct Run<'a> {
+    vm: &'a mut Vm,
+    budget: &'a mut Budget,
+    /// Results that it has taken.
+    steps: u32,
+}
+
+impl Run<'_> {
     /// Runs an operation that may end with a task that waits.
     fn advance(&mut self, op: u32, args: &[Value]) -> Step {
         let mut input = Vec::new();
@@ -98,16 +157,40 @@ impl Vm {
     }
 
     fn advance_with(&mut self, op: u32, input: &[u8]) -> Step {
-        match self.request_typed(op, input) {
+        self.vm.before_request(input);
+        let mut used = mem::take(&mut self.budget.running);
+        let outcome = self.metered(&mut used, op, input);
+        self.budget.running = used;
+        match outcome {
             Outcome::Waiting => self.waits(),
-            outcome => Step::Ended(self.typed(outcome)),
+            outcome => Step::Ended(self.vm.typed(outcome)),
         }
+    }
+
+    /// Runs an operation with what is left of the call's limits, and counts what it uses.
+    fn metered(&mut self, sum: &mut Used, op: u32, input: &[u8]) -> Outcome {
+        let CallLimits { timeout_ms, fuel, whole } = self.budget.limits;
+        let context = self.vm.context_mut();
+        let is_outermost = context.depth == 0;
+        context.meter.next = Some(CallLimits {
+            timeout_ms: (timeout_ms - sum.ms).max(0.0),
+            fuel: fuel.map(|fuel| fuel.saturating_sub(sum.fuel)),
+            whole,
+        });
+        let used_before = if is_outermost { 0 } else { context.meter.used(fuel::left()) };
+        let start_ms = context.host.timer_ms();
+        let outcome = self.vm.request_raw(op, input);
+        let context = self.vm.context_mut();
+        let used = if is_outermost { context.meter.used_at_end() } else { context.meter.used(fuel::left()) };
+        sum.fuel += used.saturating_sub(used_before);
+        sum.ms += (context.host.timer_ms() - start_ms).max(0.0);
+        outcome
     }
 
     /// The task of the last reply, and what it waits for.
     fn waits(&mut self) -> Step {
-        let pending = self.functions_given().and_then(|functions| functions.take_pending());
-        let task = match self.typed(Outcome::Ok).map(|reply| reply.values) {
+        let pending = self.vm.functions_given().and_then(|functions| functions.take_pending());
+        let task = match self.vm.typed(Outcome::Ok).map(|reply| reply.values) {
             Ok(values) => match values.first() {
                 Some(Value::Integer(task)) => *task,
                 _ => return Step::Ended(Err(Error::bug("a task without a number"))),
@@ -121,7 +204,7 @@ impl Vm {
         }
     }
 
-    /// Starts every function; the task continues at once when none waits, or one ends the group.
+    /// Starts every function.
     fn run_group(&mut self, task: i64, functions: &[u32]) -> Step {
         let mut nodes = Vec::new();
         for (index, &function) in functions.iter().enumerate() {
@@ -129,32 +212,33 @@ impl Vm {
             match step {
                 Step::Waits(node) => nodes.push((index, node)),
                 Step::Ended(reply) => {
-                    if let Some(answer) = group_answer(index, reply) {
+                    if let Some(end) = group_end(index, reply) {
                         self.release_all(functions);
-                        return self.settle_group(task, nodes, answer);
+                        self.cancel_all(nodes);
+                        return match end {
+                            Ok(answer) => Step::Waits(Node { task, pending: Waiting::Settled(answer) }),
+                            Err(error) => self.end(task, error),
+                        };
                     }
                 }
             }
         }
         self.release_all(functions);
-        if nodes.is_empty() {
-            return self.resume(task, Ok(Vec::new()));
-        }
-        Step::Waits(Node { task, pending: Waiting::Group(nodes) })
+        let pending = if nodes.is_empty() { Waiting::Settled(Ok(Vec::new())) } else { Waiting::Group(nodes) };
+        Step::Waits(Node { task, pending })
     }
 
     /// The functions run, or have: their tasks keep what they need.
     fn release_all(&mut self, functions: &[u32]) {
         for &function in functions {
-            self.release(function);
+            self.vm.release(function);
         }
     }
 
-    fn settle_group(&mut self, task: i64, others: Vec<(usize, Node)>, answer: Answer) -> Step {
-        for (_, node) in others {
+    fn cancel_all(&mut self, nodes: Vec<(usize, Node)>) {
+        for (_, node) in nodes {
             self.cancel_node(node);
         }
-        self.resume(task, answer)
     }
 
     fn resume(&mut self, task: i64, answer: Answer) -> Step {
@@ -170,11 +254,11 @@ impl Vm {
             args.extend(values);
             args
         };
-        let given = args(answer, self);
+        let given = args(answer, self.vm);
         let mut input = Vec::new();
         if let Err(error) = encode_list(&given, &mut input) {
             // What the function gave is no value of Lua's: its caller in Lua gets an error.
-            let error = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self);
+            let error = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self.vm);
             return self.advance(operation::RESUME, &error);
         }
         self.advance_with(operation::RESUME, &input)
@@ -183,13 +267,25 @@ impl Vm {
     /// Polls what a node waits for, and runs Lua as far as it can.
     fn poll_node(&mut self, mut node: Node, waker: &mut Waker<'_>) -> Step {
         loop {
+            if self.steps == STEPS_PER_POLL {
+                // Its futures are ready all the time: the executor has others, too.
+                waker.waker().wake_by_ref();
+                return Step::Waits(node);
+            }
             let step = match node.pending {
                 Waiting::Host(mut future) => match future.as_mut().poll(waker) {
                     Poll::Pending => {
                         return Step::Waits(Node { task: node.task, pending: Waiting::Host(future) });
                     }
-                    Poll::Ready(answer) => self.resume(node.task, answer),
+                    Poll::Ready(answer) => {
+                        self.steps += 1;
+                        self.resume(node.task, answer)
+                    }
                 },
+                Waiting::Settled(answer) => {
+                    self.steps += 1;
+                    self.resume(node.task, answer)
+                }
                 Waiting::Group(nodes) => match self.poll_group(node.task, nodes, waker) {
                     Ok(still) => return Step::Waits(still),
                     Err(step) => step,
@@ -215,9 +311,13 @@ impl Vm {
             match self.poll_node(node, waker) {
                 Step::Waits(node) => still.push((index, node)),
                 Step::Ended(reply) => {
-                    if let Some(answer) = group_answer(index, reply) {
+                    if let Some(end) = group_end(index, reply) {
                         still.extend(nodes);
-                        return Err(self.settle_group(task, still, answer));
+                        self.cancel_all(still);
+                        return Err(match end {
+                            Ok(answer) => self.resume(task, answer),
+                            Err(error) => self.end(task, error),
+                        });
                     }
                 }
             }
@@ -230,23 +330,40 @@ impl Vm {
 
     fn cancel_node(&mut self, node: Node) {
         if let Waiting::Group(nodes) = node.pending {
-            for (_, node) in nodes {
-                self.cancel_node(node);
-            }
+            self.cancel_all(nodes);
         }
         self.cancel(node.task);
+    }
+
+    /// Ends a task that waits, for the reason that one of the functions was ended that it waits for.
+    fn end(&mut self, task: i64, reason: Error) -> Step {
+        self.cancel(task);
+        Step::Ended(Err(reason))
+    }
+
+    /// Ends a task that waits. One that does not wait any more is no concern.
+    fn cancel(&mut self, task: i64) {
+        let mut input = Vec::new();
+        if encode_list(&[Value::Integer(task)], &mut input).is_ok() {
+            let mut used = mem::take(&mut self.budget.closing);
+            self.metered(&mut used, operation::CANCEL, &input);
+            self.budget.closing = used;
+        }
     }
 }
 
 /// Result that the end of one function gives its group: the position of the one that returned true, an error,
-/// or nothing.
-fn group_answer(index: usize, reply: Result<Reply>) -> Option<Answer> {
+/// or nothing. Err: the end of the whole call, which nothing in a script catches.
+fn group_end(index: usize, reply: Result<Reply>) -> Option<std::result::Result<Answer, Error>> {
     match reply {
         Ok(reply) if reply.values.first() == Some(&Value::Boolean(true)) => {
-            Some(Ok(vec![Value::Integer(index as i64 + 1)]))
+            Some(Ok(Ok(vec![Value::Integer(index as i64 + 1)])))
         }
         Ok(_) => None,
-        Err(error) => Some(Err(error.into_rc())),
+        Err(error) => match error.kind() {
+            ErrorKind::Timeout(_) | ErrorKind::Interrupt(_) => Some(Err(error)),
+            _ => Some(Ok(Err(error.into_rc()))),
+        },
     }
 }
 
@@ -271,13 +388,16 @@ impl Task {
         }
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Ended(reply) => Poll::Ready(reply),
-            State::Waits(node) => match vm.poll_node(node, waker) {
-                Step::Ended(reply) => Poll::Ready(reply),
-                Step::Waits(node) => {
-                    self.state = State::Waits(node);
-                    Poll::Pending
+            State::Waits(node) => {
+                let mut run = Run { vm, budget: &mut self.budget, steps: 0 };
+                match run.poll_node(node, waker) {
+                    Step::Ended(reply) => Poll::Ready(reply),
+                    Step::Waits(node) => {
+                        self.state = State::Waits(node);
+                        Poll::Pending
+                    }
                 }
-            },
+            }
             State::Taken => panic!("a task was polled after it had ended"),
         }
     }

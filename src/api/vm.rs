@@ -225,6 +225,7 @@ impl Vm {
     pub fn eval_named(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
         let name =
             CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;
+        self.cancel_dropped();
         let outcome = self.eval_raw(source.as_ref(), &name);
         self.typed(outcome)
     }
@@ -342,20 +343,15 @@ impl Vm {
 
     /// Runs an operation like `request_raw`, with a list that was made of Rust's values.
     pub(crate) fn request_typed(&mut self, op: u32, input: &[u8]) -> Outcome {
-        while let Some(task) = self.functions_given().and_then(|functions| functions.take_abandoned()) {
-            self.cancel(task);
-        }
-        if let Some(functions) = self.functions_given() {
-            functions.count_uses(input);
-        }
+        self.before_request(input);
         self.request_raw(op, input)
     }
 
-    /// Ends a task that waits. One that does not wait any more is no concern.
-    pub(crate) fn cancel(&mut self, task: i64) {
-        let mut input = Vec::new();
-        if encode_list(&[Value::Integer(task)], &mut input).is_ok() {
-            self.request_raw(operation::CANCEL, &input);
+    /// Does what was put off until the next operation, and counts the functions that its list has.
+    pub(crate) fn before_request(&mut self, input: &[u8]) {
+        self.cancel_dropped();
+        if let Some(functions) = self.functions_given() {
+            functions.count_uses(input);
         }
     }
 
@@ -406,5 +402,5 @@ impl Vm {
 
 fn call_limits(timeout: Option<Duration>, fuel: Option<u64>) -> CallLimits {
     let timeout_ms = timeout.map_or(f64::INFINITY, |timeout| timeout.as_secs_f64() * 1000.0);
-    CallLimits { timeout_ms, fuel }
+    CallLimits::new(timeout_ms, fuel)
 }

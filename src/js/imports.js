@@ -15,6 +15,7 @@
  */
 
 import { binaryToBytes, bytesToBinary } from "./binary.js";
+import { clock as realClock } from "./clock.js";
 import { storeError } from "./storage/store_error.js";
 
 /** Results of table imports that fail. @type {Readonly<Record<string, number>>} */
@@ -322,7 +323,7 @@ export function createHostImports({
 
     clock_ms: now ?? (() => Date.now()),
     monotonic_ms: () => monotonic() + ahead,
-    timer_ms: () => performance.now(),
+    timer_ms: () => realClock.now(),
     interrupted: () => (interrupted?.() ? 1 : 0),
 
     /** @param {number} ms */

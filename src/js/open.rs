@@ -53,6 +53,8 @@ macro_rules! carried {
 
 carried! {
     "/src/js/binary.js" bytesToBinary;
+    "/src/js/clock.js" clock;
+    "/src/js/turns.js" inTurn;
     "/src/js/storage/changes.js" changes;
     "/src/js/storage/loader.js" contents;
     "/src/js/storage/crc32.js" crc32;

@@ -3,7 +3,7 @@
 
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::state::context::context;
-use crate::state::meter::LimitExceeded;
+use crate::state::meter::{LimitExceeded, Whole};
 use std::ffi::c_int;
 use std::io::Write as _;
 
@@ -91,7 +91,7 @@ pub(crate) fn note_limit_exceeded(stack: Stack, limit: LimitExceeded) {
     if script {
         c.memory.for_script();
     }
-    let (timeout_ms, fuel) = c.meter.allowed();
+    let Whole { timeout_ms, fuel } = c.meter.whole();
     let place = &mut c.error_record;
     let mut text = std::mem::take(&mut place.message);
     if let (Some(line), Ok(chunk)) = (place.line, std::str::from_utf8(&place.chunk)) {

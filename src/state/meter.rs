@@ -11,10 +11,28 @@ pub(crate) struct CallLimits {
     pub(crate) timeout_ms: f64,
     /// Ticks; None for no limit.
     pub(crate) fuel: Option<u64>,
+    /// Limits that this is the rest of.
+    pub(crate) whole: Whole,
+}
+
+/// Limits that messages name: milliseconds and ticks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Whole {
+    pub(crate) timeout_ms: f64,
+    pub(crate) fuel: u64,
 }
 
 impl CallLimits {
-    pub(crate) const UNLIMITED: CallLimits = CallLimits { timeout_ms: f64::INFINITY, fuel: None };
+    pub(crate) const UNLIMITED: CallLimits = CallLimits::new(f64::INFINITY, None);
+
+    /// Limits that are no rest of others.
+    pub(crate) const fn new(timeout_ms: f64, fuel: Option<u64>) -> Self {
+        let ticks = match fuel {
+            Some(ticks) => ticks,
+            None => u64::MAX,
+        };
+        CallLimits { timeout_ms, fuel, whole: Whole { timeout_ms, fuel: ticks } }
+    }
 }
 
 /// Reason that a call was ended.
@@ -33,6 +51,7 @@ pub(crate) struct CallEnd {
     /// Time of the host's clock, in milliseconds. NaN: counted from the first time that the clock is asked.
     deadline_ms: f64,
     timeout_ms: f64,
+    whole: Whole,
 }
 
 /// Ticks from one look at the clock to the next: as many as take about half a millisecond.
@@ -64,7 +83,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(usual: CallLimits) -> Self {
-        let call_end = CallEnd { fuel: u64::MAX, deadline_ms: f64::INFINITY, timeout_ms: f64::INFINITY };
+        let call_end = CallEnd {
+            fuel: u64::MAX,
+            deadline_ms: f64::INFINITY,
+            timeout_ms: f64::INFINITY,
+            whole: CallLimits::UNLIMITED.whole,
+        };
         Meter {
             usual,
             next: None,
@@ -80,18 +104,23 @@ impl Meter {
 
     /// Begins the outermost call. Returns the first slice.
     pub(crate) fn begin(&mut self) -> i32 {
-        let CallLimits { timeout_ms, fuel } = self.next.take().unwrap_or(self.usual);
+        let CallLimits { timeout_ms, fuel, whole } = self.next.take().unwrap_or(self.usual);
         self.used = 0;
         self.exceeded = None;
         self.asked_ms = f64::NAN;
-        self.call_end = CallEnd { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms };
+        self.call_end = CallEnd { fuel: fuel.unwrap_or(u64::MAX), deadline_ms: f64::NAN, timeout_ms, whole };
+        if timeout_ms <= 0.0 {
+            // No time is left: the first tick finds that out.
+            self.given = 0;
+            return 0;
+        }
         self.next_slice()
     }
 
     /// Begins a call inside of another, which may have less, never more. Returns its slice (`left`: of the
     /// one under way), and what `end_inner` wants.
     pub(crate) fn begin_inner(&mut self, left: i32, now_ms: f64) -> Option<(i32, CallEnd)> {
-        let CallLimits { timeout_ms, fuel } = self.next.take()?;
+        let CallLimits { timeout_ms, fuel, whole } = self.next.take()?;
         self.account(left);
         self.start_clock(now_ms);
         let outer = self.call_end;
@@ -100,6 +129,10 @@ impl Meter {
             fuel: outer.fuel.min(fuel_end),
             deadline_ms: outer.deadline_ms.min(now_ms + timeout_ms),
             timeout_ms: outer.timeout_ms.min(timeout_ms),
+            whole: Whole {
+                timeout_ms: outer.whole.timeout_ms.min(whole.timeout_ms),
+                fuel: outer.whole.fuel.min(self.used.saturating_add(whole.fuel)),
+            },
         };
         Some((self.next_slice(), outer))
     }
@@ -216,15 +249,20 @@ impl Meter {
         self.last_used
     }
 
+    /// Ticks that the outermost call has used that ended last, also where those are none.
+    pub(crate) fn used_at_end(&self) -> u64 {
+        self.used
+    }
+
     /// Ticks that the call under way has used (`left`: of the slice under way).
     pub(crate) fn used(&self, left: i32) -> u64 {
         let slice = i64::from(self.given) - i64::from(left);
         self.used + if self.exceeded.is_some() { 0 } else { slice.max(0).unsigned_abs() }
     }
 
-    /// Milliseconds and ticks that the call under way was allowed, for messages.
-    pub(crate) fn allowed(&self) -> (f64, u64) {
-        (self.call_end.timeout_ms, self.call_end.fuel)
+    /// Limits of the call under way, for messages.
+    pub(crate) fn whole(&self) -> Whole {
+        self.call_end.whole
     }
 }
 
@@ -233,7 +271,7 @@ mod tests {
     use super::*;
 
     fn meter(timeout_ms: f64, fuel: Option<u64>) -> Meter {
-        Meter::new(CallLimits { timeout_ms, fuel })
+        Meter::new(CallLimits::new(timeout_ms, fuel))
     }
 
     /// Uses ticks one slice after the other; how many until it exceeded, and why.
@@ -316,7 +354,7 @@ mod tests {
     fn an_inner_call_may_have_less_and_never_more() {
         let mut meter = meter(100.0, Some(10_000));
         meter.begin();
-        meter.next = Some(CallLimits { timeout_ms: 1e9, fuel: Some(1_000_000) });
+        meter.next = Some(CallLimits::new(1e9, Some(1_000_000)));
         let (_, outer) = meter.begin_inner(500, 0.0).expect("has its own");
         assert_eq!(meter.call_end.fuel, 10_000);
         assert!(meter.refuel(-1, 200.0, false).is_err(), "the outer deadline holds");

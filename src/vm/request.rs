@@ -109,28 +109,40 @@ impl RawVm {
         self.refuse(frame, Outcome::Usage, format!("no library '{name}'").as_bytes())
     }
 
-    /// Sets what calls may use: from now on (true), or the next one (false).
+    /// Sets what calls may use: from now on (true), or the next one (false); and the limits that this is a
+    /// rest of, where it is one.
     #[inline(never)]
     #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are for ever")]
     fn request_limit(&mut self, frame: Frame, input: &[u8]) -> Outcome {
         let mut decoder = Decoder::new(input);
-        let (Ok(3), Ok(Token::Boolean(usual)), Ok(timeout), Ok(fuel)) =
-            (decoder.count(), decoder.token(), decoder.token(), decoder.token())
-        else {
+        let count = decoder.count();
+        let (Ok(3 | 5), Ok(Token::Boolean(usual))) = (count, decoder.token()) else {
             return self.refuse(frame, Outcome::Usage, b"limit takes a boolean, milliseconds and ticks");
         };
-        let timeout_ms = match timeout {
-            Token::Nil => f64::INFINITY,
-            Token::Float(ms) if ms >= 0.0 => ms,
-            Token::Integer(ms) if ms >= 0 => ms as f64,
-            _ => return self.refuse(frame, Outcome::Usage, b"a timeout is a number of milliseconds"),
+        let mut limits = || {
+            let timeout_ms = match decoder.token() {
+                Ok(Token::Nil) => f64::INFINITY,
+                Ok(Token::Float(ms)) if ms >= 0.0 => ms,
+                Ok(Token::Integer(ms)) if ms >= 0 => ms as f64,
+                _ => return Err(b"a timeout is a number of milliseconds".as_slice()),
+            };
+            match decoder.token() {
+                Ok(Token::Nil) => Ok(CallLimits::new(timeout_ms, None)),
+                Ok(Token::Integer(ticks)) if ticks >= 0 => {
+                    Ok(CallLimits::new(timeout_ms, Some(ticks.unsigned_abs())))
+                }
+                _ => Err(b"fuel is an integer number of ticks".as_slice()),
+            }
         };
-        let fuel = match fuel {
-            Token::Nil => None,
-            Token::Integer(ticks) if ticks >= 0 => Some(ticks.unsigned_abs()),
-            _ => return self.refuse(frame, Outcome::Usage, b"fuel is an integer number of ticks"),
+        let (mut call_limits, whole) = match (limits(), count) {
+            (Ok(given), Ok(5)) => match limits() {
+                Ok(whole) => (given, whole.whole),
+                Err(message) => return self.refuse(frame, Outcome::Usage, message),
+            },
+            (Ok(given), _) => (given, given.whole),
+            (Err(message), _) => return self.refuse(frame, Outcome::Usage, message),
         };
-        let call_limits = CallLimits { timeout_ms, fuel };
+        call_limits.whole = whole;
         let meter = &mut self.context_mut().meter;
         if usual {
             meter.usual = call_limits;

@@ -51,7 +51,8 @@ const SCRIPTS: &[&[&str]] = &[
     &["web/src/names.ts", "web/src/errors.ts", "web/src/storage/file/", "web/src/wasm.d.ts"],
     &["src/js/imports.js", "src/js/storage/indexeddb/"],
     &["src/js/storage/"],
-    &["src/js/binary.js"],
+    &["src/js/turns.js"],
+    &["src/js/binary.js", "src/js/clock.js"],
 ];
 
 /// Parts that are one knot, whichever way it is cut: a table that is encoded may be an external one or hold

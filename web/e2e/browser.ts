@@ -63,8 +63,8 @@ export interface Site {
 /** Server and browser that all tests of a file share. */
 export interface Setup {
   origin: string;
-  /** A page of its own in the shared profile: as another tab. */
-  open(path?: string): Promise<Page>;
+  /** A page of its own in the shared profile: as another tab. `first` runs in it before everything else. */
+  open(path?: string, first?: () => void): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -77,8 +77,9 @@ export async function setUp(options: SiteOptions = {}): Promise<Setup> {
   const ready = options.script === undefined ? "perilune" : "ready";
   return {
     origin,
-    async open(path = "/") {
+    async open(path = "/", first) {
       const page = await context.newPage();
+      if (first !== undefined) await page.addInitScript(first);
       page.on("pageerror", (error) => console.error("in the page:", error));
       if (COVERAGE !== undefined) {
         await page.coverage.startJSCoverage({ resetOnNavigation: false });

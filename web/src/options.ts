@@ -160,8 +160,8 @@ export interface EvalOptions extends LimitOptions {
 }
 
 /**
- * Options of `evalAsync`. Its `timeout` and `fuel` are for the whole call, waiting included; the defaults for
- * each run between two waits.
+ * Options of `evalAsync`. All limits are for the whole call. Its own `timeout` counts from the start, waiting
+ * included; that of the VM what the call runs.
  */
 export interface EvalAsyncOptions extends EvalOptions {
   /** Ends the call where it waits. */

@@ -3,7 +3,7 @@
  * and its end.
  */
 import type { TableStore } from "#js/storage/table_store.js";
-import { LuaClosedError, LuaError, LuaImageError, LuaInterruptError, LuaMemoryError, storageError } from "./errors.js";
+import { LuaClosedError, LuaError, LuaImageError, LuaMemoryError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./host/handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host/host_calls.js";
 import type { HostFunction } from "./host/entries.js";
@@ -16,12 +16,13 @@ import type { LuaTask } from "./snapshot/tasks.js";
 import { restoreTasks } from "./tasks/restore.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
-import type { LimitOptions, LuaOptions } from "./options.js";
+import { Closing, type Allowance, type Budget, type RunLimits } from "./instance/limits.js";
+import type { LuaOptions } from "./options.js";
 import type { Sink } from "./instance/output.js";
 import { makeServices } from "./host/services.js";
 import { LuaTable, batched } from "./lua_table.js";
 import { Operation, Status } from "./codec/tags.js";
-import { runTask, type Step, type Task, type TaskOwner } from "./tasks/tasks.js";
+import { interruptedError, runTask, type Step, type Task, type TaskOwner } from "./tasks/tasks.js";
 import { readText } from "./codec/utf8.js";
 import type { LuaValue } from "./codec/values.js";
 
@@ -170,17 +171,17 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   }
 
   /** Starts a task. */
-  start(operation: number, args: readonly unknown[]): Step {
-    return this.#metered(() => {
-      this.send(operation, args, this.running?.budget?.left());
+  start(operation: number, args: readonly unknown[], budget: Budget): Step {
+    return this.#metered(budget, (limits) => {
+      this.send(operation, args, limits);
       return this.#step();
     });
   }
 
   /** Resumes a task: what it waited for has settled. */
-  resume(task: number, name: string, fulfilled: boolean, value: unknown): Step {
+  resume(task: number, name: string, fulfilled: boolean, value: unknown, budget: Budget): Step {
     this.enter();
-    const limits = this.running?.budget?.left();
+    const limits = budget.left();
     let length = 0;
     if (fulfilled) {
       try {
@@ -190,22 +191,22 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       }
     }
     if (length === 0) length = writeThrown(value, this.errors, (thrown) => this.put([task, false, thrown], limits));
-    return this.#metered(() => {
+    return this.#metered(budget, () => {
       this.execute(Operation.resume, length);
       return this.#step();
     });
   }
 
   /** Forgets a task that waits, and returns the traceback of where it did. */
-  cancel(task: number, limits?: LimitOptions): string | undefined {
-    if (this.state === "running") queueMicrotask(() => this.cancel(task, limits));
+  cancel(task: number, allowance: Allowance): string | undefined {
+    if (this.state === "running") queueMicrotask(() => this.cancel(task, allowance));
     if (!this.enterable) return undefined;
-    return readText(this.request(Operation.cancel, [task], limits)[0]);
+    return this.#metered(allowance, (limits) => readText(this.request(Operation.cancel, [task], limits)[0]));
   }
 
   /** Ends the call that runs, and all that wait. */
   interrupt(): void {
-    this.#cancelAll((traceback) => new LuaInterruptError("interrupt", "interrupted", { traceback }));
+    this.#cancelAll(interruptedError);
     this.interruptCall();
   }
 
@@ -254,13 +255,24 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     return [...this.waiting].map((task) => task.capture());
   }
 
-  #metered(run: () => Step): Step {
-    const budget = this.running?.budget;
-    return budget?.countsFuel ? this.fuelOf(run, (fuel) => budget.used(fuel)) : run();
+  #metered<T>(allowance: Allowance, run: (limits: RunLimits | undefined) => T): T {
+    const limits = allowance.left();
+    if (allowance.countsFuel)
+      return this.fuelOf(
+        () => run(limits),
+        (fuel) => allowance.used(fuel),
+      );
+    try {
+      return run(limits);
+    } finally {
+      allowance.used(0);
+    }
   }
 
+  /** Ends all calls that wait. What they have to close takes no longer than one call may. */
   #cancelAll(reason: (traceback?: string) => LuaError): void {
-    for (const task of [...this.waiting]) task.cancel(reason);
+    const all = new Closing(this.usual);
+    for (const task of [...this.waiting]) task.cancel(reason, new Closing(task.budget.limits, all));
   }
 
   #step(): Step {

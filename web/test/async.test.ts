@@ -411,7 +411,8 @@ suite("the end", () => {
     lua.gc();
     lua.gc();
     const after = lua.stats();
-    assert.equal(after.handles, before.handles);
+    // Those of other tests may have been collected meanwhile.
+    assert.ok(after.handles <= before.handles);
     assert.ok(after.memory.luaUsed < before.memory.luaUsed + 5000);
   });
 });

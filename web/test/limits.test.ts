@@ -222,15 +222,36 @@ suite("limits of calls that wait", () => {
     });
   });
 
-  test("the defaults are for each run between two waits", async (t) => {
+  test("the defaults are for all runs of a call, and not for its waits", async (t) => {
     const clock = new ManualClock(t);
-    await withLua({ timeout: 40, fuel: 20_000 }, async (lua) => {
-      const all = lua.evalAsync("for i = 1, 10 do async.sleep(8) for k = 1, 5000 do end end");
+    await withLua({ timeout: 40, fuel: 60_000 }, async (lua) => {
+      lua.register("work", () => clock.work(9));
+      const code = (runs: number, work: string) => `for i = 1, ${runs} do async.sleep(8) ${work} end return true`;
+      const waits = lua.evalAsync(code(10, "for k = 1, 5000 do end"));
       await clock.pass(80);
-      await all;
-      const ended = endsAsync(lua.evalAsync(`async.sleep(1) ${SPIN}`), "fuel");
-      await clock.pass(1);
-      await ended;
+      assert.equal(await waits, true);
+      const burns = endsAsync(lua.evalAsync(code(20, "for k = 1, 5000 do end")), "fuel");
+      await clock.pass(160);
+      await burns;
+      const works = lua.evalAsync(code(4, "work()"));
+      await clock.pass(100);
+      assert.equal(await works, true);
+      const longer = endsAsync(lua.evalAsync(code(5, "work()")), "timeout");
+      await clock.pass(100);
+      await longer;
+    });
+  });
+
+  test("a wait that is none counts as running", async (t) => {
+    const clock = new ManualClock(t);
+    await withLua({ timeout: 40 }, async (lua) => {
+      const code = (runs: number) => `for i = 1, ${runs} do async.sleep(3) end return true`;
+      const few = lua.evalAsync(code(13));
+      await clock.pass(100);
+      assert.equal(await few, true);
+      const many = endsAsync(lua.evalAsync(code(15)), "timeout");
+      await clock.pass(100);
+      await many;
     });
   });
 });

@@ -1,8 +1,10 @@
 /** Calls that wait, over an owner that is no VM: who settles, who cancels, and that each ends once. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { clock } from "#js/clock.js";
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../src/errors.ts";
 import { handleOf, makeFunction, type HandleOwner } from "../src/host/handles.ts";
+import { Budget } from "../src/instance/limits.ts";
 import { makeServices } from "../src/host/services.ts";
 import { Service } from "../src/codec/tags.ts";
 import { Task, hooked, runTask, type Step, type TaskOwner, type Wait } from "../src/tasks/tasks.ts";
@@ -19,6 +21,8 @@ interface Settled {
 class Owner implements TaskOwner {
   readonly waiting = new Set<Task>();
   running: Task | undefined;
+  readonly usual = { timeout: Infinity, fuel: Infinity };
+  readonly isInterrupted = (): boolean => false;
   readonly cancelled: number[] = [];
   readonly resumed: Settled[] = [];
   readonly disposed: number[] = [];
@@ -102,7 +106,7 @@ suite("a task", () => {
   });
 
   test("leaves no listener and no timer behind", async (t) => {
-    const cleared = t.mock.method(globalThis, "clearTimeout");
+    const cleared = t.mock.method(clock, "cancel");
     const { signal } = new AbortController();
     const removed = t.mock.method(signal, "removeEventListener");
     await runTask(new Owner(), 0, [5], { signal, timeout: 60_000 });
@@ -114,7 +118,7 @@ suite("a task", () => {
     const owner = new Owner();
     let ended = 0;
     owner.start = () => owner.wait(never, () => (ended += 1));
-    const task = new Task(owner).start(0, []);
+    const task = new Task(owner, new Budget({}, owner.usual)).start(0, []);
     task.results.catch(() => {});
     task.cancel(() => new LuaError("interrupt", "x"));
     task.cancel(() => new LuaError("interrupt", "x"));
@@ -142,6 +146,8 @@ suite("side by side", () => {
       release: (handle: number) => void owner.disposed.push(handle),
     });
     const services = makeServices(vm, undefined);
+    // The task that asks for the service.
+    owner.running = new Task(owner, new Budget({}, owner.usual));
     const run = (...functions: unknown[]) => {
       work.push(...functions);
       const made = functions.map((_, i) => makeFunction(handles, i));

@@ -1,5 +1,6 @@
 /** Waiting for events, and a clock that tests turn by hand: no test depends on the speed of the machine. */
 import type { TestContext } from "node:test";
+import { clock } from "#js/clock.js";
 
 /** Milliseconds after which a wait has certainly hung: a safety net, which no slow machine meets. */
 export const HANG_MS = 10 * 60_000;
@@ -45,7 +46,8 @@ interface Timer {
 
 /**
  * A clock that stands still until a test turns it. Until that test ends, `performance.now`, `Date.now`,
- * `setTimeout` and `setInterval` of the global object go by it. Turns of the event loop are as ever.
+ * `setTimeout` and `setInterval` of the global object go by it, and the clock of limits. Turns of the event
+ * loop are as ever.
  */
 export class ManualClock {
   #now = 1_000;
@@ -67,13 +69,17 @@ export class ManualClock {
     };
     const remove = (timer: unknown) => void this.#timers.delete(timer as Timer);
     const wallClock = Date.now() - this.#now;
-    t.mock.method(performance, "now", () => (this.#now += this.readingMs));
+    const read = () => (this.#now += this.readingMs);
+    t.mock.method(performance, "now", read);
+    t.mock.method(clock, "now", read);
     t.mock.method(Date, "now", () => wallClock + this.#now);
     const globals = globalThis as unknown as Record<string, (...args: never[]) => unknown>;
     type Work = (...args: unknown[]) => void;
     t.mock.method(globals, "setTimeout", (work: Work, ms?: number, ...args: unknown[]) => add(work, ms, args, false));
     t.mock.method(globals, "setInterval", (work: Work, ms?: number, ...args: unknown[]) => add(work, ms, args, true));
     t.mock.method(globals, "clearTimeout", remove);
+    t.mock.method(clock, "later", (work: Work, ms: number) => add(work, ms, [], false));
+    t.mock.method(clock, "cancel", remove);
     t.mock.method(globals, "clearInterval", remove);
   }
 

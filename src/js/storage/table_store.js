@@ -8,8 +8,8 @@
  * - Nothing here waits. Writing to storage is the writer's work (write_behind.js): it takes one commit after
  *   the other (`takeCommit`), each of the pages as they are between two batches.
  *
- * The files of this folder import only one another: wasm-bindgen carries them into other people's builds as
- * snippets.
+ * The files of this folder and of the one above import only one another: wasm-bindgen carries them into other
+ * people's builds as snippets.
  */
 
 import { Changes } from "./changes.js";
@@ -18,6 +18,7 @@ import { DirtySet } from "./dirty_set.js";
 import { CreateUndo, DropUndo, Journal } from "./journal.js";
 import { Participants } from "./participants.js";
 import { ENTRY_BYTES_MAX, encodeTable, tableKey } from "./records.js";
+import { inTurn } from "../turns.js";
 import { storeError } from "./store_error.js";
 import { Table } from "./table.js";
 
@@ -385,8 +386,8 @@ export class TableStore {
       return;
     }
     for (const listener of set) {
-      // One that was removed meanwhile is not called.
-      queueMicrotask(() => set.has(listener) && listener(detail));
+      // One that was removed meanwhile is not called. One that writes is called for that, too, and so on.
+      queueMicrotask(() => inTurn(() => set.has(listener) && listener(detail)));
     }
   }
 

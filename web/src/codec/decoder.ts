@@ -183,8 +183,9 @@ export class Decoder {
   }
 
   /**
-   * Decodes a table with pairs only: a plain object, until a key turns up that is no text. Then it is a Map,
-   * and if something inside of it refers to it already, its bytes are read again; each table at most once.
+   * Decodes a table with pairs only: a plain object, until a key turns up that is no text, or a function
+   * under `then`, which would make the object a promise for `await` and the like. Then it is a Map, and if
+   * something inside of it refers to it already, its bytes are read again; each table at most once.
    */
   #record(paired: number, depth: number): LuaValue {
     const large = paired > SHAPED_MAX;
@@ -194,15 +195,19 @@ export class Decoder {
     const seen = this.#backReferences;
     for (let i = 0; i < paired; i++) {
       const key = this.#key(depth);
+      let value: LuaValue;
       if (typeof key === "string") {
-        setProperty(record, key, this.#present(depth));
-        continue;
+        value = this.#present(depth);
+        if (typeof value !== "function" || key !== "then") {
+          setProperty(record, key, value);
+          continue;
+        }
       }
       const map = new Map<LuaValue, LuaValue>();
       if (seen === this.#backReferences) {
         for (const [name, value] of Object.entries(record)) map.set(name, value);
         this.#tables[number] = map;
-        map.set(key, this.#present(depth));
+        map.set(key, value ?? this.#present(depth));
         return this.#pairs(map, paired - i - 1, depth);
       }
       (this.#mustBeMap ??= new Set()).add(number);

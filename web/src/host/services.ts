@@ -5,7 +5,7 @@ import { className } from "../names.js";
 import type { InputCallback, ModuleSource, Modules } from "../options.js";
 import { Service } from "../codec/tags.js";
 import { sleep } from "../tasks/sleep.js";
-import type { TaskOwner } from "../tasks/tasks.js";
+import type { Task, TaskOwner } from "../tasks/tasks.js";
 import type { ValueContext } from "../codec/values.js";
 
 /** Makes the services of one VM. */
@@ -17,7 +17,8 @@ export function makeServices(
   return {
     [Service.module]: (name: string) => findModule(modules, name),
     [Service.input]: () => then(stdin?.(), checkInput),
-    [Service.run]: (...functions: object[]) => new Group(vm, vm.running).start(functions).promise,
+    // Only tasks ask for it.
+    [Service.run]: (...functions: object[]) => new Group(vm, vm.running as Task).start(functions).promise,
     [Service.sleep]: sleep,
   };
 }

@@ -24,9 +24,16 @@ import { MemoryPages, baselineOf, type Baseline } from "../snapshot/pages.js";
 import { handlesIn } from "../snapshot/tasks.js";
 import { instantiate, type Exports } from "./imports.js";
 import { Io, type Reply } from "./io_buffer.js";
-import { MEMORY_DEFAULT_BYTES, SeededRandom, TIMEOUT_MS_DEFAULT, limitsOf, type Limits } from "./limits.js";
+import {
+  MEMORY_DEFAULT_BYTES,
+  SeededRandom,
+  TIMEOUT_MS_DEFAULT,
+  limitsOf,
+  type Limits,
+  type RunLimits,
+} from "./limits.js";
 import { Memory } from "./memory.js";
-import type { EvalOptions, LimitOptions, LuaOptions } from "../options.js";
+import type { EvalOptions, LuaOptions } from "../options.js";
 import { emit, type Sink } from "./output.js";
 import { Decoder } from "../codec/decoder.js";
 import { RaisedErrors } from "./reply.js";
@@ -81,7 +88,9 @@ export abstract class Instance implements ValueContext {
   /** Failure of a host import during the last call. */
   #failure: Failure | null = null;
   /** Limits of calls that have none of their own. */
-  readonly #usual: Limits;
+  readonly usual: Limits;
+  /** Says whether the program wants what runs to end (option `interrupted`). */
+  readonly isInterrupted: () => boolean;
   /** True when the call that runs is to end. */
   #interrupted = false;
   /** Error that a callback of Lua's runtime has thrown, for the outermost caller. */
@@ -96,7 +105,8 @@ export abstract class Instance implements ValueContext {
     this.store = store;
     this.sink = sink;
     const { timeout = TIMEOUT_MS_DEFAULT, fuel = Infinity, seed, now, interrupted } = options;
-    this.#usual = { timeout, fuel };
+    this.usual = { timeout, fuel };
+    this.isInterrupted = interrupted ?? (() => false);
     this.#memoryLimit = options.memoryLimit ?? MEMORY_DEFAULT_BYTES;
     if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
     this.#hostImports = createHostImports({
@@ -147,7 +157,7 @@ export abstract class Instance implements ValueContext {
     else this.#restore(options, restoreState);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call));
     if (this.#thrown !== undefined) throw this.#takeThrown();
-    this.#limit(true, this.#usual);
+    this.#limit(true, this.usual);
     if (restoreState !== undefined) {
       const kept = handlesIn(restoreState.image.meta.tasks);
       this.request(Operation.disown, kept);
@@ -234,7 +244,7 @@ export abstract class Instance implements ValueContext {
   /** Runs source, and returns all its results. */
   evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
     const { name, env } = options;
-    const own = limitsOf(options, this.#usual);
+    const own = limitsOf(options, this.usual);
     if (env !== undefined) return this.request(Operation.evalEnv, [code, name ?? "eval", env], own);
     if (name !== undefined || own !== undefined) return this.request(Operation.eval, [code, name ?? "eval"], own);
     this.enter();
@@ -243,7 +253,7 @@ export abstract class Instance implements ValueContext {
   }
 
   /** Runs an operation, and returns all its results. */
-  request(operation: number, args: readonly unknown[], limits?: LimitOptions): LuaValue[] {
+  request(operation: number, args: readonly unknown[], limits?: RunLimits): LuaValue[] {
     const { evals } = this.store;
     this.send(operation, args, limits);
     if (UNCOUNTED.includes(operation)) this.store.evals = evals;
@@ -289,24 +299,23 @@ export abstract class Instance implements ValueContext {
   }
 
   /** Prepares a call. With `limits` it has its own, and nothing else may be called before it. */
-  protected enter(limits?: LimitOptions): void {
+  protected enter(limits?: RunLimits): void {
     if (!this.enterable) throw this.#refusal();
     // What JavaScript wrote to tables before this call is a batch of its own; inside of one it is part of it.
     if (this.state === "ready" && this.store.inBatch) this.store.endBatch();
     if (this.#released.length > 0) this.#releaseLate();
-    const own = limits && limitsOf(limits, this.#usual);
-    if (own !== undefined) this.#limit(false, own);
+    if (limits !== undefined) this.#limit(false, limits, limits.whole);
   }
 
   /** Begins an operation; `finish` ends it. */
-  protected send(operation: number, args: readonly unknown[], limits?: LimitOptions): void {
+  protected send(operation: number, args: readonly unknown[], limits?: RunLimits): void {
     this.enter();
     // Its limits are sent when nothing of the caller's can run any more.
     this.execute(operation, (limits === undefined && this.#io.putPlain(args)) || this.put(args, limits));
   }
 
   /** Puts a list where the next call, which may have limits of its own, looks for it. Returns its length. */
-  protected put(values: readonly unknown[], limits?: LimitOptions): number {
+  protected put(values: readonly unknown[], limits?: RunLimits): number {
     return withEncoder(
       this,
       (encoder) => encoder.list(values),
@@ -376,9 +385,10 @@ export abstract class Instance implements ValueContext {
     return number;
   }
 
-  #limit(usual: boolean, { timeout, fuel }: Limits): void {
+  #limit(usual: boolean, { timeout, fuel }: Limits, whole?: Limits): void {
     const orNil = (limit: number) => (limit === Infinity ? undefined : limit);
-    this.request(Operation.limit, [usual, orNil(timeout), orNil(fuel)]);
+    const named = whole === undefined ? [] : [orNil(whole.timeout), orNil(whole.fuel)];
+    this.request(Operation.limit, [usual, orNil(timeout), orNil(fuel), ...named]);
   }
 
   /** Calls a callback of the program's; `otherwise` when it throws, which ends the call that runs. */

@@ -1,5 +1,5 @@
 /** Limits of calls, and the budget of a call that waits. */
-import { LuaTimeoutError } from "../errors.js";
+import { clock } from "#js/clock.js";
 import type { LimitOptions } from "../options.js";
 
 /** Limits of one call in milliseconds and ticks; `Infinity` for none. */
@@ -17,56 +17,167 @@ export const TIMEOUT_MS_DEFAULT = 30_000;
 /**
  * Returns the options' limits, and where they name none the usual ones; undefined when they name none at all.
  */
-export function limitsOf({ timeout, fuel }: LimitOptions, usual: Limits): Limits | undefined {
+export function limitsOf({ timeout, fuel }: LimitOptions, usual: Limits): RunLimits | undefined {
   if (timeout === undefined && fuel === undefined) return undefined;
-  return { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
+  const whole = { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
+  return { ...whole, whole };
+}
+
+/** Limits of one run, and the whole ones that it is a part of, which messages name. */
+export interface RunLimits extends Limits {
+  readonly whole: Limits;
+}
+
+/** Time and fuel that runs draw on. */
+export interface Allowance {
+  /** True if `used` has to be told the fuel of each run. */
+  readonly countsFuel: boolean;
+  /** Returns the limits of the run that begins now; undefined for those of the VM. */
+  left(): RunLimits | undefined;
+  /** Notes the end of a run, and the fuel that it took. */
+  used(fuel: number): void;
 }
 
 /**
- * Budget of a call with limits of its own: for each of its runs, and for those of the functions it runs side
- * by side.
+ * Use that a call has made of its limits, for an image. Absent limits are those of the VM; null is no limit.
  */
-export class Budget {
-  readonly #given: LimitOptions;
-  readonly #end: number;
-  #fuelUsed = 0;
+export interface BudgetPart {
+  readonly timeout?: number | null | undefined;
+  readonly fuel?: number | null | undefined;
+  readonly usedMs: number;
+  readonly usedFuel: number;
+}
 
-  constructor(given: LimitOptions) {
-    this.#given = given;
-    this.#end = performance.now() + (given.timeout ?? 0);
+/** Milliseconds from which on a wait is one, and not a part of a busy loop. */
+const WAIT_MS = 4;
+/**
+ * Part of the VM's own limit that may be used before runs get limits of their own, which take time to set.
+ */
+const UNSET_PART = 1 / 64;
+
+/**
+ * Budget of one call: for all of its runs between waits, and for those of the functions that it runs side by
+ * side.
+ *
+ * A `timeout` of the call's own counts from its start, waiting included. The VM's, which has to do for
+ * programs that wait for days, counts the time that the call runs; a wait of less than 4 ms is running, too.
+ */
+export class Budget implements Allowance {
+  /** Whole limits. */
+  readonly limits: Limits;
+  /**
+   * Allowance for what is closed when the call is ended: as much time as it had, once more, for all of it.
+   */
+  readonly closing: Closing;
+  readonly #own: LimitOptions;
+  #usedMs: number;
+  #usedFuel: number;
+  /** Time up to which is counted. */
+  #countedMs: number;
+
+  /** Makes the budget of a call with these options; `used`: what it had used when an image was made. */
+  constructor({ timeout, fuel }: LimitOptions, usual: Limits, used?: BudgetPart) {
+    this.#own = { timeout, fuel };
+    this.limits = { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
+    this.closing = new Closing(this.limits);
+    this.#usedMs = used?.usedMs ?? 0;
+    this.#usedFuel = used?.usedFuel ?? 0;
+    this.#countedMs = clock.now();
   }
 
-  /** True if `used` has to be called. */
+  /** Restores the budget of a call that waited when an image was made. */
+  static restore(part: BudgetPart | undefined, usual: Limits): Budget {
+    const limit = (given: number | null | undefined) => (given === null ? Infinity : given);
+    return new Budget({ timeout: limit(part?.timeout), fuel: limit(part?.fuel) }, usual, part);
+  }
+
+  /** Captures it for an image. */
+  capture(): BudgetPart {
+    this.#count();
+    const limit = (own: number | undefined) => (own === Infinity ? null : own);
+    const { timeout, fuel } = this.#own;
+    return { timeout: limit(timeout), fuel: limit(fuel), usedMs: this.#usedMs, usedFuel: this.#usedFuel };
+  }
+
   get countsFuel(): boolean {
-    return this.#given.fuel !== undefined && this.#given.fuel < Infinity;
+    return this.limits.fuel < Infinity;
   }
 
-  /** Returns the limits of the next run. */
-  left(): LimitOptions {
-    const { timeout, fuel } = this.#given;
+  /** True if its time is over. */
+  get isLate(): boolean {
+    this.#count();
+    return this.#usedMs >= this.limits.timeout;
+  }
+
+  /** Milliseconds after which it ends where it waits; undefined when waiting has no limit. */
+  get waitMs(): number | undefined {
+    const { timeout } = this.#own;
+    return timeout === undefined || timeout === Infinity ? undefined : Math.max(0, timeout - this.#usedMs);
+  }
+
+  left(): RunLimits | undefined {
+    this.#count();
+    const { timeout, fuel } = this.limits;
+    const { timeout: ownTimeout, fuel: ownFuel } = this.#own;
+    const isUsual = ownTimeout === undefined && ownFuel === undefined && this.#usedFuel === 0;
+    if (isUsual && this.#usedMs <= timeout * UNSET_PART) return undefined;
+    const left = { timeout: Math.max(0, timeout - this.#usedMs), fuel: Math.max(0, fuel - this.#usedFuel) };
+    return { ...left, whole: this.limits };
+  }
+
+  used(fuel: number): void {
+    const now = clock.now();
+    this.#usedMs += now - this.#countedMs;
+    this.#countedMs = now;
+    this.#usedFuel += fuel;
+  }
+
+  /** Counts the wait up to now. */
+  #count(): void {
+    const now = clock.now();
+    const waited = now - this.#countedMs;
+    if (this.#own.timeout !== undefined || waited < WAIT_MS) this.#usedMs += waited;
+    this.#countedMs = now;
+  }
+}
+
+/**
+ * Allowance for closing what calls that are ended have open (`<close>`): as much as these limits, for all of
+ * it together.
+ */
+export class Closing implements Allowance {
+  readonly #whole: Limits;
+  /** Allowance that it is a part of. */
+  readonly #outer: Closing | undefined;
+  #leftMs: number;
+  #leftFuel: number;
+  #startMs = 0;
+
+  constructor(limits: Limits, outer?: Closing) {
+    this.#whole = limits;
+    this.#outer = outer;
+    this.#leftMs = limits.timeout;
+    this.#leftFuel = limits.fuel;
+  }
+
+  get countsFuel(): boolean {
+    return this.left().fuel < Infinity;
+  }
+
+  left(): RunLimits {
+    this.#startMs = clock.now();
+    const outer = this.#outer?.left();
     return {
-      timeout: timeout && Math.max(0, this.#end - performance.now()),
-      fuel: fuel && Math.max(0, fuel - this.#fuelUsed),
+      timeout: Math.min(this.#leftMs, outer?.timeout ?? Infinity),
+      fuel: Math.min(this.#leftFuel, outer?.fuel ?? Infinity),
+      whole: this.#whole,
     };
   }
 
-  /** Returns the limits of what is closed when it is cancelled where it waits: its time once more. */
-  toClose(): LimitOptions {
-    return { timeout: this.#given.timeout, fuel: this.left().fuel };
-  }
-
-  /** Takes the fuel of a run off the budget. */
   used(fuel: number): void {
-    this.#fuelUsed += fuel;
-  }
-
-  /** Makes an error that names what was left of the limit name the whole of it. */
-  nameWholeLimit(error: unknown): unknown {
-    if (!(error instanceof LuaTimeoutError)) return error;
-    const { timeout, fuel } = this.#given;
-    const whole = error.reason === "fuel" ? fuel : timeout;
-    if (whole !== undefined) error.message = error.message.replace(/after [\d.e+-]+ /, `after ${whole} `);
-    return error;
+    this.#leftMs = Math.max(0, this.#leftMs - (clock.now() - this.#startMs));
+    this.#leftFuel = Math.max(0, this.#leftFuel - fuel);
+    this.#outer?.used(fuel);
   }
 }
 

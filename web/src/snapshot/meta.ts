@@ -1,5 +1,5 @@
 /** Reads the text of an image (docs/codec.md, section 6), and refuses what makes no sense. */
-import { SeededRandom } from "../instance/limits.js";
+import { SeededRandom, type BudgetPart } from "../instance/limits.js";
 import { DELAY_MS_MAX } from "../options.js";
 import { HOST_ID_FIRST } from "../codec/tags.js";
 import { imageError } from "./errors.js";
@@ -48,18 +48,26 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
 }
 
 function isTask(task: unknown): task is TaskPart {
-  const { task: number, name, pending } = (task ?? {}) as Partial<Record<keyof TaskPart, unknown>>;
-  return isIndex(number) && typeof name === "string" && (pending === undefined || isPendingWait(pending));
+  const { task: number, name, pending, budget } = (task ?? {}) as Partial<Record<keyof TaskPart, unknown>>;
+  if (pending !== undefined && !isPendingWait(pending)) return false;
+  return isIndex(number) && typeof name === "string" && (budget === undefined || isBudget(budget));
+}
+
+function isBudget(budget: unknown): budget is BudgetPart {
+  const { timeout, fuel, usedMs, usedFuel } = (budget ?? {}) as Record<string, unknown>;
+  const isAmount = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0;
+  const isLimit = (value: unknown) => value === undefined || value === null || isAmount(value);
+  return isLimit(timeout) && isLimit(fuel) && isAmount(usedMs) && isAmount(usedFuel);
 }
 
 function isPendingWait(pending: unknown): pending is PendingWait {
   const { sleep, run, count, first, start } = (pending ?? {}) as Record<string, unknown>;
   if (sleep !== undefined) return typeof sleep === "number" && sleep >= 0 && sleep <= DELAY_MS_MAX;
-  if (start !== undefined) return isArray(start, isIndex);
   const isMember = (member: unknown): member is [number, number] =>
     Array.isArray(member) && member.length === 2 && member.every(isIndex);
-  if (!isIndex(count) || !isArray(run, isMember) || !run.every(([place]) => place < count)) return false;
-  if (new Set(run.map(([place]) => place)).size !== run.length) return false;
+  if (!isIndex(count) || !isArray(run, isMember) || !isArray(start, isMember)) return false;
+  const places = [...run, ...start].map(([place]) => place);
+  if (!places.every((place) => place < count) || new Set(places).size !== places.length) return false;
   return first === undefined || (isIndex(first) && first > 0 && first <= count);
 }
 

@@ -3,6 +3,8 @@
  * (docs/codec.md, section 6). Types only; meta.ts reads them.
  */
 
+import type { BudgetPart } from "../instance/limits.js";
+
 /** A host function or host object that Lua has. `uses` null: it was registered, under its label. */
 export type HostPart = readonly [id: number, kind: "function" | "object", label: string, uses: number | null];
 
@@ -10,15 +12,15 @@ export type HostPart = readonly [id: number, kind: "function" | "object", label:
 export type PendingWait =
   | { readonly sleep: number }
   /**
-   * The place of each function that still runs, and its task; `first`: the one that has ended it, from 1 on.
+   * The place of each function that still runs, and its task; of each that has not begun, and its handle;
+   * `first`: the one that has ended it, from 1 on.
    */
   | {
       readonly run: readonly (readonly [place: number, task: number])[];
+      readonly start: readonly (readonly [place: number, handle: number])[];
       readonly count: number;
       readonly first?: number | undefined;
-    }
-  /** Functions that have not begun, by their handles. */
-  | { readonly start: readonly number[] };
+    };
 
 /** A call that waits. */
 export interface TaskPart {
@@ -28,6 +30,8 @@ export interface TaskPart {
   readonly name: string;
   /** Pending wait of the task; undefined for a promise of the host's, which stays behind. */
   readonly pending?: PendingWait | undefined;
+  /** Limits of its call, and what that has used of them. That of the call counts, not of those it runs. */
+  readonly budget?: BudgetPart | undefined;
 }
 
 /** Everything but the memory. */

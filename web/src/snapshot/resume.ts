@@ -39,10 +39,12 @@ const LISTED_BYTES = 8;
 /** Milliseconds between two commits, at least, while the program is busy. */
 const PAUSE_MS = 400;
 /**
- * Pause between two commits, at least, as a multiple of the time that taking the last changes took: so at
- * most 1 % of the time goes into that, and as much into what storage does.
+ * Pause between two commits as a multiple of the time that taking the last changes took: so 1 % of the time
+ * goes into that, and as much into what storage does; and the most of it, whatever that costs, since a reload
+ * goes back as far.
  */
 const PAUSE_PER_COST = 100;
+const PAUSE_MS_MAX = 500;
 
 /** VM of a store, restored or new. */
 interface Resumed {
@@ -235,7 +237,7 @@ class VmParticipant implements CommitParticipant {
       this.#taken.push(number);
     }
     const now = performance.now();
-    this.#nextMs = now + Math.max(PAUSE_MS, PAUSE_PER_COST * (now - start));
+    this.#nextMs = now + Math.min(Math.max(PAUSE_MS, PAUSE_PER_COST * (now - start)), PAUSE_MS_MAX);
     // Where something ran, the memory has changed; tables can be dropped without.
     const { host, tables } = head.meta;
     const json = JSON.stringify([host, tables]);

@@ -30,5 +30,7 @@ export class LuaTask {
 
 /** Returns the handles of Lua functions in pending waits. */
 export function handlesIn(tasks: readonly TaskPart[]): number[] {
-  return tasks.flatMap(({ pending }) => (pending !== undefined && "start" in pending ? pending.start : []));
+  return tasks.flatMap(({ pending }) =>
+    pending !== undefined && "start" in pending ? pending.start.map(([, handle]) => handle) : [],
+  );
 }

@@ -2,7 +2,9 @@
  * Groups of functions that run side by side for one that waits, as `async.all` and `async.race` do
  * (docs/codec.md section 5: run).
  */
+import { inTurn } from "#js/turns.js";
 import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
+import type { Allowance } from "../instance/limits.js";
 import { handleOf, type LuaFunction } from "../host/handles.js";
 import type { PendingWait } from "../snapshot/parts.js";
 import { Operation } from "../codec/tags.js";
@@ -17,20 +19,20 @@ export class Group {
    */
   readonly promise: Promise<number | undefined>;
   readonly #vm: ValueContext & TaskOwner;
-  readonly #caller: Task | undefined;
+  readonly #caller: Task;
   #resolve!: (place: number | undefined) => void;
   #reject!: (error: unknown) => void;
   #stopped = false;
   #count = 0;
   /** Place of the function that has ended the group, from 1 on; the caller may not know of it yet. */
   #first: number | undefined;
-  /** Functions that have not begun. */
-  #functions: readonly object[] | undefined;
-  /** Tasks that have begun and not ended, by their places. */
+  /** Functions that have not begun, by their places. */
+  readonly #functions = new Map<number, object>();
+  /** Tasks that have not ended, by their places. */
   readonly #tasks = new Map<number, Task>();
 
   /** Makes a group for `caller`, which waits for it. */
-  constructor(vm: ValueContext & TaskOwner, caller: Task | undefined) {
+  constructor(vm: ValueContext & TaskOwner, caller: Task) {
     this.#vm = vm;
     this.#caller = caller;
     const over = new Promise<number | undefined>((resolve, reject) => {
@@ -38,50 +40,64 @@ export class Group {
       this.#reject = reject;
     });
     this.promise = hooked(
-      over.finally(() => this.#stop()),
-      { cancel: () => this.#stop(), pending: () => this.#pending() },
+      // The call goes on: what the others have to close is a part of it.
+      over.finally(() => this.#stop(caller.budget)),
+      { cancel: (allowance = caller.budget.closing) => this.#stop(allowance), pending: () => this.#pending() },
     );
   }
 
   /** Runs the functions, and disposes of them at the end. `soon`: when the job that runs now is over. */
-  start(functions: readonly object[], soon: (work: () => void) => void = queueMicrotask): this {
-    this.#functions = functions;
-    const dispose = () => {
-      try {
-        for (const fn of functions) (fn as Partial<LuaFunction>).dispose?.();
-      } catch {
-        // It has died of this: the next call says so.
-      }
-    };
-    this.promise.then(dispose, dispose);
-    // Not before the one who calls is suspended: each function runs from the top, as any task.
-    soon(() => this.#begin(functions));
-    return this;
+  start(functions: readonly object[], soon?: (work: () => void) => void): this {
+    this.#count = functions.length;
+    return this.#begin(functions.entries(), soon);
   }
 
-  /** Restores a group of `count` functions: takes over those that wait in a memory that was restored. */
+  /**
+   * Restores a group of `count` functions: takes over those that wait in a memory that was restored, and
+   * starts those that had not begun.
+   */
   restore(
     { count, first }: { readonly count: number; readonly first?: number | undefined },
     members: Iterable<readonly [place: number, task: Task]>,
+    functions: Iterable<readonly [place: number, fn: object]>,
+    soon: (work: () => void) => void,
   ): this {
     this.#count = count;
     if (first !== undefined) this.#end(first);
     for (const [place, task] of members) this.#tasks.set(place, task);
     for (const [place, task] of [...this.#tasks]) this.#follow(place, task);
-    this.#check();
-    return this;
+    return this.#begin(functions, soon);
   }
 
-  #begin(functions: readonly object[]): void {
-    this.#functions = undefined;
-    if (this.#stopped) return this.#resolve(undefined);
-    this.#count = functions.length;
-    const tasks = functions.map(() => new Task(this.#vm, this.#caller?.budget));
-    tasks.forEach((task, place) => this.#tasks.set(place, task));
-    tasks.forEach((task, place) => {
-      this.#follow(place, task.start(Operation.startHandle, [handleOf(functions[place] as object, this.#vm).handle]));
+  #begin(
+    functions: Iterable<readonly [place: number, fn: object]>,
+    soon: (work: () => void) => void = queueMicrotask,
+  ): this {
+    const given = [...functions].map(([place, fn]) => {
+      const task = new Task(this.#vm, this.#caller.budget);
+      this.#functions.set(place, fn);
+      this.#tasks.set(place, task);
+      this.#follow(place, task);
+      return { place, fn, task };
     });
-    this.#check();
+    // Not before the one who calls is suspended: each function runs from the top, as any task.
+    soon(() => {
+      for (const { place, fn, task } of given) {
+        inTurn(() => {
+          if (this.#functions.delete(place)) task.start(Operation.startHandle, [handleOf(fn, this.#vm).handle]);
+        });
+      }
+      this.#check();
+    });
+    const dispose = () => {
+      try {
+        for (const { fn } of given) (fn as Partial<LuaFunction>).dispose?.();
+      } catch {
+        // It has died of this: the next call says so.
+      }
+    };
+    this.promise.then(dispose, dispose);
+    return this;
   }
 
   #follow(place: number, task: Task): void {
@@ -93,7 +109,7 @@ export class Group {
     task.results.then(ended, (error: unknown) => {
       // An end that nothing catches is one for the caller, too.
       const final = error instanceof LuaTimeoutError || error instanceof LuaInterruptError;
-      if (final && !this.#stopped) this.#caller?.cancel(() => error);
+      if (final && !this.#stopped) this.#caller.cancel(() => error);
       this.#reject(error);
     });
   }
@@ -107,24 +123,23 @@ export class Group {
     if (this.#tasks.size === 0) this.#resolve(undefined);
   }
 
-  #stop(): void {
+  #stop(allowance: Allowance): void {
     this.#stopped = true;
+    this.#functions.clear();
     for (const task of this.#tasks.values()) {
-      task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }));
+      task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }), allowance);
     }
   }
 
   #pending(): PendingWait {
-    if (this.#functions !== undefined) {
-      return { start: this.#functions.map((fn) => handleOf(fn, this.#vm).handle) };
-    }
-    const run: [place: number, task: number][] = [];
+    const start = [...this.#functions].map(([place, fn]) => [place, handleOf(fn, this.#vm).handle] as const);
     let first = this.#first;
+    const run: [place: number, task: number][] = [];
     for (const [place, { number, ended }] of this.#tasks) {
       if (number !== undefined) run.push([place, number]);
       // It has ended just now, and we have not been told yet.
       if (ended?.[0] === true) first ??= place + 1;
     }
-    return { run, count: this.#count, first };
+    return { run, start, count: this.#count, first };
   }
 }

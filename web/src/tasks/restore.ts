@@ -3,40 +3,53 @@ import type { ValueContext } from "../codec/values.js";
 import { imageError } from "../snapshot/errors.js";
 import type { TaskPart } from "../snapshot/parts.js";
 import { LuaTask } from "../snapshot/tasks.js";
+import { Budget } from "../instance/limits.js";
 import { Group } from "./groups.js";
 import { sleep } from "./sleep.js";
-import { Task, hooksOf, type TaskOwner, type Wait } from "./tasks.js";
+import { Task, hooksOf, limitWaits, type TaskOwner, type Wait } from "./tasks.js";
 
 /** Makes all calls of an image wait again, and returns those that nothing inside of the VM waits for. */
 export function restoreTasks(vm: ValueContext & TaskOwner, parts: readonly TaskPart[]): LuaTask[] {
-  const tops = topsOf(parts);
+  const { tops, topOf } = topsOf(parts);
+  // A call has one budget, with all that it runs side by side.
+  const budgets = new Map(tops.map((top) => [top, Budget.restore(top.budget, vm.usual)]));
   // All of them first: nothing begins to wait before it is known that it can.
-  const tasks = new Map(parts.map(({ task }) => [task, new Task(vm)]));
+  const tasks = new Map(
+    parts.map((part) => [part.task, new Task(vm, budgets.get(topOf.get(part) as TaskPart) as Budget)]),
+  );
   for (const part of parts) {
     const task = tasks.get(part.task) as Task;
     const promise = resumeWait(vm, task, part, tasks);
     task.restore(part.task, { promise, name: part.name, ...hooksOf(promise) } satisfies Wait);
   }
-  return tops.map(({ task, name }) => new LuaTask(name, (tasks.get(task) as Task).results));
+  return tops.map(({ task: number, name }) => {
+    const task = tasks.get(number) as Task;
+    const stop = limitWaits(task);
+    task.results.then(stop, stop);
+    return new LuaTask(name, task.results);
+  });
 }
 
-/** Returns the tasks that no other waits for. Throws unless each of the others belongs to one of them. */
-function topsOf(parts: readonly TaskPart[]): TaskPart[] {
+/** Returns the tasks that no other waits for, and for each task the one of these that it belongs to. */
+function topsOf(parts: readonly TaskPart[]): { tops: TaskPart[]; topOf: Map<TaskPart, TaskPart> } {
   const byNumber = new Map(parts.map((part) => [part.task, part]));
   const inner = new Set(parts.flatMap(membersOf));
   const tops = parts.filter(({ task }) => !inner.has(task));
   const reached = [...tops];
+  const topOf = new Map(tops.map((top) => [top, top]));
   for (let i = 0; i < reached.length && reached.length <= parts.length; i++) {
-    for (const number of membersOf(reached[i] as TaskPart)) {
+    const part = reached[i] as TaskPart;
+    for (const number of membersOf(part)) {
       const member = byNumber.get(number);
       if (member === undefined) throw imageError("corrupt", "the image is damaged: a task is missing");
       reached.push(member);
+      topOf.set(member, topOf.get(part) as TaskPart);
     }
   }
   // One that two wait for is reached twice, and those that wait for themselves are not.
   if (byNumber.size !== parts.length || reached.length !== parts.length || new Set(reached).size !== parts.length)
     throw imageError("corrupt", "the image is damaged: a task does not belong to one");
-  return tops;
+  return { tops, topOf };
 }
 
 function membersOf({ pending }: TaskPart): number[] {
@@ -51,12 +64,9 @@ function resumeWait(
 ): Promise<unknown> {
   if (pending === undefined) return lost(name);
   if ("sleep" in pending) return sleep(pending.sleep);
-  if ("start" in pending) {
-    const functions = pending.start.map((handle) => vm.function(handle));
-    return new Group(vm, task).start(functions, afterJob).promise;
-  }
   const members = pending.run.map(([place, member]) => [place, tasks.get(member) as Task] as const);
-  return new Group(vm, task).restore(pending, members).promise;
+  const functions = pending.start.map(([place, handle]) => [place, vm.function(handle)] as const);
+  return new Group(vm, task).restore(pending, members, functions, afterJob).promise;
 }
 
 /** Runs `work` in a job of its own: by then the host has had time to register its functions. */

@@ -1,0 +1,184 @@
+//! Tests of the limits of calls that wait: each holds for the whole call, however it waits, and the executor
+//! has its turns meanwhile.
+#![cfg(not(target_arch = "wasm32"))]
+
+use perilune::{Error, Host, Runtime, Stream, Value};
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// A host whose clock goes on by a millisecond each time that it is read.
+#[derive(Debug, Default)]
+struct CountedClock(Cell<u32>);
+
+impl Host for CountedClock {
+    fn write(&mut self, _: Stream, _: &[u8]) {}
+
+    fn clock_ms(&mut self) -> f64 {
+        0.0
+    }
+
+    fn monotonic_ms(&mut self) -> f64 {
+        0.0
+    }
+
+    fn timer_ms(&mut self) -> f64 {
+        self.0.set(self.0.get() + 1);
+        f64::from(self.0.get())
+    }
+
+    fn random_u64(&mut self) -> u64 {
+        7
+    }
+}
+
+/// A future that is ready at the second poll.
+#[derive(Default)]
+struct Once(bool);
+
+impl Future for Once {
+    type Output = ();
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Every way to wait, in programs without end.
+const WAYS: [(&str, &str); 7] = [
+    ("ready at once", "while true do ready() end"),
+    ("ready at the second poll", "while true do once() end"),
+    ("an error that is caught", "while true do pcall(fails) end"),
+    ("async.all of nothing", "while true do async.all() end"),
+    ("async.all", "while true do async.all(function() end, once) end"),
+    ("async.all that never ends", "local function f() while true do once() end end async.all(f, f)"),
+    ("async.race", "while true do async.race(ready, once) end"),
+];
+
+fn vm() -> Runtime {
+    let mut lua = Runtime::builder().host(CountedClock::default()).build().expect("a VM");
+    lua.register_async("ready", |(): ()| async { Ok::<_, Error>(()) }).expect("registered");
+    lua.register_async("once", |(): ()| async {
+        Once::default().await;
+        Ok::<_, Error>(())
+    })
+    .expect("registered");
+    lua.register_async("fails", |(): ()| async { Err::<(), _>("no") }).expect("registered");
+    lua
+}
+
+/// Polls until it ends; how often that was, and the error.
+fn ends(future: impl Future<Output = perilune::Result<perilune::Reply>>) -> (u32, Error) {
+    let mut future = pin!(future);
+    for polls in 1..1_000_000 {
+        if let Poll::Ready(reply) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return (polls, reply.expect_err("it has no end of its own"));
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn every_limit_ends_a_call_however_it_waits() {
+    for (name, source) in WAYS {
+        for (timeout, fuel, word) in
+            [(Some(Duration::from_secs(5)), None, "timeout"), (None, Some(50_000), "fuel")]
+        {
+            for usual in [true, false] {
+                let mut lua = vm();
+                if usual {
+                    lua.set_limits(timeout, fuel);
+                } else {
+                    lua.limit_next(timeout, fuel);
+                }
+                let (polls, error) = ends(lua.eval_async(source));
+                assert_eq!(error.code(), "timeout", "{name}: {error}");
+                assert_eq!(error.lua().expect("from Lua").value, word.into(), "{name}");
+                assert!(polls > 1, "{name}: the executor had no turn");
+                lua.set_limits(None, None);
+                assert_eq!(lua.eval("return 1").expect("lives").values, [Value::from(1)], "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fuel_is_the_sum_of_all_runs() {
+    let source = "for i = 1, 200 do once() end";
+    let mut fuel = 200;
+    let exact = loop {
+        let mut lua = vm();
+        lua.limit_next(None, Some(fuel));
+        let mut future = pin!(lua.eval_async(source));
+        let reply = loop {
+            if let Poll::Ready(reply) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                break reply;
+            }
+        };
+        if reply.is_ok() {
+            break fuel;
+        }
+        fuel += 1;
+    };
+    assert!(exact > 400, "each round is a step and a call: {exact}");
+}
+
+#[test]
+fn waiting_is_not_counted_and_messages_name_the_whole_limit() {
+    let mut lua = vm();
+    let waited = Rc::new(Cell::new(0));
+    let polls = Rc::clone(&waited);
+    lua.register_async("long", move |(): ()| {
+        let polls = Rc::clone(&polls);
+        std::future::poll_fn(move |_| {
+            polls.set(polls.get() + 1);
+            if polls.get() > 10_000 { Poll::Ready(Ok::<_, Error>(())) } else { Poll::Pending }
+        })
+    })
+    .expect("registered");
+    lua.set_limits(Some(Duration::from_millis(100)), None);
+    let (_, error) = ends(lua.eval_async("long() while true do ready() end"));
+    assert!(waited.get() > 10_000);
+    assert_eq!(error.lua().expect("from Lua").message, "eval:1: timed out after 100 ms");
+}
+
+#[test]
+fn closing_has_one_budget_for_all_that_a_call_has_open() {
+    let source = "local function f()
+            local c <close> = setmetatable({}, { __close = function() for i = 1, 1000 do end closed = closed + 1 end })
+            never()
+        end
+        closed = 0
+        local fs = {} for i = 1, 100 do fs[i] = f end
+        fs[101] = function() while true do end end
+        async.all(fs)";
+    let vm = || {
+        let mut lua = vm();
+        lua.register_async("never", |(): ()| std::future::pending::<Result<(), Error>>())
+            .expect("registered");
+        lua
+    };
+    let closed = |lua: &mut Runtime| match lua.eval("return closed").expect("runs").values[0] {
+        Value::Integer(count) => count,
+        ref other => panic!("{other:?}"),
+    };
+
+    // Each takes a thousand ticks, and all together have as much as the call.
+    let mut lua = vm();
+    lua.limit_next(None, Some(40_000));
+    let (_, error) = ends(lua.eval_async(source));
+    assert_eq!(error.code(), "timeout");
+    assert!((20..42).contains(&closed(&mut lua)), "{} were closed", closed(&mut lua));
+
+    // The same of a call that was dropped, at the next call.
+    let mut lua = vm();
+    lua.set_limits(None, Some(40_000));
+    let mut task = lua.start_eval(source.replace("while true do end", "never()"), "task");
+    assert!(task.poll(&mut lua, &mut Context::from_waker(Waker::noop())).is_pending());
+    drop(task);
+    lua.limit_next(None, Some(10));
+    assert_eq!(lua.eval("return 1").expect("has its own limits").values, [Value::from(1)]);
+    assert!((20..42).contains(&closed(&mut lua)), "{} were closed", closed(&mut lua));
+}

@@ -36,6 +36,11 @@ export function inTurn(work) {
   work();
 }
 
+/** Says whether something waits for a turn. */
+export function isBehind() {
+  return waiting.length > 0;
+}
+
 /** Runs what has been waiting for this turn. */
 function turn() {
   began = undefined;

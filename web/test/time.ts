@@ -1,6 +1,7 @@
 /** Waiting for events, and a clock that tests turn by hand: no test depends on the speed of the machine. */
 import type { TestContext } from "node:test";
 import { clock } from "#js/clock.js";
+import { isBehind } from "#js/turns.js";
 
 /** Milliseconds after which a wait has certainly hung: a safety net, which no slow machine meets. */
 export const HANG_MS = 10 * 60_000;
@@ -11,9 +12,12 @@ const cancel = globalThis.clearTimeout;
 // Not there in a page, where nobody asks for turns.
 const immediate = globalThis.setImmediate;
 
-/** Resolves after all microtasks that are due, and the turns of the event loop that `turns` asks for. */
+/**
+ * Resolves after all microtasks that are due, and the turns of the event loop that `turns` asks for; and when
+ * nothing waits for a turn any more.
+ */
 export async function settled(turns = 1): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => immediate(resolve));
+  for (let turn = 0; turn < turns || isBehind(); turn++) await new Promise<void>((resolve) => immediate(resolve));
 }
 
 /** Lets the process be idle for a moment. Use `until` where something must have happened afterwards. */

@@ -20,8 +20,12 @@ export interface LuaStats {
     peak: number;
     /** Memory that Lua's values take. */
     luaUsed: number;
-    /** Memory that the external tables take outside of the VM, about. */
+    /** Memory that the entries of external tables take outside of the VM, about. */
     tables: number;
+    /** Memory that external tables take themselves, with their names, about. */
+    names: number;
+    /** Memory that old values take until the call that runs has ended, since it may be undone, about. */
+    undo: number;
   };
   gc: { mode: string; running: boolean };
   /** Lua values that JavaScript holds. */
@@ -47,9 +51,17 @@ export interface LuaStats {
 /** Collects the figures of the VM and the store. */
 export function stats(vm: Vm): LuaStats {
   const [used, limit, peak, luaUsed, handles, mode, running, fuelUsed] = vm.request(Operation.stats, []);
-  const { tables, bytes, evals, storage } = vm.store.stats();
+  const { tables, bytes, listBytes, held, evals, storage } = vm.store.stats();
   return {
-    memory: { used: Number(used), limit: Number(limit), peak: Number(peak), luaUsed: Number(luaUsed), tables: bytes },
+    memory: {
+      used: Number(used),
+      limit: Number(limit),
+      peak: Number(peak),
+      luaUsed: Number(luaUsed),
+      tables: bytes,
+      names: listBytes,
+      undo: held,
+    },
     gc: { mode: String(mode), running: running === true },
     handles: Number(handles),
     fuelUsed: Number(fuelUsed),

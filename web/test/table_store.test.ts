@@ -126,6 +126,9 @@ suite("tables", () => {
     assert.deepEqual(store.stats(), {
       tables: [{ name: "t", entries: 1, bytes: 4, loaded: true }],
       bytes: 4 + 128,
+      listBytes: 512 + 1,
+      // The table was made, two entries, and one of them was removed.
+      held: 48 + 513 + 48 + 48 + 2,
       evals: 0,
       storage: { state: "none", pendingBytes: 0 },
     });

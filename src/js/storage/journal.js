@@ -14,13 +14,19 @@ import { storeError } from "./store_error.js";
 /** Length above which a journal is thinned out, and its array is not kept for the next batch. */
 const LENGTH_MAX = 8192;
 
+/** Bytes that a step counts beside what it keeps: about what it takes itself. */
+const STEP_BYTES = 48;
+/** Bytes that a page counts that a step keeps. */
+const PAGE_BYTES = 256;
+
 /** @typedef {import("./table.js").Table} Table */
 
 /**
  * Step of the journal that can undo itself. `entries`: those that it took away, null where they are not known
- * or there were none.
+ * or there were none. `held`: bytes that it keeps from being freed, about.
  * @typedef {object} Undo
  * @property {Table} table
+ * @property {number} held
  * @property {ReadonlyMap<string, Entry> | null} entries
  * @property {() => void} undo
  */
@@ -35,8 +41,10 @@ export class Journal {
   #steps = [];
   /** Length from which on the journal is thinned out. */
   #lengthMax = LENGTH_MAX;
-  /** Length of `#steps` at each `begin`. @type {number[]} */
+  /** Length of `#steps`, and `held`, at each `begin`. @type {{ length: number, held: number }[]} */
   #savepoints = [];
+  /** Bytes that it keeps from being freed until the batch ends, about. */
+  held = 0;
   /** Number of savepoints of JavaScript, which stay when a call into Lua ends. */
   #kept = 0;
   /** Number that changes with each savepoint; an entry that bears it has been noted since. */
@@ -45,6 +53,11 @@ export class Journal {
   /** True if nothing has been written since the last batch ended. */
   get isEmpty() {
     return this.#steps.length === 0;
+  }
+
+  /** Everything that it keeps. @returns {readonly unknown[]} */
+  steps() {
+    return this.#steps;
   }
 
   /** True while a transaction of JavaScript is open: the batch is not over before that. */
@@ -72,6 +85,7 @@ export class Journal {
     if (entry.era === this.#era) return;
     entry.era = this.#era;
     this.#steps.push(entry, entry.value);
+    this.held += STEP_BYTES + entry.value.length;
   }
 
   /**
@@ -81,6 +95,16 @@ export class Journal {
   noteNew(entry) {
     entry.era = this.#era;
     this.#steps.push(entry, undefined);
+    this.held += STEP_BYTES;
+  }
+
+  /**
+   * Notes that an entry is removed, which it keeps.
+   * @param {Entry} entry
+   */
+  noteRemoval(entry) {
+    this.noteOld(entry);
+    this.held += bytesOf(entry);
   }
 
   /**
@@ -89,11 +113,12 @@ export class Journal {
    */
   noteUndo(undo) {
     this.#steps.push(undo, undefined);
+    this.held += STEP_BYTES + undo.held;
   }
 
   /** Begins a transaction; they nest. */
   begin() {
-    this.#savepoints.push(this.#steps.length);
+    this.#savepoints.push({ length: this.#steps.length, held: this.held });
     this.#era += 1;
   }
 
@@ -146,12 +171,17 @@ export class Journal {
   undoAll() {
     this.#savepoints = [];
     this.#kept = 0;
-    this.#undo(0);
+    this.#undo({ length: 0, held: 0 });
     this.clear();
   }
 
   /** Ends the batch: what it did stays. */
   clear() {
+    for (let at = 0; at < this.#steps.length; at += 2) {
+      const step = this.#steps[at];
+      if (step instanceof ClearUndo) step.release();
+    }
+    this.held = 0;
     if (this.#steps.length > LENGTH_MAX) this.#steps = [];
     else this.#steps.length = 0;
     this.#lengthMax = LENGTH_MAX;
@@ -165,13 +195,15 @@ export class Journal {
   thinOut() {
     if (this.#steps.length <= this.#lengthMax) return;
     const steps = this.#steps;
-    let to = this.#savepoints[this.#savepoints.length - 1] ?? 0;
+    let to = this.#savepoints[this.#savepoints.length - 1]?.length ?? 0;
     /** @type {Set<unknown>} */
     const fleeting = new Set();
     for (let at = to; at < steps.length; at += 2) {
       const step = steps[at];
       if (!(step instanceof Entry) || steps[at + 1] !== undefined) continue;
-      if (step.page.slots[step.seq - step.page.first] !== step) fleeting.add(step);
+      if (step.page.slots[step.seq - step.page.first] === step) continue;
+      fleeting.add(step);
+      this.held -= STEP_BYTES + bytesOf(step);
     }
     for (let at = to; at < steps.length; at += 2) {
       if (fleeting.has(steps[at])) continue;
@@ -206,7 +238,7 @@ export class Journal {
     return byName.values();
   }
 
-  /** Ends the innermost transaction; the length of the journal where it began. */
+  /** Ends the innermost transaction, and returns where it began. */
   #endTransaction() {
     const start = this.#savepoints.pop();
     if (start === undefined) throw storeError("usage", "no transaction is open");
@@ -215,16 +247,17 @@ export class Journal {
 
   /**
    * Undoes the steps from this length of the journal on.
-   * @param {number} start
+   * @param {{ length: number, held: number }} start
    */
-  #undo(start) {
+  #undo({ length, held }) {
     const steps = this.#steps;
-    for (let at = steps.length - 2; at >= start; at -= 2) {
+    for (let at = steps.length - 2; at >= length; at -= 2) {
       const step = /** @type {Entry | Undo} */ (steps[at]);
       if (step instanceof Entry) step.page.table.restore(step, /** @type {string | undefined} */ (steps[at + 1]));
       else step.undo();
     }
-    steps.length = start;
+    steps.length = length;
+    this.held = held;
     this.#era += 1;
   }
 }
@@ -241,9 +274,13 @@ export class CreateUndo {
     return null;
   }
 
+  get held() {
+    return this.table.ownBytes;
+  }
+
   undo() {
     const { table } = this;
-    table.store.tables.delete(table.name);
+    table.store.removeTable(table);
     table.dropped = true;
     for (const page of table.pages) page.gone = true;
   }
@@ -262,6 +299,7 @@ export class ClearUndo {
     this.entries = entries;
     this.kept = { entries, pages, tail, bytes, rawCount, emptied, hint: 0 };
     this.footprint = table.footprint;
+    this.held = this.footprint + pages.length * PAGE_BYTES;
     for (const page of pages) {
       page.gone = true;
       dirtySet.markPage(page);
@@ -280,6 +318,12 @@ export class ClearUndo {
       seq,
     });
     store.addBytes(-this.footprint);
+  }
+
+  /** Lets go of what was there: nothing undoes it any more. */
+  release() {
+    // A commit that is about to write a page still reads it.
+    for (const page of this.kept.pages) if (page.commit === null) page.slots = [];
   }
 
   undo() {
@@ -301,17 +345,23 @@ export class DropUndo extends ClearUndo {
   /** @param {Table} table */
   constructor(table) {
     super(table);
-    table.store.tables.delete(table.name);
+    this.held += table.ownBytes;
+    table.store.removeTable(table);
     table.dropped = true;
   }
 
   /** @override */
   undo() {
     const { table } = this;
-    table.store.tables.set(table.name, table);
+    table.store.addTable(table);
     table.dropped = false;
     super.undo();
   }
+}
+
+/** @param {Entry} entry */
+function bytesOf({ key, value }) {
+  return key.length + value.length;
 }
 
 /** @param {() => void} work */

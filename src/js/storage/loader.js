@@ -212,7 +212,7 @@ function remove(store, table) {
   if (table.entries === null && store.hasListeners) table.unpack();
   if (table.entries === null) store.addBytes(-table.footprint);
   else for (const entry of [...table.entries.values()]) table.removeEntry(entry);
-  store.tables.delete(table.name);
+  store.removeTable(table);
   table.dropped = true;
 }
 
@@ -230,7 +230,7 @@ function make(store, id, name) {
   if (waiting === undefined && !store.hasListeners) table.entries = null;
   table.id = id;
   table.missing = false;
-  store.tables.set(name, table);
+  if (waiting === undefined) store.addTable(table);
   store.lastId = Math.max(store.lastId, id);
   return table;
 }

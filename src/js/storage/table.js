@@ -20,6 +20,8 @@ import { storeError } from "./store_error.js";
 
 /** Bytes that an entry counts beside its key and value: about what the Map and the objects take. */
 export const ENTRY_OVERHEAD_BYTES = 128;
+/** Bytes that a table counts beside its name and its entries. */
+const TABLE_OVERHEAD_BYTES = 512;
 /** Number of empty pages below which a table is not worth compacting. */
 const EMPTY_PAGES_MIN = 32;
 
@@ -150,6 +152,11 @@ export class Table {
     return this.bytes + this.size * ENTRY_OVERHEAD_BYTES;
   }
 
+  /** Bytes that it takes itself, about. */
+  get ownBytes() {
+    return TABLE_OVERHEAD_BYTES + this.name.length;
+  }
+
   /** Number of entries, whatever the table's state. */
   get size() {
     return this.entries === null ? this.rawCount : this.entries.size;
@@ -200,7 +207,7 @@ export class Table {
   removeEntry(entry) {
     const { page } = entry;
     if (page.commit !== null) page.commit.capture(page);
-    this.journal.noteOld(entry);
+    this.journal.noteRemoval(entry);
     this.#displace(entry);
     this.dirtySet.markPage(page);
     if (this.emptied >= EMPTY_PAGES_MIN && this.emptied * 2 > this.pages.length) this.#compact();

@@ -25,6 +25,12 @@ import { Table } from "./table.js";
 /** Length of the longest name of a table, in bytes of UTF-8. */
 export const TABLE_NAME_BYTES_MAX = 1024;
 
+/**
+ * Bytes that names of tables, and what a batch keeps, may take beyond the limit: a small one is one of
+ * entries.
+ */
+const LIST_SPARE_BYTES = 65_536;
+
 /** @typedef {import("./loader.js").Loader} Loader */
 
 /** @typedef {import("./participants.js").CommitParticipant} CommitParticipant */
@@ -64,8 +70,10 @@ export class TableStore {
     this.mode = "open";
     this.writer = writer;
     this.limit = limit;
-    /** Bytes that all tables take in memory, about. */
+    /** Bytes that the entries of all tables take in memory, about. */
     this.bytes = 0;
+    /** Bytes that the tables take themselves, about. */
+    this.listBytes = 0;
     this.journal = new Journal();
     this.dirtySet = new DirtySet(writer !== null);
     /** Commit that is under way. @type {Commit | null} */
@@ -98,9 +106,13 @@ export class TableStore {
     const known = this.tables.get(name);
     if (known !== undefined) return known;
     checkName(name);
-    const table = new Table(this, this.mode === "open" ? ++this.lastId : 0, name);
-    this.tables.set(name, table);
+    const table = new Table(this, this.mode === "open" ? this.lastId + 1 : 0, name);
+    const spare = this.limit + LIST_SPARE_BYTES - this.listBytes;
+    if (table.ownBytes > spare) throw storeError("quota", "there is no room for more external tables");
+    this.#checkJournal();
+    this.addTable(table);
     if (this.mode === "open") {
+      this.lastId = table.id;
       this.journal.noteUndo(new CreateUndo(table));
       this.dirtySet.markTable(table);
     } else {
@@ -121,6 +133,18 @@ export class TableStore {
     if (this.mode !== "open") throw storeError("read-only", "the store is read-only");
     this.journal.noteUndo(new DropUndo(table));
     return true;
+  }
+
+  /** Lists a table, and counts it. @param {Table} table */
+  addTable(table) {
+    this.tables.set(table.name, table);
+    this.listBytes += table.ownBytes;
+  }
+
+  /** Takes a table off the list. @param {Table} table */
+  removeTable(table) {
+    this.tables.delete(table.name);
+    this.listBytes -= table.ownBytes;
   }
 
   /** Names of all tables as binary strings, oldest table first. */
@@ -343,8 +367,12 @@ export class TableStore {
         bytes,
         loaded: entries !== null,
       })),
-      /** Bytes that they take in memory outside of the VM, about. */
+      /** Bytes that their entries take in memory outside of the VM, about. */
       bytes: this.bytes,
+      /** Bytes that the tables take themselves, about. */
+      listBytes: this.listBytes,
+      /** Bytes that the open batch keeps until it ends, to be undone, about. */
+      held: this.journal.held,
       evals: this.evals,
       storage:
         this.writer === null ? { state: this.unwritten, pendingBytes: 0 } : { ...this.writer.stats(), pendingBytes },
@@ -352,7 +380,8 @@ export class TableStore {
   }
 
   /**
-   * Throws when an entry is too large, or the store would take more memory than it may.
+   * Throws when an entry is too large, or the store would take more memory than it may: tables have the
+   * limit, and what the open batch has taken away once more, since a batch may well write all of them anew.
    * @param {number} bytes key and value of the entry
    * @param {number} more bytes that the store would grow by
    */
@@ -362,6 +391,15 @@ export class TableStore {
     }
     if (more > 0 && this.bytes + more > this.limit) {
       throw storeError("quota", `the external tables are full: they may have ${this.limit} bytes`);
+    }
+    this.#checkJournal();
+  }
+
+  /** Throws when the open batch keeps too much. */
+  #checkJournal() {
+    if (this.journal.held > this.limit + LIST_SPARE_BYTES) {
+      const held = `${this.journal.held} bytes of what it has changed are kept until it ends`;
+      throw storeError("quota", `one call has changed too much in external tables: ${held}, at most ${this.limit}`);
     }
   }
 

@@ -34,9 +34,12 @@ export function setFileStorage(storage: FileStorage): void {
   fileStorage = storage;
 }
 
+/** Bytes of all external tables, by default: a page survives twice as much. */
+export const STORAGE_DEFAULT_BYTES: number = 256 * 1024 * 1024;
+
 /** Opens the storage; rejects with a `LuaStorageError`. */
 export async function openStorage(options: StorageOptions): Promise<TableStore> {
-  const { storage = "memory://", storageLimit: limit, readOnly = false, onProgress } = options;
+  const { storage = "memory://", storageLimit: limit = STORAGE_DEFAULT_BYTES, readOnly = false, onProgress } = options;
   try {
     if (storage === "memory://") {
       if (readOnly) throw new LuaStorageError("name", 'there is nobody else\'s "memory://" to read');

@@ -43,9 +43,9 @@ export interface LuaOptions<L = unknown> {
    */
   storage?: string | Backend | undefined;
   /**
-   * The most bytes that all external tables together may take, with about 128 for each entry; default 256 MiB.
-   * Their names may take as much again, and so may what one call has changed, which is kept until it ends.
-   * `Infinity`: no limit.
+   * The most bytes that all external tables together may take, with about 128 for each entry; default 256
+   * MiB. Their names may take as much again, and so may what one call has changed, which is kept until it
+   * ends. `Infinity`: no limit.
    */
   storageLimit?: number | undefined;
   /**

@@ -1,6 +1,6 @@
 /**
- * Memory of the host that a script can take by external tables: whatever it does in one call, what is reachable
- * from the store stays within bounds, and is counted.
+ * Memory of the host that a script can take by external tables: whatever it does in one call, what is
+ * reachable from the store stays within bounds, and is counted.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";

@@ -3,7 +3,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::protocol::{Outcome, operation};
-use perilune::{Error, Host, Runtime, Stream, Table, Value, Vm};
+use perilune::{Error, FromLua, Host, Runtime, Stream, Table, Value, Vm};
 
 /// A host that drops output and has fixed clocks and seeds.
 struct Silent;
@@ -626,4 +626,85 @@ fn without_any_library_the_base_works() {
 fn an_unknown_library_is_named() {
     let error = Runtime::builder().libraries(&["string", "strng"]).build().expect_err("there is none");
     assert_eq!((error.code(), error.to_string().as_str()), ("usage", "no library 'strng'"));
+}
+
+/// Checks that what the host has taken from an environment, or put in its place, is so wherever a program
+/// could find it.
+#[test]
+fn what_an_environment_does_not_have_its_require_does_not_give() {
+    let mut lua = vm();
+    let mut values = lua
+        .eval(
+            "local list = '' for name in pairs(package.loaded) do list = list .. name .. ' ' end return list",
+        )
+        .expect("runs")
+        .values;
+    let list = String::from_lua(values.remove(0)).expect("text");
+    let mut names: Vec<&str> = list.split_whitespace().filter(|name| *name != "shared").collect();
+    names.extend(["json", "base64"]);
+    assert!(names.len() > 12, "{names:?}");
+    for name in &names {
+        // Every way to a library that there is in an environment.
+        let ways = format!(
+            "local name = '{name}' \
+             local found = {{}} \
+             local function try(way, f) local ok, value = pcall(f) if ok and value then found[#found + 1] = way end end \
+             local require, package = require, package \
+             try('the variable', function() return _ENV[name] end) \
+             try('_G', function() return _G[name] end) \
+             if load then try('load', function() return load('return ' .. name)() end) end \
+             if require then try('require', function() return require(name) end) end \
+             if package then \
+               try('loaded', function() return package.loaded[name] end) \
+               try('loaded._G', function() return package.loaded._G[name] end) \
+               try('loaded.package', function() return package.loaded.package.loaded[name] end) \
+               for i, searcher in ipairs(package.searchers) do \
+                 try('searcher ' .. i, function() local loader, data = searcher(name) return type(loader) == 'function' and loader(name, data) end) \
+               end \
+               if require then try('cleared', function() package.loaded[name] = nil return require(name) end) end \
+             end \
+             local list = '' for i = 1, #found do list = list .. found[i] .. ' ' end return list"
+        );
+        let with = |value: Value| {
+            let variables = Table::new();
+            set(&variables, *name, value);
+            variables
+        };
+        let hidden = lua.eval_env(&ways, "env", &with(false.into()));
+        assert_eq!(hidden.expect("runs").values, ["".into()], "{name} = false");
+        if ["package", "_G"].contains(name) {
+            continue;
+        }
+        let own = format!("return require '{name}', package.loaded['{name}'], {name}");
+        let values = lua.eval_env(&own, "env", &with("the host's".into())).expect("runs").values;
+        assert_eq!(values, ["the host's".into(), "the host's".into(), "the host's".into()], "{name}");
+    }
+    // The globals, and environments without it, have everything as before.
+    for name in &names {
+        let source = format!("return require '{name}' ~= nil");
+        assert_eq!(lua.eval(&source).expect("runs").values, [true.into()], "{name}");
+        assert_eq!(run(&mut lua, &source), [true.into()], "{name}");
+    }
+}
+
+/// Checks that a registered function whose name the host has hidden is not in `host` either, and that a
+/// module under another name stays what it is.
+#[test]
+fn hidden_functions_are_hidden_in_host_too() {
+    let mut lua = vm();
+    let variables = Table::new();
+    for name in ["game", "plain", "json"] {
+        set(&variables, name, false.into());
+    }
+    lua.eval("JSON = json").expect("runs");
+    let values = lua
+        .eval_env("return game, plain, host.game, host.plain, JSON and JSON.encode({ 1 })", "env", &variables)
+        .expect("runs")
+        .values;
+    assert_eq!(values, [false.into(), false.into(), Value::Nil, Value::Nil, "[1]".into()]);
+    assert_eq!(run(&mut lua, "return host.game.move() .. host.plain()"), ["movedhost".into()]);
+    assert_eq!(
+        lua.eval("return host.game.move() .. host.plain()").expect("runs").values,
+        ["movedhost".into()]
+    );
 }

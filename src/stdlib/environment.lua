@@ -2,7 +2,8 @@
 -- the first one is made, with the values that prelude.lua saved before any script ran; uses nothing that a
 -- script could change.
 --
--- Keeps true: the shared state of the libraries (their tables, the default streams, the generator of
+-- Keeps true: what the host has put in the place of a library (`os = false`) is in its place wherever the
+-- library could be found: in `package.loaded`, for `require`, in `host`. And the shared state of the libraries (their tables, the default streams, the generator of
 -- math.random, loaded modules, the collector's mode) cannot be changed from an environment, because code
 -- there has copies, made when it first reads them. Not here: tables that the application has put into its
 -- globals, which are shared on purpose.
@@ -14,13 +15,13 @@ local io_input, io_lines, io_output, io_read = parts.io_input, parts.io_lines, p
 local io_type, io_write, load, loaded, make_require = parts.io_type, parts.io_write, parts.load, parts.loaded, parts.make_require
 local next, open_math, package, preload = parts.next, parts.open_math, parts.package, parts.preload
 local random, randomseed, rawequal, rawget, require = parts.random, parts.randomseed, parts.rawequal, parts.rawget, parts.require
-local running, search_host, search_preload = parts.running, parts.search_host, parts.search_preload
+local running, search_builtin, search_host, search_preload = parts.running, parts.search_builtin, parts.search_host, parts.search_preload
 local select, setmetatable, type, warn, wrap = parts.select, parts.setmetatable, parts.type, parts.warn, parts.wrap
 
 -- Maps a value of the globals to the function that makes the environment's own version, once for each
 -- environment. The function gets the value, the environment, the function `mine`, which returns the
--- environment's version of any value, and the table `made`, with the versions that are being made in this
--- step. They become the environment's only when all are complete, so that running out of memory leaves
+-- environment's version of any value, the table `made`, with the versions that are being made in this step,
+-- and the table `given` of the variables that the host gave. They become the environment's only when all are complete, so that running out of memory leaves
 -- nothing partial.
 local makers = {}
 -- Functions without shared state are the same in all environments.
@@ -159,10 +160,17 @@ local function copy_registered(original, shape, mine, made)
   return result
 end
 
-makers[host] = function(original, _, mine, made) return copy_registered(original, original, mine, made) end
+makers[host] = function(original, _, mine, made, given)
+  local result = copy_registered(original, original, mine, made)
+  if rawequal(result, original) then return result end
+  for name, value in next, given do
+    if value == false then result[name] = nil end
+  end
+  return result
+end
 
 -- `package` and `require`: modules are loaded anew, with the environment's variables.
-local function open_package(mine, made)
+local function open_package(mine, made, given)
   local result, own_loaded, own_preload, searchers = {}, {}, {}, {}
   made[package], made[loaded], made[preload] = result, own_loaded, own_preload
   made[require], made[search_host] = make_require(result, own_loaded, mine(load, made))
@@ -173,28 +181,37 @@ local function open_package(mine, made)
     if loader ~= nil then return loader, ":preload:" end
     return search_preload(name)
   end
+  made[search_builtin] = function(name)
+    if given[name] == false then return format("no built-in module '%s'", name) end
+    return search_builtin(name)
+  end
   for key, value in next, package do result[key] = mine(value, made) end
   local shared = package.searchers
   for i = 1, type(shared) == "table" and #shared or 0 do searchers[i] = mine(rawget(shared, i), made) end
   result.searchers = searchers
+  -- What the environment has under a library's name is what `require` gives; false is nothing.
   for name, value in next, loaded do
-    if rawequal(value, globals) or makers[value] then own_loaded[name] = mine(value, made) end
+    if rawequal(value, globals) or makers[value] then
+      if given[name] == nil then own_loaded[name] = mine(value, made) else own_loaded[name] = given[name] or nil end
+    end
   end
+  for name in next, builtin do own_loaded[name] = given[name] or nil end
 end
 
-makers[package] = function(_, _, mine, made)
-  open_package(mine, made)
+makers[package] = function(_, _, mine, made, given)
+  open_package(mine, made, given)
   return made[package]
 end
-makers[require] = function(_, _, mine, made)
-  open_package(mine, made)
+makers[require] = function(_, _, mine, made, given)
+  open_package(mine, made, given)
   return made[require]
 end
 
 -- Makes the table an environment. Only its string keys are variables; other entries are removed.
 return function(env)
-  for key in next, env do
-    if type(key) ~= "string" then env[key] = nil end
+  local given = {}
+  for key, value in next, env do
+    if type(key) == "string" then given[key] = value else env[key] = nil end
   end
   -- Maps values of the globals to the values that the environment has instead.
   local own = { [globals] = env }
@@ -208,7 +225,7 @@ return function(env)
     if found ~= nil then return found end
     local make = makers[value]
     if not make then return value end
-    found = make(value, env, mine, made)
+    found = make(value, env, mine, made, given)
     made[value] = found
     return found
   end
@@ -242,7 +259,9 @@ return function(env)
     for module in next, builtin do
       if rawequal(value, rawget(loaded, module)) then
         local made = {}
-        local result = keep(nil, mine(require, made), made)(module)
+        local own_require = keep(nil, mine(require, made), made)
+        -- Under another name than its own it is not what the host has taken away.
+        local result = given[module] == nil and own_require(module) or search_builtin(module)(module)
         return keep(name, result, { [value] = result })
       end
     end

@@ -153,7 +153,7 @@ loaded.async = async
 -- What environment.lua works with, as it was before any script. Most VMs never need that file: the first environment compiles it.
 local parts = {
   globals = _G, package = package, loaded = loaded, preload = package.preload, require = require, make_require = make_require,
-  builtin = builtin, search_preload = searchers[1], search_host = searchers[2], open_math = open_math,
+  builtin = builtin, search_preload = searchers[1], search_host = searchers[2], search_builtin = searchers[3], open_math = open_math,
   base = { assert, error, getmetatable, ipairs, next, pairs, pcall, print, rawequal, rawget, rawlen, rawset, select, setmetatable,
     tonumber, tostring, type, xpcall },
   libraries = { string, table, utf8, os, debug, ext, async }, math = math, io = io, coroutine = coroutine, host = host,

@@ -106,7 +106,7 @@ export function createHostImports({
     let code = "host";
     if (typeof error?.code === "string") code = error.code;
     // "Invalid string length", "Map maximum size exceeded"
-    else if (cause instanceof RangeError) code = "too-large";
+    else if (/** @type {{ name?: unknown } | null} */ (cause)?.name === "RangeError") code = "too-large";
     failure = { code, message: String(error?.message ?? cause), cause };
     return FAILURE_CODES[code] ?? HOST_FAILED;
   }

@@ -62,6 +62,7 @@ carried! {
     "/src/js/storage/indexeddb/database.js" checkName;
     "/src/js/storage/indexeddb/follower.js" followIndexedDb;
     "/src/js/storage/indexeddb/log.js" retireTornLog;
+    "/src/js/storage/indexeddb/meta.js" readMeta;
     "/src/js/storage/records.js" parseKey;
     "/src/js/storage/store_error.js" storeError;
     "/src/js/storage/dirty_set.js" dirtySet;

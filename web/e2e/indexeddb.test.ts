@@ -91,6 +91,7 @@ suite("records", () => {
       meta: [
         ["format", 2],
         ["open", true],
+        ["records", true],
         ["version", 2],
         ["writer", "string"],
       ],

@@ -195,6 +195,7 @@ suite("idb://", () => {
     ]);
     assert.deepEqual(meta, [
       { name: "format", value: 2 },
+      { name: "records", value: true },
       { name: "version", value: 1 },
     ]);
     assert.equal(version, 2);

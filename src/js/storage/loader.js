@@ -68,8 +68,13 @@ export class Loader {
    * @param {Uint8Array | null} bytes null: it is gone
    */
   add(key, bytes) {
-    const parsed = parseKey(key);
-    if (parsed === undefined) throw corrupt(key);
+    const parsed = typeof key === "string" ? parseKey(key) : undefined;
+    if (parsed === undefined) throw corrupt(String(key));
+    // Storage may have anything; bytes of another realm are bytes.
+    if (bytes !== null && Object.prototype.toString.call(bytes) !== "[object Uint8Array]") {
+      if (parsed.kind !== "x") throw corrupt(key);
+      bytes = NOTHING;
+    }
     if (parsed.kind === "x") return this.#addOfParticipant(key, parsed, bytes);
     if (bytes !== null) checkRecord(key, bytes);
     let table = this.#tables.get(parsed.table);

@@ -13,12 +13,15 @@
 import {
   abort,
   after,
+  answered,
   withOwnBuffer,
   checkName,
   completion,
   DATABASE_PREFIX,
   lockedError,
+  OPEN_WAIT_MS,
   openDatabase,
+  openingError,
   readRecords,
   result,
   wrapped,
@@ -26,6 +29,7 @@ import {
 } from "./database.js";
 import { Announcer } from "./follower.js";
 import { mark, retireTornLog, whileUsed } from "./log.js";
+import { FORMAT_VERSION, checkCount, readMeta } from "./meta.js";
 import { isParticipantKey, recordsOfFormat1 } from "../records.js";
 import { storeError } from "../store_error.js";
 
@@ -48,13 +52,16 @@ export const LOCK_WAIT_MS = 3000;
  *   `relaxed`
  * @property {number} [lockTimeout] milliseconds to wait for another writer to close, Infinity: as long as it
  *   takes
+ * @property {number} [openTimeout] milliseconds that IndexedDB may take to answer, Infinity: as long as it
+ *   takes
  * @property {Upgrade} [upgrade] makes records of the tables of format 1
  */
 
 /**
  * Opens (or makes) the database of this name for writing. Rejects with an Error that has a `code`: `name`
- * empty name, `unavailable` no IndexedDB here, `locked` open elsewhere, `newer` written by a later version,
- * `foreign` not a database of Perilune, `host` anything else, with the reason as `cause`.
+ * empty name, `unavailable` no IndexedDB here, or one that refuses or does not answer, `locked` open
+ * elsewhere, `newer` written by a later version, `foreign` not a database of Perilune, `corrupt` damaged,
+ * `host` anything else, with the reason as `cause`.
  * @param {string} name
  * @param {IndexedDbOptions} [options]
  * @returns {Promise<IndexedDbBackend>}
@@ -86,6 +93,8 @@ export class IndexedDbBackend {
   #database = null;
   /** Version of the last commit. */
   #version = 0;
+  /** True if the last commit certainly left records. */
+  #filled = false;
   /** True if the data is not this writer's any more: the next commit replaces all of it. */
   #replacesAll = false;
   /** Reason why it takes no more commits. @type {Error | null} */
@@ -108,14 +117,18 @@ export class IndexedDbBackend {
   /** Opens the database and makes this the one writer of it. For `openIndexedDb` only. */
   async claim() {
     this.#database = await this.#open();
-    await retireTornLog(this.#name, this.#database);
+    const { openTimeout = OPEN_WAIT_MS } = this.#options;
+    await answered(retireTornLog(this.#name, this.#database), this.#name, openTimeout);
     mark(this.#database, true);
     const transaction = this.#database.transaction("meta", "readwrite");
     const done = completion(transaction);
     const meta = transaction.objectStore("meta");
-    this.#version = (await result(meta.get("version")))?.value ?? 0;
-    meta.put({ name: "writer", value: this.#writer });
-    await done;
+    const claimed = (async () => {
+      ({ version: this.#version, filled: this.#filled } = readMeta(this.#name, await result(meta.getAll())));
+      meta.put({ name: "writer", value: this.#writer });
+      await done;
+    })();
+    await answered(claimed, this.#name, openTimeout);
     this.#announcer = new Announcer(this.#name, this.#version);
     this.#unwatch = whileUsed((used) => mark(this.#database, used));
   }
@@ -126,7 +139,8 @@ export class IndexedDbBackend {
    * @param {Progress} [progress] gets how many of how many records were read
    */
   async load(visit, progress) {
-    await readRecords(await this.#begin("readonly"), visit, progress);
+    const count = await readRecords(await this.#begin("readonly"), visit, progress);
+    checkCount(this.#name, { version: this.#version, filled: this.#filled }, count);
   }
 
   /**
@@ -142,14 +156,17 @@ export class IndexedDbBackend {
     const replaces = this.#replacesAll;
     const stream = new ChangeStream(changes, !replaces && this.#announcer?.followed === true);
     const check = this.#check(transaction);
+    let filled = () => false;
     try {
       const meta = transaction.objectStore("meta");
       meta.put({ name: "version", value: version });
       if (replaces) {
+        meta.put({ name: "format", value: FORMAT_VERSION });
         meta.put({ name: "writer", value: this.#writer });
         transaction.objectStore("records").clear();
       }
       await writeRecords(transaction, stream);
+      filled = this.#noteFilled(transaction, stream);
       // A page that is about to end gets no answers, nor that of the check; with the lock this is the only
       // writer.
       if (globalThis.document?.visibilityState === "hidden" && globalThis.navigator.locks) transaction.commit();
@@ -167,6 +184,7 @@ export class IndexedDbBackend {
       throw cause;
     }
     this.#version = version;
+    this.#filled = filled();
     this.#replacesAll = false;
     if (replaces) mark(this.#database, true);
     this.#announcer?.committed(version, stream.kept);
@@ -178,6 +196,32 @@ export class IndexedDbBackend {
     this.#end("the database is closed");
   }
 
+  /**
+   * Notes in the transaction if it leaves records; returns a function that tells it in the end.
+   * @param {IDBTransaction} transaction
+   * @param {ChangeStream} stream that has been written
+   * @returns {() => boolean}
+   */
+  #noteFilled(transaction, { written, removed }) {
+    const meta = transaction.objectStore("meta");
+    let filled = written || (this.#filled && !removed);
+    // Where some are only removed the database has to be asked; until it answers, nothing is said.
+    meta.put({ name: "records", value: filled });
+    if (!filled && this.#filled) {
+      const request = transaction.objectStore("records").getAllKeys(null, 1);
+      request.onsuccess = () => {
+        filled = request.result.length > 0;
+        try {
+          meta.put({ name: "records", value: filled });
+        } catch {
+          // A page that is about to end has the transaction committed as it is.
+          filled = false;
+        }
+      };
+    }
+    return () => filled;
+  }
+
   /** Begins a transaction over everything. @param {IDBTransactionMode} mode */
   async #begin(mode) {
     for (let again = false; ; again = true) {
@@ -186,7 +230,7 @@ export class IndexedDbBackend {
         return database.transaction(["meta", "records"], mode, { durability: this.#options.durability ?? "relaxed" });
       } catch (error) {
         // The browser is closing it and has not said so yet.
-        const closing = error instanceof DOMException && error.name === "InvalidStateError";
+        const closing = /** @type {{ name?: unknown } | null} */ (error)?.name === "InvalidStateError";
         if (again || !closing) throw wrapped(error, "cannot use the database");
         this.#disconnect();
       }
@@ -213,7 +257,8 @@ export class IndexedDbBackend {
 
   async #open() {
     const { upgrade = recordsOfFormat1, lockTimeout: timeout = LOCK_WAIT_MS } = this.#options;
-    const database = await openDatabase(this.#name, { upgrade, timeout });
+    const { openTimeout: answer = OPEN_WAIT_MS } = this.#options;
+    const database = await openDatabase(this.#name, { upgrade, timeout, answer });
     // Somebody deletes or upgrades the database: standing in the way would hang them.
     database.onversionchange = () => {
       database.close();
@@ -287,6 +332,10 @@ class ChangeStream {
    * @type {Change[] | null}
    */
   kept;
+  /** True if a record was written. */
+  written = false;
+  /** True if a record was removed. */
+  removed = false;
   #keptBytes = 0;
 
   /**
@@ -304,6 +353,8 @@ class ChangeStream {
       for (const [key, bytes] of this.#changes) {
         /** @type {Change} */
         const change = [key, bytes === null ? null : withOwnBuffer(bytes)];
+        if (bytes === null) this.removed = true;
+        else this.written = true;
         if (this.kept !== null) this.#keep(change);
         yield change;
       }
@@ -336,15 +387,19 @@ async function lock(name, timeout) {
   // The request takes time, too: a caller that does not wait must not be refused because of that.
   const options = timeout <= 0 ? { ifAvailable: true } : { signal: waiting.signal };
   const stop = timeout <= 0 ? () => {} : after(timeout, () => waiting.abort());
-  return new Promise((resolve, reject) => {
-    const held = (/** @type {Lock | null} */ lock) => {
-      stop();
-      if (lock === null) return reject(lockedError(name));
-      return /** @type {Promise<void>} */ (new Promise((release) => resolve(release)));
-    };
-    locks.request(DATABASE_PREFIX + name, options, held).catch((error) => {
-      stop();
-      reject(waiting.signal.aborted ? lockedError(name) : wrapped(error, `cannot lock "${name}"`));
-    });
+  return /** @type {Promise<() => void>} */ (
+    new Promise((resolve, reject) => {
+      const held = (/** @type {Lock | null} */ lock) => {
+        stop();
+        if (lock === null) return reject(lockedError(name));
+        return /** @type {Promise<void>} */ (new Promise((release) => resolve(release)));
+      };
+      locks.request(DATABASE_PREFIX + name, options, held).catch((error) => {
+        stop();
+        reject(waiting.signal.aborted ? lockedError(name) : error);
+      });
+    })
+  ).catch((error) => {
+    throw openingError(error, name);
   });
 }

@@ -5,7 +5,8 @@
  * | object store | key  | record                                                                      |
  * |--------------|------|-----------------------------------------------------------------------------|
  * | `meta`       | name | `format`: version of this layout; `writer`: its id; `version`: of the data; |
- * |              |      | `open`: true while a writer has it open (indexeddb/log.js)                  |
+ * |              |      | `records`: true if the last commit left any; `open`: true while a writer    |
+ * |              |      | has it open (indexeddb/log.js)                                              |
  * | `records`    | `k`  | `{ k: string, v: Uint8Array, large?: 1 }`, with the index `large`           |
  *
  * This is format 2. What the records mean is the business of the caller (records.js). Format 1 had `tables`
@@ -17,10 +18,12 @@
  * - What this version does not understand is left untouched.
  * - The page is never held up: large amounts are read and written in pieces, each in a task of its own.
  */
+import { corrupt } from "../records.js";
 import { storeError } from "../store_error.js";
+import { FORMAT_VERSION } from "./meta.js";
 
-/** Version of the layout above. */
-export const FORMAT_VERSION = 2;
+/** Default of `openTimeout`, in milliseconds: a busy browser takes seconds, one that hangs for ever. */
+export const OPEN_WAIT_MS = 30_000;
 
 /** Prefix of the names of databases, before the user's name. */
 export const DATABASE_PREFIX = "perilune/";
@@ -74,34 +77,91 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** @typedef {{ k: string, v: Uint8Array, large?: 1 }} StoredRecord */
 /** @typedef {{ t: number, s: number, k: string, v: string }} EntryOfFormat1 */
 
+/**
+ * Names of the errors by which a platform refuses to open any database: in frames without an origin, in some
+ * private windows, where storage is switched off or cannot be read.
+ */
+const REFUSALS = ["SecurityError", "InvalidStateError", "NotSupportedError", "NotAllowedError", "UnknownError"];
+
+const INSTEAD = "use memory:// or a storage object";
+
 /** Throws when no database can have this name, or when there is no IndexedDB. @param {string} name */
 export function checkName(name) {
   if (name === "") throw storeError("name", "the name of a database must not be empty");
-  if (globalThis.indexedDB === undefined) {
-    throw storeError("unavailable", "IndexedDB is not available here; use memory:// or a storage object");
+  let there;
+  try {
+    // Some browsers refuse to be asked.
+    there = globalThis.indexedDB;
+  } catch (cause) {
+    throw openingError(cause, name);
   }
+  if (typeof there?.open !== "function") {
+    throw storeError("unavailable", `IndexedDB is not available here; ${INSTEAD}`);
+  }
+}
+
+/**
+ * Error of the opening of a database, with a code: `unavailable` when the platform lets nobody open any.
+ * @param {unknown} cause
+ * @param {string} name
+ */
+export function openingError(cause, name) {
+  const {
+    name: kind,
+    message,
+    code,
+  } = /** @type {{ name?: string, message?: string, code?: unknown }} */ (cause ?? {});
+  if (typeof code === "string" || !REFUSALS.includes(String(kind))) {
+    return wrapped(cause, `cannot open the database "${name}"`);
+  }
+  return storeError("unavailable", `IndexedDB refuses to work here (${message || kind}); ${INSTEAD}`, cause);
+}
+
+/**
+ * Resolves as `work` does; rejects with `unavailable` when the platform has given no answer after `ms`.
+ * @template T
+ * @param {Promise<T>} work
+ * @param {string} name of the database
+ * @param {number} ms
+ * @returns {Promise<T>}
+ */
+export function answered(work, name, ms) {
+  return new Promise((resolve, reject) => {
+    const stop = after(ms, () => reject(unansweredError(name, ms)));
+    work.then(resolve, reject).finally(stop);
+  });
+}
+
+/** @param {string} name @param {number} ms */
+function unansweredError(name, ms) {
+  return storeError("unavailable", `IndexedDB has not answered for ${ms} ms (database "${name}"); ${INSTEAD}`);
 }
 
 /**
  * Opens (or makes) the database, in the format of this version. Pages that have it open in an older one are
  * asked to close it, and waited for as long as `timeout` says, in milliseconds.
  * @param {string} name
- * @param {{ upgrade?: Upgrade | undefined, timeout: number }} options
+ * @param {{ upgrade?: Upgrade | undefined, timeout: number, answer: number }} options `answer`: milliseconds
+ *   that the platform may take to say anything
  * @returns {Promise<IDBDatabase>}
  */
-export function openDatabase(name, { upgrade, timeout }) {
+export function openDatabase(name, { upgrade, timeout, answer }) {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE_PREFIX + name, FORMAT_VERSION);
     // The request cannot be taken back: when its turn comes after all, it must leave everything as it is.
     let late = false;
-    let stop = () => {};
+    /** @param {number} ms @param {Error} error */
+    const limit = (ms, error) =>
+      after(ms, () => {
+        late = true;
+        reject(error);
+      });
+    let stop = limit(answer, unansweredError(name, answer));
     /** @type {unknown} */
     let refusal;
     request.onblocked = () => {
-      stop = after(timeout, () => {
-        late = true;
-        reject(lockedError(name));
-      });
+      stop();
+      stop = limit(timeout, lockedError(name));
     };
     request.onupgradeneeded = ({ oldVersion }) => {
       stop();
@@ -124,9 +184,13 @@ export function openDatabase(name, { upgrade, timeout }) {
     request.onerror = () => {
       stop();
       const newer = request.error?.name === "VersionError";
-      const cause = refusal ?? request.error;
-      reject(newer ? newerError(name) : wrapped(cause, `cannot open the database "${name}"`));
+      const error =
+        refusal === undefined ? openingError(request.error, name) : wrapped(refusal, `cannot open "${name}"`);
+      reject(newer ? newerError(name) : error);
     };
+  }).catch((error) => {
+    // Thrown at once, by platforms that refuse.
+    throw openingError(error, name);
   });
 }
 
@@ -134,33 +198,47 @@ export function openDatabase(name, { upgrade, timeout }) {
  * Opens the database to follow its writer. One that is not there yet is made; one of an older format is
  * refused, and pages that have it open are not disturbed.
  * @param {string} name
+ * @param {number} answer milliseconds that the platform may take
  * @returns {Promise<IDBDatabase>}
  */
-export async function openToRead(name) {
-  const database = await openAsItIs(name);
-  if (database === null) return openDatabase(name, { timeout: Infinity });
+export async function openToRead(name, answer) {
+  const database = await openAsItIs(name, answer);
+  if (database === null) return openDatabase(name, { timeout: Infinity, answer });
   return checked(name, database);
 }
 
 /**
  * Opens the database in whatever version it is; null when there is none.
  * @param {string} name
+ * @param {number} answer
  * @returns {Promise<IDBDatabase | null>}
  */
-function openAsItIs(name) {
+function openAsItIs(name, answer) {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE_PREFIX + name);
+    let late = false;
+    const stop = after(answer, () => {
+      late = true;
+      reject(unansweredError(name, answer));
+    });
     let missing = false;
     request.onupgradeneeded = () => {
       // It would be made, in a version of the browser's choice.
       missing = true;
       /** @type {IDBTransaction} */ (request.transaction).abort();
     };
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => {
-      if (missing) resolve(null);
-      else reject(wrapped(request.error, `cannot open the database "${name}"`));
+    request.onsuccess = () => {
+      stop();
+      if (late) return request.result.close();
+      resolve(request.result);
     };
+    request.onerror = () => {
+      stop();
+      if (missing) resolve(null);
+      else reject(request.error);
+    };
+  }).catch((error) => {
+    throw openingError(error, name);
   });
 }
 
@@ -233,10 +311,12 @@ async function tablesOfFormat1(transaction) {
   /** @type {Map<number, StoredTable>} */
   const tables = new Map();
   for (const { id, name, seq } of await result(transaction.objectStore("tables").getAll())) {
+    if (typeof id !== "number" || typeof name !== "string" || typeof seq !== "number") throw corrupt(`t${id}`);
     tables.set(id, { id, name, seq, entries: [] });
   }
   await readStore(transaction.objectStore("entries"), {
     key: (/** @type {EntryOfFormat1} */ { t, s }) => [t, s],
+    isSound: ({ k, v }) => typeof k === "string" && typeof v === "string",
     size: ({ k, v }) => k.length + v.length,
     visit: ({ t, s, k, v }) => tables.get(t)?.entries.push({ seq: s, key: k, value: v }),
   });
@@ -244,21 +324,26 @@ async function tablesOfFormat1(transaction) {
 }
 
 /**
- * Gives all records to `visit`. Rejects with what it throws.
+ * Gives all records to `visit`, and resolves to their number. Rejects with what it throws.
  * @param {IDBTransaction} transaction
  * @param {Visit} visit
  * @param {Progress} [progress]
  */
 export async function readRecords(transaction, visit, progress) {
   const store = transaction.objectStore("records");
+  let count = 0;
   try {
     const total = progress === undefined ? 0 : await result(store.count());
     progress?.(0, total);
     await readStore(store, {
       large: await result(store.index("large").getAllKeys()),
       key: (/** @type {StoredRecord} */ { k }) => k,
+      isSound: ({ k, v }) => typeof k === "string" && ArrayBuffer.isView(v),
       size: ({ v }) => v.byteLength,
-      visit: ({ k, v }) => visit(k, v),
+      visit({ k, v }) {
+        count += 1;
+        visit(k, v);
+      },
       progress: (done) => progress?.(done, total),
     });
   } catch (error) {
@@ -266,6 +351,7 @@ export async function readRecords(transaction, visit, progress) {
     abort(transaction);
     throw error;
   }
+  return count;
 }
 
 /**
@@ -273,11 +359,11 @@ export async function readRecords(transaction, visit, progress) {
  * for before the last one is visited: so the database works meanwhile, and the transaction stays open.
  * @template R
  * @param {IDBObjectStore} store
- * @param {{ key: (record: R) => IDBValidKey, size: (record: R) => number, visit: (record: R) => void,
- *   progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`: keys of records that are read
- *   alone
+ * @param {{ key: (record: R) => IDBValidKey, isSound: (record: R) => boolean, size: (record: R) => number,
+ *   visit: (record: R) => void, progress?: (done: number) => void, large?: IDBValidKey[] }} how `large`:
+ *   keys of records that are read alone
  */
-async function readStore(store, { key, size, visit, progress, large = [] }) {
+async function readStore(store, { key, isSound, size, visit, progress, large = [] }) {
   const largeKeys = large.values();
   let end = largeKeys.next().value;
   let count = READ_CHUNK_FIRST;
@@ -288,6 +374,7 @@ async function readStore(store, { key, size, visit, progress, large = [] }) {
   while (next !== null) {
     const { asked, answer } = next;
     const records = await answer;
+    for (const record of records) if (!isSound(record)) throw corrupt(String(key(record)));
     const last = records[asked - 1];
     if (last !== undefined) {
       const bytes = records.reduce((sum, record) => sum + size(record), 1);
@@ -450,7 +537,8 @@ function foreignError(name) {
  * @returns {Error & { code: string }}
  */
 export function wrapped(cause, what) {
-  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") {
+  // That of a DOMException is a number.
+  if (typeof (/** @type {{ code?: unknown } | null | undefined} */ (cause)?.code) === "string") {
     return /** @type {Error & { code: string }} */ (cause);
   }
   const reason = /** @type {{ name?: string, message?: string } | null} */ (cause);

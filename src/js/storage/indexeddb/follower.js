@@ -16,7 +16,8 @@
  *   only, and where they are missing it reads everything anew, in one transaction.
  * - It never writes, and never keeps a database from being upgraded or deleted.
  */
-import { checkName, DATABASE_PREFIX, openToRead, readRecords, result, wrapped } from "./database.js";
+import { checkName, DATABASE_PREFIX, OPEN_WAIT_MS, openToRead, readRecords, result, wrapped } from "./database.js";
+import { checkCount, readMeta } from "./meta.js";
 import { storeError } from "../store_error.js";
 
 /** Interval at which the version is read where there is no BroadcastChannel, in milliseconds. */
@@ -104,11 +105,12 @@ export class Announcer {
  * with an Error that has a `code`, as `openIndexedDb`, and with `older` when a writer has to bring it up to
  * date first.
  * @param {string} name
+ * @param {{ openTimeout?: number | undefined }} [options] milliseconds that IndexedDB may take to answer
  * @returns {Promise<IndexedDbFollower>}
  */
-export async function followIndexedDb(name) {
+export async function followIndexedDb(name, { openTimeout = OPEN_WAIT_MS } = {}) {
   checkName(name);
-  const follower = new IndexedDbFollower(name);
+  const follower = new IndexedDbFollower(name, openTimeout);
   try {
     await follower.open();
     return follower;
@@ -121,6 +123,7 @@ export async function followIndexedDb(name) {
 /** Reader of a database that another page writes. Made by `followIndexedDb`. */
 export class IndexedDbFollower {
   #name;
+  #openTimeout;
   #id = `${Date.now()}-${Math.random()}`;
   /** @type {BroadcastChannel | null} */
   #channel = null;
@@ -145,9 +148,10 @@ export class IndexedDbFollower {
   /** Functions that end timers and listeners. @type {(() => void)[]} */
   #cleanups = [];
 
-  /** @param {string} name */
-  constructor(name) {
+  /** @param {string} name @param {number} openTimeout */
+  constructor(name, openTimeout) {
     this.#name = name;
+    this.#openTimeout = openTimeout;
   }
 
   /** Opens the database. For `followIndexedDb` only. */
@@ -271,7 +275,7 @@ export class IndexedDbFollower {
     if (this.#version === null || this.#gone !== null || this.#advancing) return;
     try {
       const transaction = await this.#begin();
-      if ((await versionIn(transaction)) === this.#version) return;
+      if ((await metaIn(this.#name, transaction)).version === this.#version) return;
     } catch {
       // Whatever it is, reading everything will show it.
     }
@@ -287,9 +291,9 @@ export class IndexedDbFollower {
    */
   async #read(visit, progress) {
     const transaction = await this.#begin();
-    const version = await versionIn(transaction);
-    await readRecords(transaction, visit, progress);
-    return version;
+    const meta = await metaIn(this.#name, transaction);
+    checkCount(this.#name, meta, await readRecords(transaction, visit, progress));
+    return meta.version;
   }
 
   async #begin() {
@@ -299,7 +303,7 @@ export class IndexedDbFollower {
         return database.transaction(["meta", "records"], "readonly");
       } catch (error) {
         // The browser is closing it and has not said so yet.
-        const closing = error instanceof DOMException && error.name === "InvalidStateError";
+        const closing = /** @type {{ name?: unknown } | null} */ (error)?.name === "InvalidStateError";
         if (again || !closing) throw wrapped(error, "cannot use the database");
         this.#database = null;
       }
@@ -309,7 +313,7 @@ export class IndexedDbFollower {
   async #connected() {
     if (this.#gone !== null) throw this.#gone;
     if (this.#database !== null) return this.#database;
-    const database = await openToRead(this.#name);
+    const database = await openToRead(this.#name, this.#openTimeout);
     if (this.#gone !== null) {
       database.close();
       throw this.#gone;
@@ -362,11 +366,10 @@ function channel(name, onMessage) {
 }
 
 /**
- * Version of the data that a transaction sees.
+ * Meta data that a transaction sees.
+ * @param {string} name
  * @param {IDBTransaction} transaction
- * @returns {Promise<number>}
  */
-async function versionIn(transaction) {
-  const record = await result(transaction.objectStore("meta").get("version"));
-  return record?.value ?? 0;
+async function metaIn(name, transaction) {
+  return readMeta(name, await result(transaction.objectStore("meta").getAll()));
 }

@@ -102,8 +102,8 @@ test("shows the place in its sources when it throws", () => {
     `import { Lua } from "perilune";
      await Lua.create({ storge: "x" }).catch((error) => console.log(error.stack));`,
   );
-  const source = readFileSync(join(root, "web/src/options.ts"), "utf8").split("\n");
-  const [, line] = run("node", "--enable-source-maps", "throws.mjs").match(/src\/options\.ts:(\d+)/);
+  const source = readFileSync(join(root, "web/src/option_rules.ts"), "utf8").split("\n");
+  const [, line] = run("node", "--enable-source-maps", "throws.mjs").match(/src\/option_rules\.ts:(\d+)/);
   assert.match(source[line - 1], /throw|Error\(/);
 });
 

@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &str, usize, &str)] = &[
     ("web/e2e/demo_living.test.ts", "waitForTimeout(", 4, NOTHING_HAPPENS),
     ("web/e2e/indexeddb.test.ts", "pause(", 4, ANY_MOMENT),
     ("web/e2e/indexeddb.test.ts", "setTimeout(", 1, NO_CLOCK),
+    ("web/e2e/refusals.test.ts", "setTimeout(", 1, AWAITED),
     ("web/e2e/resume.test.ts", "pause(", 3, ANY_MOMENT),
     ("web/e2e/resume.test.ts", "performance.now()", 1, NO_CLOCK),
     ("web/e2e/resume.test.ts", "setTimeout(", 4, AWAITED),

@@ -33,6 +33,8 @@ const TYPES: Record<string, string> = { ".js": "text/javascript", ".wasm": "appl
 /** Content security policy under which nothing comes from elsewhere, and nothing but wasm is evaluated. */
 const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
 
+const CSP_SANDBOXED = "sandbox allow-scripts; script-src 'unsafe-inline' 'wasm-unsafe-eval'";
+
 const PAGE = `<!doctype html><meta charset="utf-8"><title>test</title><script type="module" src="/page.js"></script>`;
 const SCRIPT = `import * as perilune from "/dist/index.js"; Object.assign(globalThis, { perilune });`;
 const WORKER = `import { Lua } from "/dist/index.js";
@@ -131,16 +133,23 @@ export async function serve({ script, heard }: SiteOptions = {}): Promise<Site> 
     try {
       const body = await text(request);
       const [type, content] = request.method === "POST" ? ["text/plain", ""] : await file(path, code);
-      response.writeHead(200, { "content-type": type, "content-security-policy": CSP, "cache-control": "no-store" });
+      response.writeHead(200, {
+        "content-type": type,
+        // As in a frame with `sandbox="allow-scripts"`: the page has no origin, nor what belongs to one.
+        "content-security-policy": path === "/sandboxed" ? `${CSP_SANDBOXED} ${origin()}` : CSP,
+        "access-control-allow-origin": "*",
+        "cache-control": "no-store",
+      });
       response.end(content);
       heard?.(path, body);
     } catch {
       response.writeHead(404).end();
     }
   });
+  const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin: origin(),
     close() {
       server.close();
       server.closeAllConnections();
@@ -149,7 +158,7 @@ export async function serve({ script, heard }: SiteOptions = {}): Promise<Site> 
 }
 
 async function file(path: string, code: string): Promise<[string, string | Uint8Array]> {
-  if (path === "/") return ["text/html", PAGE];
+  if (path === "/" || path === "/sandboxed") return ["text/html", PAGE];
   if (path === "/page.js") return ["text/javascript", code];
   if (path === "/worker.js") return ["text/javascript", WORKER];
   if (!path.startsWith("/dist/")) throw new Error("not served");

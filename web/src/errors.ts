@@ -4,6 +4,7 @@
  * Misuse by the caller (not a string, an unknown option, a value that has no place in Lua) is a TypeError or
  * a RangeError, as everywhere in JavaScript; what happens at run time is a `LuaError`.
  */
+import { originalOf } from "#js/storage/store_error.js";
 
 /** Kind of an error; `Error::code` has the same words in Rust. */
 export type LuaErrorKind =
@@ -153,11 +154,12 @@ export class LuaClosedError extends LuaError {
   }
 }
 
-/** Turns an error of a store (a plain Error with a `code`) into the package's own. */
+/** Turns an error of a store (an Error with a `code`) into the package's own; its cause is the original. */
 export function storageError(cause: unknown): LuaStorageError {
   if (cause instanceof LuaStorageError) return cause;
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
-  return new LuaStorageError(typeof code === "string" ? code : "host", String(message ?? cause), { cause });
+  const details = { cause: originalOf(cause) };
+  return new LuaStorageError(typeof code === "string" ? code : "host", String(message ?? cause), details);
 }
 
 function named(errorClass: { prototype: object }, name: string): void {

@@ -45,11 +45,14 @@ export type { HostFunction } from "./host/entries.js";
 export type { LuaRestored } from "./snapshot/image.js";
 export type { LuaTask } from "./snapshot/tasks.js";
 export type {
+  CloseOptions,
+  DumpOptions,
   EvalAsyncOptions,
   EvalOptions,
   ForkOptions,
   InputCallback,
   LimitOptions,
+  LoadOptions,
   LoadProgress,
   LuaPrevious,
   Modules,

@@ -15,14 +15,22 @@ import type { LuaTask } from "./snapshot/tasks.js";
 import { loadModule } from "./instance/loader.js";
 import { checkName, typeName } from "./names.js";
 import {
-  checkCreateOptions,
-  checkEvalAsyncOptions,
-  checkEvalOptions,
-  checkRestoreOptions,
-  checkSnapshotOptions,
+  readCloseOptions,
+  readCreateOptions,
+  readDumpOptions,
+  readEvalAsyncOptions,
+  readEvalOptions,
+  readForkOptions,
+  readImageOptions,
+  readLoadOptions,
+  readRestoreOptions,
+  readSnapshotOptions,
+  type CloseOptions,
+  type DumpOptions,
   type EvalAsyncOptions,
   type EvalOptions,
   type ForkOptions,
+  type LoadOptions,
   type LuaOptions as Options,
   type LuaPrevious,
   type RestoreOptions,
@@ -108,8 +116,8 @@ export class Lua {
   }
 
   /** Loads the wasm module (once per page), opens the storage and makes a VM. */
-  static async create(options: LuaOptions = {}): Promise<Lua> {
-    checkCreateOptions(options);
+  static async create(given: LuaOptions = {}): Promise<Lua> {
+    const options = readCreateOptions<Lua>(given);
     const loading = loadModule(options.wasm);
     return await withStorage(options, loading, async (store, module) => {
       const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
@@ -148,8 +156,8 @@ export class Lua {
    * another program. Throws a `LuaImageError` when it is none, damaged, or of another build of the wasm
    * module.
    */
-  static async restore(image: Uint8Array | ArrayBuffer | LuaImage, options: RestoreOptions = {}): Promise<Lua> {
-    checkRestoreOptions("Lua.restore", options);
+  static async restore(image: Uint8Array | ArrayBuffer | LuaImage, given: RestoreOptions = {}): Promise<Lua> {
+    const options = readRestoreOptions(given);
     if (image instanceof LuaImage && options.wasm !== undefined && options.wasm !== image.module) {
       throw new TypeError('Lua.restore: option "wasm" is that of the image');
     }
@@ -160,7 +168,8 @@ export class Lua {
 
   /** Unpacks an image once, so that `Lua.restore` can begin any number of VMs with it. */
   static async image(image: Uint8Array | ArrayBuffer, options: Pick<LuaOptions, "wasm"> = {}): Promise<LuaImage> {
-    return await unpackImage(bytesOfImage(image), loadModule(options.wasm));
+    const { wasm } = readImageOptions(options);
+    return await unpackImage(bytesOfImage(image), loadModule(wasm));
   }
 
   static async #restore(
@@ -193,8 +202,7 @@ export class Lua {
   /** Runs `code` and returns all its results. Throws a `LuaError`. */
   evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
     if (typeof code !== "string") throw sourceError(code);
-    checkEvalOptions(options);
-    return this.#vm.evalAll(code, options);
+    return this.#vm.evalAll(code, readEvalOptions(options));
   }
 
   /** Runs `code` and returns its first result, or the error. Misuse (not a string ...) still throws. */
@@ -209,9 +217,10 @@ export class Lua {
 
   /**
    * Runs `code` and returns its results and its output. An error has what was written before it as `output`.
+   * With more output than `outputLimit` it ends, with a `LuaMemoryError`.
    */
   run(code: string, options: EvalOptions = {}): LuaRun {
-    const collector = new OutputCollector();
+    const collector = new OutputCollector(this.#options.outputLimit);
     const { sink } = this.#vm;
     const start = performance.now();
     this.#vm.sink = collector;
@@ -222,8 +231,11 @@ export class Lua {
         ms = performance.now() - start;
         return results;
       });
+      if (collector.refusal !== undefined) throw collector.refusal;
       return { values, output: collector.text, ms, fuel };
-    } catch (error) {
+    } catch (thrown) {
+      // What the call ended with is only the way in which it was ended.
+      const error = collector.refusal ?? thrown;
       if (error instanceof LuaError) error.output = collector.text;
       throw error;
     } finally {
@@ -235,9 +247,9 @@ export class Lua {
    * Runs `code` in a coroutine and resolves to its first result: where a host function returns a promise, Lua
    * waits for it, and other calls may run meanwhile. Rejects with a `LuaError`.
    */
-  async evalAsync<T = LuaValue>(code: string, options: EvalAsyncOptions = {}): Promise<T> {
+  async evalAsync<T = LuaValue>(code: string, given: EvalAsyncOptions = {}): Promise<T> {
     if (typeof code !== "string") throw sourceError(code);
-    checkEvalAsyncOptions(options);
+    const options = readEvalAsyncOptions(given);
     const { name = "eval", env } = options;
     const [operation, args] =
       env === undefined ? [Operation.startEval, [code, name]] : [Operation.startEvalEnv, [code, name, env]];
@@ -316,13 +328,11 @@ export class Lua {
    * Dumps all external tables in one piece, for `load`: as bytes with a version and checksums, or (`json`) as
    * text that people and other programs can read. Neither loses anything.
    */
-  dump(options?: { format?: "binary" }): Uint8Array<ArrayBuffer>;
-  dump(options: { format: "json" }): string;
-  dump(options: { format?: "binary" | "json" } = {}): Uint8Array<ArrayBuffer> | string {
+  dump(options?: DumpOptions & { format?: "binary" | undefined }): Uint8Array<ArrayBuffer>;
+  dump(options: DumpOptions & { format: "json" }): string;
+  dump(options: DumpOptions = {}): Uint8Array<ArrayBuffer> | string {
+    const { format } = readDumpOptions(options);
     this.#vm.checkOpen();
-    const { format = "binary" } = options;
-    if (format !== "binary" && format !== "json")
-      throw new TypeError('dump: option "format" must be "binary" or "json"');
     return format === "json" ? dumpJson(this.#vm.store) : dumpTables(this.#vm.store);
   }
 
@@ -331,9 +341,10 @@ export class Lua {
    * are dropped, or with `keep` left alone. Throws a `LuaStorageError` when it is damaged (`corrupt`), of a
    * later version (`newer`), or something else (`foreign`).
    */
-  load(dump: Uint8Array | ArrayBuffer | string, options: { keep?: boolean } = {}): void {
+  load(dump: Uint8Array | ArrayBuffer | string, options: LoadOptions = {}): void {
+    const { keep } = readLoadOptions(options);
     this.#vm.checkOpen();
-    loadTables(this.#vm.store, dump, options.keep === true);
+    loadTables(this.#vm.store, dump, keep === true);
   }
 
   /**
@@ -363,10 +374,10 @@ export class Lua {
    * `LuaError` of kind "usage" while a call runs.
    */
   snapshot(options: SnapshotOptions = {}): Uint8Array<ArrayBuffer> {
-    checkSnapshotOptions(options);
+    const given = readSnapshotOptions(options);
     this.#vm.checkOpen();
     const { store } = this.#vm;
-    const { tables = store.writer === null && store.mode === "open" } = options;
+    const { tables = store.writer === null && store.mode === "open" } = given;
     return this.#vm.snapshot(tables ? dumpTables(store) : undefined);
   }
 
@@ -375,14 +386,14 @@ export class Lua {
    * objects, and copies of its tables in memory (or in the storage that is given). Neither sees what happens
    * in the other after that.
    */
-  async fork(options: ForkOptions = {}): Promise<Lua> {
-    checkRestoreOptions("fork", options);
+  async fork(given: ForkOptions = {}): Promise<Lua> {
+    const options = readForkOptions(given);
     this.#vm.checkOpen();
     const { store, module, host } = this.#vm;
     const image = this.#vm.image();
     const tables = store.names().length > 0 && options.tables !== "storage" ? dumpTables(store) : undefined;
-    const { stdout, stderr, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
-    const all = { stdout, stderr, stdin, modules, timeout, fuel, now, interrupted, ...options };
+    const { stdout, stderr, outputLimit, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
+    const all = { stdout, stderr, outputLimit, stdin, modules, timeout, fuel, now, interrupted, ...options };
     return await Lua.#restore(Promise.resolve(module), { ...image, tables }, all, undefined, host);
   }
 
@@ -402,7 +413,7 @@ export class Lua {
    * inside a call.
    */
   on<E extends keyof LuaEvents>(event: E, listener: (detail: LuaEvents[E]) => void): () => void {
-    if (!EVENTS.includes(event)) throw new TypeError(`there is no event "${event}"`);
+    if (!EVENTS.includes(event)) throw new TypeError(`there is no event "${String(event)}"`);
     if (typeof listener !== "function") throw new TypeError("the listener must be a function");
     return this.#vm.store.on(event, (detail) => {
       if (event === "storage-error") detail = storageError(detail);
@@ -434,8 +445,8 @@ export class Lua {
    * Flushes, closes the storage and frees the memory. When flushing fails it rejects and everything stays
    * open, so that nothing is lost; `discard` gives up what is not committed.
    */
-  async close(options: { discard?: boolean } = {}): Promise<void> {
-    await this.#vm.close(options);
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#vm.close(readCloseOptions(options));
   }
 
   declare [Symbol.asyncDispose]: () => Promise<void>;

@@ -12,7 +12,8 @@ import { ExternalTable } from "./codec/external_table.js";
 import { storedContext } from "./storage/stored.js";
 import { fromBinary, binaryToText } from "./codec/utf8.js";
 import type { LuaKey, LuaValue, ValueContext } from "./codec/values.js";
-import { isPlain, toStored } from "./codec/encoder.js";
+import { isPlain } from "./brands.js";
+import { toStored } from "./codec/encoder.js";
 
 /** Argument of the listeners of `LuaTable.on`: the changes of one batch in this table. */
 export interface LuaTableChangeEvent<K = LuaKey, V = LuaValue> extends Omit<LuaChangeEvent, "tables" | "changes"> {
@@ -85,7 +86,11 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
     entries: Iterable<readonly [K, W | undefined | null]> | { readonly [key: string]: W | undefined | null },
   ): this {
     // All are encoded before the first is written: what cannot be stored is found then.
-    const encoded = Array.from(pairsOf(entries), ([key, value]) => encodeEntry(key, value));
+    const encoded = Array.from(pairsOf(entries), (pair: unknown) => {
+      if (!Array.isArray(pair)) throw pairsError();
+      const [key, value] = pair as unknown[];
+      return encodeEntry(key, value);
+    });
     this.#write(() => {
       this.#table.store.transaction(() => {
         for (const [key, value] of encoded) this.#put(key, value);
@@ -148,6 +153,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
 
   /** Calls `visit` for every entry, in order. */
   forEach(visit: (value: V, key: K, table: this) => void): void {
+    if (typeof visit !== "function") throw new TypeError("forEach takes a function");
     for (const [key, value] of this) visit(value, key, this);
   }
 
@@ -185,7 +191,11 @@ function pairsOf(entries: object): Iterable<readonly [unknown, unknown]> {
     if (Symbol.iterator in entries) return entries as Iterable<[unknown, unknown]>;
     if (isPlain(entries)) return Object.entries(entries);
   }
-  throw new TypeError("setMany takes pairs, a Map or a plain object");
+  throw pairsError();
+}
+
+function pairsError(): TypeError {
+  return new TypeError("setMany takes pairs, a Map or a plain object");
 }
 
 /** Runs `write` in the batch of everything that JavaScript writes up to the next microtask. */

@@ -22,9 +22,14 @@ export function typeName(value: unknown): string {
 /** Name of an object's class, for messages: as well as it can be known. */
 export function className(value: unknown): string {
   if (typeof value !== "object" || value === null) return typeName(value);
-  const { constructor } = value as { constructor?: unknown };
-  const name: unknown = typeof constructor === "function" ? constructor.name : "";
-  return typeof name === "string" && name !== "" ? wellFormed(name) : "class instance";
+  try {
+    const { constructor } = value as { constructor?: unknown };
+    const name: unknown = typeof constructor === "function" ? constructor.name : "";
+    if (typeof name === "string" && name !== "") return wellFormed(name);
+  } catch {
+    // An object that does not want to be looked at.
+  }
+  return "class instance";
 }
 
 /** Returns text that UTF-8 can express: half of a character becomes U+FFFD. */

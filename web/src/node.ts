@@ -1,8 +1,7 @@
 /** The package where there are files (Node, Deno, Bun): `storage: "file:PATH"`. */
-import { followFile } from "./storage/file/follow.js";
-import { openFile } from "./storage/file/open.js";
+import { fileStorage } from "./storage/file/storage.js";
 import { setFileStorage } from "./index.js";
 
-setFileStorage({ open: openFile, follow: followFile });
+setFileStorage(fileStorage);
 
 export * from "./index.js";

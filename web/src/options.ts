@@ -18,7 +18,18 @@ export type Modules =
 import type { LuaImageError } from "./errors.js";
 import type { HostFunction } from "./host/entries.js";
 import { checkFunction } from "./host/functions.js";
+import { isMap, isPlain } from "./brands.js";
 import { checkDottedName } from "./names.js";
+import {
+  isBoolean,
+  isCallable,
+  isFunction,
+  isMilliseconds,
+  isStorage,
+  only,
+  readOptions,
+  type Rules,
+} from "./option_rules.js";
 
 /** A storage of your own for the tables. See docs/storage.md. */
 export type { Backend as StorageBackend } from "#js/storage/write_behind.js";
@@ -38,10 +49,10 @@ export interface LuaOptions<L = unknown> {
    */
   wasm?: WasmSource | undefined;
   /**
-   * Storage of the external tables: `"memory://"` (default), `"idb://NAME"`, `"file:PATH"`, or a storage
-   * object.
+   * Storage of the external tables: `"memory://"` (default), `"idb://NAME"`, `"file:PATH"`, a URL of a file,
+   * or a storage object.
    */
-  storage?: string | Backend | undefined;
+  storage?: string | URL | Backend | undefined;
   /**
    * The most bytes that all external tables together may take, with about 128 for each entry; default 256
    * MiB. Their names may take as much again, and so may what one call has changed, which is kept until it
@@ -59,6 +70,8 @@ export interface LuaOptions<L = unknown> {
    * Milliseconds to wait for a storage that another VM writes; default 3,000. `Infinity`: until it is free.
    */
   lockTimeout?: number | undefined;
+  /** Milliseconds that IndexedDB may take to answer, when opened; default 30,000. `Infinity`: no limit. */
+  openTimeout?: number | undefined;
   /** Receives the progress of loading the storage. */
   onProgress?: LoadProgress | undefined;
   /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
@@ -72,6 +85,8 @@ export interface LuaOptions<L = unknown> {
   stdout?: OutputCallback | undefined;
   /** Takes what `io.stderr` writes; default: `console.error`, by lines. */
   stderr?: OutputCallback | undefined;
+  /** The most bytes of output that `run` keeps; default 16 MiB. Writing more ends with an error. */
+  outputLimit?: number | undefined;
   /** Gives what `io.read` and `io.lines` read; default: nothing. */
   stdin?: InputCallback | undefined;
   /** Modules that `require` finds beside Lua's own; default: none. */
@@ -169,160 +184,180 @@ export interface EvalAsyncOptions extends EvalOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The longest delay that timers know: 24 days. */
-export const DELAY_MS_MAX: number = 2 ** 31 - 1;
+/** Options of `lua.dump`. */
+export interface DumpOptions {
+  /** `"binary"` (default), or `"json"` for people and other programs. */
+  format?: "binary" | "json" | undefined;
+}
 
-/** Options that a later version will have. */
-const LATER = ["signal"];
+/** Options of `lua.load`. */
+export interface LoadOptions {
+  /** True to leave tables alone that are not in the dump. */
+  keep?: boolean | undefined;
+}
+
+/** Options of `lua.close`. */
+export interface CloseOptions {
+  /** True to give up what is not committed. */
+  discard?: boolean | undefined;
+}
+
+/** The most bytes of output that `run` can be told to keep: what V8 can hold as one string. */
+export const OUTPUT_BYTES_MAX = 0x1fff_ffe8;
 
 const MEMORY = "memory://";
 
-type Check = (value: unknown) => string | undefined;
+const isCount = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;
 
-const isFunction: Check = (value) => (typeof value === "function" ? undefined : "must be a function");
-
-const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "must be true or false");
-
-const isMilliseconds: Check = (value) =>
-  isDelay(value) ? undefined : `must be 0 to ${DELAY_MS_MAX} milliseconds, or Infinity`;
-
-const LIMITS: Record<string, Check> = {
+const LIMITS: Rules = {
   timeout: isMilliseconds,
-  fuel: (value) =>
-    value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0)
-      ? undefined
-      : "must be a positive safe integer, or Infinity",
+  fuel: only((value) => value === Infinity || isCount(value, 1), "a positive safe integer, or Infinity"),
 };
 
-const CREATE: Record<string, Check> = {
+const WASM: Rules = {
+  // Which of them it is, the loader finds out.
+  wasm: only(
+    (value) => typeof value === "string" || (typeof value === "object" && value !== null),
+    "a URL, a Response, bytes or a WebAssembly.Module",
+  ),
+};
+
+const CREATE: Rules = {
   ...LIMITS,
-  wasm: () => undefined,
-  storage: (value) =>
-    typeof value === "string" || isBackend(value) ? undefined : "must be a string or a storage object",
-  storageLimit: (value) =>
-    value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0)
-      ? undefined
-      : "must be a number of bytes, or Infinity",
-  durability: (value) => (value === "relaxed" || value === "strict" ? undefined : 'must be "relaxed" or "strict"'),
+  ...WASM,
+  storage: isStorage,
+  storageLimit: only((value) => value === Infinity || isCount(value, 0), "a number of bytes, or Infinity"),
+  durability: only((value) => value === "relaxed" || value === "strict", '"relaxed" or "strict"'),
   readOnly: isBoolean,
   lockTimeout: isMilliseconds,
+  openTimeout: isMilliseconds,
   onProgress: isFunction,
-  memoryLimit: (value) =>
-    Number.isSafeInteger(value) && (value as number) > 0 && (value as number) < 2 ** 32
-      ? undefined
-      : "must be a number of bytes below 4 GiB",
-  sandbox: (value) =>
-    value === "strict" || value === "standard" || isLibs(value)
-      ? undefined
-      : 'must be "strict", "standard" or { libs: [names] }',
+  memoryLimit: only((value) => isCount(value, 1) && (value as number) < 2 ** 32, "a number of bytes below 4 GiB"),
+  sandbox: (value, wrong) => {
+    if (value === "strict" || value === "standard") return value;
+    const libs = copyOfNames((value as { libs?: unknown } | null)?.libs);
+    return libs === undefined ? wrong('must be "strict", "standard" or { libs: [names] }') : { libs };
+  },
   stdout: isFunction,
   stderr: isFunction,
+  outputLimit: only(
+    (value) => isCount(value, 0) && (value as number) <= OUTPUT_BYTES_MAX,
+    `a number of bytes up to ${OUTPUT_BYTES_MAX}`,
+  ),
   stdin: isFunction,
-  modules: (value) =>
-    typeof value === "function" || (typeof value === "object" && value !== null)
-      ? undefined
-      : "must be an object, a Map or a function",
-  seed: (value) =>
-    Number.isSafeInteger(value) || typeof value === "bigint" || value === "random"
-      ? undefined
-      : 'must be a safe integer, a bigint or "random"',
+  modules: only((value) => isCallable(value) || isRecord(value), "an object, a Map or a function"),
+  seed: only(
+    (value) => Number.isSafeInteger(value) || typeof value === "bigint" || value === "random",
+    'a safe integer, a bigint or "random"',
+  ),
   now: isFunction,
   interrupted: isFunction,
-  functions: (value) => {
-    if (typeof value !== "object" || value === null) return "must be an object of functions";
-    for (const [name, fn] of Object.entries(value)) {
-      checkDottedName(name);
-      checkFunction(fn);
+  functions: (value, wrong) => {
+    if (!isRecord(value) || isMap(value)) return wrong("must be an object of functions");
+    const functions = Object.entries(value);
+    try {
+      for (const [name, fn] of functions) {
+        checkDottedName(name);
+        checkFunction(fn);
+      }
+    } catch (error) {
+      return wrong(`has something else in it: ${(error as Error).message}`);
     }
-    return undefined;
+    return Object.fromEntries(functions);
   },
   resume: isBoolean,
-  boot: (value) => (typeof value === "string" || typeof value === "function" ? undefined : "must be Lua or a function"),
+  boot: only((value) => typeof value === "string" || isCallable(value), "Lua or a function"),
 };
 
-const RESTORE: Record<string, Check> = {
+const RESTORE: Rules = {
   ...CREATE,
-  sandbox: () => "is that of the image",
-  boot: () => "is for Lua.create",
-  tables: (value) => (value === "image" || value === "storage" ? undefined : 'must be "image" or "storage"'),
+  sandbox: (_, wrong) => wrong("is that of the image"),
+  boot: (_, wrong) => wrong("is for Lua.create"),
+  tables: only((value) => value === "image" || value === "storage", '"image" or "storage"'),
 };
 
-const SNAPSHOT: Record<string, Check> = { tables: isBoolean };
+const FORK: Rules = { ...RESTORE, wasm: (_, wrong) => wrong("is that of the VM that is forked") };
 
-const EVAL: Record<string, Check> = {
+const EVAL: Rules = {
   ...LIMITS,
-  name: (value) => (typeof value === "string" ? undefined : "must be a string"),
-  env: (value) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "must be an object or a Map",
+  name: only((value) => typeof value === "string", "a string"),
+  env: only(isRecord, "an object or a Map"),
 };
 
-const EVAL_ASYNC: Record<string, Check> = {
-  ...EVAL,
-  signal: (value) => (isSignal(value) ? undefined : "must be an AbortSignal"),
-};
+const EVAL_ASYNC: Rules = { ...EVAL, signal: only(isSignal, "an AbortSignal") };
 
-/** Refuses options of `Lua.create` that are not as they should be. */
-export function checkCreateOptions(options: unknown): asserts options is LuaOptions {
-  check("Lua.create", CREATE, options);
-  checkResume("Lua.create", options as LuaOptions);
+const DUMP: Rules = { format: only((value) => value === "binary" || value === "json", '"binary" or "json"') };
+
+/** Reads the options of `Lua.create`. */
+export function readCreateOptions<L>(given: unknown): LuaOptions<L> {
+  return checkResume("Lua.create", readOptions<LuaOptions<L>>("Lua.create", CREATE, given));
 }
 
-/** Refuses options of `call` (`Lua.restore`, `fork`) that are not as they should be. */
-export function checkRestoreOptions(call: string, options: unknown): asserts options is RestoreOptions {
-  check(call, RESTORE, options);
-  checkResume(call, options as RestoreOptions);
+/** Reads the options of `Lua.restore`. */
+export function readRestoreOptions(given: unknown): RestoreOptions {
+  return checkResume("Lua.restore", readOptions<RestoreOptions>("Lua.restore", RESTORE, given));
 }
 
-/** Refuses options of `snapshot` that are not as they should be. */
-export function checkSnapshotOptions(options: unknown): asserts options is SnapshotOptions {
-  check("snapshot", SNAPSHOT, options);
+/** Reads the options of `lua.fork`. */
+export function readForkOptions(given: unknown): ForkOptions {
+  return checkResume("fork", readOptions<ForkOptions>("fork", FORK, given));
 }
 
-/** Refuses options of `eval` that are not as they should be. */
-export function checkEvalOptions(options: unknown): asserts options is EvalOptions {
-  check("eval", EVAL, options);
+/** Reads the options of `Lua.image`. */
+export function readImageOptions(given: unknown): Pick<LuaOptions, "wasm"> {
+  return readOptions("Lua.image", WASM, given);
 }
 
-/** Refuses options of `evalAsync` that are not as they should be. */
-export function checkEvalAsyncOptions(options: unknown): asserts options is EvalAsyncOptions {
-  check("evalAsync", EVAL_ASYNC, options);
+/** Reads the options of `lua.snapshot`. */
+export function readSnapshotOptions(given: unknown): SnapshotOptions {
+  return readOptions("snapshot", { tables: isBoolean }, given);
 }
 
-function checkResume(call: string, { resume, storage = MEMORY, readOnly }: LuaOptions): void {
-  if (resume !== true || (storage !== MEMORY && readOnly !== true)) return;
+/** Reads the options of `lua.eval` and those like it. */
+export function readEvalOptions(given: unknown): EvalOptions {
+  return readOptions("eval", EVAL, given);
+}
+
+/** Reads the options of `lua.evalAsync`. */
+export function readEvalAsyncOptions(given: unknown): EvalAsyncOptions {
+  return readOptions("evalAsync", EVAL_ASYNC, given);
+}
+
+/** Reads the options of `lua.dump`. */
+export function readDumpOptions(given: unknown): DumpOptions {
+  return readOptions("dump", DUMP, given);
+}
+
+/** Reads the options of `lua.load`. */
+export function readLoadOptions(given: unknown): LoadOptions {
+  return readOptions("load", { keep: isBoolean }, given);
+}
+
+/** Reads the options of `lua.close`. */
+export function readCloseOptions(given: unknown): CloseOptions {
+  return readOptions("close", { discard: isBoolean }, given);
+}
+
+function checkResume<T extends Pick<LuaOptions, "resume" | "storage" | "readOnly">>(call: string, options: T): T {
+  const { resume, storage = MEMORY, readOnly } = options;
+  if (resume !== true || (storage !== MEMORY && readOnly !== true)) return options;
   throw new TypeError(`${call}: option "resume" needs a storage to write to: "idb://NAME", "file:PATH" or an object`);
 }
 
-function check(call: string, known: Record<string, Check>, options: unknown): void {
-  if (typeof options !== "object" || options === null) throw new TypeError(`${call}: the options must be an object`);
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const wrong = Object.hasOwn(known, name) ? known[name]?.(value) : unknown(name);
-    if (wrong !== undefined) throw new TypeError(`${call}: option "${name}" ${wrong}`);
-  }
+/** True for a plain object or a Map: of anything else only a part would be seen. */
+function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && (isPlain(value) || isMap(value));
 }
 
-function unknown(name: string): string {
-  return LATER.includes(name) ? "is not available in this version" : "is unknown";
-}
-
-function isDelay(value: unknown): boolean {
-  return value === Infinity || (typeof value === "number" && value >= 0 && value <= DELAY_MS_MAX);
-}
-
-function isLibs(value: unknown): boolean {
-  const { libs } = (value ?? {}) as { libs?: unknown };
-  return Array.isArray(libs) && libs.every((name) => typeof name === "string");
+function copyOfNames(names: unknown): string[] | undefined {
+  if (!Array.isArray(names)) return undefined;
+  const copy: unknown[] = [...(names as unknown[])];
+  return copy.every((name) => typeof name === "string") ? copy : undefined;
 }
 
 function isSignal(value: unknown): boolean {
-  const signal = value as Partial<AbortSignal> | null;
-  return typeof signal?.addEventListener === "function" && typeof signal.aborted === "boolean";
-}
-
-function isBackend(value: unknown): value is Backend {
-  const backend = value as Partial<Backend> | null;
+  const { addEventListener, removeEventListener, aborted } = (value ?? {}) as Partial<AbortSignal>;
   return (
-    typeof backend?.load === "function" && typeof backend.commit === "function" && typeof backend.close === "function"
+    typeof addEventListener === "function" && typeof removeEventListener === "function" && typeof aborted === "boolean"
   );
 }

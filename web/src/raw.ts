@@ -8,6 +8,7 @@ import { createHostImports, noHost, type Host } from "#js/imports.js";
 import { storageError } from "./errors.js";
 import { instantiate, type Exports } from "./instance/imports.js";
 import { loadModule } from "./instance/loader.js";
+import { isFunction, isStorage, only, readOptions, type Rules } from "./option_rules.js";
 import type { StorageBackend, WasmSource } from "./options.js";
 import { openStorage } from "./storage/storage.js";
 
@@ -30,7 +31,7 @@ export interface RawOptions {
   /** The option of `Lua.create`. */
   wasm?: WasmSource;
   /** The option of `Lua.create`. */
-  storage?: string | StorageBackend;
+  storage?: string | URL | StorageBackend;
   /** Receives output that does not wait for the reply. Stream 1 is stdout, 2 is stderr. */
   output?: (stream: number, bytes: Uint8Array) => void;
   /** Functions behind `host_call`, `host_take` and `host_release`, with addresses and lengths. */
@@ -45,10 +46,20 @@ export interface RawLua extends Exports {
   close(): Promise<void>;
 }
 
+const RULES: Rules = {
+  wasm: (wasm, wrong) => (wasm === null ? wrong("must be a URL, a Response, bytes or a WebAssembly.Module") : wasm),
+  storage: isStorage,
+  output: isFunction,
+  host: only((value) => {
+    const { call, take, release } = (value ?? {}) as Partial<Host>;
+    return [call, take, release].every((member) => typeof member === "function");
+  }, "an object with call, take and release"),
+};
+
 /** Makes an instance. */
 export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
   const memory = () => exports.memory;
-  const { wasm, storage, output, host = noHost(memory) } = options;
+  const { wasm, storage, output, host = noHost(memory) } = readOptions<RawOptions>("openRaw", RULES, options);
   const module = await loadModule(wasm);
   const store = await openStorage({ storage });
   const hostImports = createHostImports({ memory, host, ...(output && { output }) });

@@ -17,7 +17,7 @@ import { restoreTasks } from "./tasks/restore.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
 import { Closing, type Allowance, type Budget, type RunLimits } from "./instance/limits.js";
-import type { LuaOptions } from "./options.js";
+import type { CloseOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./instance/output.js";
 import { makeServices } from "./host/services.js";
 import { LuaTable, batched } from "./lua_table.js";
@@ -218,7 +218,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   }
 
   /** Flushes the store, closes it and frees the memory. When flushing fails, everything stays open. */
-  async close(options: { discard?: boolean }): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
     if (this.state === "closed") return;
     if (this.state === "running" || this.state === "called") throw busyError();
     // Who closes while it is closing waits for the same end.
@@ -226,14 +226,14 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     await this.closing;
   }
 
-  async #close(options: { discard?: boolean }): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
     // The calls of one that is kept in storage go on from there: their ends are not its own.
     const kept = this.isStored;
     if (!kept) this.#cancelAll(() => new LuaClosedError());
     const before = this.state;
     this.state = "closing";
     try {
-      await this.store.close(options);
+      await this.store.close({ discard: options.discard === true });
     } catch (error) {
       this.state = before;
       throw storageError(error);

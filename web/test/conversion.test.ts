@@ -103,7 +103,12 @@ suite("what is refused", () => {
   const cases: [string, unknown, RegExp, ErrorConstructor | TypeErrorConstructor | RangeErrorConstructor][] = [
     ["a class instance", new Point(), /a Point cannot be given to Lua/, TypeError],
     ["a class instance inside", { at: [new Point()] }, /a Point cannot/, TypeError],
-    ["a Date, with a hint", new Date(0), /a Date cannot be given to Lua; pass date.getTime\(\)/, TypeError],
+    [
+      "a Date, with a hint",
+      new Date(0),
+      /a Date cannot be given to Lua; pass Math.floor\(date.getTime\(\) \/ 1000\)/,
+      TypeError,
+    ],
     ["a Set", new Set(), /a Set cannot/, TypeError],
     ["a RegExp", /x/, /a RegExp cannot/, TypeError],
     ["a Promise, with a hint", Promise.resolve(), /a Promise cannot be given to Lua; await it first/, TypeError],

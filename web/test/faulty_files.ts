@@ -4,7 +4,7 @@
  * What was written and not synced is kept apart: a power cut takes any of its sectors. Names are as they were
  * at the last `syncFolder`, and then any beginning of what was done to them since.
  */
-import type { Files, OpenedFile } from "../src/storage/file/files.ts";
+import type { FileState, Files, OpenedFile } from "../src/storage/file/files.ts";
 import type { Random } from "./helpers.ts";
 
 const SECTOR_BYTES = 512;
@@ -16,7 +16,14 @@ class Inode {
   bytes = new Uint8Array(0);
   durable = new Uint8Array(0);
   unsynced: Unsynced[] = [];
+  readonly #identity = String(inodes++);
+
+  state(): FileState {
+    return { size: this.bytes.length, mode: this.mode, identity: this.#identity };
+  }
 }
+
+let inodes = 0;
 
 type Names = Map<string, Inode>;
 
@@ -134,6 +141,10 @@ export class FaultyFiles implements Files {
     });
   }
 
+  stat(path: string): Promise<FileState | undefined> {
+    return this.operate(() => this.#disk.names.get(path)?.state());
+  }
+
   create(path: string, mode: number | undefined): Promise<OpenedFile> {
     return this.operate(() => {
       // A file that is there is made empty; as nobody reads those, they are as good as new.
@@ -189,8 +200,8 @@ class FaultyFile implements OpenedFile {
     this.#inode = inode;
   }
 
-  stat(): Promise<{ size: number; mode: number }> {
-    return this.#files.operate(() => ({ size: this.#inode.bytes.length, mode: this.#inode.mode }));
+  stat(): Promise<FileState> {
+    return this.#files.operate(() => this.#inode.state());
   }
 
   read(into: Uint8Array, offset: number): Promise<number> {

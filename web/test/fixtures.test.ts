@@ -11,13 +11,12 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { suite, test } from "node:test";
-import { followFile } from "../src/storage/file/follow.ts";
-import { openFile } from "../src/storage/file/open.ts";
+import { fileStorage } from "../src/storage/file/storage.ts";
 import { Lua, setFileStorage } from "../src/index.ts";
 import { bytesOf, hexOf } from "./helpers.ts";
 import { RecordBackend } from "./record_backend.ts";
 
-setFileStorage({ open: openFile, follow: followFile });
+setFileStorage(fileStorage);
 
 const folder = resolve("../tests/vectors/storage");
 

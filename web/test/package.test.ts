@@ -10,7 +10,7 @@ import * as errors from "../src/errors.ts";
 import { instantiate, plainName, type Exports } from "../src/instance/imports.ts";
 import * as perilune from "../src/index.ts";
 import { loadModule, setDefaultModule, type PackagedModule } from "../src/instance/loader.ts";
-import { checkCreateOptions, checkEvalOptions } from "../src/options.ts";
+import { readCreateOptions, readEvalOptions } from "../src/options.ts";
 import { OutputCollector, outputTo } from "../src/instance/output.ts";
 import { openStorage } from "../src/storage/storage.ts";
 import { bytesOf } from "./helpers.ts";
@@ -84,7 +84,7 @@ suite("options", () => {
     ["the standard ones", { sandbox: "standard" }],
     ["a storage object", { storage: { load() {}, commit() {}, close() {} } }],
   ];
-  for (const [name, options] of good) test(name, () => checkCreateOptions(options));
+  for (const [name, options] of good) test(name, () => void readCreateOptions(options));
 
   const bad: [object | null, RegExp][] = [
     [{ storge: "x" }, /option "storge" is unknown/],
@@ -121,20 +121,20 @@ suite("options", () => {
   ];
   for (const [options, message] of bad) {
     test(`${JSON.stringify(options)} is refused`, async () => {
-      assert.throws(() => checkCreateOptions(options), { name: "TypeError", message });
+      assert.throws(() => readCreateOptions(options), { name: "TypeError", message });
       await assert.rejects(perilune.Lua.create(options as never), { name: "TypeError", message });
     });
   }
 
   test("of eval", () => {
-    checkEvalOptions({ name: "a.lua" });
-    assert.throws(() => checkEvalOptions({ name: 5 }), /"name" must be a string/);
-    checkEvalOptions({ timeout: 5, fuel: 5, env: {} });
-    assert.throws(() => checkEvalOptions({ timeout: -1 }), /"timeout" must be/);
-    assert.throws(() => checkEvalOptions({ env: [] }), /"env" must be an object or a Map/);
-    assert.throws(() => checkEvalOptions({ signal: {} }), /"signal" is not available/);
-    assert.throws(() => checkEvalOptions({ nmae: "x" }), /"nmae" is unknown/);
-    assert.throws(() => checkEvalOptions("a.lua"), /must be an object/);
+    readEvalOptions({ name: "a.lua" });
+    assert.throws(() => readEvalOptions({ name: 5 }), /"name" must be a string/);
+    readEvalOptions({ timeout: 5, fuel: 5, env: {} });
+    assert.throws(() => readEvalOptions({ timeout: -1 }), /"timeout" must be/);
+    assert.throws(() => readEvalOptions({ env: [] }), /"env" must be an object or a Map/);
+    assert.throws(() => readEvalOptions({ signal: {} }), /"signal" is not available/);
+    assert.throws(() => readEvalOptions({ nmae: "x" }), /"nmae" is unknown/);
+    assert.throws(() => readEvalOptions("a.lua"), /must be an object/);
   });
 });
 
@@ -265,7 +265,7 @@ suite("the loader", () => {
     const module = new WebAssembly.Module(EMPTY);
     setDefaultModule(module);
     assert.equal(await loadModule(), module);
-    setDefaultModule(undefined as never);
+    setDefaultModule(undefined);
   });
 
   test("finds another module of the package where that says, and the default module is none for it", async () => {
@@ -285,7 +285,7 @@ suite("the loader", () => {
       assert.equal(await loadModule(undefined, other), other.compiled);
       assert.equal(await loadModule(module, other), module);
     } finally {
-      setDefaultModule(undefined as never);
+      setDefaultModule(undefined);
       rmSync(folder, { recursive: true });
     }
   });

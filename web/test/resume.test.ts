@@ -10,8 +10,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, suite, test } from "node:test";
 import { decodeParticipantRecord, encodeParticipantRecord } from "#js/storage/records.js";
-import { followFile } from "../src/storage/file/follow.ts";
-import { openFile } from "../src/storage/file/open.ts";
+import { fileStorage } from "../src/storage/file/storage.ts";
 import { Lua, LuaClosedError, LuaImageError, setFileStorage, type LuaOptions, type LuaPrevious } from "../src/index.ts";
 import { part, partArguments, startChild } from "./child.ts";
 import { Random } from "./helpers.ts";
@@ -19,7 +18,7 @@ import { RecordBackend } from "./record_backend.ts";
 import { PROGRAM } from "./resume_program.ts";
 import { HANG_MS, ManualClock, pause, settled, until } from "./time.ts";
 
-setFileStorage({ open: openFile, follow: followFile });
+setFileStorage(fileStorage);
 
 const SEQUENCES = Number(process.env["PERILUNE_SEQUENCES"] ?? 20);
 const STEPS = 40;

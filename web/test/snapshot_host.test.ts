@@ -7,12 +7,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { followFile } from "../src/storage/file/follow.ts";
-import { openFile } from "../src/storage/file/open.ts";
+import { fileStorage } from "../src/storage/file/storage.ts";
 import { putTogether, takeApart } from "./forged_images.ts";
 import { Lua, LuaDetachedObject, setFileStorage, type LuaFunction } from "../src/index.ts";
 
-setFileStorage({ open: openFile, follow: followFile });
+setFileStorage(fileStorage);
 
 /** Counts the ids that an image has. */
 async function ids(lua: Lua): Promise<number> {

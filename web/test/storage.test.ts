@@ -7,14 +7,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
-import { followFile } from "../src/storage/file/follow.ts";
-import { openFile } from "../src/storage/file/open.ts";
+import { fileStorage } from "../src/storage/file/storage.ts";
 import { Lua, LuaStorageError, setFileStorage } from "../src/index.ts";
 import { RecordBackend } from "./record_backend.ts";
 import { PARTS } from "./storage_conformance.ts";
 
 // As the entry for Node does.
-setFileStorage({ open: openFile, follow: followFile });
+setFileStorage(fileStorage);
 
 suite("a storage object keeps the contract", () => {
   for (const [name, part] of PARTS) {

@@ -8,8 +8,9 @@ import { ByteWriter } from "./bytes.js";
 import { ExternalTable } from "./external_table.js";
 import { LuaFunction, LuaReference, handleOf } from "../host/handles.js";
 import type { Entry } from "../host/entries.js";
+import { isArrayBuffer, isDate, isError, isMap, isPlain, isPromise } from "../brands.js";
 import { className } from "../names.js";
-import { HostRef, LuaDetachedObject, isError } from "../host/refs.js";
+import { HostRef, LuaDetachedObject } from "../host/refs.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, fromBinary } from "./utf8.js";
 import type { ValueContext } from "./values.js";
@@ -108,14 +109,15 @@ export class Encoder extends ByteWriter {
     if (ArrayBuffer.isView(value)) {
       return this.taggedBytes(Tag.string, new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
     }
-    if (value instanceof ArrayBuffer) return this.taggedBytes(Tag.string, new Uint8Array(value));
     if (value instanceof ExternalTable) return this.taggedBytes(Tag.external, fromBinary(value.binaryName));
     if (value instanceof LuaReference) return this.#handle(value);
     if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
-    if (value instanceof Map) return this.#table(value, () => this.#map(value));
+    // Those that most are, first: to ask whether it is a Map costs an exception where it is none.
+    if (value instanceof HostRef || value instanceof LuaDetachedObject) return this.#host(Tag.hostObject, value);
     if (isPlain(value)) return this.#table(value, () => this.#record(value as Record<string, unknown>));
-    if (value instanceof HostRef || value instanceof LuaDetachedObject || isError(value))
-      return this.#host(Tag.hostObject, value);
+    if (isMap(value)) return this.#table(value, () => this.#map(value));
+    if (isArrayBuffer(value)) return this.taggedBytes(Tag.string, new Uint8Array(value));
+    if (isError(value)) return this.#host(Tag.hostObject, value);
     throw refusal(value);
   }
 
@@ -215,16 +217,9 @@ function isNil(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
-/** True for plain objects, those of other windows too; of anything else only a part would arrive. */
-export function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return true;
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "hasOwnProperty");
-}
-
 function refusal(value: object): TypeError {
   let hint = "";
-  if (value instanceof Date) hint = "; pass date.getTime() / 1000, which is what Lua's os.date takes";
-  if (value instanceof Promise) hint = "; await it first";
+  if (isDate(value)) hint = "; pass Math.floor(date.getTime() / 1000), which is what Lua's os.date takes";
+  if (isPromise(value)) hint = "; await it first";
   return new TypeError(`a ${className(value)} cannot be given to Lua${hint}`);
 }

@@ -3,6 +3,7 @@
  * strings (one character per byte), which the stores use for keys and values.
  */
 import { binaryToBytes, bytesToBinary } from "#js/binary.js";
+import { isUint8Array } from "../brands.js";
 
 export { binaryToBytes, bytesToBinary };
 
@@ -111,6 +112,6 @@ function isAscii(bytes: Uint8Array, at: number, length: number): boolean {
 
 /** Returns a decoded string for people: bytes that are no text are shown as well as they can be. */
 export function readText(value: unknown): string | undefined {
-  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  if (isUint8Array(value)) return new TextDecoder("utf-8", { ignoreBOM: true }).decode(value);
   return typeof value === "string" ? value : undefined;
 }

@@ -7,6 +7,7 @@
  *   depth.
  * - Nothing is thrown: whatever goes wrong is raised in Lua.
  */
+import { isErrorOf } from "../brands.js";
 import type { LuaError } from "../errors.js";
 import type { HostFunction } from "./entries.js";
 import type { Memory } from "../instance/memory.js";
@@ -178,6 +179,9 @@ function describe(label: string, key: LuaValue): string {
 }
 
 function waitError(name: string): Error {
+  if (name === describe(SERVICE_NAMES[Service.input] ?? "", undefined)) {
+    return new Error("stdin returned a promise, and io.read cannot wait: have the input there before Lua reads it");
+  }
   return new Error(
     `${name} returned a promise, and nothing here can wait: run it with evalAsync or callAsync, and not inside a ` +
       "function that cannot be suspended (table.sort, string.gsub, ext.transaction ...)",
@@ -204,8 +208,9 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
  * are.
  */
 export function resultError(name: string, error: unknown): unknown {
-  if (!(error instanceof TypeError || error instanceof RangeError)) return error;
-  const made = error instanceof TypeError ? TypeError : RangeError;
+  const isTypeError = isErrorOf(error, "TypeError");
+  if (!isTypeError && !isErrorOf(error, "RangeError")) return error;
+  const made = isTypeError ? TypeError : RangeError;
   return new made(`result of ${name}: ${error.message}`, { cause: error });
 }
 

@@ -5,7 +5,9 @@
  * list can have those that lead from an object to its prototype.
  */
 import type { Entry, HostFunction, Members } from "./entries.js";
+import { isError } from "../brands.js";
 import { className, wellFormed } from "../names.js";
+import { readOptions, type Rule, type Rules } from "../option_rules.js";
 
 /** Members of an object that Lua may use: properties to read and to set, and methods. */
 export interface RefMembers {
@@ -63,15 +65,10 @@ export function hostObject(key: object, owner: object): Omit<State, "owner"> {
   return { value: state.value, label: state.label, members: state.members };
 }
 
-/** Says whether a value is an error, of this window or another. */
-export function isError(value: object): boolean {
-  return value instanceof Error || Object.prototype.toString.call(value) === "[object Error]";
-}
-
 /** Turns anything that was thrown into an object that can be given to Lua. */
 export function thrown(value: unknown): object {
   try {
-    if (typeof value === "object" && value !== null && isError(value)) return value;
+    if (isError(value)) return value;
   } catch {
     // A proxy that does not want to be looked at.
   }
@@ -122,13 +119,25 @@ function ref(state: State): HostRef {
   return made;
 }
 
+const isList: Rule = (value, wrong) => (Array.isArray(value) ? namesIn(value) : wrong("must be a list of names"));
+
+const MEMBERS: Rules = { read: isList, write: isList, methods: isList };
+
 function parseMembers(given: readonly string[] | RefMembers | undefined): Members | undefined {
   if (given === undefined) return undefined;
-  if (Array.isArray(given)) return membersOf(given, [], [], true);
-  const { read = [], write = [], methods = [], ...rest } = given as RefMembers;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw new TypeError(`ref: "${unknown}" is none of read, write, methods`);
+  if (Array.isArray(given)) return membersOf(namesIn(given), [], [], true);
+  const { read = [], write = [], methods = [] } = readOptions<RefMembers>("ref", MEMBERS, given);
   return membersOf(read, write, methods, undefined);
+}
+
+/** Copies a list of names, and checks the copy: what is checked is what counts. */
+function namesIn(list: readonly unknown[]): string[] {
+  const names = [...list];
+  for (const name of names) {
+    if (typeof name !== "string") throw new TypeError(`ref: a member is a name, not a ${className(name)}`);
+    if (NEVER.includes(name)) throw new TypeError(`ref: "${name}" leads to the class of the object`);
+  }
+  return names as string[];
 }
 
 function membersOf(
@@ -137,10 +146,6 @@ function membersOf(
   methods: readonly string[],
   callable: boolean | undefined,
 ): Members {
-  for (const name of [...read, ...write, ...methods] as unknown[]) {
-    if (typeof name !== "string") throw new TypeError(`ref: a member is a name, not a ${className(name)}`);
-    if (NEVER.includes(name)) throw new TypeError(`ref: "${name}" leads to the class of the object`);
-  }
   return { read: new Set(read), write: new Set(write), methods: new Set(methods), callable, bound: new Map() };
 }
 

@@ -1,5 +1,6 @@
 /** Services that Lua's own libraries ask the host for: modules, input, and time (docs/codec.md section 5). */
 import { Group } from "../tasks/groups.js";
+import { isMap, isUint8Array } from "../brands.js";
 import { LuaMultiReturn, isThenable, type Services } from "./host_calls.js";
 import { className } from "../names.js";
 import type { InputCallback, ModuleSource, Modules } from "../options.js";
@@ -15,7 +16,8 @@ export function makeServices(
   stdin?: InputCallback,
 ): Services {
   return {
-    [Service.module]: (name: string) => findModule(modules, name),
+    // A name that is no UTF-8 is one that no module of the host can have.
+    [Service.module]: (name: unknown) => (typeof name === "string" ? findModule(modules, name) : undefined),
     [Service.input]: () => then(stdin?.(), checkInput),
     // Only tasks ask for it.
     [Service.run]: (...functions: object[]) => new Group(vm, vm.running as Task).start(functions).promise,
@@ -35,20 +37,20 @@ function findModule(modules: Modules | undefined, name: string): unknown {
 }
 
 function lookUp(modules: Exclude<Modules, (name: string) => unknown>, key: string): unknown {
-  if (modules instanceof Map) return modules.get(key);
+  if (isMap(modules)) return modules.get(key);
   return Object.hasOwn(modules, key) ? (modules as Record<string, ModuleSource>)[key] : undefined;
 }
 
 function checkModule(name: string, source: unknown, chunkName: string): LuaMultiReturn | undefined {
   if (source === undefined || source === null) return undefined;
-  if (typeof source === "string" || source instanceof Uint8Array) return LuaMultiReturn.of(source, chunkName);
+  if (typeof source === "string" || isUint8Array(source)) return LuaMultiReturn.of(source, chunkName);
   throw new TypeError(`module '${name}': its source must be a string or a Uint8Array, not a ${className(source)}`);
 }
 
 /** Checks what `stdin` gave; nothing is the end. */
 function checkInput(input: unknown): unknown {
   if (input === undefined || input === null) return undefined;
-  if (typeof input !== "string" && !(input instanceof Uint8Array)) {
+  if (typeof input !== "string" && !isUint8Array(input)) {
     throw new TypeError(`stdin must give a string, a Uint8Array or null, not a ${className(input)}`);
   }
   return input.length === 0 ? undefined : input;

@@ -6,6 +6,7 @@
  * looked up by its plain name, and what nobody knows is an error that names it.
  */
 import type { HostImports } from "#js/imports.js";
+import { LuaMemoryError } from "../errors.js";
 
 /** The exports of the module (docs/codec.md section 3). */
 export interface Exports {
@@ -57,8 +58,18 @@ export async function instantiate<E extends Exports = Exports>(
     }
     (imports[from] ??= {})[name] = answer as WebAssembly.ImportValue;
   }
-  exports = (await WebAssembly.instantiate(module, imports)).exports as unknown as E;
+  exports = (await WebAssembly.instantiate(module, imports).catch(refused)).exports as unknown as E;
   return exports;
+}
+
+/** Throws the reason for which there is no instance; no memory is a `LuaMemoryError`. */
+function refused(cause: unknown): never {
+  const { name, message } = (cause ?? {}) as { name?: unknown; message?: unknown };
+  if (name !== "RangeError" && name !== "InternalError") throw cause;
+  const advice = "close others first: each keeps a part of the address space until it is closed and collected";
+  throw new LuaMemoryError("memory", `the platform has no memory for one more VM (${String(message)}); ${advice}`, {
+    cause,
+  });
 }
 
 /** Returns the name that Rust gave to an import. */

@@ -114,7 +114,7 @@ export abstract class Instance implements ValueContext {
       ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
       interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
       memory: () => this.#exports.memory,
-      output: (stream, bytes) => this.sink.write(stream, bytes),
+      output: (stream, bytes) => this.#asked(() => this.sink.write(stream, bytes), undefined),
       panic: (text) => {
         this.#panic = text;
         console.error(text);
@@ -360,7 +360,7 @@ export abstract class Instance implements ValueContext {
     const { status, output } = reply;
     const failed = status !== Status.ok && status !== Status.waiting;
     const error = failed ? this.errors.make(reply, this.#failure) : undefined;
-    if (output !== undefined) emit(output, this.sink);
+    if (output !== undefined) this.#asked(() => emit(output, this.sink), undefined);
     if (this.state === "ready") {
       this.sink.end();
       if (this.#thrown !== undefined) throw this.#takeThrown();
@@ -405,6 +405,8 @@ export abstract class Instance implements ValueContext {
   #takeThrown(): unknown {
     const thrown = this.#thrown;
     this.#thrown = undefined;
+    // The call that it was to end has ended.
+    this.#interrupted = false;
     return thrown?.error;
   }
 

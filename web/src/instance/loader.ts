@@ -1,4 +1,6 @@
 /** Finds and compiles the wasm module, once per address; every VM is an instance of it. */
+import { addressOf, isArrayBuffer } from "../brands.js";
+import { className } from "../names.js";
 import type { WasmSource } from "../options.js";
 
 const byAddress = new Map<string, Promise<WebAssembly.Module>>();
@@ -9,16 +11,18 @@ export interface PackagedModule {
   /** Address of its file. Bundlers look for just this: `new URL("./NAME.wasm", import.meta.url)`. */
   readonly address: () => URL;
   /** The compiled module, where the platform hands it over. */
-  compiled?: WebAssembly.Module;
+  compiled?: WebAssembly.Module | undefined;
 }
 
 const perilune: PackagedModule = { address: () => new URL("./perilune.wasm", import.meta.url) };
 
 /**
- * Makes `module` what `Lua.create` uses by default: for platforms where a module cannot be fetched or
- * compiled.
+ * Makes `module` what `Lua.create` uses by default, or (undefined) the one beside the package again: for
+ * platforms where a module cannot be fetched or compiled.
  */
-export function setDefaultModule(module: WebAssembly.Module): void {
+export function setDefaultModule(module: WebAssembly.Module | undefined): void {
+  if (module !== undefined && !isModule(module))
+    throw new TypeError(`setDefaultModule takes a WebAssembly.Module, not a ${className(module)}`);
   perilune.compiled = module;
 }
 
@@ -31,16 +35,17 @@ export async function loadModule(
   packaged: PackagedModule = perilune,
 ): Promise<WebAssembly.Module> {
   const wanted: unknown = source ?? packaged.compiled ?? packaged.address();
-  if (wanted instanceof WebAssembly.Module) return wanted;
-  if (typeof wanted === "string" || wanted instanceof URL) {
-    const address = absolute(wanted);
+  if (isModule(wanted)) return wanted;
+  const given = typeof wanted === "string" ? wanted : addressOf(wanted);
+  if (given !== undefined) {
+    const address = new URL(given, globalThis.location?.href ?? import.meta.url);
     return once(byAddress, address.href, () => compileAt(address));
   }
-  if (wanted instanceof ArrayBuffer || ArrayBuffer.isView(wanted)) {
+  if (isArrayBuffer(wanted) || ArrayBuffer.isView(wanted)) {
     return once(byBytes, wanted, () => WebAssembly.compile(wanted as BufferSource));
   }
   const response: unknown = await wanted;
-  if (typeof Response !== "undefined" && response instanceof Response) return compileResponse(response);
+  if (isResponse(response)) return compileResponse(response);
   throw new TypeError('Lua.create: option "wasm" must be a URL, a Response, bytes or a WebAssembly.Module');
 }
 
@@ -62,10 +67,32 @@ function once<K>(
   return compiling;
 }
 
-function absolute(address: string | URL): URL {
-  if (address instanceof URL) return address;
-  return new URL(address, globalThis.location?.href ?? import.meta.url);
+/** Says whether it is a compiled module, of this realm or another. */
+export function isModule(value: unknown): value is WebAssembly.Module {
+  try {
+    WebAssembly.Module.customSections(value as WebAssembly.Module, "");
+    return true;
+  } catch {
+    return false;
+  }
 }
+
+/** Says whether it is a response: the platform's, another realm's, or that of a library in their place. */
+function isResponse(value: unknown): value is Response {
+  const { ok, arrayBuffer } = (value ?? {}) as Partial<Response>;
+  return typeof ok === "boolean" && typeof arrayBuffer === "function";
+}
+
+/** True for a response that the platform itself has made. */
+function isOfPlatform(response: Response): boolean {
+  try {
+    return typeof responseStatus?.call(response) === "number";
+  } catch {
+    return false;
+  }
+}
+
+const responseStatus = (Object.getOwnPropertyDescriptor(globalThis.Response?.prototype ?? {}, "status") ?? {}).get;
 
 async function compileAt(address: URL): Promise<WebAssembly.Module> {
   if (address.protocol === "file:") {
@@ -78,7 +105,7 @@ async function compileAt(address: URL): Promise<WebAssembly.Module> {
 async function compileResponse(response: Response): Promise<WebAssembly.Module> {
   if (!response.ok) throw new Error(`cannot load ${response.url}: ${response.status} ${response.statusText}`);
   // Streaming compiles while it loads, but insists on the right type, which not every server sends.
-  if (response.headers.get("content-type")?.startsWith("application/wasm")) {
+  if (isOfPlatform(response) && response.headers.get("content-type")?.startsWith("application/wasm")) {
     return WebAssembly.compileStreaming(response);
   }
   return WebAssembly.compile(await response.arrayBuffer());

@@ -1,6 +1,19 @@
 /** Output of Lua, on its way to a callback, to the console, or into the result of `run()`. */
+import { LuaMemoryError } from "../errors.js";
 import { Stream } from "../codec/tags.js";
 import type { OutputCallback } from "../options.js";
+
+/** Bytes of output that `run()` keeps, by default. */
+export const OUTPUT_DEFAULT_BYTES: number = 16 * 1024 * 1024;
+
+/** Bytes that are decoded in one piece. No string gets longer than any platform can hold. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** Length of a line from which on the console gets it in parts. */
+const LINE_LENGTH_MAX = 1024 * 1024;
+
+/** End of a part of a line that is not its last. */
+const GOES_ON = " [this line goes on]";
 
 /** Destination of output. */
 export interface Sink {
@@ -33,19 +46,42 @@ export function outputTo(stdout: OutputCallback | undefined, stderr: OutputCallb
   };
 }
 
-/** Collects both streams, in order. */
+/** Collects both streams, in order, up to a number of bytes. */
 export class OutputCollector implements Sink {
   text = "";
-  readonly #decoders = [new TextDecoder(), new TextDecoder()];
+  /** Error that there was more; set once. */
+  refusal: LuaMemoryError | undefined;
+  readonly #limit: number;
+  #left: number;
+  // Each stream has its decoder: the other may write in the middle of a character.
+  readonly #decoders = [newDecoder(), newDecoder()] as const;
 
+  constructor(limit: number = OUTPUT_DEFAULT_BYTES) {
+    this.#limit = this.#left = limit;
+  }
+
+  /** Takes output; throws when it is too much. */
   write(stream: number, bytes: Uint8Array): void {
-    // Each stream has its decoder: the other may write in the middle of a character.
-    this.text += this.#decoders[stream === Stream.stderr ? 1 : 0]?.decode(bytes, { stream: true }) ?? "";
+    const kept = bytes.subarray(0, this.#left);
+    this.#left -= kept.length;
+    const decoder = this.#decoders[stream === Stream.stderr ? 1 : 0];
+    for (const piece of pieces(kept)) this.text += decoder.decode(piece, { stream: true });
+    if (kept.length === bytes.length) return;
+    const message = `the output has more than ${this.#limit} bytes, which is outputLimit`;
+    throw (this.refusal ??= new LuaMemoryError("memory", message));
   }
 
   end(): void {
     for (const decoder of this.#decoders) this.text += decoder.decode();
   }
+}
+
+function newDecoder(): TextDecoder {
+  return new TextDecoder("utf-8", { ignoreBOM: true });
+}
+
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
 interface Channel {
@@ -55,11 +91,13 @@ interface Channel {
 
 /** Makes a channel of text as it comes. A character that is written in parts waits for its last byte. */
 function toText(callback: OutputCallback): Channel {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const decoder = newDecoder();
   return {
     write(bytes) {
-      const text = decoder.decode(bytes, { stream: true });
-      if (text !== "") guarded(callback, text);
+      for (const piece of pieces(bytes)) {
+        const text = decoder.decode(piece, { stream: true });
+        if (text !== "") guarded(callback, text);
+      }
     },
     end() {},
   };
@@ -72,9 +110,13 @@ function toText(callback: OutputCallback): Channel {
 function toLines(callback: OutputCallback): Channel {
   let open = "";
   const text = toText((part) => {
-    const lines = (open + part).split("\n");
+    const lines = part.split("\n");
+    lines[0] = open + lines[0];
     open = lines.pop() ?? "";
     for (const line of lines) callback(line);
+    if (open.length <= LINE_LENGTH_MAX) return;
+    callback(open + GOES_ON);
+    open = "";
   });
   return {
     write: (bytes) => text.write(bytes),

@@ -1,5 +1,6 @@
 /** Errors of replies: from status and error record to the error that is thrown. */
 import type { Failure } from "#js/imports.js";
+import { originalOf } from "#js/storage/store_error.js";
 import {
   LuaError,
   LuaInterruptError,
@@ -75,7 +76,7 @@ export class RaisedErrors {
       line: typeof line === "number" ? line : undefined,
       value,
       // The host object itself, or the error by which JavaScript met it before.
-      cause: hosted ? value : (again?.error ?? (kind === "storage" ? failure?.cause : undefined)),
+      cause: hosted ? value : (again?.error ?? (kind === "storage" ? originalOf(failure?.cause) : undefined)),
     };
     const text = readText(message) ?? (status === Status.memory ? "not enough memory" : "unknown error");
     const error =

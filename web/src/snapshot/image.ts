@@ -3,6 +3,7 @@ import { restoreTables, loadTables } from "../storage/dump.js";
 import { LuaError, LuaStorageError } from "../errors.js";
 import { instantiate } from "../instance/imports.js";
 import type { RestoreState } from "../instance/instance.js";
+import { bytesIn } from "../brands.js";
 import { className } from "../names.js";
 import { createHostImports, noHost } from "#js/imports.js";
 import type { TableStore } from "#js/storage/table_store.js";
@@ -41,8 +42,8 @@ export class LuaImage {
 
 /** Copies the bytes of an image, so that nobody changes them meanwhile. */
 export function bytesOfImage(given: unknown): Uint8Array {
-  if (given instanceof ArrayBuffer) return new Uint8Array(given.slice(0));
-  if (given instanceof Uint8Array) return given.slice();
+  const bytes = bytesIn(given);
+  if (bytes !== undefined) return bytes.slice();
   throw new TypeError(`an image is a Uint8Array, an ArrayBuffer or a LuaImage, not a ${className(given)}`);
 }
 

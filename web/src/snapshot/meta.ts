@@ -1,6 +1,6 @@
 /** Reads the text of an image (docs/codec.md, section 6), and refuses what makes no sense. */
 import { SeededRandom, type BudgetPart } from "../instance/limits.js";
-import { DELAY_MS_MAX } from "../options.js";
+import { DELAY_MS_MAX } from "../option_rules.js";
 import { HOST_ID_FIRST } from "../codec/tags.js";
 import { imageError } from "./errors.js";
 import type { HostPart, Meta, PendingWait, TaskPart } from "./parts.js";

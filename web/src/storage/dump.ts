@@ -14,6 +14,7 @@
 import { Loader } from "#js/storage/loader.js";
 import { crc32 } from "#js/storage/crc32.js";
 import { TableStore } from "#js/storage/table_store.js";
+import { bytesIn } from "../brands.js";
 import { LuaStorageError, storageError } from "../errors.js";
 import { readJson, type DumpedTable } from "./json_dump.js";
 import { isStoredKey, isStoredValue, isTableName } from "./stored.js";
@@ -57,8 +58,8 @@ export function dumpTables(store: TableStore): Uint8Array<ArrayBuffer> {
 
 /** Loads a dump into the store, in one batch. Everything is checked before anything is changed. */
 export function loadTables(store: TableStore, given: Uint8Array | ArrayBuffer | string, keep: boolean): void {
-  const dump = given instanceof ArrayBuffer ? new Uint8Array(given) : given;
-  if (typeof dump !== "string" && !(dump instanceof Uint8Array)) {
+  const dump = typeof given === "string" ? given : bytesIn(given);
+  if (dump === undefined) {
     throw new TypeError("a dump is a Uint8Array, an ArrayBuffer or a string");
   }
   try {

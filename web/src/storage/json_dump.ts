@@ -18,6 +18,7 @@
  * | external table                  | `{ "$external": name }`                                             |
  */
 import type { TableStore } from "#js/storage/table_store.js";
+import { isErrorOf, isUint8Array } from "../brands.js";
 import { ByteWriter } from "../codec/bytes.js";
 import { LuaStorageError, storageError } from "../errors.js";
 import { encodeKey } from "../codec/keys.js";
@@ -67,7 +68,7 @@ export function readJson(text: string): DumpedTable[] {
     return list(dump.tables, "tables").map(dumpedTable);
   } catch (error) {
     // Text that is no text, a key that is no key.
-    throw error instanceof TypeError ? damaged(error.message) : error;
+    throw isErrorOf(error, "TypeError") ? damaged(error.message) : error;
   }
 }
 
@@ -224,7 +225,7 @@ function encoded(json: unknown): string {
   const scalar = (word: string, content: unknown): void => {
     const of = special(word, content);
     if (typeof of === "bigint") return writer.taggedBigint(Tag.integer, of);
-    if (of instanceof Uint8Array) return writer.taggedBytes(Tag.string, of);
+    if (isUint8Array(of)) return writer.taggedBytes(Tag.string, of);
     const bits = new DataView(new ArrayBuffer(8));
     if (typeof of === "string") bits.setBigUint64(0, BigInt(of), true);
     else bits.setFloat64(0, of, true);

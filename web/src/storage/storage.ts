@@ -1,11 +1,14 @@
 /** Opening of the option `storage`. */
 import { LOCK_WAIT_MS, openIndexedDb } from "#js/storage/indexeddb/backend.js";
+import { OPEN_WAIT_MS } from "#js/storage/indexeddb/database.js";
 import { followIndexedDb } from "#js/storage/indexeddb/follower.js";
 import { followStore, openStore } from "#js/storage/open_store.js";
 import { TableStore } from "#js/storage/table_store.js";
 import type { Backend, Follower } from "#js/storage/write_behind.js";
+import { addressOf } from "../brands.js";
 import { LuaStorageError, storageError } from "../errors.js";
 import type { LuaOptions } from "../options.js";
+import { takeBackend } from "./exclusive.js";
 
 /** Options of a storage. */
 export interface OpenOptions {
@@ -15,16 +18,16 @@ export interface OpenOptions {
   lockTimeout: number;
 }
 
-/** Storage in files, where the platform has any. */
+/** Storage in files, where the platform has any. Addresses begin with `file:`. */
 export interface FileStorage {
-  open(path: string, options: OpenOptions): Promise<Backend>;
-  follow(path: string): Promise<Follower>;
+  open(address: string, options: OpenOptions): Promise<Backend>;
+  follow(address: string): Promise<Follower>;
 }
 
 /** Options of `Lua.create` that are for the storage. */
 export type StorageOptions = Pick<
   LuaOptions,
-  "storage" | "storageLimit" | "durability" | "readOnly" | "lockTimeout" | "onProgress"
+  "storage" | "storageLimit" | "durability" | "readOnly" | "lockTimeout" | "openTimeout" | "onProgress"
 >;
 
 let fileStorage: FileStorage | undefined;
@@ -39,14 +42,20 @@ export const STORAGE_DEFAULT_BYTES: number = 256 * 1024 * 1024;
 
 /** Opens the storage; rejects with a `LuaStorageError`. */
 export async function openStorage(options: StorageOptions): Promise<TableStore> {
-  const { storage = "memory://", storageLimit: limit = STORAGE_DEFAULT_BYTES, readOnly = false, onProgress } = options;
+  const {
+    storage: given = "memory://",
+    storageLimit: limit = STORAGE_DEFAULT_BYTES,
+    readOnly = false,
+    onProgress,
+  } = options;
+  const storage = addressOf(given) ?? (given as string | Backend);
   try {
     if (storage === "memory://") {
       if (readOnly) throw new LuaStorageError("name", 'there is nobody else\'s "memory://" to read');
       return new TableStore(null, { limit });
     }
     const progress = onProgress && ((loaded: number, total: number) => onProgress({ loaded, total }));
-    if (readOnly) return await followStore(await openFollower(storage), progress);
+    if (readOnly) return await followStore(await openFollower(storage, options), progress);
     const store = await openStore(await openBackend(storage, options), { limit }, progress);
     flushWhenHidden(store);
     return store;
@@ -74,20 +83,20 @@ function flushWhenHidden(store: TableStore): void {
   };
 }
 
-function openBackend(storage: string | Backend, options: StorageOptions): Promise<Backend> | Backend {
-  if (typeof storage !== "string") return storage;
-  const { durability = "relaxed", lockTimeout = LOCK_WAIT_MS } = options;
+function openBackend(storage: string | Backend, options: StorageOptions): Promise<Backend> {
+  const { durability = "relaxed", lockTimeout = LOCK_WAIT_MS, openTimeout = OPEN_WAIT_MS } = options;
+  if (typeof storage !== "string") return takeBackend(storage, lockTimeout);
   const [scheme, name] = split(storage);
-  if (scheme === "idb") return openIndexedDb(name, { durability, lockTimeout });
-  return files(storage, scheme).open(name, { durability, lockTimeout });
+  if (scheme === "idb") return openIndexedDb(name, { durability, lockTimeout, openTimeout });
+  return files(storage, scheme).open(storage, { durability, lockTimeout });
 }
 
-function openFollower(storage: string | Backend): Promise<Follower> {
+function openFollower(storage: string | Backend, { openTimeout }: StorageOptions): Promise<Follower> {
   if (typeof storage !== "string") {
     throw new LuaStorageError("name", "a storage object cannot be opened with readOnly");
   }
   const [scheme, name] = split(storage);
-  return scheme === "idb" ? followIndexedDb(name) : files(storage, scheme).follow(name);
+  return scheme === "idb" ? followIndexedDb(name, { openTimeout }) : files(storage, scheme).follow(storage);
 }
 
 function files(address: string, scheme: string): FileStorage {

@@ -1,5 +1,5 @@
 /** Waiting for a time, as a wait that can be cancelled and captured. */
-import { DELAY_MS_MAX } from "../options.js";
+import { DELAY_MS_MAX } from "../option_rules.js";
 import { hooked } from "./tasks.js";
 
 /** Resolves after `ms` milliseconds. */

@@ -1,11 +1,12 @@
 /** Errors of storage in files, with the codes that all backends share. */
+import { storeError } from "#js/storage/store_error.js";
+import { isErrorOf } from "../../brands.js";
 
 export type FileErrorCode =
-  "name" | "unavailable" | "locked" | "newer" | "foreign" | "corrupt" | "quota" | "closed" | "host";
+  "name" | "unavailable" | "locked" | "newer" | "foreign" | "corrupt" | "quota" | "reset" | "closed" | "host";
 
 export function fileError(code: FileErrorCode, message: string, cause?: unknown): Error {
-  const error = cause === undefined ? new Error(message) : new Error(message, { cause });
-  return Object.assign(error, { code });
+  return storeError(code, message, cause);
 }
 
 /** Error that bytes which the disk had are gone or changed. */
@@ -21,15 +22,20 @@ const CODES: Record<string, FileErrorCode> = {
   ENAMETOOLONG: "name",
   ELOOP: "name",
   ERR_INVALID_ARG_VALUE: "name",
+  ERR_FS_EISDIR: "name",
+  EACCES: "unavailable",
+  EPERM: "unavailable",
+  EROFS: "unavailable",
   ENOSPC: "quota",
   EDQUOT: "quota",
+  EFBIG: "quota",
 };
 
 /** Error of an operation on `path`, with a code of storage. */
 export function ownError(error: unknown, path: string): Error {
   const code = systemCode(error);
   // It has a code already, or it is an error of the program.
-  if (/^[a-z]+$/.test(code) || error instanceof RangeError) return error as Error;
+  if (/^[a-z]+$/.test(code) || isErrorOf(error, "RangeError")) return error as Error;
   return fileError(CODES[code] ?? "host", `${path}: ${String((error as Error | undefined)?.message ?? error)}`, error);
 }
 

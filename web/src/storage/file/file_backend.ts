@@ -9,15 +9,16 @@
  *   than the last one that resolved.
  * - Damage within the part that was known to be on the disk is refused, and the file left as it is. Only
  *   behind that, where a power cut may leave anything, the log is taken to end at its last good commit.
- * - Nothing is written without the lock.
+ * - Nothing is written without the lock, nor into a file that has taken the place of ours, or has come into
+ *   it.
  */
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Backend } from "#js/storage/write_behind.js";
 import { Append, writeFully } from "./append.js";
-import { damageError, fileError, ownError } from "./errors.js";
+import { damageError, fileError, ownError, systemCode } from "./errors.js";
 import type { Lock } from "./file_lock.js";
 import type { Files } from "./files.js";
-import { HEAD_BYTES, mark, records, startOf, type Position } from "./log.js";
+import { HEAD_BYTES, IDENTITY_BYTES, isHeadOf, mark, records, startOf, type Position } from "./log.js";
 import { recoverLog, removeSuccessor, settle, writeLog, type Log, type Place, type Staged } from "./log_file.js";
 import { scan } from "./scan.js";
 
@@ -55,6 +56,8 @@ export async function openLog(files: Files, path: string, lock: Lock, durability
   return new FileBackend(files, path, lock, durability, log, new Map());
 }
 
+type Changes = Iterable<readonly [key: string, bytes: Uint8Array | null]>;
+
 class FileBackend implements Backend {
   readonly #files: Files;
   readonly #path: string;
@@ -67,6 +70,8 @@ class FileBackend implements Backend {
   #untidy = false;
   /** True if a new log took the place of the old one, and the folder was not synced since. */
   #renamed = false;
+  /** True if the file is gone, or cut off: the next commit has everything, and makes a new one. */
+  #lost = false;
   /** True if a sync failed: only a new log can be trusted. */
   #distrusted = false;
   /** Bytes out of date from which on the log is written anew. */
@@ -105,10 +110,13 @@ class FileBackend implements Backend {
     });
   }
 
-  commit(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>): Promise<void> {
+  commit(changes: Changes): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#closed) throw fileError("closed", `${this.#path} is closed`);
       await this.#lock.verify();
+      const lost = this.#lost;
+      await this.#checkFile();
+      if (lost) return this.#writeAll(changes);
       await this.#tidy();
       await this.#append(changes);
       if (this.#shouldCompact()) {
@@ -120,6 +128,11 @@ class FileBackend implements Backend {
     });
   }
 
+  /** Rejects as a commit would, if what was committed is not in the file any more. */
+  verify(): Promise<void> {
+    return this.#inTurn(() => this.#checkFile());
+  }
+
   close(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#closed) return;
@@ -128,11 +141,11 @@ class FileBackend implements Backend {
       await this.#syncing;
       try {
         // Without the lock nothing may be written, and everything here is committed.
-        const ours = await this.#lock.verify().then(
+        const locked = await this.#lock.verify().then(
           () => true,
           () => false,
         );
-        if (ours) await this.#finish();
+        if (locked && (await this.#isOurs())) await this.#finish();
       } catch (error) {
         throw ownError(error, this.#path);
       } finally {
@@ -151,6 +164,79 @@ class FileBackend implements Backend {
     return done;
   }
 
+  /**
+   * Rejects when the file at its path is not the one that was written. One that is gone or cut off is lost
+   * (`reset`): the next commit, which has everything, makes a new one, and until then this resolves. One that
+   * others have put there, or have written into ours, is theirs (`foreign`).
+   */
+  async #checkFile(): Promise<void> {
+    const { file, id, end } = this.#log;
+    try {
+      const [there, ours] = await Promise.all([this.#files.stat(this.#path), file.stat()]);
+      if (there !== undefined && there.identity !== ours.identity)
+        throw this.#replaced("was replaced by another file while it was open");
+      // Of a head that a dead writer left, the end may be missing.
+      const least = end.offset > HEAD_BYTES ? end.offset : IDENTITY_BYTES;
+      if (there === undefined || ours.size < least) {
+        if (this.#lost) return;
+        this.#lost = true;
+        const what = there === undefined ? "was removed while it was open" : "was cut off while it was open";
+        throw fileError("reset", `${this.#path} ${what}; everything is written anew`);
+      }
+      const head = new Uint8Array(IDENTITY_BYTES);
+      await file.read(head, 0);
+      if (!isHeadOf(head, id)) throw this.#replaced("has other contents since it was opened");
+      // Cut off, and whole again.
+      if (this.#lost) throw this.#replaced("was changed by another program while it was open");
+    } catch (error) {
+      throw ownError(error, this.#path);
+    }
+  }
+
+  /** Says whether the file is there and ours. */
+  #isOurs(): Promise<boolean> {
+    return this.#checkFile().then(
+      () => !this.#lost,
+      (error: unknown) => {
+        if (["reset", "foreign"].includes(systemCode(error))) return false;
+        throw error;
+      },
+    );
+  }
+
+  #replaced(what: string): Error {
+    const advice = "it is left as it is. Move it away, and everything is written anew; dump() has everything meanwhile";
+    return fileError("foreign", `${this.#path} ${what}; ${advice}`);
+  }
+
+  /** Makes a new file of a commit that has everything. */
+  async #writeAll(changes: Changes): Promise<void> {
+    const index = new Map<string, Place>();
+    const pulled = changes[Symbol.iterator]();
+    try {
+      const { mode } = await this.#log.file.stat();
+      const log = await writeLog(this.#files, this.#path, this.#lock, mode, async (append) => {
+        for (let next = pull(pulled); next !== undefined; next = pull(pulled)) {
+          const [key, bytes] = next;
+          if (bytes === null) continue;
+          const busy = append.put(key, bytes, (offset, size) => {
+            index.set(key, { offset, size });
+          });
+          if (busy !== undefined) await busy;
+        }
+      });
+      await this.#adopt(log, index);
+    } catch (error) {
+      if (error instanceof PullError) throw error.cause;
+      pulled.return?.();
+      throw ownError(error, this.#path);
+    }
+    this.#liveBytes = 0;
+    for (const { size } of index.values()) this.#liveBytes += size;
+    this.#lost = false;
+    if (this.#durability === "strict") await this.#syncName();
+  }
+
   #shouldCompact(): boolean {
     const allowed = Math.max(this.#compactAt, this.#liveBytes + GARBAGE_BYTES_MAX);
     return this.#garbageBytes > allowed || this.#distrusted;
@@ -160,7 +246,7 @@ class FileBackend implements Backend {
     return this.#log.end.offset - HEAD_BYTES - this.#liveBytes;
   }
 
-  async #append(changes: Iterable<readonly [key: string, bytes: Uint8Array | null]>): Promise<void> {
+  async #append(changes: Changes): Promise<void> {
     const log = this.#log;
     const staged: Staged[] = [];
     const pulled = changes[Symbol.iterator]();
@@ -257,8 +343,9 @@ class FileBackend implements Backend {
   async #mark(): Promise<void> {
     const log = this.#log;
     const older = log.marks[0] <= log.marks[1] ? 0 : 1;
-    if (log.marks[older] >= log.synced) return;
+    if (log.marks[older] >= log.synced || this.#lost) return;
     await this.#lock.verify();
+    await this.#checkFile();
     const { bytes, offset } = mark(older, log.synced, log.id);
     await writeFully(log.file, bytes, offset);
     log.marks[older] = log.synced;
@@ -281,9 +368,9 @@ class FileBackend implements Backend {
   }
 
   async #compact(): Promise<void> {
-    const old = this.#log;
+    await this.#checkFile();
     const index = new Map<string, Place>();
-    const { mode } = await old.file.stat();
+    const { mode } = await this.#log.file.stat();
     const log = await writeLog(this.#files, this.#path, this.#lock, mode, async (append) => {
       await this.#visitLive((key, value) =>
         append.put(key, value, (offset, size) => {
@@ -291,6 +378,14 @@ class FileBackend implements Backend {
         }),
       );
     });
+    await this.#adopt(log, index);
+    // If it fails, the next strict commit tries again, or `close`.
+    await this.#syncName();
+  }
+
+  /** Goes on with a new log that has taken the place of the old one. */
+  async #adopt(log: Log, index: Map<string, Place>): Promise<void> {
+    const old = this.#log;
     this.#log = log;
     this.#index = index;
     this.#compactAt = 0;
@@ -299,8 +394,6 @@ class FileBackend implements Backend {
     this.#renamed = true;
     await this.#syncing;
     await old.file.close().catch(() => {});
-    // If it fails, the next strict commit tries again, or `close`.
-    await this.#syncName();
   }
 
   /** Yields all live records. The log is read in its own order, so that all checksums are checked. */

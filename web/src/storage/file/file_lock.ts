@@ -17,7 +17,8 @@
  * a dead process like any other.
  */
 import { randomBytes } from "node:crypto";
-import { link, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { link, lstat, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
@@ -40,6 +41,8 @@ const FIRST_LINE = "perilune lock 1";
 /** Process ids for locks that cannot be read. */
 const DEAD = 0;
 const UNKNOWN = -1;
+/** Number of times that a lock is looked for, and made, before it is for the next poll. */
+const ROUNDS_MAX = 20;
 
 interface Holder {
   pid: number;
@@ -96,7 +99,7 @@ class HeldLock implements Lock {
 
 /** Tries once: the lock, or its holder. */
 async function tryLock(path: string): Promise<HeldLock | Holder> {
-  for (;;) {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
     const holder = await holderOf(path);
     if (holder === undefined) {
       const mine = await makeLock(path);
@@ -113,6 +116,8 @@ async function tryLock(path: string): Promise<HeldLock | Holder> {
       await taking.release();
     }
   }
+  // There when one is made, gone when it is read: others are busy with it, or the file system is odd.
+  return { pid: UNKNOWN, began: "", host: host(), token: "" };
 }
 
 /** Makes a lock file; undefined when another process was faster. */
@@ -158,6 +163,9 @@ async function makeWithoutLink(path: string, text: string): Promise<boolean> {
 /** Reads the holder of a lock; undefined when there is no lock. */
 async function holderOf(path: string): Promise<Holder | undefined> {
   try {
+    // A pipe would not answer, and what a link leads to, or does not, is none of ours.
+    const found = await lstat(path);
+    if (!found.isFile()) throw notLockError(path, found);
     const text = (await readFile(path, "latin1")).replaceAll("\0", "");
     const [first = "", pid = "", began = "", hostName = "", token = ""] = text.split("\n");
     if (first === FIRST_LINE && token !== "") return { pid: Number(pid), began, host: hostName, token };
@@ -235,6 +243,11 @@ async function removeLeftovers(path: string): Promise<void> {
     const holder = await holderOf(leftover).catch(() => undefined);
     if (holder !== undefined && !(await isAlive(holder))) await rm(leftover, { force: true });
   }
+}
+
+function notLockError(path: string, found: Stats): Error {
+  const what = found.isSymbolicLink() ? "a link" : found.isDirectory() ? "a folder" : "no regular file";
+  return fileError("foreign", `${path} is ${what}, and no lock of Perilune: remove it`);
 }
 
 function lockedBy(holder: Holder, path: string): Error {

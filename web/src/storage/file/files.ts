@@ -1,10 +1,19 @@
 /** Operations of a file system that the log needs, and no more: a test can be a file system that fails. */
-import { constants, type FileHandle, chmod, open, rename, rm } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { constants, type FileHandle, chmod, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "./errors.js";
 
+/** State of a file. */
+export interface FileState {
+  size: number;
+  mode: number;
+  /** Text that two names of one file have in common, and no other file has meanwhile. */
+  identity: string;
+}
+
 export interface OpenedFile {
-  stat(): Promise<{ size: number; mode: number }>;
+  stat(): Promise<FileState>;
   /** Reads bytes, perhaps fewer; 0 at the end of the file. */
   read(into: Uint8Array, offset: number): Promise<number>;
   /** Writes bytes, perhaps fewer. */
@@ -18,6 +27,8 @@ export interface OpenedFile {
 export interface Files {
   /** Opens a file; undefined when there is none. */
   open(path: string, access: "read" | "write"): Promise<OpenedFile | undefined>;
+  /** Looks at a file; undefined when there is none. */
+  stat(path: string): Promise<FileState | undefined>;
   /** Makes an empty file, in the place of any other. */
   create(path: string, mode: number | undefined): Promise<OpenedFile>;
   /** Renames a file, and replaces the one at `to`. */
@@ -32,6 +43,14 @@ export const systemFiles: Files = {
   async open(path, access) {
     try {
       return new SystemFile(await open(path, access === "read" ? "r" : "r+"));
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  },
+  async stat(path) {
+    try {
+      return stateOf(await stat(path, { bigint: true }));
     } catch (error) {
       if (systemCode(error) === "ENOENT") return undefined;
       throw error;
@@ -57,6 +76,10 @@ export const systemFiles: Files = {
   },
 };
 
+function stateOf({ size, mode, dev, ino }: BigIntStats): FileState {
+  return { size: Number(size), mode: Number(mode) & 0o7777, identity: `${dev}-${ino}` };
+}
+
 class SystemFile implements OpenedFile {
   readonly #handle: FileHandle;
 
@@ -64,9 +87,8 @@ class SystemFile implements OpenedFile {
     this.#handle = handle;
   }
 
-  async stat(): Promise<{ size: number; mode: number }> {
-    const { size, mode } = await this.#handle.stat();
-    return { size, mode: mode & 0o7777 };
+  async stat(): Promise<FileState> {
+    return stateOf(await this.#handle.stat({ bigint: true }));
   }
 
   async read(into: Uint8Array, offset: number): Promise<number> {

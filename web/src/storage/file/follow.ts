@@ -151,7 +151,7 @@ class FileFollower implements Follower {
     let file: OpenedFile | undefined;
     try {
       file = await systemFiles.open(this.#path, "read");
-      const { size } = (await file?.stat()) ?? { size: 0 };
+      const size = (await file?.stat())?.size ?? 0;
       if (file === undefined || size === 0) return;
       const head = new Uint8Array(Math.min(size, HEAD_BYTES));
       await file.read(head, 0);

@@ -75,6 +75,8 @@ const REMOVED = 0xffff_ffff;
 
 const MAGIC = asciiBytes("PERILUNE");
 const SALT_BYTES = 8;
+/** Bytes at the beginning of a file that no other has. */
+export const IDENTITY_BYTES: number = 12 + SALT_BYTES;
 export const CHUNK_MARK: Uint8Array = asciiBytes("PLck");
 
 export const ChunkType = { data: 1, commit: 2 } as const;
@@ -137,6 +139,11 @@ export function readHead(bytes: Uint8Array, path: string): { id: FileId; marks: 
     throw fileError("corrupt", `${path} is damaged: its head is not as it was written`);
   }
   return { id, marks };
+}
+
+/** Says whether bytes from the beginning of a file are those of this one. */
+export function isHeadOf(bytes: Uint8Array, { salt }: FileId): boolean {
+  return MAGIC.every((byte, at) => bytes[at] === byte) && salt.every((byte, at) => bytes[12 + at] === byte);
 }
 
 /** Makes one of the two marks, and its offset. */

@@ -1,0 +1,150 @@
+/** `perilune/wasmoon`: what programs that were written for wasmoon call. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { suite, test } from "node:test";
+import { LuaFactory, type LuaEngine } from "../src/wasmoon.ts";
+import { settled } from "./time.ts";
+
+async function engineOf(options = {}): Promise<LuaEngine> {
+  return new LuaFactory().createEngine(options);
+}
+
+suite("promises", () => {
+  test("are objects that :await() waits for", async () => {
+    const engine = await engineOf();
+    engine.global.set("later", (n: number) => Promise.resolve(n));
+    assert.equal(await engine.doString("local p = later(20) return p:await() + later(1):await()"), 21);
+    engine.global.set("api", { fetch: async () => ({ text: async () => "hello" }) });
+    assert.equal(await engine.doString("return api.fetch():await().text():await()"), "hello");
+    engine.global.set("ready", Promise.resolve("given as it is"));
+    assert.equal(await engine.doString("return ready:await()"), "given as it is");
+    engine.global.close();
+  });
+
+  test("that are rejected raise their reason where they are awaited", async () => {
+    const engine = await engineOf();
+    engine.global.set("fail", async () => {
+      throw new Error("no network");
+    });
+    assert.equal(
+      await engine.doString("local ok, e = pcall(function() return fail():await() end) return e.message"),
+      "no network",
+    );
+    await assert.rejects(engine.doString("fail():await()"), /no network/);
+    engine.global.close();
+  });
+
+  test("next, catch, finally go on when they have settled", async () => {
+    const engine = await engineOf();
+    engine.global.set("later", (n: number) => Promise.resolve(n));
+    engine.global.set("fail", () => Promise.reject(new Error("no")));
+    assert.equal(
+      await engine.doString(`
+        local log = {}
+        later(1):next(function(n) log[#log + 1] = "next " .. n end):await()
+        fail():catch(function(e) log[#log + 1] = "catch " .. e.message end):await()
+        later(2):finally(function() log[#log + 1] = "finally" end):await()
+        return table.concat(log, ", ")
+      `),
+      "next 1, catch no, finally",
+    );
+    engine.global.close();
+  });
+
+  test("cannot be awaited where nothing can wait, and come back as what they are", async () => {
+    const engine = await engineOf();
+    const promise = new Promise((resolve) => setImmediate(resolve, "settled"));
+    engine.global.set("later", () => promise);
+    assert.throws(() => engine.doStringSync("return later():await()"), /nothing here can wait/);
+    const back = engine.doStringSync("return later()");
+    assert.ok(back instanceof Promise);
+    assert.equal(await back, "settled");
+    assert.equal(await engine.doString("return later()"), "settled");
+    engine.global.set("pass", (given: unknown) => (given as Promise<unknown>).then((text) => `${String(text)} twice`));
+    assert.equal(await engine.doString("return pass(later()):await()"), "settled twice");
+    engine.global.close();
+  });
+
+  test("injectObjects gives Promise.create and Promise.all", async () => {
+    const engine = await engineOf({ injectObjects: true });
+    assert.equal(await engine.doString("return Promise.create(function(resolve) resolve(5) end):await()"), 5);
+    engine.global.set("later", (n: number) => Promise.resolve(n));
+    assert.deepEqual(await engine.doString("return Promise.all({ later(1), later(2), 3 }):await()"), [1, 2, 3]);
+    engine.global.close();
+    const plain = await engineOf();
+    assert.equal(plain.doStringSync("return Promise"), undefined);
+    plain.global.close();
+  });
+});
+
+suite("files", () => {
+  test("are run, and found by require, in all engines of the factory", async () => {
+    const factory = new LuaFactory();
+    await factory.mountFile("main.lua", "local m = require('lib.m') return m.double(21), ...");
+    await factory.mountFile("/lib/m.lua", new TextEncoder().encode("return { double = function(n) return 2 * n end }"));
+    const one = await factory.createEngine();
+    const two = await factory.createEngine();
+    assert.equal(await one.doFile("main.lua"), 42);
+    assert.equal(two.doFileSync("./main.lua"), 42);
+    await factory.mountFile("bad.lua", "\nerror('here')");
+    await assert.rejects(one.doFile("bad.lua"), /bad\.lua:2: here/);
+    await assert.rejects(one.doFile("none.lua"), /cannot open none\.lua/);
+    assert.throws(() => one.doFileSync("none.lua"), /cannot open none\.lua/);
+    await assert.rejects(factory.mountFile("x.lua", 5 as never), TypeError);
+    await assert.rejects(factory.mountFile(5 as never, ""), TypeError);
+    await assert.rejects(factory.mountFile("x.lua", Uint8Array.of(0xff)), /no UTF-8/);
+    one.global.close();
+    two.global.close();
+  });
+});
+
+suite("engines", () => {
+  test("functionTimeout ends what runs too long", async () => {
+    const engine = await engineOf({ functionTimeout: 5 });
+    engine.doStringSync("function spin() while true do end end");
+    assert.throws(() => engine.global.call("spin"), /timed out after 5 ms/);
+    const spin = engine.global.get("spin") as () => void;
+    assert.throws(() => spin(), /timed out after 5 ms/);
+    engine.global.close();
+    await assert.rejects(engineOf({ functionTimeout: "5" }), /option "functionTimeout" must be 0 to/);
+    assert.throws(() => new LuaFactory(undefined, process.env as never), /environment variables/);
+  });
+
+  test("global: get, set, call, getTable", async () => {
+    const engine = await engineOf();
+    const fn = (n: number) => n + 1;
+    engine.global.set("inc", fn);
+    assert.equal(engine.global.get("inc"), fn);
+    assert.equal(engine.doStringSync("return inc(1)"), 2);
+    engine.doStringSync("t = { x = 1 }");
+    engine.global.getTable("t", (index) => {
+      assert.equal(engine.global.getField(index, "x"), 1);
+      engine.global.setField(index, "y", { z: [1, 2] });
+      assert.throws(() => engine.global.getField(index + 1, "x"), RangeError);
+    });
+    assert.equal(engine.doStringSync("return t.y.z[2]"), 2);
+    assert.throws(() => engine.global.getField(1, "x"), RangeError);
+    assert.throws(() => engine.global.getTable("none", () => {}), /Unexpected type in none\. Expected table/);
+    const circle: { self?: unknown; n: number } = { n: 1 };
+    circle.self = circle;
+    engine.global.set("circle", circle);
+    assert.equal(engine.doStringSync("return circle.self.self.n"), 1);
+    engine.global.close();
+  });
+
+  test("close leaves nothing unhandled, also from inside of a call", async () => {
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", hear);
+    const engine = await engineOf();
+    engine.global.set("close", () => engine.global.close());
+    assert.equal(engine.doStringSync("close() return 'went on'"), "went on");
+    await settled();
+    assert.throws(() => engine.doStringSync("return 1"), { name: "LuaClosedError" });
+    engine.global.close();
+    engine.global.close();
+    await settled();
+    process.off("unhandledRejection", hear);
+    assert.deepEqual(unhandled, []);
+  });
+});

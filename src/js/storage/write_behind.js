@@ -29,6 +29,8 @@ const RETRY_LAST_MS = 30_000;
  *   their end, at its own pace, and keeps the bytes; each key comes once. Never called while another commit
  *   runs
  * @property {() => Promise<void> | void} close called once, last
+ * @property {() => Promise<void>} [verify] rejects, as a commit would, if what was committed is not there any
+ *   more; not every backend can tell
  */
 
 /**
@@ -149,13 +151,26 @@ export class WriteBehind {
    */
   flush() {
     if (this.#state.name === "closed") return Promise.reject(closedError());
-    if (this.#committed === this.#pushed) return Promise.resolve();
+    if (this.#committed === this.#pushed) return this.#verified();
     /** @type {Promise<void>} */
     const done = new Promise((resolve, reject) => {
       this.#waiting.push({ upTo: this.#pushed, resolve, reject });
     });
     if (this.#stop()) this.#commit();
     return done;
+  }
+
+  /** Resolves if the backend still has everything; where it does not, that is a commit that failed. */
+  async #verified() {
+    try {
+      await this.#backend.verify?.();
+    } catch (cause) {
+      if (this.#state.name === "idle") {
+        this.#pushed += 1;
+        this.#failed(cause);
+      }
+      throw cause;
+    }
   }
 
   /**

@@ -96,6 +96,7 @@ lua.register_raw("row", |_, args: &mut Decoder<'_>, results| {
 
 #[test]
 #[rustfmt::skip]
+#[expect(clippy::unnecessary_literal_bound, reason = "as the trait has it")]
 fn libraries() -> Result<(), Error> {
 struct Geometry;
 

@@ -93,6 +93,8 @@ pub enum StoreError {
     ReadOnly,
     /// The key, value or table is too large for the store.
     TooLarge,
+    /// The store has no room for more.
+    Full,
     /// The answer does not fit in the memory of the VM.
     OutOfMemory,
     /// The name is not 1 to 1024 bytes of UTF-8.
@@ -110,6 +112,7 @@ impl fmt::Display for StoreError {
             StoreError::ReadOnly => f.write_str("store is read-only"),
             StoreError::OutOfMemory => f.write_str("not enough memory"),
             StoreError::TooLarge => f.write_str("too large for the store"),
+            StoreError::Full => f.write_str("the store is full"),
             StoreError::Name => f.write_str("name of an external table must be 1 to 1024 bytes of UTF-8"),
             StoreError::NoTransaction => f.write_str("no transaction is open"),
             StoreError::Host(message) => write!(f, "store failed: {message}"),

@@ -497,10 +497,12 @@ impl Stack {
         }
     }
 
-    /// Ends this thread, closing its pending variables. `[-?, +?, -]`
-    pub(crate) fn close(self, from: Stack) {
+    /// Ends this thread, closing its pending variables, which get the error on its top, if one has ended it. On
+    /// failure the last error is all that is left on it: that one, or a later one of a closing method.
+    /// `[-?, +(0|1), -]`
+    pub(crate) fn close(self, from: Stack) -> Status {
         // SAFETY: both states are valid, and this thread does not run.
-        unsafe { lua_closethread(self.0, from.0) };
+        Status::from_raw(unsafe { lua_closethread(self.0, from.0) })
     }
 
     /// `[-(args+1), +results, -]` or `[-(args+1), +1, -]`: `handler` is the index of a message handler, or 0.

@@ -69,6 +69,20 @@ pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
     context(stack).error_record.seen = true;
 }
 
+/// Records the error on top of `stack`, which a closing method has raised after another one had ended the
+/// thread: the place is that in its message. `[-0, +0, -]`
+pub(crate) fn describe_closing(stack: Stack) {
+    note_message(stack, stack.top());
+    let record = &mut context(stack).error_record;
+    record.traceback.clear();
+    record.chunk.clear();
+    record.line = None;
+    if let Some((end, line)) = place_in(&record.message) {
+        record.line = Some(line);
+        set(&mut record.chunk, &record.message[..end]);
+    }
+}
+
 /// Notes why and where a call is ended from outside. `[-0, +0, -]`
 pub(crate) fn note_limit_exceeded(stack: Stack, limit: LimitExceeded) {
     let c = context(stack);

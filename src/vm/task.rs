@@ -8,7 +8,7 @@ use super::call::Frame;
 use super::protocol::Outcome;
 use super::raw_vm::RawVm;
 use crate::lua::{RefKind, Resumed, Role, Stack, Status, Thrown};
-use crate::state::error_record::describe_thread;
+use crate::state::error_record::{describe_closing, describe_thread};
 use crate::value::{Decoder, Encoder, Token};
 use std::ffi::c_int;
 use std::ptr::NonNull;
@@ -90,15 +90,40 @@ impl RawVm {
                 self.refuse(frame, Outcome::Usage, b"attempt to yield from outside a coroutine")
             }
             Resumed::Failed(status) => {
+                // A copy: what is closed gets the error, too. Where there is no room for one, it does without.
+                if thread.has_room(1) {
+                    thread.push_copy(-1);
+                }
                 thread.move_to(stack, 1);
                 // A limit that was exceeded is described where that happened.
                 if status != Status::Memory && self.context().meter.exceeded().is_none() {
                     describe_thread(stack, thread);
                 }
-                end_task(stack, task, thread);
+                let closed = end_task(stack, task, thread);
+                let status = self.replace_error(stack, thread, status, closed);
                 self.fail(frame, status)
             }
         }
+    }
+}
+
+impl RawVm {
+    /// Takes the error of a closing method, if there was one, in the place of the one on top of the stack (manual
+    /// 3.3.8). Returns its status, or that of the first one. `[-1, +1, -]`
+    fn replace_error(&mut self, stack: Stack, thread: Stack, first: Status, closed: Status) -> Status {
+        if closed == Status::Ok {
+            return first;
+        }
+        thread.move_to(stack, 1);
+        if stack.raw_equal(-1, -2) {
+            stack.pop(1);
+            return first;
+        }
+        stack.remove(-2);
+        if self.context().meter.exceeded().is_none() {
+            describe_closing(stack);
+        }
+        closed
     }
 }
 
@@ -118,14 +143,18 @@ pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         stack.pop(1);
         stack.push_nil();
     }
-    end_task(stack, task, thread);
+    if end_task(stack, task, thread) != Status::Ok {
+        // The call has ended for another reason, and nobody is left who could get this one.
+        stack.warn(c"error in __close of a call that was ended");
+    }
     stack.remove(-2);
     Ok(())
 }
 
-fn end_task(stack: Stack, task: c_int, thread: Stack) {
-    thread.close(stack);
+fn end_task(stack: Stack, task: c_int, thread: Stack) -> Status {
+    let closed = thread.close(stack);
     stack.release_reference(RefKind::Task, task);
+    closed
 }
 
 /// The task that a list begins with, if it waits; its thread is on the stack then. `[-0, +(1|0), -]`

@@ -497,8 +497,8 @@ impl Stack {
         }
     }
 
-    /// Ends this thread, closing its pending variables, which get the error on its top, if one has ended it. On
-    /// failure the last error is all that is left on it: that one, or a later one of a closing method.
+    /// Ends this thread, closing its pending variables, which get the error on its top, if one has ended it.
+    /// On failure the last error is all that is left on it: that one, or a later one of a closing method.
     /// `[-?, +(0|1), -]`
     pub(crate) fn close(self, from: Stack) -> Status {
         // SAFETY: both states are valid, and this thread does not run.

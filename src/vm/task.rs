@@ -90,7 +90,8 @@ impl RawVm {
                 self.refuse(frame, Outcome::Usage, b"attempt to yield from outside a coroutine")
             }
             Resumed::Failed(status) => {
-                // A copy: what is closed gets the error, too. Where there is no room for one, it does without.
+                // A copy: what is closed gets the error, too. Where there is no room for one, it does
+                // without.
                 if thread.has_room(1) {
                     thread.push_copy(-1);
                 }
@@ -108,7 +109,8 @@ impl RawVm {
 }
 
 impl RawVm {
-    /// Takes the error of a closing method, if there was one, in the place of the one on top of the stack (manual
+    /// Takes the error of a closing method, if there was one, in the place of the one on top of the stack
+    /// (manual
     /// 3.3.8). Returns its status, or that of the first one. `[-1, +1, -]`
     fn replace_error(&mut self, stack: Stack, thread: Stack, first: Status, closed: Status) -> Status {
         if closed == Status::Ok {

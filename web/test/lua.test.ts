@@ -15,7 +15,7 @@ import {
   type LuaValue,
 } from "../src/index.ts";
 import { conversions, described, evaluate, settled, vectors } from "./helpers.ts";
-import { until } from "./time.ts";
+import { settled, until } from "./time.ts";
 import { RecordBackend } from "./record_backend.ts";
 
 const lua = await Lua.create();
@@ -743,6 +743,7 @@ suite("a storage of one's own", () => {
     );
     await assert.rejects(other.close(), LuaStorageError);
     assert.equal(other.eval("return ext.table('t').a"), 1);
+    await settled();
     assert.equal(received.length, 2);
     assert.ok(received[0] instanceof LuaStorageError);
     fail = false;

@@ -35,13 +35,13 @@ export class Decoder {
   #view!: DataView;
   #at = 0;
   #end = 0;
-  /** Tables by their numbers. A table that turned out to be a Map may be read again: see `#record`. */
+  /** Tables by their numbers. */
   #tables: object[] = [];
   /** Number of references to tables that were still being read. */
   #backReferences = 0;
-  /** Tables that must be Maps, by number. */
+  /** Numbers of the tables for which the message has to be read again: see `#mayEnd`. */
   #mustBeMap: Set<number> | undefined;
-  /** Values by their handles: one that is read twice (see `#record`) is still one. */
+  /** Values by their handles: one that is read twice (see `#mayEnd`) is still one. */
   #handles: Map<number, LuaFunction | LuaReference> | undefined;
 
   constructor(context: ValueContext) {
@@ -51,19 +51,36 @@ export class Decoder {
   /** Decodes a list that takes all the bytes from `start` to `end`. */
   list(views: Views, start: number, end: number): LuaValue[] {
     this.#begin(views, start, end);
-    const count = this.#count("a list");
-    const values: LuaValue[] = [];
-    for (let i = 0; i < count; i++) values.push(this.#value(0));
-    this.#finish();
-    return values;
+    const values = this.#values();
+    return this.#mayEnd(start) ? values : this.#values();
   }
 
   /** Decodes one value that takes all the bytes. */
   single(bytes: Uint8Array): LuaValue {
     this.#begin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, 0, bytes.length);
     const value = this.#value(0);
-    this.#finish();
-    return value;
+    return this.#mayEnd(0) ? value : this.#value(0);
+  }
+
+  #values(): LuaValue[] {
+    const count = this.#count("a list");
+    const values: LuaValue[] = [];
+    for (let i = 0; i < count; i++) values.push(this.#value(0));
+    return values;
+  }
+
+  /**
+   * Ends a message that began at `start`. Returns false if it has to be read a second time, because something
+   * in it refers to a table as an object that turned out to be a Map: by now all such tables are known,
+   * however many there are inside of each other.
+   */
+  #mayEnd(start: number): boolean {
+    if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes are left over`);
+    // The values belong to the caller now.
+    if (this.#tables.length > 0) this.#tables = [];
+    if (this.#mustBeMap === undefined) return true;
+    this.#at = start;
+    return false;
   }
 
   #begin({ bytes, view }: Views, start: number, end: number): void {
@@ -74,12 +91,6 @@ export class Decoder {
     this.hosted = false;
     if (this.#tables.length > 0) this.#tables = [];
     this.#mustBeMap = this.#handles = undefined;
-  }
-
-  #finish(): void {
-    if (this.#at !== this.#end) throw malformed(`${this.#end - this.#at} bytes are left over`);
-    // The values belong to the caller now.
-    if (this.#tables.length > 0) this.#tables = [];
   }
 
   #value(depth: number): LuaValue {
@@ -184,14 +195,13 @@ export class Decoder {
 
   /**
    * Decodes a table with pairs only: a plain object, until a key turns up that is no text, or a function
-   * under `then`, which would make the object a promise for `await` and the like. Then it is a Map, and if
-   * something inside of it refers to it already, its bytes are read again; each table at most once.
+   * under `then`, which would make the object a promise for `await` and the like. Then it is a Map. What
+   * refers to it already has the object, so it is noted for `#mayEnd`.
    */
   #record(paired: number, depth: number): LuaValue {
     const large = paired > SHAPED_MAX;
     const record: { [key: string]: LuaValue } = large ? Object.create(null) : {};
     const number = this.#tables.push(record) - 1;
-    const start = this.#at;
     const seen = this.#backReferences;
     for (let i = 0; i < paired; i++) {
       const key = this.#key(depth);
@@ -203,18 +213,11 @@ export class Decoder {
           continue;
         }
       }
-      const map = new Map<LuaValue, LuaValue>();
-      if (seen === this.#backReferences) {
-        for (const [name, value] of Object.entries(record)) map.set(name, value);
-        this.#tables[number] = map;
-        map.set(key, value ?? this.#present(depth));
-        return this.#pairs(map, paired - i - 1, depth);
-      }
-      (this.#mustBeMap ??= new Set()).add(number);
-      this.#tables.length = number;
-      this.#at = start;
-      this.#tables.push(map);
-      return this.#pairs(map, paired, depth);
+      const map = new Map<LuaValue, LuaValue>(Object.entries(record));
+      if (seen !== this.#backReferences) (this.#mustBeMap ??= new Set()).add(number);
+      this.#tables[number] = map;
+      map.set(key, value ?? this.#present(depth));
+      return this.#pairs(map, paired - i - 1, depth);
     }
     if (large) Object.setPrototypeOf(record, Object.prototype);
     return record;

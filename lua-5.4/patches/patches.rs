@@ -13,6 +13,24 @@ struct Patch {
 }
 
 const PATCHES: &[Patch] = &[
+    // A stack that cannot grow collects garbage and tries again (ldo_port.c). The original forbids that,
+    // because all pointers into the stack are offsets while it asks for memory. Here they are pointers again
+    // before.
+    Patch {
+        file: "ldo",
+        find: "  if (l_unlikely(newstack == NULL)) {  /* reallocation failed? */\n    correctstack(L);  /* change offsets back to pointers */\n",
+        replace: "  if (l_unlikely(newstack == NULL)) {\n    correctstack(L);\n    newstack = perilune_collect_and_grow(L, oldsize, newsize);\n  }\n  if (l_unlikely(newstack == NULL)) {\n",
+    },
+    // A major collection of the generational mode begins while there is memory left (lgc_port.c).
+    Patch {
+        file: "lgc",
+        find: "    lu_mem majorinc = (majorbase / 100) * getgcparam(g->genmajormul);\n",
+        replace: "    lu_mem majorinc = perilune_growth_max(g, (majorbase / 100) * getgcparam(g->genmajormul));\n",
+    },
+    // The block of a string buffer is freed when its function ends, by whatever way; nothing that may be
+    // suspended has one. With a finalizer as well, each long string leaves a userdata that an emergency
+    // collection cannot free: a hole in memory every kilobyte.
+    Patch { file: "lauxlib", find: "  {\"__gc\", boxgc},\n", replace: "" },
     // A tick for every jump back, every step of a loop and every return from C. The interpreter tests `trap`
     // anyway to leave its fast path, so a tick costs a decrement and no branch.
     Patch {

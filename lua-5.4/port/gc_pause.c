@@ -1,7 +1,8 @@
-/* gc_pause.c: pauses the collector. Between perilune_gc_pause and perilune_gc_resume there is no collection step,
-   and so no finalizer; the bytes allocated meanwhile are added to the collector's debt afterwards. Lua's own
-   LUA_GCSTOP would lose both, the debt from before and the bytes allocated during the pause. (An emergency
-   collection still runs when memory is short, but it calls no finalizers.) */
+/* gc_pause.c: pauses the collector. Between perilune_gc_pause and perilune_gc_resume there is no collection
+   step, and so no finalizer; the bytes allocated meanwhile are added to the collector's debt afterwards.
+   Lua's own LUA_GCSTOP would lose both, the debt from before and the bytes allocated during the pause. (An
+   emergency collection still runs when memory is short, but it calls no finalizers. It sets the debt anew, so
+   the debt alone would not keep the pause.) */
 #define LUA_CORE
 
 #include "lprefix.h"
@@ -18,17 +19,21 @@
 struct perilune_gc_debt {
   ptrdiff_t debt;
   size_t total;
+  int stopped;
 };
 
 void perilune_gc_pause(lua_State *L, struct perilune_gc_debt *before) {
   global_State *g = G(L);
   before->debt = g->GCdebt;
   before->total = gettotalbytes(g);
+  before->stopped = g->gcstp;
+  g->gcstp |= GCSTPGC;
   luaE_setdebt(g, PAUSE_DEBT);
 }
 
 void perilune_gc_resume(lua_State *L, const struct perilune_gc_debt *before) {
   global_State *g = G(L);
+  g->gcstp = (lu_byte)before->stopped;
   luaE_setdebt(g, before->debt + (l_mem)(gettotalbytes(g) - before->total));
   luaC_checkGC(L);
 }

@@ -8,15 +8,14 @@
 
 #include "lua.h"
 
+#include "memory.h"
+
 static void *allocate_or_collect(void *state, void *block, size_t old_size, size_t new_size) {
   lua_State *L = (lua_State *)state;
   void *memory;
   lua_Alloc allocate = lua_getallocf(L, &memory);
   void *result = allocate(memory, block, old_size, new_size);
-  if (result == NULL && new_size > 0) {
-    lua_gc(L, LUA_GCCOLLECT);
-    result = allocate(memory, block, old_size, new_size);
-  }
+  if (result == NULL && new_size > 0 && perilune_collect(L)) result = allocate(memory, block, old_size, new_size);
   return result;
 }
 

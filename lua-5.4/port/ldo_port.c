@@ -4,7 +4,8 @@
    (src/lua/alloc.rs). LUAI_MAXSTACK keeps its value everywhere else, because LUA_REGISTRYINDEX is derived
    from it.
 
-   Also a protected call for functions that undo something and raise the error again. */
+   Also a stack that collects garbage when it cannot grow (lua-5.4/patches), and a protected call for
+   functions that undo something and raise the error again. */
 #define ldo_c
 #define LUA_CORE
 
@@ -14,11 +15,38 @@
 
 #include "lstate.h"
 
-#undef LUAI_MAXSTACK
-#define LUAI_MAXSTACK (*(const int *)G(L)->ud)
+#include "memory.h"
 
+#undef LUAI_MAXSTACK
+#define LUAI_MAXSTACK (perilune_memory(G(L))->stack_slots_max)
+
+/* The patched luaD_reallocstack calls this where a stack did not grow. */
+static StackValue *perilune_collect_and_grow(lua_State *L, int oldsize, int newsize);
+
+#define luaD_inctop perilune_check_and_inctop
 /* Found through the include path, because the sources may be outside of this folder. */
 #include <ldo.c>
+#undef luaD_inctop
+
+/* Tries once more after a collection: the new stack, while all pointers into the old one are offsets; or
+   NULL, while they are pointers. */
+static StackValue *perilune_collect_and_grow(lua_State *L, int oldsize, int newsize) {
+  StackValue *newstack;
+  if (!perilune_collect(L)) return NULL;
+  relstack(L);
+  G(L)->gcstopem = 1; /* it was 0, or nothing had been collected */
+  newstack = luaM_reallocvector(L, L->stack.p, oldsize + EXTRA_STACK, newsize + EXTRA_STACK, StackValue);
+  G(L)->gcstopem = 0;
+  if (newstack == NULL) correctstack(L);
+  return newstack;
+}
+
+/* The original grows the stack before it takes in the value that was written to its top, which a collection
+   would free. There are always EXTRA_STACK slots more than are counted. */
+LUAI_FUNC void luaD_inctop(lua_State *L) {
+  L->top.p++;
+  luaD_checkstack(L, 1);
+}
 
 static void call(lua_State *L, void *function) { luaD_callnoyield(L, *(StkId *)function, LUA_MULTRET); }
 

@@ -1,8 +1,10 @@
 //! The one allocator of the module: it alone grows the linear memory, and never past the limit.
 //!
 //! dlmalloc (the allocator of Rust's own wasm32 std) over a source of pages that knows the limit. Everything
-//! counts: stack, static data, IO buffer, Lua's heap, Rust's buffers.
+//! counts: stack, static data, IO buffer, Lua's heap, Rust's buffers. Before anything of Rust's is refused,
+//! Lua's garbage is collected (`lua::emergency`).
 
+use crate::lua::emergency;
 use core::arch::wasm32::{memory_grow, memory_size};
 use dlmalloc::{Allocator, Dlmalloc};
 use std::alloc::{GlobalAlloc, Layout};
@@ -88,12 +90,12 @@ impl Heap {
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: size and alignment come from a valid layout.
-        unsafe { self.get().malloc(layout.size(), layout.align()) }
+        or_collect(layout.size(), || unsafe { self.get().malloc(layout.size(), layout.align()) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        unsafe { self.get().calloc(layout.size(), layout.align()) }
+        or_collect(layout.size(), || unsafe { self.get().calloc(layout.size(), layout.align()) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -102,8 +104,23 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller gives a block with its layout.
-        unsafe { self.get().realloc(block, layout.size(), layout.align(), new_size) }
+        // SAFETY: the caller gives a block with its layout; where there is no memory, it stays what it was.
+        or_collect(new_size, || unsafe { self.get().realloc(block, layout.size(), layout.align(), new_size) })
+    }
+}
+
+/// Asks dlmalloc; once more after a collection of Lua's garbage, and with the host's reserve. Null if there
+/// is no memory then either.
+#[inline]
+fn or_collect(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
+    let mut tries = 0;
+    loop {
+        // In one place, because the compiler writes dlmalloc down where it is called.
+        let block = ask();
+        if !block.is_null() || !emergency::find(tries, size) {
+            return block;
+        }
+        tries += 1;
     }
 }
 

@@ -4,8 +4,13 @@
 //! reserve; only the host's own steps (compiling a chunk, bringing in arguments) may use that, so that a VM
 //! which a script has filled to the brim still takes the call that clears it.
 //!
-//! Not here: the memory of the whole module on wasm32, which `js::heap` bounds.
+//! A refusal is noted, so that the error can say how much there was. Lua collects garbage before it gives up;
+//! so this never does.
+//!
+//! Not here: the memory of the whole module on wasm32, which `js::heap` bounds; garbage that is in the way of
+//! Rust's own buffers there (`emergency`).
 
+use super::emergency;
 use crate::limits::HOST_RESERVE_BYTES;
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;
@@ -16,22 +21,33 @@ use std::ptr;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Memory {
-    /// First, because lua-5.4/port/ldo_port.c reads it there: most slots a Lua stack may have.
+    // The first three are read by C (lua-5.4/port/memory.h).
+    /// Slots that a Lua stack may have at most.
     stack_slots_max: Cell<c_int>,
+    /// `used`, with what the allocator adds to each block.
+    footprint: Cell<usize>,
+    /// Most that `footprint` may be now.
+    ceiling: Cell<usize>,
+    /// Most that `footprint` may ever be.
+    capacity: Cell<usize>,
     used: Cell<usize>,
     peak: Cell<usize>,
     limit: Cell<usize>,
-    /// `used`, with what the allocator adds to each block.
-    footprint: Cell<usize>,
-    /// Most that `footprint` may be ...
-    capacity: Cell<usize>,
-    /// ... and may be now.
-    ceiling: Cell<usize>,
+    refusal: Cell<Option<Refusal>>,
     /// Growing allocations that tests let pass, and how many after those are refused.
     #[cfg(test)]
     failing: Cell<Option<(usize, usize)>>,
     #[cfg(test)]
     refused: Cell<bool>,
+}
+
+/// One request for memory that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Bytes that were wanted.
+    pub(crate) wanted: usize,
+    /// Bytes of the limit that were taken or reserved then.
+    pub(crate) taken: usize,
 }
 
 /// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of
@@ -46,12 +62,13 @@ impl Memory {
     pub(crate) fn new(limit: usize, capacity: usize, stack_slots_max: usize) -> Self {
         Memory {
             stack_slots_max: Cell::new(c_int::try_from(stack_slots_max).unwrap_or(c_int::MAX)),
+            footprint: Cell::new(0),
+            ceiling: Cell::new(capacity),
+            capacity: Cell::new(capacity),
             used: Cell::new(0),
             peak: Cell::new(0),
             limit: Cell::new(limit),
-            footprint: Cell::new(0),
-            capacity: Cell::new(capacity),
-            ceiling: Cell::new(capacity),
+            refusal: Cell::new(None),
             #[cfg(test)]
             failing: Cell::new(None),
             #[cfg(test)]
@@ -69,6 +86,23 @@ impl Memory {
 
     pub(crate) fn limit(&self) -> usize {
         self.limit.get()
+    }
+
+    /// The last refusal since `forget_refusal`.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.refusal.get()
+    }
+
+    pub(crate) fn forget_refusal(&self) {
+        self.refusal.set(None);
+    }
+
+    /// Notes that somebody got no memory. `freed` is what the request would have given back.
+    #[cold]
+    pub(super) fn note_refusal(&self, wanted: usize, freed: usize) {
+        let reserved = self.limit.get() - self.ceiling.get().min(self.limit.get());
+        let taken = (reserved + self.footprint.get()).saturating_sub(freed);
+        self.refusal.set(Some(Refusal { wanted, taken }));
     }
 
     /// Other limits from now on, while the host allocates: those of `new`.
@@ -93,6 +127,21 @@ impl Memory {
         self.refused.replace(false)
     }
 
+    /// Lets no block be added to those there are, for the script; returns what was the capacity before.
+    #[cfg(test)]
+    pub(crate) fn fill(&self) -> usize {
+        let capacity = self.capacity.replace(self.footprint.get() + HOST_RESERVE_BYTES);
+        self.for_host();
+        capacity
+    }
+
+    /// Ends `fill`.
+    #[cfg(test)]
+    pub(crate) fn unfill(&self, capacity: usize) {
+        self.capacity.set(capacity);
+        self.for_host();
+    }
+
     #[cfg(test)]
     fn refuses(&self) -> bool {
         let (refuses, next) = match self.failing.get() {
@@ -110,6 +159,7 @@ impl Memory {
     #[inline]
     pub(crate) fn for_script(&self) {
         self.ceiling.set(self.capacity.get() - HOST_RESERVE_BYTES);
+        emergency::hold_reserve();
     }
 
     /// Sets the limit of the host, which allocates next.
@@ -150,6 +200,7 @@ impl Memory {
         }
         // Lua assumes that shrinking cannot fail; it is never refused.
         if new_size > old_size && others + padded(new_size) > memory.ceiling.get() {
+            memory.note_refusal(new_size, taken(block, old_size));
             return ptr::null_mut();
         }
         #[cfg(test)]
@@ -157,19 +208,28 @@ impl Memory {
             return ptr::null_mut();
         }
         let Ok(new_layout) = Layout::from_size_align(new_size, ALIGN) else { return ptr::null_mut() };
-        let moved = if old_size == 0 {
-            // SAFETY: `new_size` is not 0.
-            unsafe { alloc(new_layout) }
-        } else {
-            // SAFETY: the block and its true size come from Lua, and `new_size` is valid for a layout and not
-            // 0.
-            unsafe { realloc(block.cast(), layout(old_size), new_size) }
+        let moved = loop {
+            let moved = emergency::prevent(|| {
+                if old_size == 0 {
+                    // SAFETY: `new_size` is not 0.
+                    unsafe { alloc(new_layout) }
+                } else {
+                    // SAFETY: the block and its true size come from Lua, and `new_size` is valid for a layout
+                    // and not 0.
+                    unsafe { realloc(block.cast(), layout(old_size), new_size) }
+                }
+            });
+            // The host has a reserve, which it gives up once.
+            if !moved.is_null() || memory.is_for_script() || !emergency::release_reserve() {
+                break moved;
+            }
         };
         let result = if !moved.is_null() {
             moved.cast()
         } else if new_size <= old_size {
             block
         } else {
+            memory.note_refusal(new_size, taken(block, old_size));
             return ptr::null_mut();
         };
         memory.used.set(used);

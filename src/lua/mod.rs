@@ -8,7 +8,7 @@
 //! - [`lua_function!`] makes a C function of a Rust one that returns `Result`: it raises as its very last
 //!   act.
 
-pub(crate) use self::alloc::Memory;
+pub(crate) use self::alloc::{Memory, Refusal};
 pub(crate) use self::bulk::{Step, Walk};
 pub(crate) use self::functions::{Thrown, lua_function};
 pub(crate) use self::libraries::{PURE_LIBRARIES, open_math, open_table};
@@ -22,6 +22,7 @@ pub(crate) use mlua_sys::lua54 as raw;
 mod alloc;
 mod bulk;
 mod debug;
+pub(crate) mod emergency;
 pub(crate) mod fuel;
 mod functions;
 mod libraries;

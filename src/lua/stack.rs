@@ -79,6 +79,7 @@ pub(crate) enum Resumed {
 struct GcDebt {
     debt: isize,
     total: usize,
+    stopped: c_int,
 }
 
 /// One call of C Lua. Sound because of the invariant of `Stack`.
@@ -563,8 +564,8 @@ impl Stack {
 
     /// Runs `body`, which must not raise, while no finalizer can run.
     fn without_collector<R>(self, body: impl FnOnce(Stack) -> R) -> R {
-        let mut debt = GcDebt { debt: 0, total: 0 };
-        // SAFETY: the state is valid; pausing changes the debt of the collector, and nothing else.
+        let mut debt = GcDebt { debt: 0, total: 0, stopped: 0 };
+        // SAFETY: the state is valid; pausing changes the collector, and nothing else.
         unsafe { perilune_gc_pause(self.0, &raw mut debt) };
         let result = body(self);
         // SAFETY: as above, and `debt` is what the matching pause wrote. Finalizers run here are caught by

@@ -33,9 +33,13 @@ impl State {
     /// Makes a state that allocates from `memory`, which must stay where it is for as long as the state
     /// lives. None when there is no memory for it.
     pub(crate) fn new(memory: &Memory) -> Option<State> {
-        let memory = std::ptr::from_ref(memory).cast_mut().cast::<c_void>();
+        let userdata = std::ptr::from_ref(memory).cast_mut().cast::<c_void>();
         // SAFETY: `allocate` is a lua_Alloc whose userdata is a `Memory`.
-        let state = unsafe { raw::lua_newstate(Memory::allocate, memory) };
+        let state = unsafe { raw::lua_newstate(Memory::allocate, userdata) };
+        #[cfg(all(feature = "exports", target_arch = "wasm32"))]
+        if !state.is_null() {
+            super::emergency::watch(state, memory);
+        }
         NonNull::new(state).map(State)
     }
 
@@ -50,6 +54,8 @@ impl State {
     /// # Safety
     /// It is the last use of the state and of its threads.
     pub(crate) unsafe fn close(&mut self) {
+        #[cfg(all(feature = "exports", target_arch = "wasm32"))]
+        super::emergency::leave(self.0.as_ptr());
         // SAFETY: the caller's promise.
         unsafe { raw::lua_close(self.0.as_ptr()) };
     }

@@ -1,0 +1,44 @@
+/* lgc.c, with a pause that ends while there is memory left. The original waits until memory has doubled (or
+   grown by a fifth, in generational mode), which may be beyond the limit: then nothing is collected, and no
+   finalizer runs, until an allocation fails. Here the collector waits for half of what is left at most. Near
+   the limit, where that would mean a collection every few objects, emergency collections are enough. */
+#define lgc_c
+#define LUA_CORE
+
+#include "lprefix.h"
+
+#include <stddef.h>
+
+#include "lua.h"
+
+#include "lstate.h"
+
+#include "memory.h"
+
+/* Least that the collector waits for, in bytes. */
+#define PERILUNE_PAUSE_MIN 8192
+
+/* Bytes that may be allocated before the collector must have begun. */
+static l_mem perilune_pause_max(const global_State *g) {
+  const struct perilune_memory *memory = perilune_memory(g);
+  size_t left = memory->ceiling > memory->footprint ? (memory->ceiling - memory->footprint) / 2 : 0;
+  if (left > MAX_LMEM / 4) return MAX_LMEM / 4;
+  return left > PERILUNE_PAUSE_MIN ? (l_mem)left : PERILUNE_PAUSE_MIN;
+}
+
+/* Bytes by which memory may grow in generational mode before all of it is collected: the patched genstep
+   asks. */
+static lu_mem perilune_growth_max(const global_State *g, lu_mem growth) {
+  lu_mem most = (lu_mem)perilune_pause_max(g);
+  return growth < most ? growth : most;
+}
+
+static void perilune_set_debt(global_State *g, l_mem debt) {
+  l_mem most = perilune_pause_max(g);
+  luaE_setdebt(g, debt < -most ? -most : debt);
+}
+
+#define luaE_setdebt perilune_set_debt
+
+/* Found through the include path, because the sources may be outside of this folder. */
+#include <lgc.c>

@@ -1,0 +1,160 @@
+/**
+ * Memory that is full of garbage, or partly in use: nothing fails for want of memory before a collection has
+ * run and did not help, whoever asks, Lua or Rust. The limit is that of the whole linear memory.
+ */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Lua, type LuaError, type LuaOptions } from "../src/index.ts";
+
+const MODES = ["incremental", "generational"] as const;
+
+interface Operation {
+  name: string;
+  run: (lua: Lua) => unknown;
+  result: unknown;
+}
+
+const RECURSION = "local function f(n) return n == 0 and 0 or 1 + f(n - 1) end";
+const LIST = "local a = {} for i = 1, n do a[i] = i end";
+
+/**
+ * Operations by name, each with its result: they allocate in Lua, in Rust's buffers, and in both. The larger
+ * ones need several times `size` bytes.
+ */
+function operations(size: number): Operation[] {
+  const n = Math.floor(size / 25);
+  const result = size;
+  const text = `('x'):rep(${size})`;
+  const list = LIST.replace("n", String(n));
+  const failed = (lua: Lua) => (lua.tryEval(`error({ text = ${text} })`) as { error: LuaError }).error;
+  return [
+    { name: "recursion", run: (lua) => lua.eval(`${RECURSION} return f(100)`), result: 100 },
+    { name: "deep recursion", run: (lua) => lua.eval(`${RECURSION} return f(${n})`), result: n },
+    { name: "a coroutine", run: (lua) => lua.eval("return coroutine.wrap(function(a) return a end)(1)"), result: 1 },
+    {
+      name: "coroutines",
+      run: (lua) => lua.eval(`local t = {} for i = 1, ${n / 40} do t[i] = coroutine.create(print) end return #t`),
+      result: n / 40,
+    },
+    { name: "a long string", run: (lua) => lua.eval(`return #${text}`), result },
+    { name: "a long result", run: (lua) => lua.eval<string>(`return ${text}`).length, result },
+    { name: "a long source", run: (lua) => lua.eval(`return 1${" ".repeat(size)}`), result: 1 },
+    { name: "a large result", run: (lua) => lua.eval<number[]>(`${list} return a`).length, result: n },
+    {
+      name: "tables in tables",
+      run: (lua) => lua.eval<unknown[]>(`local t = {} for i = 1, ${n / 4} do t[i] = { i } end return t`).length,
+      result: n / 4,
+    },
+    {
+      name: "large arguments",
+      run: (lua) => lua.call("nothing", "x".repeat(size), Array(n).fill(1.5)),
+      result: undefined,
+    },
+    { name: "a host function", run: (lua) => lua.eval(`return #give(${text})`), result },
+    {
+      name: "output",
+      run: (lua) => lua.eval(`for i = 1, 50 do print(('y'):rep(1000)) end io.write(${text})`),
+      result: undefined,
+    },
+    { name: "an external table", run: (lua) => lua.eval(`local t = ext.table('t') t.x = ${text} return #t.x`), result },
+    {
+      name: "a table in an external table",
+      run: (lua) => lua.eval(`${list} local t = ext.table('t') t.a = a return #t.a`),
+      result: n,
+    },
+    {
+      name: "json",
+      run: (lua) => lua.eval(`local j = require 'json' ${list} return #j.decode(j.encode(a))`),
+      result: n,
+    },
+    {
+      name: "base64",
+      run: (lua) => lua.eval(`local b = require 'base64' return #b.decode(b.encode(${text}))`),
+      result,
+    },
+    { name: "an environment", run: (lua) => lua.eval("string.x = n return string.x", { env: { n: 2 } }), result: 2 },
+    { name: "a module", run: (lua) => lua.eval("package.loaded.mod = nil return require('mod').name"), result: "mod" },
+    { name: "an error", run: (lua) => (failed(lua).value as { text: string }).text.length, result },
+    {
+      name: "a caught error",
+      run: (lua) =>
+        lua.eval("local function f(n) if n == 0 then error('x') end return 1 + f(n - 1) end return (pcall(f, 150))"),
+      result: false,
+    },
+  ];
+}
+
+async function made(options: LuaOptions = {}): Promise<Lua> {
+  const lua = await Lua.create({ modules: { mod: "return { name = ... }" }, stdout: () => {}, ...options });
+  lua.register("give", (text: string) => text);
+  lua.eval("function nothing() end");
+  return lua;
+}
+
+/** Fills memory with garbage to within a kilobyte: the last piece but one before a collection runs. */
+function fillWithGarbage(lua: Lua): void {
+  const fill =
+    "local most = ... collectgarbage() collectgarbage('stop') local watched = setmetatable({ {} }, { __mode = 'v' }) local n = 0 while watched[1] and n < most do n = n + 1 local s = ('x'):rep(1000) .. n end return n";
+  lua.eval(`function fill(...) ${fill} end`);
+  // The table of strings grows while they are made: not the first time only.
+  let pieces = lua.call<number>("fill", 1e9);
+  for (let most = 0; most !== pieces; pieces = lua.call<number>("fill", most)) {
+    assert.ok(pieces > 100, `${pieces}`);
+    most = pieces - 1;
+  }
+}
+
+suite("memory full of garbage", () => {
+  for (const mode of MODES) {
+    test(`is as good as free memory, in ${mode} mode`, async () => {
+      const lua = await made();
+      lua.gc(mode);
+      for (const { name, run, result } of operations(100_000)) {
+        for (let round = 0; round < 3; round++) {
+          fillWithGarbage(lua);
+          assert.deepEqual(run(lua), result, name);
+          lua.eval("collectgarbage('restart')");
+        }
+      }
+      await lua.close();
+    });
+  }
+
+  test("is as good as free memory where the host asks for it inside of a call", async () => {
+    const lua = await made();
+    lua.register(
+      "inside",
+      () => lua.eval<string>("return ('x'):rep(150000)").length + lua.call<number>("string.len", "y".repeat(150000)),
+    );
+    fillWithGarbage(lua);
+    assert.equal(lua.eval("return inside()"), 300000);
+    fillWithGarbage(lua);
+    assert.equal(await lua.evalAsync("return inside()"), 300000);
+    await lua.close();
+  });
+});
+
+suite("memory that is partly in use", () => {
+  for (const mode of MODES) {
+    for (const [share, size] of [
+      [0.3, 50_000],
+      [0.45, 20_000],
+      [0.6, 10_000],
+    ] as const) {
+      test(`${share * 100} % live, in ${mode} mode: each operation again and again`, async () => {
+        const lua = await made();
+        lua.gc(mode);
+        const { luaUsed, limit } = lua.stats().memory;
+        const tables = Math.floor((limit * share - luaUsed) / 72);
+        // In many lists: one would need its double while it grows.
+        lua.eval(`live = {} for i = 1, ${tables} do
+          local at = i // 100 + 1 live[at] = live[at] or {} live[at][i % 100 + 1] = { i } end`);
+        for (const { name, run, result } of operations(size)) {
+          for (let round = 0; round < 150; round++) assert.deepEqual(run(lua), result, `${name}, ${round}`);
+        }
+        assert.ok(lua.stats().memory.peak > limit * share, "not as much as it says");
+        await lua.close();
+      });
+    }
+  }
+});

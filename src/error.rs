@@ -127,7 +127,11 @@ impl From<ErrorKind> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        ErrorKind::Storage(LuaError { message: error.to_string(), ..LuaError::default() }).into()
+        let kind = match error {
+            StoreError::OutOfMemory => ErrorKind::Memory,
+            _ => ErrorKind::Storage,
+        };
+        kind(LuaError { message: error.to_string(), ..LuaError::default() }).into()
     }
 }
 

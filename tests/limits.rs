@@ -209,3 +209,31 @@ fn ten_thousand_timeouts_do_not_leak() {
     }
     assert_eq!(after.first(), after.last(), "{after:?}");
 }
+
+/// Checks that results and arguments use fuel by their size, and that a call may end in the middle of them;
+/// what the host asks for by itself uses none.
+#[test]
+fn conversion_uses_fuel() {
+    let mut lua = vm();
+    lua.register("give", |_: &mut perilune::Vm, value: perilune::Value| Ok::<_, perilune::Error>(value))
+        .expect("registers");
+    lua.eval("numbers, nested = {}, {} for i = 1, 8000 do numbers[i] = i end for i = 1, 3000 do nested[i] = {} end")
+        .expect("runs");
+    for (source, bytes) in [
+        ("return numbers", 72_000),
+        ("return nested", 27_000 + 3000 * 32),
+        ("return ('x'):rep(100000)", 100_000),
+        ("give(numbers)", 2 * 72_000),
+        ("local n = give(nested)", 2 * 27_000),
+    ] {
+        lua.eval(source).expect(source);
+        let used = lua.fuel_used();
+        assert!(used >= bytes / 32, "{source}: {used} ticks for {bytes} bytes");
+        lua.limit_next(None, Some(bytes / 64));
+        let error = lua.eval(source).expect_err(source);
+        assert_eq!(error.code(), "timeout", "{source}: {error}");
+        assert_eq!(error.lua().expect("from Lua").value, "fuel".into(), "{source}");
+        lua.limit_next(None, Some(10));
+        lua.global("numbers").expect("is the host's own affair");
+    }
+}

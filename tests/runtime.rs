@@ -272,7 +272,13 @@ fn after_running_out_of_memory_everything_is_usable_again() {
     for _ in 0..20 {
         let failed = error(&mut lua, "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end");
         assert!(matches!(failed.kind(), ErrorKind::Memory(_)), "{failed:?}");
-        assert_eq!(failed.to_string(), "not enough memory");
+        let message = failed.to_string();
+        assert!(message.starts_with("not enough memory (memory_bytes is 2097152 bytes: "), "{message}");
+        assert_eq!(failed.lua().map(|error| &error.value), Some(&"not enough memory".into()));
+        // Lua's stack, its threads and its calls, before anything else has collected.
+        let source = "local function f(n) return n == 0 and 0 or 1 + f(n - 1) end
+                      return f(100), f(3000), coroutine.wrap(f)(100)";
+        assert_eq!(values(&mut lua, source), [100.into(), 3000.into(), 100.into()]);
         // A string buffer that cannot grow collects first (lua-5.4/port/lauxlib_port.c).
         assert_eq!(values(&mut lua, "return #('x'):rep(100000)"), [100_000.into()]);
     }

@@ -470,11 +470,11 @@ fn an_external_table_is_no_environment() {
     let mut input = Vec::new();
     let arguments = ["return 1".into(), "env".into(), Value::ExternalTable(b"t".to_vec())];
     perilune::value::encode_list(&arguments, &mut input).expect("encodes");
-    assert_eq!(lua.request_raw(operation::EVAL_ENV, &input), Outcome::Value);
+    assert_eq!(lua.request_raw(operation::EVAL_ENV, &input), Outcome::Usage);
     for arguments in [vec![], vec!["return 1".into()], vec!["return 1".into(), "env".into(), 1.into()]] {
         input.clear();
         perilune::value::encode_list(&arguments, &mut input).expect("encodes");
-        assert_eq!(lua.request_raw(operation::EVAL_ENV, &input), Outcome::Value);
+        assert_eq!(lua.request_raw(operation::EVAL_ENV, &input), Outcome::Usage);
     }
     assert_eq!(run(&mut lua, "return 1"), [1.into()]);
 }

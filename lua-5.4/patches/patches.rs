@@ -27,6 +27,33 @@ const PATCHES: &[Patch] = &[
         find: "    lu_mem majorinc = (majorbase / 100) * getgcparam(g->genmajormul);\n",
         replace: "    lu_mem majorinc = perilune_growth_max(g, (majorbase / 100) * getgcparam(g->genmajormul));\n",
     },
+    // Names of chunks in messages and tracebacks as they were given (chunk_name.h), not in the 60 bytes of
+    // lua_Debug.
+    Patch {
+        file: "ldebug",
+        find: "\"%s:%d: %s\", buff, line, msg",
+        replace: "\"%s:%d: %s\", src ? perilune_chunk_name(getstr(src), tsslen(src), buff) : buff, line, msg",
+    },
+    Patch {
+        file: "lauxlib",
+        find: "\"function <%s:%d>\", ar->short_src, ",
+        replace: "\"function <%s:%d>\", perilune_chunk_name(ar->source, ar->srclen, ar->short_src), ",
+    },
+    Patch {
+        file: "lauxlib",
+        find: "\"\\n\\t%s: in \", ar.short_src)",
+        replace: "\"\\n\\t%s: in \", perilune_chunk_name(ar.source, ar.srclen, ar.short_src))",
+    },
+    Patch {
+        file: "lauxlib",
+        find: "\"\\n\\t%s:%d: in \", ar.short_src, ",
+        replace: "\"\\n\\t%s:%d: in \", perilune_chunk_name(ar.source, ar.srclen, ar.short_src), ",
+    },
+    Patch {
+        file: "lauxlib",
+        find: "\"%s:%d: \", ar.short_src, ",
+        replace: "\"%s:%d: \", perilune_chunk_name(ar.source, ar.srclen, ar.short_src), ",
+    },
     // The block of a string buffer is freed when its function ends, by whatever way; nothing that may be
     // suspended has one. With a finalizer as well, each long string leaves a userdata that an emergency
     // collection cannot free: a hole in memory every kilobyte.

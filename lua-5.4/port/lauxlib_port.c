@@ -1,6 +1,7 @@
-/* lauxlib.c, with string buffers that collect garbage when they cannot grow. The original calls the allocator
-   directly, without Lua's own "collect and try again", so that string.rep would fail with "not enough memory"
-   in a heap that is full of garbage. */
+/* lauxlib.c, with whole names of chunks in messages and tracebacks (lua-5.4/patches), and with string buffers
+   that collect garbage when they cannot grow. The original calls the allocator directly, without Lua's own
+   "collect and try again", so that string.rep would fail with "not enough memory" in a heap that is full of
+   garbage. */
 #define lauxlib_c
 #define LUA_LIB
 
@@ -8,6 +9,7 @@
 
 #include "lua.h"
 
+#include "chunk_name.h"
 #include "memory.h"
 
 static void *allocate_or_collect(void *state, void *block, size_t old_size, size_t new_size) {

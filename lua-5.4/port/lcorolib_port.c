@@ -6,6 +6,8 @@
 
 #include "lprefix.h"
 
+#include <string.h>
+
 #include "lua.h"
 
 #include "lauxlib.h"
@@ -62,10 +64,16 @@ static int resume(lua_State *co, lua_State *L, int arguments, int *results) {
   return status;
 }
 
+/* Running out of memory stays that, also when it has come through other coroutines: its message gets no
+   position. */
+static int is_out_of_memory(lua_State *co) {
+  return lua_type(co, -1) == LUA_TSTRING && strcmp(lua_tostring(co, -1), "not enough memory") == 0;
+}
+
 static int close_thread(lua_State *co, lua_State *L) {
   int status = lua_closethread(co, L);
   perilune_check(L);
-  return status;
+  return status == LUA_ERRRUN && is_out_of_memory(co) ? LUA_ERRMEM : status;
 }
 
 /* A task looks like the main coroutine to scripts, so it cannot yield. */

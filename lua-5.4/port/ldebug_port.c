@@ -1,6 +1,6 @@
 /* ldebug.c, with a luaG_traceexec that asks for more fuel. The interpreter calls it when `trap` is set, which
    the patches (lua-5.4/patches) also do when the last tick is used up. The state is saved first, because
-   asking may raise an error. */
+   asking may raise an error. Messages begin with the whole name of their chunk (lua-5.4/patches). */
 #define ldebug_c
 #define LUA_CORE
 
@@ -10,6 +10,7 @@
 
 #include "lstate.h"
 
+#include "chunk_name.h"
 #include "fuel.h"
 
 #define luaG_traceexec perilune_trace_hooks

@@ -5,7 +5,7 @@
 
 use crate::api::raise::{Raise, Raised};
 use crate::api::vm::{Vm, VmParts};
-use crate::error::{Error, ErrorKind, LuaError};
+use crate::error::{Error, LuaError};
 use crate::limits::{HOST_SERVICES_MAX, RUST_ID_FIRST};
 use crate::lua::Stack;
 use crate::state::guarded::{caught, panic_text};
@@ -332,7 +332,7 @@ fn failed(text: &str) -> CallOutcome {
 
 /// The error of a value that does not travel.
 pub(crate) fn value_error(problem: FormatError) -> HostError {
-    Error::from(ErrorKind::Value(problem.to_string())).into_rc()
+    Error::from(problem).into_rc()
 }
 
 /// True if the error carries the Lua value that was reported last, which Lua still has.

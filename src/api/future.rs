@@ -152,7 +152,7 @@ impl Run<'_> {
         let mut input = Vec::new();
         match encode_list(args, &mut input) {
             Ok(()) => self.advance_with(op, &input),
-            Err(error) => Step::Ended(Err(ErrorKind::Value(error.to_string()).into())),
+            Err(error) => Step::Ended(Err(error.into())),
         }
     }
 
@@ -258,7 +258,7 @@ impl Run<'_> {
         let mut input = Vec::new();
         if let Err(error) = encode_list(&given, &mut input) {
             // What the function gave is no value of Lua's: its caller in Lua gets an error.
-            let error = args(Err(Error::from(ErrorKind::Value(error.to_string())).into_rc()), self.vm);
+            let error = args(Err(Error::from(error).into_rc()), self.vm);
             return self.advance(operation::RESUME, &error);
         }
         self.advance_with(operation::RESUME, &input)

@@ -13,8 +13,8 @@ use crate::state::extension::Extension;
 use crate::state::guarded::{caught, panic_text};
 use crate::state::host_functions::Side;
 use crate::value::{FormatError, Value, encode_list};
-use crate::vm::RawVm;
 use crate::vm::protocol::Outcome;
+use crate::vm::{RawVm, out_of_memory};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -100,7 +100,10 @@ fn outcome_of(error: &Error) -> Outcome {
 
 impl From<FormatError> for Error {
     fn from(error: FormatError) -> Self {
-        ErrorKind::Value(error.to_string()).into()
+        match error {
+            FormatError::OutOfMemory => out_of_memory(),
+            error => ErrorKind::Value(error.to_string()).into(),
+        }
     }
 }
 

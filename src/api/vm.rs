@@ -243,7 +243,7 @@ impl Vm {
     /// Takes away all libraries but these: see [`Builder::libraries`](crate::Builder::libraries).
     pub(crate) fn keep_libraries(&mut self, names: &[Value]) -> Result<()> {
         let mut input = Vec::new();
-        encode_list(names, &mut input).map_err(|error| ErrorKind::Value(error.to_string()))?;
+        encode_list(names, &mut input)?;
         let outcome = self.request_typed(operation::LIBRARIES, &input);
         self.typed(outcome).map(drop)
     }
@@ -336,7 +336,7 @@ impl Vm {
     pub(crate) fn operation(&mut self, op: u32, first: Value, rest: Vec<Value>) -> Result<Vec<Value>> {
         let args: Vec<Value> = std::iter::once(first).chain(rest).collect();
         let mut input = Vec::new();
-        encode_list(&args, &mut input).map_err(|error| ErrorKind::Value(error.to_string()))?;
+        encode_list(&args, &mut input)?;
         let outcome = self.request_typed(op, &input);
         self.typed(outcome).map(|reply| reply.values)
     }

@@ -7,12 +7,17 @@ use super::object::{object_id, prefix_position};
 use crate::lua::{Stack, Thrown, raw};
 use crate::marshal;
 use crate::state::context::context;
+use crate::state::error_record::Mark;
 use crate::state::host_functions::{HostResult, Service, Side};
+use crate::state::limit_exceeded::charge;
 use std::ffi::{c_int, c_void};
 use std::{mem, ptr};
 
 /// The registry's place for the value of the last error that was reported to the host in this call, or false.
 static LAST_ERROR: u8 = 0;
+
+/// Bytes of results that are read for a tick; the host has written them.
+const RESULT_BYTES_PER_TICK: usize = 32;
 
 fn last_error() -> *const c_void {
     ptr::from_ref(&LAST_ERROR).cast()
@@ -52,7 +57,7 @@ fn exchange(stack: Stack, id: u32) -> Result<HostResult, Thrown> {
     // Both buffers are this frame's while nothing can raise; a call inside this one finds others.
     let mut args = mem::take(&mut context(stack).args);
     args.clear();
-    let written = marshal::encode_list(stack, stack.top(), side, &mut args);
+    let written = marshal::encode_list(stack, stack.top(), side, true, &mut args);
     let mut ended = HostResult::OutOfMemory;
     if written.is_ok() {
         let c = context(stack);
@@ -80,7 +85,11 @@ fn exchange(stack: Stack, id: u32) -> Result<HostResult, Thrown> {
     match written {
         Ok(()) => Ok(ended),
         Err(marshal::EncodeError::Memory) => Ok(HostResult::OutOfMemory),
-        Err(error) => Err(stack.throw(error.message().as_bytes())),
+        Err(error) => {
+            // Over the limit, it ends at the next tick, whoever catches this.
+            context(stack).error_record.mark(Mark::Value, error.message().as_bytes());
+            Err(stack.throw(error.message().as_bytes()))
+        }
     }
 }
 
@@ -97,7 +106,13 @@ fn push_list(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: the buffer lives in the context, and nothing writes to it while it is read: the collector is
     // paused.
     let count = marshal::push_list(stack, unsafe { &*results });
+    let ticks = context(stack).results.len() / RESULT_BYTES_PER_TICK;
     context(stack).trim();
+    // What was made of the results is paid for afterwards: being over the limit takes effect at the next
+    // tick.
+    if ticks > 0 {
+        charge(stack, ticks as u64);
+    }
     count
 }
 

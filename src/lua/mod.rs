@@ -15,6 +15,7 @@ pub(crate) use self::libraries::{PURE_LIBRARIES, open_math, open_table};
 #[cfg(c_pointers)]
 pub(crate) use self::pointers::set_pointers;
 pub(crate) use self::references::RefKind;
+pub(crate) use self::source::file_text;
 pub(crate) use self::stack::{Resumed, Role, Stack, Status};
 pub(crate) use self::state::{State, set_hash_seed};
 pub(crate) use mlua_sys::lua54 as raw;
@@ -29,5 +30,6 @@ mod libraries;
 #[cfg(c_pointers)]
 mod pointers;
 mod references;
+mod source;
 mod stack;
 mod state;

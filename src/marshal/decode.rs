@@ -5,6 +5,7 @@ use crate::host_call::release_host_value;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Thrown, raw};
 use crate::state::context::context;
+use crate::state::error_record::Mark;
 use crate::value::{Decoder, FormatError, Tag, Token};
 use crate::{ext, host_call};
 use std::ffi::c_int;
@@ -267,6 +268,9 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
     Ok(true)
 }
 
+/// Message for a handle that refers to nothing.
+pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, or belongs to another VM";
+
 /// Pushes what was kept under a handle, if it is of the type it says.
 fn push_handle(stack: Stack, handle: u32, lua_type: c_int) -> Result<(), Thrown> {
     if stack.push_reference(RefKind::Host, i64::from(handle)) {
@@ -275,7 +279,8 @@ fn push_handle(stack: Stack, handle: u32, lua_type: c_int) -> Result<(), Thrown>
         }
         stack.pop(1);
     }
-    stack.push_bytes(b"a function or reference that was released, or belongs to another VM");
+    context(stack).error_record.mark(Mark::Usage, RELEASED);
+    stack.push_bytes(RELEASED);
     Err(Thrown)
 }
 
@@ -293,7 +298,9 @@ fn refuse(stack: Stack, error: FormatError) -> Thrown {
         FormatError::BadLength(_) => b"malformed value: length past the end",
         FormatError::BadReference(_) => b"malformed value: reference to a table that has not begun",
     };
-    context(stack).error_record.malformed = error != FormatError::OutOfMemory;
+    if error != FormatError::OutOfMemory {
+        context(stack).error_record.mark(Mark::Value, text);
+    }
     stack.push_bytes(text);
     Thrown
 }

@@ -5,6 +5,7 @@ use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Step, Walk, raw};
 use crate::state::context::context;
 use crate::state::host_functions::Side;
+use crate::state::limit_exceeded::charge;
 use crate::value::number_map::NumberMap;
 use crate::value::{Encoder, FormatError};
 use crate::{ext, host_call};
@@ -13,6 +14,13 @@ use std::mem::MaybeUninit;
 
 /// Room that is made at least, when there is none for the next entry of a table.
 const ROOM_BYTES: usize = 256;
+
+/// Bytes that are written for a tick, half as many as others copy (lua-5.4/port/fuel.h): they are also read.
+const BYTES_PER_TICK: usize = 32;
+/// Bytes that a table counts for, beside its own: making one takes as long.
+const TABLE_BYTES: usize = 32;
+/// Bytes after which their ticks are used.
+const UNPAID_MAX_BYTES: usize = 8192;
 
 /// Reason that a value cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub(crate) enum EncodeError {
     NanKey,
     /// No memory for the bytes.
     Memory,
+    /// The call has used up its time or its fuel, which is noted.
+    Limit,
 }
 
 impl From<FormatError> for EncodeError {
@@ -54,22 +64,33 @@ impl EncodeError {
             EncodeError::NilKey => "table index is nil",
             EncodeError::NanKey => "table index is NaN",
             EncodeError::Memory => "not enough memory",
+            EncodeError::Limit => "the call is over its limit",
         }
     }
 }
 
 /// Appends the list of the top `count` values for `reader`: functions and objects of its own by id, those of
-/// the other side by handle. `[-0, +0, -]`
+/// the other side by handle. If it `pays` it uses fuel, for itself and for the reader, who does as much
+/// again. `[-0, +0, -]`
 pub(crate) fn encode_list(
     stack: Stack,
     count: c_int,
     reader: Side,
+    pays: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     let first = stack.top() - count + 1;
     let mut encoder = StackEncoder::new(stack, out, Some(reader));
+    encoder.pays = pays;
     encoder.out.u32(count as u32)?;
-    (first..first + count).try_for_each(|index| encoder.value(index, 0))
+    (first..first + count).try_for_each(|index| encoder.value(index, 0))?;
+    encoder.pay()
+}
+
+/// Appends the value on top, that of an error which has ended a call, for `reader`: without using fuel, which
+/// may be what there is none of. `[-0, +0, -]`
+pub(crate) fn encode_error(stack: Stack, reader: Side, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    StackEncoder::new(stack, out, Some(reader)).value(stack.top(), 0)
 }
 
 /// Appends one value for a store: without handles. `[-0, +0, -]`
@@ -123,11 +144,32 @@ struct StackEncoder<'a> {
     reader: Option<Side>,
     /// Address of a table to its number in this message.
     seen: NumberMap<usize, u32>,
+    /// True if fuel is used.
+    pays: bool,
+    /// Bytes for which it was.
+    paid: usize,
 }
 
 impl<'a> StackEncoder<'a> {
     fn new(stack: Stack, out: &'a mut Vec<u8>, reader: Option<Side>) -> Self {
-        StackEncoder { stack, out: Encoder::new(out), reader, seen: NumberMap::default() }
+        let paid = out.len();
+        StackEncoder { stack, out: Encoder::new(out), reader, seen: NumberMap::default(), pays: false, paid }
+    }
+
+    /// Bytes that were written since fuel was used the last time, and what tables count for.
+    fn unpaid(&self) -> usize {
+        self.out.position() + self.seen.len() * TABLE_BYTES - self.paid
+    }
+
+    /// Uses fuel for them.
+    #[inline(never)]
+    fn pay(&mut self) -> Result<(), EncodeError> {
+        let ticks = self.unpaid() / BYTES_PER_TICK;
+        if ticks == 0 || !self.pays {
+            return Ok(());
+        }
+        self.paid += ticks * BYTES_PER_TICK;
+        if charge(self.stack, ticks as u64) { Ok(()) } else { Err(EncodeError::Limit) }
     }
 
     fn value(&mut self, index: c_int, depth: usize) -> Result<(), EncodeError> {
@@ -199,6 +241,9 @@ impl<'a> StackEncoder<'a> {
         if depth >= VALUE_DEPTH_MAX {
             return Err(EncodeError::Depth);
         }
+        if self.unpaid() > UNPAID_MAX_BYTES {
+            self.pay()?;
+        }
         self.seen.try_reserve(1).map_err(|_| EncodeError::Memory)?;
         self.seen.insert(address, self.seen.len() as u32);
         let counts = self.out.table(0, 0)?;
@@ -256,6 +301,9 @@ impl<'a> StackEncoder<'a> {
         let ended = step(walk, self.out.room(0)?);
         // SAFETY: the step says how much it wrote.
         unsafe { self.out.written(walk.written) };
+        if walk.written > UNPAID_MAX_BYTES {
+            self.pay()?;
+        }
         if ended == Step::Full {
             self.out.room(walk.needed.max(ROOM_BYTES))?;
         }

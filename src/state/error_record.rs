@@ -16,21 +16,70 @@ pub(crate) struct ErrorRecord {
     pub(crate) traceback: Vec<u8>,
     pub(crate) chunk: Vec<u8>,
     pub(crate) line: Option<u32>,
-    /// True if the input of this operation broke the value format.
-    pub(crate) malformed: bool,
     /// The message of the store's last refusal in this eval; empty when there was none.
     pub(crate) store: Vec<u8>,
+    /// The message of the last error of another kind than `runtime`, which that message tells from others;
+    /// empty when there was none.
+    marked: Vec<u8>,
+    mark: Mark,
+    /// The chunk of the module that does not compile.
+    marked_chunk: Vec<u8>,
+}
+
+/// Kind of an error that Lua itself takes for any other. A script may catch it and go on, so it counts only
+/// where the error that ends the call has its message.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// A value that breaks the format, or cannot be converted.
+    #[default]
+    Value,
+    /// An operation that cannot be done with these arguments.
+    Usage,
+    /// A module that does not compile.
+    Syntax,
 }
 
 impl ErrorRecord {
     pub(crate) fn clear(&mut self) {
         self.seen = false;
-        self.malformed = false;
         self.message.clear();
         self.traceback.clear();
         self.chunk.clear();
         self.line = None;
         self.store.clear();
+        self.marked.clear();
+        self.marked_chunk.clear();
+    }
+
+    /// Notes that an error with this message is of another kind.
+    #[inline(never)]
+    pub(crate) fn mark(&mut self, mark: Mark, message: &[u8]) {
+        self.mark = mark;
+        set(&mut self.marked, message);
+    }
+
+    /// Notes that a module does not compile.
+    pub(crate) fn mark_module(&mut self, message: &[u8], chunk: &[u8]) {
+        self.mark(Mark::Syntax, message);
+        set(&mut self.marked_chunk, chunk);
+    }
+
+    /// The kind that was noted, if the error is that one. Its place is the one in the module, then.
+    #[inline(never)]
+    pub(crate) fn take_mark(&mut self) -> Option<Mark> {
+        if self.marked.is_empty() || !contains(&self.message, &self.marked) {
+            return None;
+        }
+        if self.mark == Mark::Syntax {
+            self.line = line_after(&self.marked, &self.marked_chunk);
+            std::mem::swap(&mut self.chunk, &mut self.marked_chunk);
+        }
+        Some(self.mark)
+    }
+
+    /// True if it is the store's last refusal.
+    pub(crate) fn is_of_store(&self) -> bool {
+        !self.store.is_empty() && contains(&self.message, &self.store)
     }
 }
 
@@ -141,18 +190,18 @@ fn note_traceback(stack: Stack, of: Stack, level: c_int) {
     stack.pop(1);
 }
 
-/// Records an error that no handler saw: one of the compiler, or running out of memory.
-pub(crate) fn describe(stack: Stack, status: Status) {
-    let index = stack.top();
-    note_message(stack, index);
-    if status == Status::Syntax {
-        let record = &mut context(stack).error_record;
+/// Records an error that no handler saw: one of running out of memory.
+pub(crate) fn describe(stack: Stack) {
+    note_message(stack, stack.top());
+}
 
-        if let Some((end, line)) = place_in(&record.message) {
-            record.line = Some(line);
-            set(&mut record.chunk, &record.message[..end]);
-        }
-    }
+/// Records an error of the compiler, which is on top, in the chunk of this name.
+pub(crate) fn describe_syntax(stack: Stack, chunk: &[u8]) {
+    note_message(stack, stack.top());
+    let record = &mut context(stack).error_record;
+    record.seen = true;
+    record.line = line_after(&record.message, chunk);
+    set(&mut record.chunk, chunk);
 }
 
 /// The error value as text: a string or number as it is, anything else by its `__tostring`, or as the
@@ -192,14 +241,13 @@ fn note_message(stack: Stack, index: c_int) {
     }
 }
 
-/// Chunk and line: those in the message where it names a function on the stack (so `error(text, 2)` counts),
-/// else those of the innermost Lua function of `of`.
+/// Chunk and line: those of the function on the stack that the message begins with (so `error(text, 2)`
+/// counts), else those of the innermost Lua function of `of`.
 fn note_place(stack: Stack, of: Stack) {
     let mut innermost = None;
     of.visit_places(PLACE_LEVELS_MAX, |chunk, line| {
         let record = &mut context(stack).error_record;
-        let named =
-            place_in(&record.message).is_some_and(|(end, at)| at == line && record.message[..end] == *chunk);
+        let named = line_after(&record.message, chunk) == Some(line);
         if named || innermost.is_none() {
             set(&mut record.chunk, chunk);
             innermost = Some(line);
@@ -209,18 +257,13 @@ fn note_place(stack: Stack, of: Stack) {
     context(stack).error_record.line = innermost;
 }
 
-/// "chunk:line: ..." at the start of a message: where the chunk's name ends, and the line.
-fn place_in(message: &[u8]) -> Option<(usize, u32)> {
-    let mut from = 0;
-    while let Some(colon) = message[from..].iter().position(|&b| b == b':').map(|at| from + at) {
-        let digits = message[colon + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits > 0 && message.get(colon + 1 + digits) == Some(&b':') {
-            let line = std::str::from_utf8(&message[colon + 1..colon + 1 + digits]).ok()?.parse().ok()?;
-            return Some((colon, line));
-        }
-        from = colon + 1;
-    }
-    None
+/// The line of a message that begins with this chunk and a line: "chunk:line: ...". Names may hold anything,
+/// also what looks like a line: so the name is what must be known.
+#[inline(never)]
+fn line_after(message: &[u8], chunk: &[u8]) -> Option<u32> {
+    let rest = message.strip_prefix(chunk)?.strip_prefix(b":")?;
+    let digits = rest.split(|&byte| byte == b':').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Copies; where memory is short, keeps what was there empty rather than half.
@@ -229,4 +272,9 @@ pub(crate) fn set(place: &mut Vec<u8>, bytes: &[u8]) {
     if place.try_reserve(bytes.len()).is_ok() {
         place.extend_from_slice(bytes);
     }
+}
+
+#[inline(never)]
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }

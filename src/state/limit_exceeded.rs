@@ -45,6 +45,7 @@ fn refuel(stack: Stack) -> Option<LimitExceeded> {
 }
 
 /// Counts ticks of work that is not Lua's; false when the call must end.
+#[inline(never)]
 pub(crate) fn charge(stack: Stack, ticks: u64) -> bool {
     fuel::set(context(stack).meter.charge(fuel::left(), ticks));
     fuel::left() >= 0 || refuel(stack).is_none()

@@ -1,6 +1,6 @@
 -- What is easier said in Lua, because Lua code can be suspended anywhere: require, and async. Runs once, before any script;
 -- what it uses is local, so that no script can change it under its hands.
-local package, builtin, find, run, sleep, task, may_wait, compile_environments, open_math = ...
+local package, builtin, find, run, sleep, task, may_wait, module_text, note_module, compile_environments, open_math = ...
 local error, load, pcall, select, setmetatable, tostring, type = error, load, pcall, select, setmetatable, tostring, type
 local concat, pack, unpack = table.concat, table.pack, table.unpack
 local format, math_type, maxinteger, rawget = string.format, math.type, math.maxinteger, rawget
@@ -78,9 +78,14 @@ local function make_require(package, loaded, load)
   local function search_host(name)
     local source, chunk = find(name)
     if source == nil then return format("no module '%s' of the host", name) end
-    local loader, message = load(source, "=" .. chunk, "t")
-    if not loader then error(format("error loading module '%s' from '%s':\n\t%s", name, chunk, message), 0) end
-    return loader, chunk
+    local loader, message = load(module_text(source), "=" .. chunk, "t")
+    if loader then return loader, chunk end
+    -- Whoever reports it knows by this that it is an error of syntax, and where. Running out of memory is none.
+    if message ~= "not enough memory" then
+      note_module(message, chunk)
+      message = format("error loading module '%s' from '%s':\n\t%s", name, chunk, message)
+    end
+    error(message, 0)
   end
 
   return require, search_host

@@ -1,7 +1,7 @@
 //! Runs prelude.lua, with what it cannot make itself.
 
 use crate::host_call::push_service;
-use crate::lua::{Stack, Status, Thrown, lua_function, open_math, raw};
+use crate::lua::{Stack, Status, Thrown, file_text, lua_function, open_math, raw};
 use crate::state::context::context;
 use crate::state::host_functions::Service;
 use std::ffi::{CStr, c_int, c_void};
@@ -17,6 +17,8 @@ fn key_of(place: &'static u8) -> *const c_void {
 
 lua_function!(task = task_inner);
 lua_function!(may_wait = may_wait_inner);
+lua_function!(module_text = module_text_inner);
+lua_function!(note_module = note_module_inner);
 lua_function!(compile_environments = compile_environments_inner);
 lua_function!(
     /// Makes an environment of a plain table of variables.
@@ -40,7 +42,7 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
         push_service(stack, service);
     }
     stack.push_function(task, 0);
-    for function in [may_wait, compile_environments, open_math] {
+    for function in [may_wait, module_text, note_module, compile_environments, open_math] {
         stack.push_function(function, 0);
     }
     stack.call(stack.top() - first, 1);
@@ -89,4 +91,24 @@ fn task_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn may_wait_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_boolean(stack.may_wait());
     Ok(1)
+}
+
+/// The source of a module without what loaders of files skip.
+fn module_text_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: the source stays at index 1.
+    if let Some(source) = unsafe { stack.bytes(1) } {
+        let text = file_text(source);
+        if text.len() < source.len() {
+            stack.push_bytes(text);
+        }
+    }
+    Ok(1)
+}
+
+/// Notes the message, and the chunk, of a module that does not compile.
+fn note_module_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: both stay on the stack while they are copied.
+    let (message, chunk) = unsafe { (stack.bytes(1), stack.bytes(2)) };
+    context(stack).error_record.mark_module(message.unwrap_or_default(), chunk.unwrap_or_default());
+    Ok(0)
 }

@@ -8,14 +8,15 @@ use super::protocol::Outcome;
 use super::raw_vm::RawVm;
 use crate::host_call;
 use crate::limits::{EMERGENCY_RESERVE_BYTES, HOST_DEPTH_MAX};
-use crate::lua::{Stack, Status, fuel, raw};
+use crate::lua::{Memory, Refusal, Stack, Status, file_text, fuel, raw};
 use crate::marshal::{self, EncodeError};
-use crate::state::context::context;
-use crate::state::error_record::{ErrorRecord, describe, handle_error, set};
+use crate::state::context::{Context, context};
+use crate::state::error_record::{ErrorRecord, Mark, describe, describe_syntax, handle_error};
 use crate::state::host_functions::Side;
 use crate::state::meter::{CallEnd, LimitExceeded};
 use crate::value::Encoder;
 use std::ffi::{CStr, c_int};
+use std::io::Write as _;
 use std::mem;
 use std::sync::atomic::Ordering;
 
@@ -50,18 +51,13 @@ impl RawVm {
     /// Compiles: the function, or the error value, is on top.
     pub(super) fn load(&mut self, frame: &Frame, source: &[u8], name: &CStr) -> Status {
         // The source is compiled before anything runs: from then on its bytes are free.
-        let status = frame.stack.load_text(source, name);
+        let status = frame.stack.load_text(file_text(source), name);
         if matches!(status, Status::Ok | Status::Memory) || self.context().meter.exceeded().is_some() {
             return status;
         }
         // Whatever stops the compiler is the program's form: also nesting too deep for it, which C Lua calls
         // a runtime error.
-        describe(frame.stack, Status::Syntax);
-        let record = &mut self.context_mut().error_record;
-        record.seen = true;
-        if record.chunk.is_empty() {
-            set(&mut record.chunk, name.to_bytes().get(1..).unwrap_or_default());
-        }
+        describe_syntax(frame.stack, name.to_bytes().get(1..).unwrap_or_default());
         Status::Syntax
     }
 
@@ -69,7 +65,7 @@ impl RawVm {
     pub(super) fn run(&mut self, frame: Frame, args: c_int) -> Outcome {
         self.context().memory.for_script();
         let status = frame.stack.protected_call(args, raw::LUA_MULTRET, frame.handler);
-        self.finish(frame, status)
+        self.finish(frame, status, true)
     }
 
     /// Begins an operation, with the message handler on top of the stack. On failure the reply says why none
@@ -93,10 +89,11 @@ impl RawVm {
             if for_script {
                 c.memory.for_script();
             }
-            return Err(self.write_record(Outcome::Memory, b"not enough memory"));
+            return Err(self.write_record(Outcome::Memory, OUT_OF_MEMORY));
         }
         let base = stack.top();
         let record = if c.depth == 0 {
+            c.memory.forget_refusal();
             c.error_record.clear();
             ErrorRecord::default()
         } else {
@@ -125,8 +122,8 @@ impl RawVm {
         Ok(Frame { stack, base, handler: base + 1, record, task, for_script, fuel })
     }
 
-    /// Everything above the handler is the result.
-    pub(crate) fn finish(&mut self, frame: Frame, status: Status) -> Outcome {
+    /// Everything above the handler is the result. `pays`: a program has made it, and uses fuel for its size.
+    pub(crate) fn finish(&mut self, frame: Frame, status: Status, pays: bool) -> Outcome {
         self.context().memory.for_host();
         // Tripped in its last steps, it has not come to its end.
         if status != Status::Ok || self.context().meter.exceeded().is_some() {
@@ -136,11 +133,15 @@ impl RawVm {
         // Taken out while it is written: giving out a function may run a finalizer, and that may call in.
         let mut reply = mem::take(&mut self.context_mut().reply);
         reply.clear();
-        let written = marshal::encode_list(frame.stack, count, self.side(), &mut reply);
+        let written = marshal::encode_list(frame.stack, count, self.side(), pays, &mut reply);
         self.context_mut().reply = reply;
         match written {
             Ok(()) => self.end(frame, Outcome::Ok),
-            Err(EncodeError::Memory) => self.refuse(frame, Outcome::Memory, b"not enough memory"),
+            Err(EncodeError::Memory) => self.refuse(frame, Outcome::Memory, OUT_OF_MEMORY),
+            Err(EncodeError::Limit) => {
+                frame.stack.push_nil();
+                self.fail(frame, Status::Runtime)
+            }
             Err(error) => self.refuse(frame, Outcome::Value, error.message().as_bytes()),
         }
     }
@@ -190,30 +191,35 @@ impl RawVm {
         // Memory to describe the error, also when memory is what failed.
         self.context_mut().emergency_reserve = Vec::new();
         if !self.context().error_record.seen {
-            describe(frame.stack, status);
+            describe(frame.stack);
         }
-        let record = &self.context().error_record;
+        let exceeded = self.context().meter.exceeded();
+        let record = &mut self.context_mut().error_record;
         let outcome = match status {
-            _ if let Some(limit) = self.context().meter.exceeded() => match limit {
+            _ if let Some(limit) = exceeded => match limit {
                 LimitExceeded::Timeout | LimitExceeded::Fuel => Outcome::Timeout,
                 LimitExceeded::Interrupt => Outcome::Interrupt,
             },
             Status::Syntax => Outcome::Syntax,
             Status::Memory => Outcome::Memory,
-            _ if record.malformed => Outcome::Value,
-            _ if !record.store.is_empty() && contains(&record.message, &record.store) => Outcome::Storage,
+            _ if let Some(mark) = record.take_mark() => match mark {
+                Mark::Value => Outcome::Value,
+                Mark::Usage => Outcome::Usage,
+                Mark::Syntax => Outcome::Syntax,
+            },
+            _ if record.is_of_store() => Outcome::Storage,
             // A memory error that Lua code caught and raised again is the same plain string.
-            _ if record.message == b"not enough memory" => Outcome::Memory,
+            _ if record.message == OUT_OF_MEMORY => Outcome::Memory,
             _ => Outcome::Runtime,
         };
         let number = host_call::number_error(frame.stack);
         // Taken out while it is written, as in `finish`.
         let mut reply = mem::take(&mut self.context_mut().reply);
-        let written = write_error(&mut reply, frame.stack, self.side(), number);
+        let written = write_error(&mut reply, frame.stack, self.side(), outcome, number);
         self.context_mut().reply = reply;
         match written {
             Ok(()) => self.end(frame, outcome),
-            Err(_) => self.refuse(frame, Outcome::Memory, b"not enough memory"),
+            Err(_) => self.refuse(frame, Outcome::Memory, OUT_OF_MEMORY),
         }
     }
 
@@ -243,12 +249,12 @@ impl RawVm {
     }
 
     fn write_record(&mut self, outcome: Outcome, message: &[u8]) -> Outcome {
-        let out = &mut self.context_mut().reply;
+        let Context { reply: out, memory, .. } = self.context_mut();
         out.clear();
         let mut encoder = Encoder::new(out);
         let written = encoder
             .u32(RECORD_FIELDS)
-            .and_then(|()| encoder.string(message))
+            .and_then(|()| encoder.string(Shortage::of(outcome, message, memory).message(message)))
             .and_then(|()| (1..RECORD_FIELDS).try_for_each(|_| encoder.nil()));
         // The module reserves memory for this at its start; a bare status is what is left without it.
         if written.is_err() {
@@ -266,13 +272,14 @@ fn write_error(
     out: &mut Vec<u8>,
     stack: Stack,
     reader: Side,
+    outcome: Outcome,
     number: Option<u32>,
 ) -> Result<(), EncodeError> {
     out.clear();
-    let record = &context(stack).error_record;
+    let Context { error_record: record, memory, .. } = context(stack);
     let mut encoder = Encoder::new(out);
     encoder.u32(RECORD_FIELDS)?;
-    encoder.string(&record.message)?;
+    encoder.string(Shortage::of(outcome, &record.message, memory).message(&record.message))?;
     for text in [&record.traceback, &record.chunk] {
         if text.is_empty() { encoder.nil()? } else { encoder.string(text)? }
     }
@@ -280,13 +287,13 @@ fn write_error(
         Some(line) => encoder.integer(i64::from(line))?,
         None => encoder.nil()?,
     }
-    // The value goes through a list of its own, because that may hold tables and handles.
+    // The value goes through a message of its own, because that may hold tables and handles.
     let mut value = Vec::new();
     if let Some(limit) = context(stack).meter.exceeded() {
         Encoder::new(out).string(limit.word())?;
-    } else if marshal::encode_list(stack, 1, reader, &mut value).is_ok() {
+    } else if marshal::encode_error(stack, reader, &mut value).is_ok() {
         out.try_reserve(value.len()).map_err(|_| EncodeError::Memory)?;
-        out.extend_from_slice(&value[4..]);
+        out.extend_from_slice(&value);
     } else {
         Encoder::new(out).nil()?;
     }
@@ -296,6 +303,45 @@ fn write_error(
     }
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+/// Text of Lua's error for want of memory: its value is this, whatever the message of the record says.
+pub(crate) const OUT_OF_MEMORY: &[u8] = b"not enough memory";
+
+/// The option that an embedder may raise.
+const LIMIT_NAME: &str =
+    if cfg!(all(feature = "exports", target_arch = "wasm32")) { "memoryLimit" } else { "memory_bytes" };
+
+/// Bytes that the message takes at most.
+const SHORTAGE_BYTES: usize = 160;
+
+/// Message of a memory error with figures, for the host; empty where there are none. In a place of its own,
+/// because memory is short.
+struct Shortage {
+    text: [u8; SHORTAGE_BYTES],
+    len: usize,
+}
+
+impl Shortage {
+    #[inline(never)]
+    fn of(outcome: Outcome, message: &[u8], memory: &Memory) -> Self {
+        let mut shortage = Shortage { text: [0; SHORTAGE_BYTES], len: 0 };
+        if outcome == Outcome::Memory && message == OUT_OF_MEMORY {
+            let mut room = &mut shortage.text[..];
+            let limit = memory.limit() as u64;
+            let mut written = write!(room, "not enough memory ({LIMIT_NAME} is {limit} bytes");
+            // None where it was another call, of the same task.
+            if let Some(Refusal { wanted, taken }) = memory.refusal() {
+                let (taken, wanted) = (taken as u64, wanted as u64);
+                written =
+                    written.and_then(|()| write!(room, ": {taken} were taken, {wanted} more were wanted"));
+            }
+            let written = written.and_then(|()| write!(room, ")"));
+            let left = room.len();
+            shortage.len = if written.is_ok() { SHORTAGE_BYTES - left } else { 0 };
+        }
+        shortage
+    }
+
+    fn message<'a>(&'a self, message: &'a [u8]) -> &'a [u8] {
+        if self.len > 0 { &self.text[..self.len] } else { message }
+    }
 }

@@ -5,6 +5,7 @@ use super::task;
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
 use crate::lua::{RefKind, Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
+use crate::state::error_record::Mark;
 use crate::value::{Decoder, Token};
 use crate::{host_call, marshal, stdlib};
 use std::ffi::c_int;
@@ -29,7 +30,9 @@ fn run_body_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(stack.top())
 }
 
-fn usage(stack: Stack, message: &[u8]) -> Thrown {
+/// Makes the error of an operation that cannot be done with its arguments. `[-0, +1, m]`
+pub(super) fn usage(stack: Stack, message: &[u8]) -> Thrown {
+    context(stack).error_record.mark(Mark::Usage, message);
     stack.push_bytes(message);
     Thrown
 }
@@ -62,13 +65,16 @@ fn no_such_function(stack: Stack, name: &[u8]) -> Thrown {
     stack.push_bytes(name);
     stack.push_bytes(b"'");
     stack.concat(3);
+    // SAFETY: the message stays on top while it is copied.
+    let message = unsafe { stack.bytes(-1) }.unwrap_or_default();
+    context(stack).error_record.mark(Mark::Usage, message);
     Thrown
 }
 
 pub(crate) fn release(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     marshal::push_list(stack, input)?;
     if !push_reference(stack, 1) {
-        return Err(usage(stack, RELEASED));
+        return Err(usage(stack, marshal::RELEASED));
     }
     let handle = stack.integer(1).unwrap_or_default();
     stack.release_reference(RefKind::Host, handle as c_int);
@@ -98,9 +104,6 @@ pub(crate) fn reseed(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
     stack.call(0, 0);
     Ok(())
 }
-
-/// Message for a handle that refers to nothing.
-pub(crate) const RELEASED: &[u8] = b"a function or reference that was released, or belongs to another VM";
 
 /// Pushes what the handle at `index` refers to; false (and nothing) when that is nothing. `[-0, +(0|1), -]`
 pub(crate) fn push_reference(stack: Stack, index: c_int) -> bool {

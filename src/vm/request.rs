@@ -69,7 +69,7 @@ impl RawVm {
         frame.stack.push_function(operations::run_body, 0);
         frame.stack.push_address((&raw mut body).cast());
         let status = frame.stack.protected_call(1, raw::LUA_MULTRET, frame.handler);
-        self.finish(frame, status)
+        self.finish(frame, status, false)
     }
 
     /// Runs an operation of a library. The npm package's own module has none that would bring any.
@@ -83,7 +83,7 @@ impl RawVm {
         // A copy: calls inside of the operation may use the buffer that the input lies in.
         let mut copied = Vec::new();
         if copied.try_reserve_exact(input.len()).is_err() {
-            return self.refuse(frame, Outcome::Memory, b"not enough memory");
+            return self.refuse(frame, Outcome::Memory, super::call::OUT_OF_MEMORY);
         }
         copied.extend_from_slice(input);
         let mut reply = Vec::new();
@@ -149,13 +149,13 @@ impl RawVm {
         } else {
             meter.next = Some(call_limits);
         }
-        self.finish(frame, Status::Ok)
+        self.finish(frame, Status::Ok, false)
     }
 
     fn request_eval(&mut self, frame: Frame, as_task: bool, input: &[u8]) -> Outcome {
         let Some((source, given)) = two_strings(input) else {
             let message = b"eval takes the source and a chunk name, both strings";
-            return self.refuse(frame, Outcome::Value, message);
+            return self.refuse(frame, Outcome::Usage, message);
         };
         if !is_chunk_name(given) {
             return self.refuse(frame, Outcome::Usage, BAD_CHUNK_NAME);
@@ -182,7 +182,7 @@ impl RawVm {
         let (Some(source), Some(given), true) = (source, given, plain && !stack.push_metatable(variables))
         else {
             let message = b"eval_env takes the source, a chunk name and a plain table";
-            return self.refuse(frame, Outcome::Value, message);
+            return self.refuse(frame, Outcome::Usage, message);
         };
         if !is_chunk_name(given) {
             return self.refuse(frame, Outcome::Usage, BAD_CHUNK_NAME);
@@ -221,10 +221,10 @@ impl RawVm {
                 return self.fail(frame, status);
             }
         } else if !operations::push_reference(stack, first) {
-            return self.refuse(frame, Outcome::Runtime, operations::RELEASED);
+            return self.refuse(frame, Outcome::Usage, marshal::RELEASED);
         }
         if count == 0 {
-            return self.refuse(frame, Outcome::Value, b"a call takes what to call");
+            return self.refuse(frame, Outcome::Usage, b"a call takes what to call");
         }
         stack.replace(first);
         if as_task { self.start_task(frame, count - 1) } else { self.run(frame, count - 1) }

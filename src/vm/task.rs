@@ -4,7 +4,8 @@
 //! Not here: how a host function suspends one (`host_call`), and what of the script's own coroutines that
 //! concerns (lua-5.4/port/lcorolib_port.c).
 
-use super::call::Frame;
+use super::call::{Frame, OUT_OF_MEMORY};
+use super::operations;
 use super::protocol::Outcome;
 use super::raw_vm::RawVm;
 use crate::lua::{RefKind, Resumed, Role, Stack, Status, Thrown};
@@ -39,7 +40,7 @@ impl RawVm {
             }
             _ => {
                 stack.release_reference(RefKind::Task, task);
-                self.refuse(frame, Outcome::Memory, b"not enough memory")
+                self.refuse(frame, Outcome::Memory, OUT_OF_MEMORY)
             }
         }
     }
@@ -78,11 +79,11 @@ impl RawVm {
             Resumed::Returned(results) => {
                 stack.release_reference(RefKind::Task, task);
                 if !stack.has_room(results) {
-                    return self.refuse(frame, Outcome::Memory, b"not enough memory");
+                    return self.refuse(frame, Outcome::Memory, OUT_OF_MEMORY);
                 }
                 thread.move_to(stack, results);
                 stack.remove(frame.handler + 1);
-                self.finish(frame, Status::Ok)
+                self.finish(frame, Status::Ok, true)
             }
             // Only something that is not Lua code can do this: lcorolib_port.c refuses it.
             Resumed::Yielded => {
@@ -133,8 +134,7 @@ impl RawVm {
 /// `[-?, +1, e]`
 pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     let Some((task, thread)) = named_task(stack, input) else {
-        stack.push_bytes(NOT_WAITING);
-        return Err(Thrown);
+        return Err(operations::usage(stack, NOT_WAITING));
     };
     // It ends also when there is no memory for the traceback.
     let status = stack.protect(1, |inner| {

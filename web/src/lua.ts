@@ -443,7 +443,8 @@ export class Lua {
 
   /**
    * Flushes, closes the storage and frees the memory. When flushing fails it rejects and everything stays
-   * open, so that nothing is lost; `discard` gives up what is not committed.
+   * open, so that nothing is lost; `discard` gives up what is not committed. Nothing of the program runs: no
+   * finalizers of values that are alive.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     await this.#vm.close(readCloseOptions(options));

@@ -155,7 +155,7 @@ export abstract class Instance implements ValueContext {
     this.calls = new HostCalls(this, memory, this.#decoder, this.errors, services);
     if (restoreState === undefined) this.#begin(options);
     else this.#restore(options, restoreState);
-    this.#io = new Io(exports, memory, (call) => this.#guarded(call));
+    this.#io = new Io(exports, memory, (call) => this.#guarded(call), this.#memoryLimit);
     if (this.#thrown !== undefined) throw this.#takeThrown();
     this.#limit(true, this.usual);
     if (restoreState !== undefined) {
@@ -175,7 +175,10 @@ export abstract class Instance implements ValueContext {
       throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
     }
     const status = this.#exports.init();
-    if (status === Status.memory) throw new LuaMemoryError("memory", "not enough memory to make a Lua state");
+    if (status === Status.memory) {
+      const limit = `memoryLimit is ${this.#memoryLimit} bytes`;
+      throw new LuaMemoryError("memory", `not enough memory to make a Lua state (${limit})`);
+    }
     if (status !== Status.ok) throw new LuaError("bug", `init returned ${status}`);
   }
 
@@ -190,7 +193,8 @@ export abstract class Instance implements ValueContext {
     try {
       pages.apply(memory);
     } catch (cause) {
-      throw new LuaMemoryError("memory", "not enough memory to restore this image", { cause });
+      const size = `it has ${memory.memoryBytes} bytes, memoryLimit is ${limit}`;
+      throw new LuaMemoryError("memory", `not enough memory to restore this image (${size})`, { cause });
     }
     const status = this.#guarded(() => this.#exports.restore(limit));
     if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: restore returned ${status}`);

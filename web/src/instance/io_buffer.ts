@@ -48,12 +48,14 @@ export class Io {
   readonly #memory: Memory;
   readonly #guard: Guard;
   readonly #at: number;
+  readonly #memoryLimit: number;
 
   /** Takes the `exports` of an instance that has been initialised; calls go through `guard`. */
-  constructor(exports: Exports, memory: Memory, guard: Guard) {
+  constructor(exports: Exports, memory: Memory, guard: Guard, memoryLimit: number) {
     this.#exports = exports;
     this.#memory = memory;
     this.#guard = guard;
+    this.#memoryLimit = memoryLimit;
     this.#at = exports.io_ptr() >>> 0;
   }
 
@@ -76,7 +78,10 @@ export class Io {
     let at = this.#at;
     if (length > IO_BUFFER_BYTES) {
       at = this.#guard(() => this.#exports.io_reserve(length)) >>> 0;
-      if (at === 0) throw new LuaMemoryError("memory", `not enough memory for an input of ${length} bytes`);
+      if (at === 0) {
+        const limit = `memoryLimit is ${this.#memoryLimit} bytes`;
+        throw new LuaMemoryError("memory", `not enough memory for an input of ${length} bytes (${limit})`);
+      }
     }
     this.#memory.fresh().bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length), at);
     return length;

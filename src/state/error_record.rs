@@ -119,16 +119,14 @@ pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
 }
 
 /// Records the error on top of `stack`, which a closing method has raised after another one had ended the
-/// thread: the place is that in its message. `[-0, +0, -]`
+/// thread: the place is that in its message, if it is in the chunk of the first. `[-0, +0, -]`
 pub(crate) fn describe_closing(stack: Stack) {
     note_message(stack, stack.top());
     let record = &mut context(stack).error_record;
     record.traceback.clear();
-    record.chunk.clear();
-    record.line = None;
-    if let Some((end, line)) = place_in(&record.message) {
-        record.line = Some(line);
-        set(&mut record.chunk, &record.message[..end]);
+    record.line = line_after(&record.message, &record.chunk);
+    if record.line.is_none() {
+        record.chunk.clear();
     }
 }
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { suite, test } from "node:test";
 import * as perilune from "../src/index.ts";
 import { part, startChild } from "./child.ts";
-import { inTime, settled } from "./time.ts";
+import { ManualClock, inTime, settled } from "./time.ts";
 import { outcomes, problems, type Outcome } from "./waits.ts";
 
 const { Lua, LuaTimeoutError } = perilune;
@@ -162,7 +162,6 @@ if (part === "cases") {
     }
 
     test("has no more time than the call, once more, for all of it", async (t) => {
-      const { ManualClock } = await import("./time.ts");
       const clock = new ManualClock(t);
       let closed = 0;
       // Closing one takes 10 ms.

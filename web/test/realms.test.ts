@@ -53,6 +53,7 @@ function expressionOf([tag, content]: Described): string {
 
 /** The classes whose `instanceof` may decide, because all of their values are made here. */
 const OWN: Record<string, string> = {
+  ClearUndo: "of the journal, which makes them",
   Entry: "of the journal, which makes them",
   ExternalTable: "of one Lua, which makes them",
   HeldLock: "of this file",

@@ -56,16 +56,20 @@ export function bytesIn(value: unknown): Uint8Array | undefined {
   return isArrayBuffer(value) ? new Uint8Array(value) : undefined;
 }
 
+/**
+ * Says whether it is an error of the usual kind, at no cost: not all errors are. The tag of an object without
+ * one of its own says what it was made as.
+ */
+export function isUsualError(value: object): value is Error {
+  return (
+    tagOf(value) === "[object Error]" && (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === undefined
+  );
+}
+
 /** Says whether it is an error: made by a class of errors of any realm, or by the platform. */
 export function isError(value: unknown): value is Error {
   if (typeof value !== "object" || value === null) return false;
-  if ((Error as { isError?: (value: unknown) => boolean }).isError?.(value)) return true;
-  // The tag of an object without one of its own says what it was made as.
-  if (
-    tagOf(value) === "[object Error]" &&
-    (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === undefined
-  )
-    return true;
+  if ((Error as { isError?: (value: unknown) => boolean }).isError?.(value) || isUsualError(value)) return true;
   return isDomException(value) || inherits(value, isErrorPrototype);
 }
 

@@ -8,7 +8,7 @@ import { ByteWriter } from "./bytes.js";
 import { ExternalTable } from "./external_table.js";
 import { LuaFunction, LuaReference, handleOf } from "../host/handles.js";
 import type { Entry } from "../host/entries.js";
-import { isArrayBuffer, isDate, isError, isMap, isPlain, isPromise } from "../brands.js";
+import { isArrayBuffer, isDate, isError, isMap, isPlain, isPromise, isUsualError } from "../brands.js";
 import { className } from "../names.js";
 import { HostRef, LuaDetachedObject } from "../host/refs.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
@@ -115,6 +115,7 @@ export class Encoder extends ByteWriter {
     // Those that most are, first: to ask whether it is a Map costs an exception where it is none.
     if (value instanceof HostRef || value instanceof LuaDetachedObject) return this.#host(Tag.hostObject, value);
     if (isPlain(value)) return this.#table(value, () => this.#record(value as Record<string, unknown>));
+    if (isUsualError(value)) return this.#host(Tag.hostObject, value);
     if (isMap(value)) return this.#table(value, () => this.#map(value));
     if (isArrayBuffer(value)) return this.taggedBytes(Tag.string, new Uint8Array(value));
     if (isError(value)) return this.#host(Tag.hostObject, value);

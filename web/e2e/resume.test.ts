@@ -68,7 +68,7 @@ suite("a page that is reloaded", () => {
       });
       assert.ok(last.ticks > found.ticks);
       // What is still going on when the page goes may be there or not: but of both, or of none.
-      void page.evaluate(() => {
+      await page.evaluate(() => {
         const busy = () => {
           for (let i = 0; i < 5; i++) lua.call("step");
           setTimeout(busy, 1);

@@ -15,7 +15,7 @@ import {
   type LuaValue,
 } from "../src/index.ts";
 import { conversions, described, evaluate, settled, vectors } from "./helpers.ts";
-import { settled, until } from "./time.ts";
+import { until } from "./time.ts";
 import { RecordBackend } from "./record_backend.ts";
 
 const lua = await Lua.create();

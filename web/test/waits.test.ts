@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { suite, test } from "node:test";
 import * as perilune from "../src/index.ts";
+import { LuaFactory } from "../src/wasmoon.ts";
 import { part, startChild } from "./child.ts";
 import { ManualClock, inTime, settled } from "./time.ts";
 import { outcomes, problems, type Outcome } from "./waits.ts";
@@ -122,6 +123,17 @@ if (part === "cases") {
         await lua.close();
       });
     }
+
+    test("is no promise for programs that come from wasmoon", async () => {
+      const lua = await new LuaFactory().createEngine();
+      lua.global.set("echo", async (value: unknown) => value);
+      for (const code of Object.values(tables)) {
+        const value = await lua.doString(`tick = print return ${code}`);
+        assert.ok(value instanceof Map && typeof value.get("then") === "function");
+        assert.equal(await lua.doString(`return type(echo(${code}):await()['then'])`), "function");
+      }
+      lua.global.close();
+    });
 
     test("is an object where `then` is nothing that can be called", async () => {
       const lua = await Lua.create();

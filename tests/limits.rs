@@ -62,7 +62,7 @@ impl Host for CountedClock {
 #[test]
 fn time_ends_every_script() {
     const LIMIT_MS: u32 = 30;
-    const TICKS_MAX: u64 = 300 * LIMIT_MS as u64;
+    const TICKS_MAX: u64 = 1000 * LIMIT_MS as u64;
     for Escape { name, lua: script, fuel } in escapes() {
         let readings = Rc::new(Cell::new(0));
         let host = CountedClock(Rc::clone(&readings));
@@ -91,7 +91,10 @@ fn fuel_ends_every_script_with_the_same_count() {
     for Escape { name, lua: script, .. } in escapes() {
         let used: Vec<u64> = (0..2)
             .map(|_| {
-                let mut lua = vm();
+                // Enough that no collection is forced, which would be charged when it happens.
+                let mut limits = perilune::Limits::default();
+                limits.memory_bytes = 64 << 20;
+                let mut lua = Runtime::builder().limits(limits).build().expect("a VM");
                 lua.limit_next(None, Some(200_000));
                 match lua.eval(script.clone()) {
                     Err(error) => {
@@ -236,4 +239,38 @@ fn conversion_uses_fuel() {
         lua.limit_next(None, Some(10));
         lua.global("numbers").expect("is the host's own affair");
     }
+}
+
+/// A table that holds itself twice, 40 deep, has a text of 2^40 bytes.
+#[test]
+fn json_of_a_table_that_is_shared_ends_with_the_right_error() {
+    const SHARED: &str = "local t = {} for i = 1, 40 do t = { t, t } end return require 'json'.encode(t)";
+    let mut lua = vm();
+    lua.limit_next(None, Some(20_000));
+    let error = lua.eval(SHARED).expect_err("is too long");
+    assert_eq!((error.code(), lua.fuel_used() < 30_000), ("timeout", true), "{error}");
+    lua.limit_next(None, None);
+    assert_eq!(lua.eval(SHARED).expect_err("is too large").code(), "memory");
+    // More pieces than the stack has room for.
+    let text = lua.eval("return #require 'json'.encode(('x'):rep(300000))").expect("fits");
+    assert_eq!(text.values, [300_002.into()]);
+    assert_eq!(lua.eval("return 1").expect("lives").values, [1.into()]);
+}
+
+/// Collections that a script asks for or makes necessary are charged; the collector's own work is no fuel,
+/// until the script has set how it works.
+#[test]
+fn the_collector_is_charged_for_what_scripts_ask() {
+    let used = |before: &str, source: &str| {
+        let mut lua = vm();
+        lua.eval(format!("{before} kept = {{}} for i = 1, 5000 do kept[i] = {{}} end")).expect("runs");
+        lua.eval(source).expect("runs");
+        lua.fuel_used()
+    };
+    assert!(used("", "collectgarbage()") > 500);
+    assert!(used("", "pcall(string.rep, 'x', 1e8)") > 500, "an emergency collection");
+    let loops = "for i = 1, 20000 do local t = {} end";
+    let by_itself = used("", loops);
+    assert!(by_itself < 41_000, "{by_itself}: a tick for each step, and one for each table");
+    assert!(used("collectgarbage('incremental', 100)", loops) > by_itself + 1000);
 }

@@ -94,26 +94,11 @@ const PATCHES: &[Patch] = &[
         find: "  if (l_unlikely(ms->matchdepth-- == 0))\n",
         replace: "  perilune_tick(ms->L);\n  if (l_unlikely(ms->matchdepth-- == 0))\n",
     },
-    Patch {
-        file: "lstrlib",
-        find: "  /* keeps trying to match with the maximum repetitions */\n",
-        replace: "  perilune_charge(i);\n",
-    },
-    Patch {
-        file: "lstrlib",
-        find: "    while (++s < ms->src_end) {\n      if (*s == e) {\n",
-        replace: "    perilune_charge(ms->src_end - s);\n    while (++s < ms->src_end) {\n      if (*s == e) {\n",
-    },
     // A plain search compares at each place where the first byte fits, which is quadratic in one call.
     Patch {
         file: "lstrlib",
         find: "static const char *lmemfind (const char *s1, size_t l1,\n",
         replace: "static const char *lmemfind (lua_State *L, const char *s1, size_t l1,\n",
-    },
-    Patch {
-        file: "lstrlib",
-        find: "      init++;   /* 1st char is already checked */\n",
-        replace: "      init++;\n      perilune_charge(l2);\n      perilune_tick(L);\n",
     },
     Patch { file: "lstrlib", find: "lmemfind(s + init, ls - init, p, lp)", replace: "lmemfind(L, s + init, ls - init, p, lp)" },
     // string.rep("", 2^40) makes an empty string, but loops for hours.
@@ -155,4 +140,542 @@ const PATCHES: &[Patch] = &[
         replace: "  const char *pmode = strpbrk(s, \".xXnN\");\n  perilune_charge(strlen(s) << 4);\n",
     },
     Patch { file: "lobject", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
+    // A chain of `__index` or `__newindex` is one instruction, and may be 2,000 tables long.
+    Patch {
+        file: "lvm",
+        find: "  for (loop = 0; loop < MAXTAGLOOP; loop++) {\n    if (slot == NULL) {",
+        replace: "  for (loop = 0; loop < MAXTAGLOOP; loop++) {\n    perilune_spend(loop > 0);\n    if (slot == NULL) {",
+    },
+    Patch {
+        file: "lvm",
+        find: "    const TValue *tm;  /* '__newindex' metamethod */\n",
+        replace: "    const TValue *tm;\n    perilune_spend(loop > 0);\n",
+    },
+    // Strings with many zeros are compared piece by piece.
+    Patch {
+        file: "lvm",
+        find: "      zl1++; zl2++;\n",
+        replace: "      perilune_spend(1);\n      zl1++; zl2++;\n",
+    },
+    // Powers and remainders of floats take as long as a hundred other instructions, without a tick of their
+    // own.
+    Patch {
+        file: "lvm",
+        find: "  luai_nummod(L, m, n, r);\n  return r;",
+        replace: "  perilune_spend(2);\n  luai_nummod(L, m, n, r);\n  return r;",
+    },
+    Patch {
+        file: "lvm",
+        find: "#include \"lobject.h\"\n",
+        replace: "#include \"lobject.h\"\n#undef luai_numpow\n#define luai_numpow(L, a, b) ((void)L, perilune_spend(1), (b == 2) ? (a) * (a) : l_mathop(pow)(a, b))\n",
+    },
+    // A tick for each table and closure that the interpreter makes.
+    Patch {
+        file: "lvm",
+        find: "  LClosure *ncl = luaF_newLclosure(L, nup);\n",
+        replace: "  LClosure *ncl = (perilune_spend(1), luaF_newLclosure(L, nup));\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        t = luaH_new(L);  /* memory allocation */\n",
+        replace: "        t = (perilune_spend(1), luaH_new(L));\n",
+    },
+    // Values that are copied, 4 for each tick if they are many: varargs, results, and what moves between
+    // threads or within a frame.
+    Patch {
+        file: "ltm",
+        find: "  for (i = 0; i < wanted && i < nextra; i++)\n    setobjs2s(L, where + i",
+        replace: "  perilune_charge_values(wanted);\n  for (i = 0; i < wanted && i < nextra; i++)\n    setobjs2s(L, where + i",
+    },
+    Patch {
+        file: "ltm",
+        find: "#include \"lvm.h\"\n",
+        replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "  firstresult = L->top.p - nres;  /* index of first result */\n",
+        replace: "  firstresult = L->top.p - nres;\n  perilune_charge_values(wanted);\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "#include \"lzio.h\"\n",
+        replace: "#include \"lzio.h\"\n#include \"fuel.h\"\n",
+    },
+    Patch {
+        file: "lapi",
+        find: "  from->top.p -= n;\n  for (i = 0; i < n; i++) {",
+        replace: "  from->top.p -= n;\n  perilune_charge_values(n);\n  for (i = 0; i < n; i++) {",
+    },
+    Patch {
+        file: "lapi",
+        find: "  m = (n >= 0 ? t - n : p - n - 1);  /* end of prefix */\n",
+        replace: "  m = (n >= 0 ? t - n : p - n - 1);\n  perilune_charge_values(t - p);\n",
+    },
+    // A chunk is given to the lexer in pieces of 4,096 bytes, each charged before it is read: blanks,
+    // comments and long strings are no tokens.
+    Patch {
+        file: "lapi",
+        find: "LUA_API int lua_load (lua_State *L, lua_Reader reader, void *data,\n",
+        replace: "#include \"pieces.h\"\n\nLUA_API int lua_load (lua_State *L, lua_Reader reader, void *data,\n",
+    },
+    Patch {
+        file: "lapi",
+        find: "  luaZ_init(L, &z, reader, data);\n",
+        replace: "  struct perilune_pieces pieces = { reader, data, NULL, 0 };\n  luaZ_init(L, &z, perilune_read_piece, &pieces);\n",
+    },
+    Patch {
+        file: "lapi",
+        find: "#include \"lvm.h\"\n",
+        replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n",
+    },
+    // The compiler: each step along a list of jumps; the names, labels and gotos that it compares.
+    Patch {
+        file: "lcode",
+        find: "static int getjump (FuncState *fs, int pc) {\n",
+        replace: "static int getjump (FuncState *fs, int pc) {\n  perilune_spend(1);\n",
+    },
+    Patch {
+        file: "lcode",
+        find: "#include \"lvm.h\"\n",
+        replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  Upvaldesc *up = fs->f->upvalues;\n  for (i = 0; i < fs->nups; i++) {\n    if (eqstr(up[i].name, name)) return i;",
+        replace: "  Upvaldesc *up = fs->f->upvalues;\n  perilune_charge_steps(fs->nups);\n  for (i = 0; i < fs->nups; i++) {\n    if (eqstr(up[i].name, name)) return i;",
+    },
+    Patch {
+        file: "lparser",
+        find: "  for (i = cast_int(fs->nactvar) - 1; i >= 0; i--) {\n",
+        replace: "  perilune_charge_steps(fs->nactvar);\n  for (i = cast_int(fs->nactvar) - 1; i >= 0; i--) {\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  /* check labels in current function for a match */\n",
+        replace: "  perilune_charge_steps(dyd->label.n - ls->fs->firstlabel);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  int i = ls->fs->bl->firstgoto;\n  int needsclose = 0;\n",
+        replace: "  int i = ls->fs->bl->firstgoto;\n  int needsclose = 0;\n  perilune_charge_steps(gl->n - i);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  luaK_patchlist(ls->fs, gt->pc, label->pc);\n",
+        replace: "  luaK_patchlist(ls->fs, gt->pc, label->pc);\n  perilune_charge((size_t)(gl->n - g) * sizeof(Labeldesc));\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  /* correct pending gotos to current block */\n",
+        replace: "  perilune_charge_steps(gl->n - bl->firstgoto);\n",
+    },
+    // Straight code has no jump: after 48 instructions of a function without one, the compiler puts in a jump
+    // to the next instruction, which is a tick.
+    Patch {
+        file: "lparser",
+        find: "static void statement (LexState *ls);\nstatic void expr (LexState *ls, expdesc *v);\n",
+        replace: "static void statement (LexState *ls);\nstatic void expr (LexState *ls, expdesc *v);\n\n/* The function that is compiled, and its last tick of this kind. */\nstatic PERILUNE_PER_THREAD FuncState *ticked_function = NULL;\nstatic PERILUNE_PER_THREAD int ticked_at = 0;\n\nstatic void code_tick (FuncState *fs) {\n  /* After an inner function, where the last tick was is not known any more. */\n  if (fs->pc - (fs == ticked_function ? ticked_at : 0) < 48) return;\n  luaK_patchtohere(fs, luaK_jump(fs));\n  ticked_function = fs;\n  ticked_at = fs->pc;\n}\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  fs->prev = ls->fs;  /* linked list of funcstates */\n",
+        replace: "  fs->prev = ls->fs;\n  ticked_function = fs;\n  ticked_at = 0;\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  ls->fs = fs->prev;\n  luaC_checkGC(L);",
+        replace: "  ls->fs = fs->prev;\n  ticked_function = NULL;\n  luaC_checkGC(L);",
+    },
+    Patch {
+        file: "lparser",
+        find: "  int line = ls->linenumber;  /* may be needed for error messages */\n  enterlevel(ls);\n",
+        replace: "  int line = ls->linenumber;\n  code_tick(ls->fs);\n  enterlevel(ls);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "    luaK_infix(ls->fs, op, v);\n",
+        replace: "    luaK_infix(ls->fs, op, v);\n    code_tick(ls->fs);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "  luaK_exp2anyregup(fs, v);\n  luaX_next(ls);  /* skip the dot or colon */\n",
+        replace: "  luaK_exp2anyregup(fs, v);\n  code_tick(fs);\n  luaX_next(ls);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "        luaK_exp2anyregup(fs, v);\n        yindex(ls, &key);\n",
+        replace: "        luaK_exp2anyregup(fs, v);\n        code_tick(fs);\n        yindex(ls, &key);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "    closelistfield(fs, &cc);\n    field(ls, &cc);\n",
+        replace: "    closelistfield(fs, &cc);\n    code_tick(fs);\n    field(ls, &cc);\n",
+    },
+    Patch {
+        file: "lparser",
+        find: "#include \"ltable.h\"\n",
+        replace: "#include \"ltable.h\"\n#include \"fuel.h\"\n",
+    },
+    // What error messages and tracebacks look at: the levels of the stack, the instructions and the local
+    // variables of a function.
+    Patch {
+        file: "ldebug",
+        find: "  for (ci = L->ci; level > 0 && ci != &L->base_ci; ci = ci->previous)\n    level--;\n",
+        replace: "  int wanted = level;\n  for (ci = L->ci; level > 0 && ci != &L->base_ci; ci = ci->previous)\n    level--;\n  perilune_charge_steps(wanted - level);\n",
+    },
+    Patch {
+        file: "ldebug",
+        find: "    lastpc--;  /* previous instruction was not actually executed */\n",
+        replace: "    lastpc--;\n  perilune_charge_steps(lastpc);\n",
+    },
+    Patch {
+        file: "ldebug",
+        find: "#include \"lvm.h\"\n",
+        replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "  int i;\n  for (i = 0; i<f->sizelocvars && f->locvars[i].startpc <= pc; i++) {",
+        replace: "  int i;\n  perilune_charge_steps(f->sizelocvars);\n  for (i = 0; i<f->sizelocvars && f->locvars[i].startpc <= pc; i++) {",
+    },
+    Patch {
+        file: "lfunc",
+        find: "#include \"lstate.h\"\n",
+        replace: "#include \"lstate.h\"\n#include \"fuel.h\"\n",
+    },
+    // Patterns: the repetitions of a single character, each with the length of its set; the length of a set
+    // where a step begins; the text between two brackets.
+    Patch {
+        file: "lstrlib",
+        find: "  while (singlematch(ms, s + i, p, ep))\n    i++;\n",
+        replace: "  const ptrdiff_t at_once = l_unlikely(ep - p > 64) ? 1 : 4096;\n  for (;;) {\n    ptrdiff_t stop = i + at_once;\n    while (i < stop && singlematch(ms, s + i, p, ep))\n      i++;\n    if (i < stop) break;\n    perilune_work(ms->L, at_once * (ep - p));\n  }\n  perilune_charge((i & 4095) * (ep - p));\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "      s++;  /* try with one more repetition */\n",
+        replace: "      s += (perilune_charge(ep - p), 1);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "        const char *ep = classend(ms, p);  /* points to optional suffix */\n",
+        replace: "        const char *ep = classend(ms, p);\n        if (l_unlikely(ep - p > 64)) perilune_work(ms->L, ep - p);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "            ep = classend(ms, p);  /* points to what is next */\n",
+        replace: "            ep = classend(ms, p);\n            if (l_unlikely(ep - p > 64)) perilune_work(ms->L, (ep - p) * 3);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "    while (++s < ms->src_end) {\n      if (*s == e) {\n",
+        replace: "    const char *begin = s;\n    while (++s < ms->src_end) {\n      if (((s - begin) & 63) == 0) perilune_tick(ms->L);\n      if (*s == e) {\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "      init++;   /* 1st char is already checked */\n",
+        replace: "      init++;\n      perilune_tick(L);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "      if (*p == '^') p++;\n      do {  /* look for a ']' */\n        if (l_unlikely(p == ms->p_end))\n          luaL_error(",
+        replace: "      const char *begin = p;\n      if (*p == '^') p++;\n      do {\n        if (l_unlikely(p == ms->p_end && (perilune_charge(p - begin), 1)))\n          luaL_error(",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "    if (*p == L_ESC)  /* '%%' */\n",
+        replace: "    perilune_tick(L);\n    if (*p == L_ESC)\n",
+    },
+    // Formats: their own length, each item, numbers that take long, characters that are escaped.
+    Patch {
+        file: "lstrlib",
+        find: "  luaL_buffinit(L, &b);\n  while (strfrmt < strfrmt_end) {\n",
+        replace: "  perilune_work(L, sfl);\n  luaL_buffinit(L, &b);\n  while (strfrmt < strfrmt_end) {\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "      if (++arg > top)\n",
+        replace: "      perilune_tick(L);\n      if (++arg > top)\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "          maxitem = MAX_ITEMF;  /* extra space for '%f' */\n",
+        replace: "          maxitem = MAX_ITEMF;\n          perilune_spend(16);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "          lua_Number n = luaL_checknumber(L, arg);\n          checkformat(L, form, L_FMTFLAGSF, 1);\n",
+        replace: "          lua_Number n = luaL_checknumber(L, arg);\n          perilune_spend(8);\n          checkformat(L, form, L_FMTFLAGSF, 1);\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "      char buff[10];\n      if (!isdigit(uchar(*(s+1))))\n",
+        replace: "      char buff[10];\n      perilune_tick(b->L);\n      if (!isdigit(uchar(*(s+1))))\n",
+    },
+    // Each option of a format of string.pack, packsize and unpack.
+    Patch {
+        file: "lstrlib",
+        find: "  KOption opt = getoption(h, fmt, psize);\n  int align = *psize;  /* usually, alignment follows size */\n",
+        replace: "  KOption opt = (perilune_tick(h->L), getoption(h, fmt, psize));\n  int align = *psize;\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "        while (len++ < (size_t)size)  /* pad extra space */\n",
+        replace: "        perilune_work(L, (size_t)size - len);\n        while (len++ < (size_t)size)\n",
+    },
+    Patch {
+        file: "lstrlib",
+        find: "  luaL_checkstack(L, n, \"string slice too long\");\n  for (i=0; i<n; i++)\n",
+        replace: "  luaL_checkstack(L, n, \"string slice too long\");\n  perilune_work(L, (size_t)n << 4);\n  for (i=0; i<n; i++)\n",
+    },
+    Patch {
+        file: "lbaselib",
+        find: "    if (b_str2int(s, (int)base, &n) == s + l) {\n",
+        replace: "    perilune_charge(l);\n    if (b_str2int(s, (int)base, &n) == s + l) {\n",
+    },
+    // A tick for each character of UTF-8, or for 64 bytes that are looked at to find one.
+    Patch {
+        file: "lutf8lib",
+        find: "    s = utf8_decode(s, &code, !lax);\n",
+        replace: "    s = (perilune_tick(L), utf8_decode(s, &code, !lax));\n",
+    },
+    Patch {
+        file: "lutf8lib",
+        find: "      pushutfchar(L, i);\n",
+        replace: "      perilune_tick(L);\n      pushutfchar(L, i);\n",
+    },
+    Patch {
+        file: "lutf8lib",
+        find: "    while (posi > 0 && iscontp(s + posi)) posi--;\n",
+        replace: "    while (posi > 0 && iscontp(s + posi))\n      if ((posi-- & 63) == 0) perilune_tick(L);\n",
+    },
+    Patch {
+        file: "lutf8lib",
+        find: "           posi--;\n         } while",
+        replace: "           if ((posi-- & 63) == 0) perilune_tick(L);\n         } while",
+    },
+    Patch {
+        file: "lutf8lib",
+        find: "           posi++;\n         } while",
+        replace: "           if ((posi++ & 63) == 0) perilune_tick(L);\n         } while",
+    },
+    Patch {
+        file: "lutf8lib",
+        find: "    while (iscontp(s + n)) n++;  /* go to next character */\n",
+        replace: "    while (iscontp(s + n))\n      if ((n++ & 63) == 0) perilune_tick(L);\n",
+    },
+    // Integers in text, which are read before anything else is tried; and floats made text.
+    Patch {
+        file: "lobject",
+        find: "  if ((e = l_str2int(s, &i)) != NULL) {  /* try as an integer */\n",
+        replace: "  if ((e = l_str2int(s, &i)) != NULL) {\n    perilune_charge(e - s);\n",
+    },
+    Patch {
+        file: "lobject",
+        find: "    len = lua_number2str(buff, MAXNUMBER2STR, fltvalue(obj));\n",
+        replace: "    perilune_spend(4);\n    len = lua_number2str(buff, MAXNUMBER2STR, fltvalue(obj));\n",
+    },
+    // Tables: 16 steps along a chain of keys that collide, which ordinary keys do not take; growing, by
+    // slots; a table that is full and changes counts its slots at each new key.
+    Patch {
+        file: "ltable",
+        find: "static const TValue *getgeneric (Table *t, const TValue *key, int deadok) {\n  Node *n = mainpositionTV(t, key);\n",
+        replace: "#define perilune_chain_step() ((void)((++steps & 15) == 0 && (perilune_spend(1), 0)))\n\nstatic const TValue *getgeneric (Table *t, const TValue *key, int deadok) {\n  Node *n = mainpositionTV(t, key);\n  int steps = 0;\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "    if (equalkey(key, n, deadok))\n      return gval(n);  /* that's it */\n    else {\n      int nx = gnext(n);\n",
+        replace: "    if (equalkey(key, n, deadok))\n      return gval(n);\n    else {\n      int nx = gnext(n);\n      perilune_chain_step();\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "    Node *n = hashint(t, key);\n    for (;;) {  /* check whether 'key' is somewhere in the chain */\n",
+        replace: "    Node *n = hashint(t, key);\n    int steps = 0;\n    for (;;) {\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "        if (nx == 0) break;\n        n += nx;\n",
+        replace: "        if (nx == 0) break;\n        perilune_chain_step();\n        n += nx;\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "      while (othern + gnext(othern) != mp)  /* find previous */\n        othern += gnext(othern);\n",
+        replace: "      int steps = 0;\n      while (othern + gnext(othern) != mp) {\n        perilune_chain_step();\n        othern += gnext(othern);\n      }\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "  setlimittosize(t);\n  na = numusearray(t, nums);  /* count keys in array part */\n",
+        replace: "  setlimittosize(t);\n  perilune_charge((size_t)t->alimit + ((size_t)sizenode(t) << 2));\n  na = numusearray(t, nums);\n",
+    },
+    // A look-up by a short string must stay as fast as it is, and writes nothing that the interpreter would
+    // have to read again: there a chain that becomes long makes all ticks heavier.
+    Patch {
+        file: "ltable",
+        find: "      gnext(mp) = cast_int(f - mp);\n      mp = f;\n",
+        replace: "      gnext(mp) = cast_int(f - mp);\n      if (ttisshrstring(key)) {\n        const Node *last = mp;\n        int length = 1;\n        for (; gnext(last) != 0; last += gnext(last)) length++;\n        if (l_unlikely(length > 64)) perilune_long_chain(L, length);\n      }\n      mp = f;\n",
+    },
+    // A table that grows puts its keys into new places. Lua looks for each of them first, although none is
+    // there yet, which is quadratic when many collide.
+    Patch {
+        file: "ltable",
+        find: "      luaH_set(L, t, &k, gval(old));\n",
+        replace: "      if (ttisinteger(&k) && l_castS2U(ivalue(&k)) - 1u < t->alimit) {\n        setobj2t(L, &t->array[ivalue(&k) - 1], gval(old));\n      }\n      else\n        luaH_newkey(L, t, &k, gval(old));\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "static void reinsert (lua_State *L, Table *ot, Table *t) {\n",
+        replace: "static void luaH_newkey (lua_State *L, Table *t, const TValue *key, TValue *value);\n\nstatic void reinsert (lua_State *L, Table *ot, Table *t) {\n",
+    },
+    Patch {
+        file: "ltable",
+        find: "  exchangehashpart(t, &newt);  /* 't' has the new hash ('newt' has the old) */\n",
+        replace: "  exchangehashpart(t, &newt);\n  if (oldasize + newasize + sizenode(&newt) + sizenode(t) > 64)\n    perilune_charge(((size_t)oldasize + newasize) * 2 + (((size_t)sizenode(&newt) + sizenode(t)) << 3));\n",
+    },
+    // Strings: the hash of a long one, which is made when it is a key; chains of short ones that collide; a
+    // name that is in the cache.
+    Patch {
+        file: "lstring",
+        find: "    ts->hash = luaS_hash(getlngstr(ts), len, ts->hash);\n",
+        replace: "    perilune_charge(len);\n    ts->hash = luaS_hash(getlngstr(ts), len, ts->hash);\n",
+    },
+    Patch {
+        file: "lstring",
+        find: "  lua_assert(str != NULL);  /* otherwise 'memcmp'/'memcpy' are undefined */\n  for (ts = *list; ts != NULL; ts = ts->u.hnext) {\n",
+        replace: "  int length = 0;\n  for (ts = *list; ts != NULL; ts = ts->u.hnext) {\n    length++;\n",
+    },
+    Patch {
+        file: "lstring",
+        find: "  /* else must create a new string */\n",
+        replace: "  if (l_unlikely(length > 64)) perilune_long_chain(L, length);\n",
+    },
+    Patch {
+        file: "lstring",
+        find: "  while (*p != ts)  /* find previous element */\n    p = &(*p)->u.hnext;\n",
+        replace: "  int steps = 0;\n  while (*p != ts) {\n    if (++steps > 16) perilune_collector_steps++;\n    p = &(*p)->u.hnext;\n  }\n",
+    },
+    Patch {
+        file: "lstring",
+        find: "    if (strcmp(str, getstr(p[j])) == 0)  /* hit? */\n      return p[j];  /* that is it */\n",
+        replace: "    if (strcmp(str, getstr(p[j])) == 0) {\n      perilune_charge(tsslen(p[j]));\n      return p[j];\n    }\n",
+    },
+    // The steps of the collector: slots that are visited, objects that are swept.
+    Patch {
+        file: "lgc",
+        find: "static lu_mem propagatemark (global_State *g) {\n",
+        replace: "static lu_mem traverse (global_State *g);\n\nstatic lu_mem propagatemark (global_State *g) {\n  lu_mem work = traverse(g);\n  perilune_collector_steps += work;\n  return work;\n}\n\nstatic lu_mem traverse (global_State *g) {\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "    count++;\n    markobject(g, o);\n",
+        replace: "    count++;\n    perilune_collector_steps++;\n    markobject(g, o);\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "  return work;\n}\n\n\nstatic void cleargraylists",
+        replace: "  perilune_collector_steps += work;\n  return work;\n}\n\n\nstatic void cleargraylists",
+    },
+    Patch {
+        file: "lgc",
+        find: "    Node *limit = gnodelast(h);\n    Node *n;\n    for (n = gnode(h, 0); n < limit; n++) {\n      if (iscleared(g, gckeyN(n)))",
+        replace: "    Node *limit = gnodelast(h);\n    Node *n;\n    perilune_collector_steps += sizenode(h);\n    for (n = gnode(h, 0); n < limit; n++) {\n      if (iscleared(g, gckeyN(n)))",
+    },
+    Patch {
+        file: "lgc",
+        find: "    for (i = 0; i < asize; i++) {\n      TValue *o = &h->array[i];\n",
+        replace: "    perilune_collector_steps += asize + sizenode(h);\n    for (i = 0; i < asize; i++) {\n      TValue *o = &h->array[i];\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "  if (countout)\n    *countout = i;  /* number of elements traversed */\n",
+        replace: "  perilune_collector_steps += i;\n  if (countout)\n    *countout = i;\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "      luaS_resize(L, g->strt.size / 2);\n",
+        replace: "      perilune_collector_steps += g->strt.size;\n      luaS_resize(L, g->strt.size / 2);\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "    lua_assert(tofinalize(curr));\n    if (!(iswhite(curr) || all))",
+        replace: "    perilune_collector_steps++;\n    if (!(iswhite(curr) || all))",
+    },
+    Patch {
+        file: "lgc",
+        find: "      lua_assert(isdead(g, curr));\n      *p = curr->next;  /* remove 'curr' from list */\n      freeobj(L, curr);  /* erase 'curr' */\n    }\n    else {  /* all surviving objects become old */\n",
+        replace: "      perilune_collector_steps++;\n      *p = curr->next;\n      freeobj(L, curr);\n    }\n    else {\n      perilune_collector_steps++;\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "  while ((curr = *p) != limit) {\n    if (iswhite(curr)) {  /* is 'curr' dead? */\n",
+        replace: "  while ((curr = *p) != limit) {\n    perilune_collector_steps++;\n    if (iswhite(curr)) {\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "  for (; p != NULL; p = p->next)\n    p->marked = ",
+        replace: "  for (; p != NULL; p = p->next, perilune_collector_steps++)\n    p->marked = ",
+    },
+    Patch {
+        file: "lgc",
+        find: "    GCObject **next = getgclist(curr);\n    if (iswhite(curr))\n",
+        replace: "    GCObject **next = getgclist(curr);\n    perilune_collector_steps++;\n    if (iswhite(curr))\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "    if (getage(p) == G_OLD1) {\n      lua_assert(!iswhite(p));\n",
+        replace: "    perilune_collector_steps++;\n    if (getage(p) == G_OLD1) {\n      lua_assert(!iswhite(p));\n",
+    },
+    // Work that the collector does by itself shortens the time to the next look at the clock; a full
+    // collection, which a script has asked for or made necessary, is charged.
+    Patch {
+        file: "lgc",
+        find: "    if(isdecGCmodegen(g))\n      genstep(L, g);\n    else\n      incstep(L, g);\n",
+        replace: "    size_t before = perilune_collector_steps;\n    if(isdecGCmodegen(g))\n      genstep(L, g);\n    else\n      incstep(L, g);\n    perilune_worked_aside(L, perilune_collector_steps - before);\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "  lua_assert(!g->gcemergency);\n  g->gcemergency = isemergency;  /* set flag */\n",
+        replace: "  size_t before = perilune_collector_steps;\n  lua_assert(!g->gcemergency);\n  g->gcemergency = isemergency;\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "    fullgen(L, g);\n  g->gcemergency = 0;\n",
+        replace: "    fullgen(L, g);\n  g->gcemergency = 0;\n  perilune_charge_steps(perilune_collector_steps - before);\n",
+    },
+    // A finalizer for an object that is old: Lua looks for the object among all that are younger.
+    Patch {
+        file: "lgc",
+        find: "    for (p = &g->allgc; *p != o; p = &(*p)->next) { /* empty */ }\n",
+        replace: "    size_t steps = 0;\n    for (p = &g->allgc; *p != o; p = &(*p)->next) steps++;\n    if (steps > 256) perilune_charge(steps << 5);\n",
+    },
+    // Ephemeron tables converge in linear time (lua-5.4/port/ephemerons.h).
+    Patch {
+        file: "lgc",
+        find: "static void entersweep (lua_State *L);\n",
+        replace: "static void entersweep (lua_State *L);\nstatic void key_is_marked (GCObject *key);\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "      linkobjgclist(o, g->gray);  /* to be visited later */\n",
+        replace: "      if (l_unlikely(testbit(o->marked, TESTBIT))) key_is_marked(o);\n      else linkobjgclist(o, g->gray);\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "static void convergeephemerons (global_State *g) {\n",
+        replace: "static void converge_by_passes (global_State *g) {\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "      if (traverseephemeron(g, h, dir)) {  /* marked some value? */\n",
+        replace: "      perilune_collector_steps += sizenode(h);\n      if (traverseephemeron(g, h, dir)) {\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "    dir = !dir;  /* invert direction next time */\n  } while (changed);  /* repeat until no more changes */\n}\n",
+        replace: "    dir = !dir;\n  } while (changed);\n}\n\n#include \"ephemerons.h\"\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "#include \"ltm.h\"\n",
+        replace: "#include \"ltm.h\"\n#include \"fuel.h\"\n",
+    },
 ];

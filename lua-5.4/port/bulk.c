@@ -19,6 +19,8 @@
 #include "lstring.h"
 #include "ltable.h"
 
+#include "fuel.h"
+
 enum perilune_step {
   PERILUNE_END = 0,  /* no entry is left */
   PERILUNE_FULL = 1, /* the next entry takes `needed` bytes */
@@ -102,6 +104,7 @@ static void push(lua_State *L, const TValue *value) {
 int perilune_list(lua_State *L, const void *table, struct perilune_walk *walk, unsigned char *out, size_t room) {
   const Table *t = (const Table *)table;
   unsigned char *to = out;
+  unsigned int begin = walk->at;
   int step = PERILUNE_END;
   for (; walk->at < luaH_realasize(t); walk->at++) {
     const TValue *value = &t->array[walk->at];
@@ -120,6 +123,7 @@ int perilune_list(lua_State *L, const void *table, struct perilune_walk *walk, u
     to = put(to, value);
   }
   walk->written = (size_t)(to - out);
+  perilune_charge_steps(walk->at - begin);
   return step;
 }
 
@@ -129,6 +133,7 @@ int perilune_pairs(lua_State *L, const void *table, unsigned int listed, struct 
   const Table *t = (const Table *)table;
   unsigned int array = luaH_realasize(t);
   unsigned char *to = out;
+  unsigned int begin = walk->at;
   int step = PERILUNE_END;
   if (walk->at < listed && walk->at < array) walk->at = listed < array ? listed : array;
   for (; walk->at < array + sizenode(t); walk->at++) {
@@ -163,6 +168,7 @@ int perilune_pairs(lua_State *L, const void *table, unsigned int listed, struct 
     to = put(put(to, &key), value);
   }
   walk->written = (size_t)(to - out);
+  perilune_charge_steps(walk->at - begin);
   return step;
 }
 

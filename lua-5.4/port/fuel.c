@@ -13,10 +13,13 @@
 #include "fuel.h"
 
 PERILUNE_PER_THREAD int perilune_fuel = INT_MAX;
+PERILUNE_PER_THREAD size_t perilune_collector_steps = 0;
 
 int perilune_fuel_left(void) { return perilune_fuel; }
 
 void perilune_set_fuel(int ticks) { perilune_fuel = ticks; }
+
+size_t perilune_collector_steps_taken(void) { return perilune_collector_steps; }
 
 /* Raises the value on top without calling the message handler, which would be code of the script. [-1, +0,
    e] */

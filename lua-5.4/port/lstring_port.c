@@ -19,6 +19,7 @@
 #undef luaS_createlngstrobj
 
 LUAI_FUNC TString *luaS_createlngstrobj(lua_State *L, size_t l) {
+  TString *string = perilune_create_long(L, l);
   perilune_charge(l);
-  return perilune_create_long(L, l);
+  return string;
 }

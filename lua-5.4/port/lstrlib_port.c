@@ -1,6 +1,6 @@
 /* lstrlib.c, fixed for a size_t of 32 bits. Its posrelatI truncates a position to size_t, so that 2^32 would
    become 0 and string.sub would read the byte before the string. Here a position past the end of every string
-   stays one. */
+   stays one. Also fuel for the bytes that its functions look at. */
 #define lstrlib_c
 #define LUA_LIB
 
@@ -11,6 +11,8 @@
 #include "lua.h"
 
 #include "lauxlib.h"
+
+#include "charged.h"
 
 static lua_Integer fit_position(lua_Integer position) {
   return position > (lua_Integer)UINT32_MAX && SIZE_MAX == UINT32_MAX ? (lua_Integer)UINT32_MAX : position;

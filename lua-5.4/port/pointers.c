@@ -28,6 +28,12 @@ POINTER(int, perilune_next, (lua_State * L), (L))
 void (*perilune_refuel_pointer)(lua_State *L);
 void perilune_refuel(lua_State *L) { perilune_refuel_pointer(L); }
 
+void (*perilune_worked_aside_pointer)(lua_State *L, size_t steps);
+void perilune_worked_aside(lua_State *L, size_t steps) { perilune_worked_aside_pointer(L, steps); }
+
+void (*perilune_long_chain_pointer)(lua_State *L, int length);
+void perilune_long_chain(lua_State *L, int length) { perilune_long_chain_pointer(L, length); }
+
 void (*perilune_abort_pointer)(void);
 _Noreturn void perilune_abort(void) {
   perilune_abort_pointer();

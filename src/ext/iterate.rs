@@ -5,7 +5,7 @@
 
 use super::proxy::id_of;
 use super::store_call::store;
-use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::lua::{Stack, Status, Thrown, fuel, lua_function, raw};
 use crate::marshal::push_value;
 use crate::state::context::context;
 use crate::store::{Cursor, TableId};
@@ -104,6 +104,7 @@ fn first_inner(stack: Stack) -> Result<c_int, Thrown> {
     if !store(stack, |c| c.store.next(table, 0, AHEAD_BYTES_MIN, &mut c.value))? {
         return Ok(0);
     }
+    fuel::charge(2 * context(stack).value.len());
     let Some((_, len)) = measure_entry(&context(stack).value) else { return Err(malformed(stack)) };
     context(stack).value.truncate(len);
     push_large_entry(stack)
@@ -135,6 +136,7 @@ impl Iterator {
                 return Ok(Entry::None);
             }
             let found = &context(stack).value;
+            fuel::charge(2 * found.len());
             let Some((cursor, len)) = measure_entry(found) else { return Err(malformed(stack)) };
             if len > ENTRY_COPIED_BYTES || found.len() > AHEAD_BYTES {
                 self.cursor = cursor;

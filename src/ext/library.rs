@@ -3,7 +3,7 @@
 use super::proxy::{forget_name, id_of, make_registry, push_table};
 use super::store_call::{commit, refuse, roll_back, store};
 use crate::limits::NAME_BYTES_MAX;
-use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::lua::{Stack, Status, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
 use crate::store::{TableId, Transaction};
 use crate::value::{Decoder, Token};
@@ -46,6 +46,8 @@ fn table_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).value.clear();
     store(stack, |c| c.store.names(&mut c.value))?;
+    // A short name takes as long as some loop steps.
+    fuel::charge(32 * context(stack).value.len());
     let names = &raw const context(stack).value;
     let status = stack.protect_without_collector(1, |inner| {
         // SAFETY: the buffer lives in the context, and nothing writes to it while the collector is paused.
@@ -67,6 +69,8 @@ fn tables_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn drop_inner(stack: Stack) -> Result<c_int, Thrown> {
     let name = name(stack);
     let dropped = store(stack, |c| c.store.drop_table(name))?;
+    // The store takes as long as the table was large; each of its entries has been charged when it was set.
+    context(stack).after_host();
     context(stack).writes += 1;
     forget_name(stack, 1);
     stack.push_boolean(dropped);
@@ -76,6 +80,8 @@ fn drop_inner(stack: Stack) -> Result<c_int, Thrown> {
 /// `ext.clear(t)`: removes all entries.
 fn clear_inner(stack: Stack) -> Result<c_int, Thrown> {
     let id = table_argument(stack);
+    let count = store(stack, |c| c.store.count(id))?;
+    fuel::charge_steps((count as usize).saturating_mul(4));
     store(stack, |c| c.store.clear(id))?;
     context(stack).writes += 1;
     Ok(0)

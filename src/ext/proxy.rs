@@ -2,7 +2,7 @@
 
 use super::iterate;
 use super::store_call::store;
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Stack, Thrown, fuel, lua_function, raw};
 use crate::marshal::{EncodeError, encode_key, encode_value, push_value};
 use crate::state::context::context;
 use crate::store::TableId;
@@ -20,6 +20,9 @@ static BY_ID: u8 = 0;
 const ID: c_int = raw::lua_upvalueindex(1);
 /// Index of the upvalue in which `__len` keeps the border that it found last.
 const BORDER_HINT: c_int = raw::lua_upvalueindex(2);
+
+/// Bytes for which a call of the store is charged beside those of key and value.
+const STORE_BYTES: usize = 256;
 
 /// Most stack slots that pushing a table takes. They are checked each time, because the table may be deep
 /// inside of a value.
@@ -155,6 +158,13 @@ fn push_proxy(stack: Stack, id: TableId) {
     stack.set_metatable(-2);
 }
 
+/// Uses ticks for the encoded key and value. `[-0, +0, -]`
+fn charge_buffers(stack: Stack) {
+    let c = context(stack);
+    // Twice: they are made, and the store copies them. A call of it takes as long as some loop steps.
+    fuel::charge(STORE_BYTES + 2 * (c.key.len() + c.value.len()));
+}
+
 fn id(stack: Stack) -> TableId {
     TableId(stack.integer(ID).unwrap_or_default() as u32)
 }
@@ -173,6 +183,7 @@ fn index_inner(stack: Stack) -> Result<c_int, Thrown> {
     }
     context(stack).value.clear();
     let found = store(stack, |c| c.store.get(id, &c.key, &mut c.value))?;
+    charge_buffers(stack);
     if found {
         let value = &raw const context(stack).value;
         // SAFETY: the buffer lives in the context, and decoding a stored value uses no other metamethod.
@@ -189,10 +200,14 @@ fn new_index_inner(stack: Stack) -> Result<c_int, Thrown> {
     context(stack).key.clear();
     encode_key(stack, 2, &mut context(stack).key).map_err(|error| refuse_key(stack, error))?;
     if stack.type_of(3) == raw::LUA_TNIL {
+        context(stack).value.clear();
+        charge_buffers(stack);
         store(stack, |c| c.store.remove(id, &c.key))?;
     } else {
         context(stack).value.clear();
-        encode_value(stack, 3, &mut context(stack).value).map_err(|error| refuse_value(stack, error))?;
+        let encoded = encode_value(stack, 3, &mut context(stack).value);
+        charge_buffers(stack);
+        encoded.map_err(|error| refuse_value(stack, error))?;
         store(stack, |c| c.store.set(id, &c.key, &c.value))?;
     }
     let context = context(stack);
@@ -247,6 +262,7 @@ fn border(stack: Stack, id: TableId, hint: i64) -> Result<i64, Thrown> {
 fn contains(stack: Stack, id: TableId, index: i64) -> Result<bool, Thrown> {
     let mut key = [2; 9];
     key[1..].copy_from_slice(&index.to_le_bytes());
+    fuel::charge(64);
     store(stack, |c| c.store.contains(id, &key))
 }
 

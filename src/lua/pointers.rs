@@ -9,6 +9,8 @@ use std::ffi::c_int;
 /// nothing.
 pub(crate) fn set_pointers(
     refuel: unsafe extern "C-unwind" fn(*mut raw::lua_State),
+    worked_aside: unsafe extern "C-unwind" fn(*mut raw::lua_State, usize),
+    long_chain: unsafe extern "C-unwind" fn(*mut raw::lua_State, c_int),
     next: unsafe extern "C-unwind" fn(*mut raw::lua_State) -> c_int,
 ) {
     pointers::set();
@@ -16,5 +18,7 @@ pub(crate) fn set_pointers(
         perilune_hash_seed_pointer = state::perilune_hash_seed;
         perilune_next_pointer = next;
         perilune_refuel_pointer = refuel;
+        perilune_worked_aside_pointer = worked_aside;
+        perilune_long_chain_pointer = long_chain;
     }
 }

@@ -71,8 +71,9 @@ pub(crate) struct Context {
     pub(crate) error_record: ErrorRecord,
     /// Handles given out and not released.
     pub(crate) handles: usize,
-    /// True if the collector is in generational mode.
-    pub(crate) generational: bool,
+    pub(crate) collector: Collector,
+    /// Steps that used no fuel, since the clock was asked for them.
+    pub(crate) steps_aside: usize,
     pub(crate) warnings: Warnings,
     /// Memory kept back for describing failures.
     pub(crate) emergency_reserve: Vec<u8>,
@@ -82,6 +83,15 @@ pub(crate) struct Context {
     /// Standard input as the host gave it; how much of it the program has read is known to `stdin`
     /// (`stdlib::io`).
     pub(crate) input: Vec<u8>,
+}
+
+/// State of the collector as far as Lua does not tell it.
+#[derive(Debug, Default)]
+pub(crate) struct Collector {
+    /// True if it is in generational mode.
+    pub(crate) generational: bool,
+    /// True once a script has set how it works: its work is charged as fuel then.
+    pub(crate) is_tuned: bool,
 }
 
 /// State of `warn`.
@@ -156,7 +166,8 @@ impl Context {
             output: Output::default(),
             error_record: ErrorRecord::default(),
             handles: 0,
-            generational: false,
+            collector: Collector::default(),
+            steps_aside: 0,
             emergency_reserve: Vec::new(),
             warnings: Warnings::default(),
             #[cfg(feature = "mlua")]
@@ -201,6 +212,8 @@ impl Context {
     /// Appends to the output, handing it on when it grows large. Nothing is lost when memory is short: then
     /// it goes to the host at once.
     pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        // Twice: they are copied, and the host makes text of them.
+        fuel::charge(2 * bytes.len());
         let room = self.output.segments().len() + SEGMENT_HEAD_BYTES + bytes.len();
         if room > OUTPUT_BUFFER_BYTES {
             self.flush_output();
@@ -239,11 +252,13 @@ impl Context {
             Ok(None) => More::End,
             Ok(Some(bytes)) if bytes.is_empty() => More::End,
             Ok(Some(bytes)) if self.input.is_empty() => {
+                fuel::charge(bytes.len());
                 self.input = bytes;
                 More::Some
             }
             Ok(Some(bytes)) if self.input.try_reserve(bytes.len()).is_err() => More::OutOfMemory,
             Ok(Some(bytes)) => {
+                fuel::charge(bytes.len());
                 self.input.extend_from_slice(&bytes);
                 More::Some
             }

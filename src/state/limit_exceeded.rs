@@ -5,6 +5,7 @@ use crate::lua::{Stack, fuel, raw};
 use crate::state::context::context;
 use crate::state::error_record::note_limit_exceeded;
 use crate::state::meter::LimitExceeded;
+use std::ffi::c_int;
 
 impl LimitExceeded {
     /// The word for programs, which is also the error value.
@@ -51,15 +52,83 @@ pub(crate) fn charge(stack: Stack, ticks: u64) -> bool {
     fuel::left() >= 0 || refuel(stack).is_none()
 }
 
-/// Gives Lua more ticks, when it has none left (lua-5.4/port/fuel.h), or ends the call.
-// SAFETY: nothing else has this name.
-#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
-pub(crate) unsafe extern "C-unwind" fn perilune_refuel(l: *mut raw::lua_State) {
-    // SAFETY: C gives the running thread, where it may be raised.
-    let stack = unsafe { Stack::new(l) };
+/// Uses ticks for work on so many bytes (64 for each), and ends the call if none are left. `[-0, +0, e]`
+#[inline]
+pub(crate) fn work(stack: Stack, bytes: usize) {
+    fuel::charge(bytes);
+    if fuel::left() < 0 {
+        end_if_exceeded(stack);
+    }
+}
+
+/// Uses ticks for so many steps of a loop (16 for each), and ends the call if none are left. `[-0, +0, e]`
+#[inline]
+pub(crate) fn work_steps(stack: Stack, steps: usize) {
+    fuel::charge_steps(steps);
+    if fuel::left() < 0 {
+        end_if_exceeded(stack);
+    }
+}
+
+/// Uses a tick, for a step of a loop that takes about as long as one of Lua's. `[-0, +0, e]`
+#[inline]
+pub(crate) fn tick(stack: Stack) {
+    work(stack, 64);
+}
+
+/// Asks for more ticks, or raises. `[-0, +0, e]`
+#[cold]
+#[inline(never)]
+fn end_if_exceeded(stack: Stack) {
     let Some(limit) = refuel(stack) else { return };
     // Without room, what follows is a "stack overflow"; that ends here just as well.
     stack.has_room(4);
     stack.push_bytes(limit.word());
     stack.raise_past_handlers()
+}
+
+/// Steps aside until the clock is asked: about half a millisecond.
+const STEPS_ASIDE_PER_LOOK: usize = 50_000;
+
+/// Notes steps that use no fuel (lua-5.4/port/fuel.h): how many there are depends on the size of pointers or
+/// on the seed of the hash. They do, once the script has told the collector how to work.
+// SAFETY: nothing else has this name.
+#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
+pub(crate) unsafe extern "C-unwind" fn perilune_worked_aside(l: *mut raw::lua_State, steps: usize) {
+    // SAFETY: C gives the running thread. Nothing here runs Lua or raises.
+    let c = context(unsafe { Stack::new(l) });
+    if c.depth == 0 {
+        return;
+    }
+    if c.collector.is_tuned {
+        fuel::charge_steps(steps);
+        return;
+    }
+    c.steps_aside += steps;
+    if c.steps_aside >= STEPS_ASIDE_PER_LOOK {
+        c.steps_aside = 0;
+        c.after_host();
+    }
+}
+
+/// Keys of a chain for which a tick counts once more: walking along them takes about as long.
+const KEYS_PER_TICK: u32 = 16;
+
+/// Makes ticks heavier once so many short strings collide in a table (lua-5.4/port/fuel.h).
+// SAFETY: nothing else has this name.
+#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
+pub(crate) unsafe extern "C-unwind" fn perilune_long_chain(l: *mut raw::lua_State, length: c_int) {
+    // SAFETY: C gives the running thread. Nothing here runs Lua or raises.
+    let c = context(unsafe { Stack::new(l) });
+    if c.depth > 0 {
+        fuel::set(c.meter.weigh(fuel::left(), length.unsigned_abs() / KEYS_PER_TICK));
+    }
+}
+
+/// Gives Lua more ticks, when it has none left (lua-5.4/port/fuel.h), or ends the call.
+// SAFETY: nothing else has this name.
+#[cfg_attr(not(c_pointers), unsafe(no_mangle))]
+pub(crate) unsafe extern "C-unwind" fn perilune_refuel(l: *mut raw::lua_State) {
+    // SAFETY: C gives the running thread, where it may be raised.
+    end_if_exceeded(unsafe { Stack::new(l) });
 }

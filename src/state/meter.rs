@@ -74,6 +74,9 @@ pub(crate) struct Meter {
     /// Ticks of the slice under way.
     given: i32,
     slice: i32,
+    /// Number that a tick counts as: 1, unless a table was made whose keys all collide. It only grows,
+    /// because nobody knows when such a table is used.
+    weight: u32,
     /// Time, in milliseconds, when the clock was asked last in this call; NaN: not yet.
     asked_ms: f64,
     exceeded: Option<LimitExceeded>,
@@ -96,6 +99,7 @@ impl Meter {
             used: 0,
             given: 0,
             slice: SLICE_FIRST,
+            weight: 1,
             asked_ms: f64::NAN,
             exceeded: None,
             last_used: 0,
@@ -169,7 +173,7 @@ impl Meter {
         if took_ms > SLICE_LONG_MS {
             self.slice = (self.slice / 4).max(SLICE_MIN);
         } else if took_ms < SLICE_SHORT_MS {
-            self.slice = (self.slice * 2).min(SLICE_MAX);
+            self.slice = (self.slice * 2).min(self.slice_max());
         }
         self.asked_ms = now_ms;
         Ok(self.next_slice())
@@ -189,6 +193,22 @@ impl Meter {
         // Nothing is given, and one tick is taken beyond that: the one that asks, which is not counted.
         self.given = -1;
         -1
+    }
+
+    /// Makes each tick count as so many from now on (`left`: of the slice under way). Returns the slice up to
+    /// the next tick, at which the clock is asked.
+    pub(crate) fn weigh(&mut self, left: i32, weight: u32) -> i32 {
+        if weight <= self.weight || self.exceeded.is_some() {
+            return left;
+        }
+        self.account(left);
+        self.weight = weight;
+        self.slice = self.slice.min(self.slice_max());
+        0
+    }
+
+    fn slice_max(&self) -> i32 {
+        i32::try_from(SLICE_MAX.unsigned_abs() / self.weight).unwrap_or(SLICE_MAX).max(1)
     }
 
     /// True if time is not counted yet. The clock is not asked at the start: most calls end before they would
@@ -230,12 +250,19 @@ impl Meter {
         if self.exceeded.is_some() {
             return;
         }
-        self.used += (i64::from(self.given) - i64::from(left)).max(0) as u64;
+        self.used += self.taken(left);
         self.given = 0;
     }
 
+    /// Ticks of the slice under way that are used.
+    fn taken(&self, left: i32) -> u64 {
+        let ticks = (i64::from(self.given) - i64::from(left)).max(0).unsigned_abs();
+        ticks.saturating_mul(self.weight.into())
+    }
+
     fn next_slice(&mut self) -> i32 {
-        let left = i32::try_from(self.call_end.fuel.saturating_sub(self.used)).unwrap_or(i32::MAX);
+        let left = self.call_end.fuel.saturating_sub(self.used) / u64::from(self.weight);
+        let left = i32::try_from(left).unwrap_or(i32::MAX);
         self.given = self.slice.min(left);
         self.given
     }
@@ -256,8 +283,7 @@ impl Meter {
 
     /// Ticks that the call under way has used (`left`: of the slice under way).
     pub(crate) fn used(&self, left: i32) -> u64 {
-        let slice = i64::from(self.given) - i64::from(left);
-        self.used + if self.exceeded.is_some() { 0 } else { slice.max(0).unsigned_abs() }
+        self.used + if self.exceeded.is_some() { 0 } else { self.taken(left) }
     }
 
     /// Limits of the call under way, for messages.
@@ -348,6 +374,27 @@ mod tests {
             slice = meter.refuel(-1, now, false).expect("goes on");
         }
         assert_eq!(slice, SLICE_MIN);
+    }
+
+    #[test]
+    fn heavier_ticks_count_as_more_from_then_on() {
+        let mut meter = meter(f64::INFINITY, Some(10_000));
+        let mut left = meter.begin() - 100;
+        left = meter.weigh(left, 10);
+        assert_eq!((left, meter.used(left)), (0, 100));
+        let (mut ticks, limit) = (
+            0,
+            loop {
+                match meter.refuel(-1, 0.0, false) {
+                    Ok(more) => assert!(more <= SLICE_MAX / 10),
+                    Err(limit) => break limit,
+                }
+            },
+        );
+        ticks += meter.used(0);
+        assert_eq!(limit, LimitExceeded::Fuel);
+        assert!((10_000..10_100).contains(&ticks), "{ticks}");
+        assert_eq!(meter.weigh(5, 3), 5, "it only grows");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! files are removed. Also `debug.traceback`, `math.randomseed` and `warn`.
 
 use crate::host::Stream;
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
+use crate::state::limit_exceeded::{tick, work, work_steps};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
@@ -136,6 +137,7 @@ fn traceback_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 fn print_inner(stack: Stack) -> Result<c_int, Thrown> {
     for index in 1..=stack.top() {
+        tick(stack);
         stack.push_text(index);
         // SAFETY: the string stays on top while it is copied.
         let text = unsafe { stack.bytes(-1) }.unwrap_or_default();
@@ -162,6 +164,7 @@ fn load_inner(stack: Stack) -> Result<c_int, Thrown> {
     }
     // SAFETY: the string stays at index 3 until it is replaced, after its last use.
     let mode = unsafe { stack.bytes(3) };
+    work(stack, mode.map_or(0, <[u8]>::len));
     match mode {
         None if stack.is_none_or_nil(3) => {}
         // Mode "b" refuses text, as C Lua does; every other mode becomes "t".
@@ -202,16 +205,27 @@ fn raw_set_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward(stack)
 }
 
-/// `collectgarbage(option, ...)`: C Lua's own, which also notes the mode for `stats`.
+/// `collectgarbage(option, ...)`: C Lua's own, which also notes the mode for `stats`. What the collector does
+/// on behalf of the script is charged, from then on also what it does by itself in a way that the script has
+/// set.
 fn collect_garbage_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let collector = &context(stack).collector;
+    let (mut generational, mut is_tuned) = (collector.generational, collector.is_tuned);
     // SAFETY: the string stays at index 1 during the comparison.
-    let generational = match unsafe { stack.bytes(1) } {
-        Some(b"generational") => true,
-        Some(b"incremental") => false,
-        _ => context(stack).generational,
-    };
+    let option = unsafe { stack.bytes(1) };
+    match option {
+        Some(b"generational") => (generational, is_tuned) = (true, true),
+        Some(b"incremental") => (generational, is_tuned) = (false, true),
+        Some(b"setpause" | b"setstepmul" | b"step") => is_tuned = true,
+        _ => {}
+    }
+    // A full collection is charged where it is done.
+    let is_charged = matches!(option, None | Some(b"collect"));
+    let before = fuel::collector_steps();
     let results = forward(stack)?;
-    context(stack).generational = generational;
+    let collector = &mut context(stack).collector;
+    (collector.generational, collector.is_tuned) = (generational, is_tuned);
+    work_steps(stack, if is_charged { 0 } else { fuel::collector_steps().wrapping_sub(before) });
     Ok(results)
 }
 
@@ -222,6 +236,7 @@ unsafe extern "C-unwind" fn warn(state: *mut c_void, message: *const c_char, to_
     let stack = unsafe { Stack::new(state.cast()) };
     // SAFETY: Lua gives a NUL-terminated message.
     let message = unsafe { CStr::from_ptr(message) }.to_bytes();
+    fuel::charge(message.len());
     let context = context(stack);
     if !context.warnings.unfinished && to_be_continued == 0 && message.first() == Some(&b'@') {
         match message {

@@ -6,6 +6,7 @@
 use super::options;
 use super::scratch::{SHORT_BYTES, scratch};
 use crate::lua::{Stack, Thrown, lua_function};
+use crate::state::limit_exceeded::work;
 use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use std::ffi::c_int;
 
@@ -35,6 +36,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn encode_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: the string stays at index 1.
     let bytes = unsafe { stack.check_bytes(1) };
+    work(stack, bytes.len() * 2);
     let options = options(stack, 2);
     let padded = bytes.len().div_ceil(3).saturating_mul(4);
     let mut short = [0; SHORT_BYTES];
@@ -52,6 +54,7 @@ fn encode_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn decode_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: the string stays at index 1.
     let text = unsafe { stack.check_bytes(1) };
+    work(stack, text.len() * 4);
     let options = options(stack, 2);
     let (letters, padding) = match text {
         [letters @ .., b'=', b'='] => (letters, 2),

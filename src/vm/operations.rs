@@ -229,7 +229,7 @@ pub(crate) fn stats(stack: Stack, _input: &[u8]) -> Result<(), Thrown> {
     for number in numbers {
         stack.push_integer(number as i64);
     }
-    stack.push_bytes(if context(stack).generational { b"generational" } else { b"incremental" });
+    stack.push_bytes(if context(stack).collector.generational { b"generational" } else { b"incremental" });
     stack.push_boolean(running);
     let c = context(stack);
     // Inside of a call: what that has used so far.

@@ -60,7 +60,12 @@ impl OwnedVm {
         let seed = host.random_u64();
         let memory = Box::new(Memory::new(limit, sizes.lua_bytes, sizes.stack_slots()));
         #[cfg(c_pointers)]
-        crate::lua::set_pointers(crate::state::limit_exceeded::perilune_refuel, crate::ext::perilune_next);
+        crate::lua::set_pointers(
+            crate::state::limit_exceeded::perilune_refuel,
+            crate::state::limit_exceeded::perilune_worked_aside,
+            crate::state::limit_exceeded::perilune_long_chain,
+            crate::ext::perilune_next,
+        );
         set_hash_seed(seed as u32);
         let Some(state) = State::new(&memory) else { return Err(out_of_memory()) };
         let context = Box::new(Context::new(host, store, functions, memory, state.main())).attach();

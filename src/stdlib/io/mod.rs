@@ -7,6 +7,7 @@
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, lua_function, raw};
 use crate::state::context::context;
+use crate::state::limit_exceeded::tick;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -246,6 +247,7 @@ fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
     let mut refused = false;
     for index in first..=last {
+        tick(stack);
         let is_number = stack.type_of(index) == raw::LUA_TNUMBER;
         let is_float = is_number && !stack.is_integer(index);
         if is_number {

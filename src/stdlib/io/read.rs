@@ -6,6 +6,7 @@
 use super::{File, Handle, file_of, push_bad_descriptor};
 use crate::lua::{Stack, Thrown, raw};
 use crate::state::context::{More, context};
+use crate::state::limit_exceeded::tick;
 use std::ffi::{CStr, c_int};
 
 /// Longest numeral that the format "n" takes (C Lua's `L_MAXLENNUM`).
@@ -43,6 +44,7 @@ pub(super) fn read(stack: Stack, handle: *mut Handle, first: c_int, last: c_int)
         if !success {
             break;
         }
+        tick(stack);
         success = reader.format(index)?;
         results += 1;
     }
@@ -120,6 +122,7 @@ impl Reader {
     /// the end, as in C Lua.
     fn number(&mut self) -> Result<bool, Thrown> {
         while matches!(self.peek()?, Some(b' ' | b'\t'..=b'\r')) {
+            tick(self.stack);
             self.consume(1);
         }
         let mut numeral = Numeral { bytes: [0; NUMERAL_BYTES_MAX + 1], len: 0, too_long: false };

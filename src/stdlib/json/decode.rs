@@ -6,6 +6,7 @@
 
 use super::{depth_option, options};
 use crate::lua::{Stack, Thrown, raw};
+use crate::state::limit_exceeded::{tick, work};
 use crate::stdlib::scratch::{SHORT_BYTES, scratch};
 use hifijson::escape::{self, Lex as _};
 use hifijson::num::LexWrite as _;
@@ -50,6 +51,8 @@ pub(super) fn decode_inner(stack: Stack) -> Result<c_int, Thrown> {
     let mut short = [0; SHORT_BYTES];
     let lexer = SliceLexer::new(text);
     let mut decoder = Decoder { stack, text, lexer, room: &mut short, depth: 0, depth_max };
+    // For each byte: is it UTF-8, a blank, where is it. Values take longer, and use ticks of their own.
+    work(stack, text.len());
     if let Err(error) = std::str::from_utf8(text) {
         return Err(decoder.refuse(b"invalid UTF-8", text.len() - error.valid_up_to()));
     }
@@ -80,6 +83,7 @@ impl Decoder<'_> {
     /// value, and returns true.
     fn value(&mut self) -> Result<bool, Thrown> {
         let stack = self.stack;
+        tick(stack);
         match self.lexer.ws_peek() {
             Some(b'[') => {
                 self.open(ARRAYS)?;
@@ -151,6 +155,7 @@ impl Decoder<'_> {
 
     /// Pushes a key, and skips the colon.
     fn key(&mut self) -> Result<(), Thrown> {
+        tick(self.stack);
         if self.lexer.ws_peek() != Some(b'"') {
             return Err(self.refuse_here(b"key (a string) expected"));
         }
@@ -194,10 +199,13 @@ impl Decoder<'_> {
         let left = self.left();
         self.lexer.take_next();
         let start = self.lexer.as_slice();
+        // Escapes are read byte by byte, twice if they are many.
+        let left_before = start.len();
         let len = match unescape(&mut self.lexer, self.room) {
             Ok(len) => len,
             Err(fault) => return Err(self.refuse_string(&fault, left)),
         };
+        work(self.stack, (left_before - self.left()) * 2);
         // Every escape is longer than what it stands for.
         if start.len() - self.left() == len + 1 {
             self.stack.push_bytes(&start[..len]);

@@ -7,6 +7,7 @@ use super::table::{Shape, push_contents, push_keys, shape};
 use super::writer::Writer;
 use super::{depth_option, options};
 use crate::lua::{Stack, Thrown, raw};
+use crate::state::limit_exceeded::{tick, work, work_steps};
 use crate::stdlib::scratch::SHORT_BYTES;
 use std::ffi::c_int;
 use std::mem::needs_drop;
@@ -111,6 +112,7 @@ impl Encoder<'_> {
     /// level. `[-1, +(0|LEVEL), e]`
     fn value(&mut self) -> Result<(), Thrown> {
         let stack = self.stack;
+        tick(stack);
         match stack.type_of(-1) {
             raw::LUA_TTABLE => return self.open(),
             raw::LUA_TNIL => self.out.put(b"null"),
@@ -148,6 +150,7 @@ impl Encoder<'_> {
     fn string(&mut self, fault: &[u8]) -> Result<(), Thrown> {
         // SAFETY: the string stays on top until all of it is written.
         let bytes = unsafe { self.stack.bytes(-1) }.unwrap_or_default();
+        work(self.stack, bytes.len());
         if std::str::from_utf8(bytes).is_err() {
             return Err(self.refuse(&[fault]));
         }
@@ -184,6 +187,7 @@ impl Encoder<'_> {
         let stack = self.stack;
         let table = stack.top();
         let address = stack.address(table);
+        work_steps(stack, self.depth as usize);
         if (0..self.depth).any(|level| stack.address(self.base + level * LEVEL) == address) {
             return Err(self.refuse(&[b"a cycle (a table inside itself)"]));
         }
@@ -223,6 +227,7 @@ impl Encoder<'_> {
     /// value. Returns false if there is none. `[-0, +(0|1), e]`
     fn next_entry(&mut self) -> Result<bool, Thrown> {
         let stack = self.stack;
+        tick(stack);
         let (from, keys, at) = self.innermost();
         let index = stack.integer(at).unwrap_or_default() + 1;
         let is_array = stack.type_of(keys) == raw::LUA_TNIL;

@@ -3,6 +3,7 @@
 
 use super::{ARRAY, MARKER, OBJECT};
 use crate::lua::{Stack, raw};
+use crate::state::limit_exceeded::{tick, work_steps};
 use std::ffi::c_int;
 
 /// The JSON type of a table.
@@ -11,6 +12,10 @@ pub(super) enum Shape {
     Array,
     Object,
 }
+
+/// Keys that are looked at between two charges, and the steps that a look takes.
+const KEYS_PER_CHARGE: usize = 16;
+const STEPS_PER_KEY: usize = 4;
 
 /// The name of a value that cannot be encoded, in three pieces.
 type Fault = [&'static [u8]; 3];
@@ -31,9 +36,14 @@ pub(super) fn push_contents(stack: Stack, table: c_int) {
 /// the marker of `table`. `[-0, +0, m]`
 pub(super) fn shape(stack: Stack, table: c_int) -> Result<Shape, Fault> {
     let (mut names, mut items, mut last) = (false, 0, 0);
+    let mut keys = 0_usize;
     stack.push_nil();
     while stack.next(table + 1) {
         stack.pop(1);
+        keys += 1;
+        if keys.is_multiple_of(KEYS_PER_CHARGE) {
+            work_steps(stack, KEYS_PER_CHARGE * STEPS_PER_KEY);
+        }
         match stack.type_of(-1) {
             raw::LUA_TSTRING => names = true,
             raw::LUA_TNUMBER if stack.is_integer(-1) => {
@@ -72,6 +82,7 @@ pub(super) fn push_keys(stack: Stack, table: c_int) {
         if !stack.next(table) {
             break;
         }
+        tick(stack);
         stack.pop(1);
         stack.push_copy(-1);
         stack.raw_set_index(keys, count);
@@ -104,6 +115,7 @@ fn copy_by_pairs(stack: Stack, table: c_int) {
     let (copy, keys) = (control - 4, control - 3);
     let mut count = 0;
     loop {
+        tick(stack);
         for index in [control - 2, control - 1, control] {
             stack.push_copy(index);
         }

@@ -3,11 +3,15 @@
 //! grow.
 
 use crate::lua::{Stack, Thrown, raw};
+use crate::state::limit_exceeded::work;
 use crate::stdlib::scratch::scratch;
 use std::ffi::c_int;
 
 /// Size of each string but the last, in bytes.
 const PIECE_BYTES: usize = 4096;
+
+/// Most strings that are joined at once.
+const JOINED: i64 = 64;
 
 /// Text under construction.
 pub(super) struct Writer<'a> {
@@ -46,12 +50,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Pushes the whole text. `[-0, +1, m]`
-    pub(super) fn finish(self) -> Result<(), Thrown> {
+    /// Pushes the whole text. `[-0, +1, e]`
+    pub(super) fn finish(mut self) -> Result<(), Thrown> {
         let stack = self.stack;
-        let slots = c_int::try_from(self.pieces + 4).unwrap_or(c_int::MAX);
-        if !stack.has_room(slots) {
+        if !stack.has_room(self.pieces.min(JOINED) as c_int + 4) {
             return Err(stack.throw(b"stack overflow"));
+        }
+        while self.pieces > JOINED {
+            self.join();
         }
         for piece in 1..=self.pieces {
             stack.raw_get_index(self.table, piece);
@@ -59,6 +65,26 @@ impl<'a> Writer<'a> {
         stack.push_bytes(&self.room[..self.len]);
         stack.concat(self.pieces as c_int + 1);
         Ok(())
+    }
+
+    /// Joins so many strings at a time, in their order: all at once would need a stack as long as the text.
+    /// `[-0, +0, e]`
+    fn join(&mut self) {
+        let stack = self.stack;
+        let mut joined = 0;
+        for first in (1..=self.pieces).step_by(JOINED as usize) {
+            let count = JOINED.min(self.pieces - first + 1);
+            for piece in first..first + count {
+                stack.raw_get_index(self.table, piece);
+                stack.push_nil();
+                stack.raw_set_index(self.table, piece);
+            }
+            stack.concat(count as c_int);
+            joined += 1;
+            stack.raw_set_index(self.table, joined);
+            work(stack, 0);
+        }
+        self.pieces = joined;
     }
 
     /// Makes room for more: moves to the block, or turns the full block into a string. `[-0, +0, m]`
@@ -77,6 +103,8 @@ impl<'a> Writer<'a> {
             stack.replace(self.table);
         }
         stack.push_bytes(&self.room[..self.len]);
+        // What is pushed is charged; here it is felt.
+        work(stack, 0);
         self.pieces += 1;
         stack.raw_set_index(self.table, self.pieces);
         self.len = 0;

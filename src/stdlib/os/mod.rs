@@ -3,8 +3,9 @@
 
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
-use crate::lua::{Stack, Status, Thrown, lua_function, raw};
+use crate::lua::{Stack, Status, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
+use crate::state::limit_exceeded::{tick, work};
 use std::ffi::{CStr, c_int};
 use std::{ptr, slice};
 
@@ -54,6 +55,7 @@ fn clock_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn date_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let format = if stack.is_none_or_nil(1) { b"%c" } else { unsafe { stack.check_bytes(1) } };
+    work(stack, format.len());
     let seconds = if stack.is_none_or_nil(2) { now(stack) } else { stack.check_integer(2) };
     let (moment, format) = match format {
         [b'!', format @ ..] => (Fields::of(seconds).map(|fields| (fields, Zone::Utc)), format),
@@ -93,6 +95,7 @@ fn date_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn expand(stack: Stack, format: &[u8], fields: &Fields, zone: Zone, mut put: impl FnMut(&[u8])) {
     let mut rest = format;
     while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+        tick(stack);
         let specifier = &rest[at + 1..];
         let Some(len) = specifier_len(specifier) else { refuse_specifier(stack, specifier) };
         put(&rest[..at]);
@@ -133,6 +136,7 @@ fn difftime_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let name = unsafe { stack.check_bytes(1) };
+    work(stack, name.len());
     let Some(value) = context(stack).host.environment(name) else {
         stack.push_nil();
         return Ok(1);
@@ -149,6 +153,7 @@ fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn setlocale_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let locale = if stack.is_none_or_nil(1) { b"" } else { unsafe { stack.check_bytes(1) } };
+    work(stack, locale.len());
     let categories = [c"all", c"collate", c"ctype", c"monetary", c"numeric", c"time"];
     stack.check_option(2, Some(c"all"), categories);
     match until_nul(locale) {
@@ -167,6 +172,8 @@ fn now(stack: Stack) -> i64 {
 /// Seconds by which local time is ahead of UTC.
 #[expect(clippy::cast_precision_loss, reason = "the host's clock is a double")]
 fn offset(stack: Stack, seconds: i64) -> i64 {
+    // The host takes as long as some loop steps.
+    fuel::charge(256);
     i64::from(context(stack).host.time_zone_minutes(seconds as f64 * 1000.0)) * 60
 }
 

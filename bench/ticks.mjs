@@ -1,15 +1,24 @@
 // Cost of the ticks that limit time and fuel: the workloads on the module as it ships, with a timeout and a
 // fuel limit that are not reached, and on the same sources built without ticks. And the time after its limit
-// at which a script is ended.
+// at which a script is ended. And the time of a tick in every function (lib/metering.mjs).
 //
-// `cargo xtask bench --ticks` builds both and runs this: node ticks.mjs SHIPPED UNMETERED [--rounds N]
+// `cargo xtask bench --ticks` builds both and runs this:
+// node ticks.mjs SHIPPED UNMETERED [--rounds N] [--functions [WORD]]
 
 import { readFileSync, readdirSync } from "node:fs";
+
+import { printMetering } from "./lib/metering.mjs";
 
 const [shipped, unmetered] = process.argv.slice(2);
 const rounds = Number(process.argv[process.argv.indexOf("--rounds") + 1]) || 15;
 const { Lua } = await import(new URL("../web/dist/index.js", import.meta.url).href);
 const directory = new URL("./workloads/", import.meta.url);
+
+const functions = process.argv.indexOf("--functions");
+if (functions > 0) {
+  await printMetering(Lua, readFileSync(shipped), process.argv[functions + 1]);
+  process.exit();
+}
 
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
@@ -61,3 +70,4 @@ for (const [name, source] of [
   console.log(`| ${name} | ${median(times).toFixed(1)} | ${Math.max(...times).toFixed(1)} |`);
 }
 await lua.close();
+await printMetering(Lua, readFileSync(shipped));

@@ -1,7 +1,7 @@
 //! Tests of Rust functions in Lua: values, errors and waiting across both languages.
 #![cfg(not(target_arch = "wasm32"))]
 
-use perilune::{Error, ErrorKind, GcMode, LuaError, Runtime, Value, Variadic, Vm};
+use perilune::{Error, ErrorKind, GcMode, Host, LuaError, NativeHost, Runtime, Stream, Value, Variadic, Vm};
 use std::cell::{Cell, RefCell};
 use std::error::Error as StdError;
 use std::fmt;
@@ -638,6 +638,60 @@ fn modules_may_wait_while_they_load() {
     assert_eq!(reply.values, ["slow module".into(), 1.into()]);
     let error = block_on(lua.eval_async("require 'a'")).expect_err("is a cycle");
     assert!(error.to_string().contains("module 'a' requires itself: a -> b -> a"), "{error}");
+}
+
+/// Host whose timer is over when it is polled for the second time.
+#[derive(Debug, Default)]
+struct Timers(NativeHost);
+
+impl Host for Timers {
+    fn write(&mut self, stream: Stream, bytes: &[u8]) {
+        self.0.write(stream, bytes);
+    }
+
+    fn clock_ms(&mut self) -> f64 {
+        self.0.clock_ms()
+    }
+
+    fn monotonic_ms(&mut self) -> f64 {
+        self.0.monotonic_ms()
+    }
+
+    fn random_u64(&mut self) -> u64 {
+        self.0.random_u64()
+    }
+
+    fn sleep(&mut self, _ms: f64) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        Some(Box::pin(Later(2)))
+    }
+}
+
+#[test]
+fn modules_that_wait_for_each_other_side_by_side_are_an_error() {
+    for count in [1, 2, 3, 5] {
+        for way in ["require(next)", "async.all(function() return require(next) end)"] {
+            let mut builder = Runtime::builder().host(Timers::default());
+            for i in 0..count {
+                let source = format!("local next = 'm{}' async.sleep(1) return {way}", (i + 1) % count);
+                builder = builder.module(&format!("m{i}"), source);
+            }
+            let mut lua = builder.build().expect("a VM");
+            let source = format!(
+                "local ends, sides = {{}}, {{}}
+                for i = 1, {count} do sides[i] = function() ends[i] = {{ pcall(require, 'm' .. i - 1) }} end end
+                async.all(sides)
+                for i = 1, {count} do
+                  local _, chain = ends[i][2]:match(\"module '(m%d)' requires itself: (%1 .*%1)$\")
+                  assert(chain and select(2, chain:gsub('m', '')) == 1 + {count}, ends[i][2])
+                end
+                return #ends"
+            );
+            // A wait for good would be polled for good: what each turn costs is counted.
+            lua.limit_next(None, Some(10_000_000));
+            let reply = block_on(lua.eval_async(&source)).unwrap_or_else(|error| panic!("{way}: {error}"));
+            assert_eq!(reply.values, [count.into()], "{way}");
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Lua, LuaError } from "../src/index.ts";
+import { until } from "./time.ts";
 
 suite("modules", () => {
   test("from an object, by name or by path", async () => {
@@ -59,6 +60,16 @@ suite("modules", () => {
     await lua.close();
   });
 
+  test("from a function that has to wait, for two at once, is found and run once", async () => {
+    const asked: string[] = [];
+    const modules = async (name: string) => (asked.push(name), "loads = (loads or 0) + 1 return loads");
+    const lua = await Lua.create({ modules });
+    const both = Array.from({ length: 3 }, () => lua.evalAsync("return require('slow')"));
+    assert.deepEqual(await Promise.all(both), [1, 1, 1]);
+    assert.deepEqual(asked, ["slow"]);
+    await lua.close();
+  });
+
   test("an error in a module names its file and line", async () => {
     const lua = await Lua.create({ modules: { "lib/bad.lua": "\nerror('broken')", syntax: "x = = 1" } });
     assert.throws(
@@ -89,6 +100,95 @@ suite("modules", () => {
     assert.throws(() => lua.eval("require('x')"), /module 'x' not found/);
     await lua.close();
     await assert.rejects(Lua.create({ modules: "x" as never }), /"modules" must be an object, a Map or a function/);
+  });
+});
+
+suite("modules that wait in a circle", () => {
+  /** Modules in a ring of `count`, each of which waits, and then requires the next one in its own way. */
+  const ring = (count: number, way: (next: string) => string) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`m${i}`, `async.sleep(1) return ${way(`m${(i + 1) % count}`)}`]),
+    );
+  const ways: Record<string, (next: string) => string> = {
+    directly: (next) => `require '${next}'`,
+    "in a coroutine": (next) => `coroutine.wrap(function() return require '${next}' end)()`,
+    "in async.all": (next) => `async.all(function() return 1 end, function() return require '${next}' end)`,
+    "in async.race": (next) => `async.race(function() return require '${next}' end)`,
+    "in async.all of async.all": (next) =>
+      `async.all(function() return async.all(function() return require '${next}' end, async.all) end)`,
+    "through a module of its own": (next) =>
+      `(function() package.preload['for ${next}'] = function() return require '${next}' end return require 'for ${next}' end)()`,
+  };
+
+  for (const [name, way] of Object.entries(ways)) {
+    for (const count of [1, 2, 3, 5]) {
+      for (const env of [undefined, {}]) {
+        test(`${count} of them, ${name}${env ? ", in an environment" : ""}`, async () => {
+          const lua = await Lua.create({ modules: ring(count, way) });
+          // Environments have modules of their own: those of one call are loaded from two sides there.
+          const sides = Array.from({ length: count }, (_, i) => `require 'm${i}'`);
+          const calls = env ? [`async.all(${sides.map((side) => `function() ${side} end`).join()})`] : sides;
+          const ends = await Promise.allSettled(
+            calls.map((code) => lua.evalAsync(code, { ...(env && { env }), timeout: 60_000 })),
+          );
+          for (const end of ends) {
+            assert.equal(end.status, "rejected");
+            const { message } = (end as PromiseRejectedResult).reason as LuaError;
+            const found = /module '(.*?)' requires itself: (.*)/.exec(message);
+            assert.ok(found, message);
+            const chain = found[2]!.split(" -> ");
+            assert.equal(chain[0], found[1]);
+            assert.equal(chain.at(-1), found[1]);
+            assert.equal(new Set(chain).size, chain.length - 1);
+            assert.equal(chain.length - 1, name === "through a module of its own" ? 2 * count : count);
+          }
+          // Nothing is left behind: alone it is the same.
+          await assert.rejects(lua.evalAsync("require 'm0'"), /requires itself/);
+          await lua.close();
+        });
+      }
+    }
+  }
+
+  test("the one that closes the circle has the error; who can do without goes on", async () => {
+    const modules = {
+      a: "async.sleep(1) return 'a needs ' .. require 'b'",
+      b: "async.sleep(20) local ok, e = pcall(require, 'a') return ok and 'nothing' or e",
+    };
+    const lua = await Lua.create({ modules });
+    const [a, b] = await Promise.all([lua.evalAsync("return require 'a'"), lua.evalAsync("return require 'b'")]);
+    assert.equal(b, "module 'a' requires itself: a -> b -> a");
+    assert.equal(a, `a needs ${b as string}`);
+    await lua.close();
+  });
+
+  test("who waits beside something that ends the wait is no circle", async () => {
+    const modules = {
+      a: "return async.race(function() return require 'b' end, function() async.sleep(30) return 'late' end)",
+      b: "async.sleep(5) return 'b and ' .. require 'a'",
+    };
+    const lua = await Lua.create({ modules });
+    const both = Promise.all([lua.evalAsync("return require 'a'"), lua.evalAsync("return require 'b'")]);
+    assert.deepEqual(await both, ["late", "b and late"]);
+    await lua.close();
+  });
+
+  test("a circle that a cancelled task was in is none any more", async () => {
+    const modules = {
+      a: "async.sleep(1) return require 'b'",
+      b: "async.sleep(1) reached = true return require 'c'",
+      c: "async.sleep(1e6)",
+    };
+    const lua = await Lua.create({ modules });
+    const stop = new AbortController();
+    const cancelled = assert.rejects(lua.evalAsync("require 'c'", { signal: stop.signal }));
+    const others = Promise.all([lua.evalAsync("return require 'a'"), lua.evalAsync("return require 'b'")]);
+    await until(() => lua.eval("return reached") === true);
+    lua.eval("package.preload.c = function() return 'c' end");
+    stop.abort();
+    await cancelled;
+    assert.deepEqual(await others, ["c", "c"]);
+    await lua.close();
   });
 });
 

@@ -673,7 +673,7 @@ fn modules_that_wait_for_each_other_side_by_side_are_an_error() {
             let mut builder = Runtime::builder().host(Timers::default());
             for i in 0..count {
                 let source = format!("local next = 'm{}' async.sleep(1) return {way}", (i + 1) % count);
-                builder = builder.module(&format!("m{i}"), source);
+                builder = builder.module(format!("m{i}"), source);
             }
             let mut lua = builder.build().expect("a VM");
             let source = format!(

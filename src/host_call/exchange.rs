@@ -4,7 +4,7 @@
 //! that a call inside a call may use the same buffers.
 
 use super::object::{object_id, prefix_position};
-use crate::lua::{Stack, Thrown, raw};
+use crate::lua::{Stack, Thrown, lua_continuation, raw};
 use crate::marshal;
 use crate::state::context::context;
 use crate::state::error_record::Mark;
@@ -31,8 +31,22 @@ pub(super) fn open(stack: Stack) {
 
 /// Calls a host function with the values of the running C function, as that function. `[-0, +results, e]`
 pub(super) fn call(stack: Stack, id: u32) -> Result<c_int, Thrown> {
-    match exchange(stack, id)? {
-        HostResult::Returns => push_list(stack),
+    match answer(stack, id, stack.top())? {
+        Some(results) => Ok(results),
+        None => stack.wait(settled, 0),
+    }
+}
+
+/// Asks for a service, without arguments. None: the caller has to wait, and to take the results by
+/// `take_settled`. `[-0, +results, e]`
+pub(crate) fn ask(stack: Stack, service: Service) -> Result<Option<c_int>, Thrown> {
+    answer(stack, service as u32, 0)
+}
+
+/// Calls a host function with the top `args` values. None: it waits. `[-0, +results, e]`
+fn answer(stack: Stack, id: u32, args: c_int) -> Result<Option<c_int>, Thrown> {
+    match exchange(stack, id, args)? {
+        HostResult::Returns => push_list(stack).map(Some),
         HostResult::Raises => {
             push_list(stack)?;
             Err(raise(stack))
@@ -46,18 +60,18 @@ pub(super) fn call(stack: Stack, id: u32) -> Result<c_int, Thrown> {
             stack.raw_get_address(raw::LUA_REGISTRYINDEX, last_error());
             Err(Thrown)
         }
-        HostResult::Waits => stack.wait(settled),
+        HostResult::Waits => Ok(None),
         HostResult::OutOfMemory => Err(stack.throw_out_of_memory()),
     }
 }
 
-/// The host's side of `call`. `[-0, +0, m]`
-fn exchange(stack: Stack, id: u32) -> Result<HostResult, Thrown> {
+/// The host's side of a call. `[-0, +0, m]`
+fn exchange(stack: Stack, id: u32, args_count: c_int) -> Result<HostResult, Thrown> {
     let side = side_of_call(stack, id);
     // Both buffers are this frame's while nothing can raise; a call inside this one finds others.
     let mut args = mem::take(&mut context(stack).args);
     args.clear();
-    let written = marshal::encode_list(stack, stack.top(), side, true, &mut args);
+    let written = marshal::encode_list(stack, args_count, side, true, &mut args);
     let mut ended = HostResult::OutOfMemory;
     if written.is_ok() {
         let c = context(stack);
@@ -123,23 +137,15 @@ fn raise(stack: Stack) -> Thrown {
     Thrown
 }
 
-/// Continues where `call` waited: the results are in the input of the operation that resumes (docs/codec.md:
-/// resume).
-unsafe extern "C-unwind" fn settled(
-    l: *mut raw::lua_State,
-    _status: c_int,
-    _context: raw::lua_KContext,
-) -> c_int {
-    // SAFETY: Lua gives its own valid state.
-    let stack = unsafe { Stack::new(l) };
-    match settled_inner(stack) {
-        Ok(results) => results,
-        // The error value lies on the Lua stack: no destructor is alive in this frame when Lua jumps.
-        Err(Thrown) => stack.raise(),
-    }
+lua_continuation!(settled = settled_inner);
+
+fn settled_inner(stack: Stack, _context: c_int) -> Result<c_int, Thrown> {
+    take_settled(stack)
 }
 
-fn settled_inner(stack: Stack) -> Result<c_int, Thrown> {
+/// Takes the results of a host function that waited, as the top values: they are in the input of the
+/// operation that resumes (docs/codec.md: resume). For continuations. `[-0, +(2 + results), e]`
+pub(crate) fn take_settled(stack: Stack) -> Result<c_int, Thrown> {
     let Some(input) = context(stack).settled.take() else {
         return Err(stack.throw(b"nothing has settled"));
     };

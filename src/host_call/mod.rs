@@ -8,8 +8,7 @@
 //! Keeps true: an id that Lua has is one the host still has; the host is notified when Lua has released it.
 //! Not here: what ids mean (`HostFunctions` of a host), how a task is started and resumed (`task`).
 
-pub(crate) use self::exchange::forget_error;
-pub(crate) use self::exchange::number_error;
+pub(crate) use self::exchange::{ask, forget_error, number_error, take_settled};
 pub(crate) use self::function::{
     function_id, open, push_function, push_registered, push_registered_table, push_service,
 };

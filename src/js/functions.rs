@@ -2,8 +2,7 @@
 
 use super::{exports, imports};
 use crate::lua::Stack;
-use crate::state::host_functions::{HostFunctions, HostResult, Service};
-use crate::value::{Decoder, Token};
+use crate::state::host_functions::{HostFunctions, HostResult};
 
 /// Room offered at first for results; more only when the answer says so.
 const ROOM_BYTES: usize = 256;
@@ -15,6 +14,10 @@ pub(crate) struct JsFunctions {}
 impl HostFunctions for JsFunctions {
     fn call(&self, _stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult {
         exports::with_js_owner(|| ask(id, args, may_wait, results))
+    }
+
+    fn has_input(&self) -> bool {
+        true
     }
 
     fn release(&self, id: u32, uses: u32) {
@@ -43,21 +46,5 @@ fn ask(id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResul
         1 => HostResult::Raises,
         2 => HostResult::Waits,
         _ => HostResult::RaisesAgain,
-    }
-}
-
-/// More of standard input. Nobody may call in meanwhile: the context is in use.
-pub(super) fn input() -> Result<Option<Vec<u8>>, String> {
-    let mut results = Vec::new();
-    let ended = ask(Service::Input as u32, &[0; 4], false, &mut results);
-    let mut decoder = Decoder::new(&results);
-    let value = if decoder.count().is_ok_and(|count| count > 0) { decoder.token().ok() } else { None };
-    match (ended, value) {
-        (HostResult::Returns, Some(Token::String(bytes))) => Ok(Some(bytes.to_vec())),
-        (HostResult::Returns, _) => Ok(None),
-        (HostResult::Raises, Some(Token::HostObject { label, .. })) => {
-            Err(String::from_utf8_lossy(label).into_owned())
-        }
-        _ => Err("standard input failed".to_owned()),
     }
 }

@@ -32,11 +32,6 @@ impl Host for JsHost {
         imports::interrupted() != 0
     }
 
-    #[cfg(feature = "exports")]
-    fn read(&mut self) -> Result<Option<Vec<u8>>, String> {
-        super::functions::input()
-    }
-
     fn random_u64(&mut self) -> u64 {
         u64::from(imports::random_u32()) << 32 | u64::from(imports::random_u32())
     }

@@ -23,3 +23,25 @@ macro_rules! lua_function {
     };
 }
 pub(crate) use lua_function;
+
+/// `lua_continuation!(name = inner)`: the C function with which a task goes on that `Stack::wait` has
+/// suspended, of a Rust function that also gets the number which was given there.
+macro_rules! lua_continuation {
+    ($name:ident = $inner:path) => {
+        unsafe extern "C-unwind" fn $name(
+            l: *mut $crate::lua::raw::lua_State,
+            _status: std::ffi::c_int,
+            context: $crate::lua::raw::lua_KContext,
+        ) -> std::ffi::c_int {
+            // SAFETY: Lua calls this with its own valid state, on the thread that runs it.
+            let stack = unsafe { $crate::lua::Stack::new(l) };
+            match $inner(stack, context as std::ffi::c_int) {
+                Ok(results) => results,
+                // The error value already lies on the Lua stack: no destructor is alive in this frame when
+                // Lua jumps.
+                Err($crate::lua::Thrown) => stack.raise(),
+            }
+        }
+    };
+}
+pub(crate) use lua_continuation;

@@ -473,10 +473,11 @@ impl Stack {
         role != Role::Plain as c_int && call!(lua_isyieldable(self.0)) != 0
     }
 
-    /// Suspends the running task; `continuation` is called when the task is resumed. `[-?, +?, e]`
-    pub(crate) fn wait(self, continuation: raw::lua_KFunction) -> ! {
+    /// Suspends the running task; `continuation` is called, with `context`, when the task is resumed.
+    /// `[-?, +?, e]`
+    pub(crate) fn wait(self, continuation: raw::lua_KFunction, context: c_int) -> ! {
         self.push_address((&raw const perilune_waiting).cast_mut().cast());
-        call!(lua_yieldk(self.0, 1, 0, Some(continuation)));
+        call!(lua_yieldk(self.0, 1, context as raw::lua_KContext, Some(continuation)));
         unreachable!("lua_yieldk does not return to a C function")
     }
 

@@ -256,13 +256,21 @@ impl Context {
                 self.input = bytes;
                 More::Some
             }
-            Ok(Some(bytes)) if self.input.try_reserve(bytes.len()).is_err() => More::OutOfMemory,
-            Ok(Some(bytes)) => {
-                fuel::charge(bytes.len());
-                self.input.extend_from_slice(&bytes);
-                More::Some
-            }
+            Ok(Some(bytes)) => self.add_input(&bytes),
         }
+    }
+
+    /// Appends to standard input; nothing is its end.
+    pub(crate) fn add_input(&mut self, bytes: &[u8]) -> More {
+        if bytes.is_empty() {
+            return More::End;
+        }
+        if self.input.try_reserve(bytes.len()).is_err() {
+            return More::OutOfMemory;
+        }
+        fuel::charge(bytes.len());
+        self.input.extend_from_slice(bytes);
+        More::Some
     }
 
     /// Hands all captured output to the host.

@@ -32,6 +32,11 @@ pub(crate) trait HostFunctions {
     /// Calls the function `id` with the list `args`; its results are a list in `results`, which comes empty.
     fn call(&self, stack: Stack, id: u32, args: &[u8], may_wait: bool, results: &mut Vec<u8>) -> HostResult;
 
+    /// True if it answers the service `Input`, instead of `Host::read`.
+    fn has_input(&self) -> bool {
+        false
+    }
+
     /// Releases so many uses of this id, which Lua does not have any more.
     fn release(&self, id: u32, uses: u32);
 }
@@ -49,7 +54,6 @@ pub(crate) enum Service {
     Get = 0,
     Set = 1,
     Module = 2,
-    #[allow(dead_code, reason = "only the wasm module reads input this way")]
     Input = 3,
     Run = 4,
     Sleep = 5,

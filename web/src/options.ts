@@ -3,8 +3,12 @@
 /** Callback that takes Lua's output: text as it is written, with its newlines. */
 export type OutputCallback = (text: string) => void;
 
-/** Callback that gives Lua's input: text or bytes, as much as there is; nothing at the end. */
-export type InputCallback = () => string | Uint8Array | null | undefined | PromiseLike<string | Uint8Array | null>;
+/**
+ * Callback that gives Lua's input: text or bytes, as much as there is; nothing at the end. Calls that can
+ * wait wait for a promise of it.
+ */
+export type InputCallback = () =>
+  string | Uint8Array | null | undefined | PromiseLike<string | Uint8Array | null | undefined>;
 
 /** The source of a module; null or undefined when there is none. */
 export type ModuleSource = string | Uint8Array | null | undefined;

@@ -210,4 +210,104 @@ suite("stdin", () => {
     await odd.close();
     await assert.rejects(Lua.create({ stdin: "x" as never }), /"stdin" must be a function/);
   });
+
+  const TEXT = "first line\n\n  -0x1.8p+3 12e-5x\nthe rest 17 18\n0xzz +\nlast, without an end";
+  const CALLS = [
+    "io.read()",
+    "io.read('l', 'L', 'n', 'n', 1, 'L')",
+    "io.read(3, 0, 'n', 'l', 'a', 'a', 'l')",
+    "io.read('n', 'l')",
+    "io.read(1000), io.read(0), io.read('a')",
+    "io.stdin:read('L', 'L', 'n', 'n'), io.stdin:read('a')",
+    "(function() local all = {} for a, b in io.lines(nil, 'n', 'l') do all[#all + 1] = tostring(a) .. '|' .. b end return all end)()",
+    "(function() local all = {} for line in io.stdin:lines('L') do all[#all + 1] = line end return all end)()",
+    "coroutine.wrap(function() local line = io.read() return line, io.read('n', 'n', 'n') end)()",
+    "pcall(io.read, 'l', 'l', 'n', 'n', 'l', 'l', 'n', 'l')",
+    "select('#', io.read('l', 'x'))",
+    "async.all(function() return io.read('l', 'l') end, function() return 1 end)",
+  ];
+
+  /** Gives the text in pieces. */
+  function pieces(text: string, size: number): () => string | null {
+    let at = 0;
+    return () => (at < text.length ? text.slice(at, (at += size)) : null);
+  }
+
+  test("that waits gives what one that does not wait gives, whatever is read and in what pieces", async () => {
+    for (const size of [1, 2, 3, 7, 1000]) {
+      for (const env of [undefined, { n: 1 }]) {
+        for (const call of CALLS) {
+          const [now, later, mixed] = [pieces(TEXT, size), pieces(TEXT, size), pieces(TEXT, size)];
+          let asked = 0;
+          const ends = [];
+          for (const stdin of [now, async () => later(), () => (asked++ % 2 ? mixed() : Promise.resolve(mixed()))]) {
+            const lua = await Lua.create({ stdin });
+            const code = `return table.pack(pcall(function() return ${call} end)), io.read(4)`;
+            ends.push(await lua.evalAsync(`return table.pack((function() ${code} end)())`, env && { env }));
+            await lua.close();
+          }
+          assert.deepEqual(ends[1], ends[0], `${call} in pieces of ${size}`);
+          assert.deepEqual(ends[2], ends[0], `${call} in pieces of ${size}`);
+        }
+      }
+    }
+  });
+
+  test("that waits loses nothing when it fails, when the call ends, or when two read", async () => {
+    const answers: (() => Promise<unknown>)[] = [];
+    const lua = await Lua.create({ stdin: () => (answers.shift() ?? (async () => null))() as Promise<string> });
+    const broken = new Error("broken");
+    answers.push(
+      async () => "one\ntwo ",
+      () => Promise.reject(broken),
+      async () => "parts\n",
+    );
+    assert.equal(await lua.evalAsync("return io.read()"), "one");
+    await assert.rejects(lua.evalAsync("return io.read()"), (error: LuaError) => error.cause === broken);
+    assert.equal(await lua.evalAsync("return io.read()"), "two parts");
+    answers.push(
+      async () => "three",
+      async () => 5,
+    );
+    await assert.rejects(lua.evalAsync("return io.read()"), /stdin must give a string/);
+    let come!: (piece: string) => void;
+    answers.push(() => new Promise((resolve) => (come = resolve)));
+    const stop = new AbortController();
+    const aborted = assert.rejects(lua.evalAsync("return io.read()", { signal: stop.signal }), { kind: "interrupt" });
+    stop.abort();
+    await aborted;
+    come("'s");
+    answers.push(
+      async () => " and\nfour\nfi",
+      async () => "ve\n",
+    );
+    const two = [lua.evalAsync("return io.read()"), lua.evalAsync("return io.read()")];
+    assert.deepEqual((await Promise.all(two)).sort(), ["four", "three's and"]);
+    assert.equal(await lua.evalAsync("return io.read('a')"), "five\n");
+    await lua.close();
+  });
+
+  test("may have somebody else read before it answers", async () => {
+    let taken: unknown;
+    let asked = 0;
+    const lua: Lua = await Lua.create({
+      stdin() {
+        if (asked++ === 0) return "abcdef";
+        taken ??= lua.eval("return io.read(4)");
+        return "g\nh";
+      },
+    });
+    assert.equal(lua.eval("return io.read()"), "efg");
+    assert.equal(taken, "abcd");
+    await lua.close();
+  });
+
+  test("that returns a promise where nothing can wait is an error that says so", async () => {
+    const lua = await Lua.create({ stdin: async () => "line\n" });
+    for (const code of ["io.read()", "for l in io.lines() do end", "io.stdin:read('n')"]) {
+      assert.throws(() => lua.eval(code), /'io.read' returned a promise, and nothing here can wait/);
+      await assert.rejects(lua.evalAsync(`table.sort({ 1, 2 }, function() ${code} end)`), /nothing here can wait/);
+    }
+    await lua.close();
+  });
 });

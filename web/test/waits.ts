@@ -74,6 +74,8 @@ export const WAYS: Readonly<Record<string, Way>> = {
     code: forever("require('m') package.loaded.m = nil"),
     options: { modules: async () => "async.all() return 1" },
   },
+  "io.read": { code: forever("io.read()"), options: { stdin: async () => "a line\n" } },
+  "io.lines": { code: forever("for line in io.lines() do end"), options: { stdin: async () => "a line\n" } },
   "many at once": {
     code: `local fs = {} for i = 1, 50 do fs[i] = function() ${forever("tick()")} end end async.all(fs)`,
     options: { functions: { async tick() {} } },

@@ -5,11 +5,13 @@
 //! ours.
 
 use crate::host::Stream;
-use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::lua::{Stack, Thrown, lua_continuation, lua_function, raw};
 use crate::state::context::context;
 use crate::state::limit_exceeded::tick;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+
+use self::read::Reading;
 
 mod read;
 
@@ -31,6 +33,9 @@ lua_function!(file_to_string = file_to_string_inner);
 lua_function!(file_write = file_write_inner);
 lua_function!(leave_open = leave_open_inner);
 lua_function!(next_line = next_line_inner);
+lua_continuation!(io_read_on = io_read_on_inner);
+lua_continuation!(file_read_on = file_read_on_inner);
+lua_continuation!(next_line_on = next_line_on_inner);
 
 /// The contents of a file handle's userdata. Plain data, because Lua frees it without running destructors.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ struct Handle {
     file: File,
     /// Bytes of `Context::input` that the program has read, in the handle of stdin.
     read: usize,
+    /// Bytes that the program has ever read there.
+    consumed: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +92,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     ] {
         let block = stack.push_userdata(size_of::<Handle>()).cast::<Handle>();
         // SAFETY: Lua gave a block of this size, aligned to 8.
-        unsafe { block.write(Handle { file, read: 0 }) };
+        unsafe { block.write(Handle { file, read: 0, consumed: 0 }) };
         stack.push_copy(-3);
         stack.set_metatable(-2);
         if let Some(place) = default {
@@ -129,8 +136,23 @@ fn io_write_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 fn io_read_inner(stack: Stack) -> Result<c_int, Thrown> {
     let last = stack.top();
-    let handle = push_default(stack, &INPUT);
-    read::read(stack, handle, 1, last)
+    push_default(stack, &INPUT);
+    match read::read(stack, default_reading(stack, last))? {
+        Some(results) => Ok(results),
+        None => stack.wait(io_read_on, last),
+    }
+}
+
+fn io_read_on_inner(stack: Stack, last: c_int) -> Result<c_int, Thrown> {
+    match read::go_on(stack, default_reading(stack, last))? {
+        Some(results) => Ok(results),
+        None => stack.wait(io_read_on, last),
+    }
+}
+
+/// A call of `io.read`: all arguments are formats, and the handle lies above them.
+fn default_reading(stack: Stack, last: c_int) -> Reading {
+    Reading { handle: stack.userdata(last + 1).cast(), first: 1, last, base: last + 1 }
 }
 
 /// `io.lines(nil, ...)`: lines of the default input. A file name is an error, because there are no files.
@@ -178,7 +200,24 @@ fn file_write_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 fn file_read_inner(stack: Stack) -> Result<c_int, Thrown> {
-    read::read(stack, handle(stack, 1), 2, stack.top())
+    handle(stack, 1);
+    let last = stack.top();
+    match read::read(stack, file_reading(stack, last))? {
+        Some(results) => Ok(results),
+        None => stack.wait(file_read_on, last),
+    }
+}
+
+fn file_read_on_inner(stack: Stack, last: c_int) -> Result<c_int, Thrown> {
+    match read::go_on(stack, file_reading(stack, last))? {
+        Some(results) => Ok(results),
+        None => stack.wait(file_read_on, last),
+    }
+}
+
+/// A call of `file:read`: the formats are the arguments behind the handle.
+fn file_reading(stack: Stack, last: c_int) -> Reading {
+    Reading { handle: stack.userdata(1).cast(), first: 2, last, base: last }
 }
 
 fn file_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
@@ -306,7 +345,6 @@ fn push_lines(stack: Stack) -> c_int {
 
 fn next_line_inner(stack: Stack) -> Result<c_int, Thrown> {
     let formats = stack.integer(raw::lua_upvalueindex(2)).unwrap_or_default() as c_int;
-    let handle = stack.userdata(raw::lua_upvalueindex(1)).cast::<Handle>();
     stack.set_top(1);
     if !stack.has_room(formats) {
         return Err(stack.throw(b"stack overflow (too many arguments)"));
@@ -314,7 +352,27 @@ fn next_line_inner(stack: Stack) -> Result<c_int, Thrown> {
     for format in 1..=formats {
         stack.push_copy(raw::lua_upvalueindex(2 + format));
     }
-    let results = read::read(stack, handle, 2, stack.top())?;
+    let last = stack.top();
+    match read::read(stack, line_reading(stack, last))? {
+        Some(results) => end_line(stack, results),
+        None => stack.wait(next_line_on, last),
+    }
+}
+
+fn next_line_on_inner(stack: Stack, last: c_int) -> Result<c_int, Thrown> {
+    match read::go_on(stack, line_reading(stack, last))? {
+        Some(results) => end_line(stack, results),
+        None => stack.wait(next_line_on, last),
+    }
+}
+
+/// A call of an iterator: the formats lie above its first argument.
+fn line_reading(stack: Stack, last: c_int) -> Reading {
+    let handle = stack.userdata(raw::lua_upvalueindex(1)).cast();
+    Reading { handle, first: 2, last, base: last }
+}
+
+fn end_line(stack: Stack, results: c_int) -> Result<c_int, Thrown> {
     if stack.boolean(-results) {
         return Ok(results);
     }

@@ -1,11 +1,15 @@
 //! The function `read` of files, and its formats (manual, `file:read`).
 //!
 //! Keeps true: the bytes that a format takes are marked as read before its value is pushed, because pushing
-//! may run a finalizer, which may read as well.
+//! may run a finalizer, which may read as well. And not before all of them are there (only blanks before a
+//! numeral are): a format for which the program has to wait begins anew when there is more, and has lost
+//! nothing.
 
 use super::{File, Handle, file_of, push_bad_descriptor};
-use crate::lua::{Stack, Thrown, raw};
+use crate::host_call::{ask, take_settled};
+use crate::lua::{Stack, Thrown, fuel, raw};
 use crate::state::context::{More, context};
+use crate::state::host_functions::Service;
 use crate::state::limit_exceeded::tick;
 use std::ffi::{CStr, c_int};
 
@@ -27,41 +31,82 @@ struct Reader {
     ended: bool,
 }
 
-/// Reads according to the formats at the indices `first` to `last`, or a line if there is none. Pushes the
-/// results.
-pub(super) fn read(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
+/// Arguments of `read`: the handle, the indices of the first and the last format (none: a line), and that of
+/// the last value below the results.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) handle: *mut Handle,
+    pub(super) first: c_int,
+    pub(super) last: c_int,
+    pub(super) base: c_int,
+}
+
+/// Reason that a format has no value.
+enum Stop {
+    Thrown,
+    /// The host has no input yet.
+    Waits,
+}
+
+impl From<Thrown> for Stop {
+    fn from(_: Thrown) -> Self {
+        Stop::Thrown
+    }
+}
+
+/// Reads according to the formats. Pushes the results, and returns how many; None: the program has to wait,
+/// with the results that there are on the stack, and goes on with `go_on`.
+pub(super) fn read(stack: Stack, reading: Reading) -> Result<Option<c_int>, Thrown> {
+    let Reading { handle, first, last, .. } = reading;
     let is_input = file_of(handle) == File::Stdin;
-    let mut reader = Reader { stack, handle, ended: !is_input };
-    let mut success = true;
-    let mut results = 0;
-    if last < first {
-        success = reader.line(false)?;
-        results = 1;
-    } else if !stack.has_room(last - first + 1 + SLOTS) {
+    if !stack.has_room(last - first + 1 + SLOTS) {
         return Err(stack.throw(b"stack overflow (too many arguments)"));
     }
-    for index in first..=last {
-        if !success {
-            break;
-        }
+    read_on(Reader { stack, handle, ended: !is_input }, reading)
+}
+
+/// Continues a `read` for which the host's answer is there.
+pub(super) fn go_on(stack: Stack, reading: Reading) -> Result<Option<c_int>, Thrown> {
+    let mut reader = Reader { stack, handle: reading.handle, ended: false };
+    let top = stack.top();
+    let results = take_settled(stack)?;
+    reader.take_input(results)?;
+    stack.set_top(top);
+    // The format looks at all of it again.
+    fuel::charge(reader.unread().len());
+    read_on(reader, reading)
+}
+
+fn read_on(mut reader: Reader, reading: Reading) -> Result<Option<c_int>, Thrown> {
+    let Reading { handle, first, last, base } = reading;
+    let stack = reader.stack;
+    let mut success = true;
+    // One for each format, or for the line if there is none.
+    while success && (stack.top() - base < last - first + 1 || stack.top() == base) {
         tick(stack);
-        success = reader.format(index)?;
-        results += 1;
+        let index = first + stack.top() - base;
+        let read = if last < first { reader.line(false) } else { reader.format(index) };
+        success = match read {
+            Ok(success) => success,
+            Err(Stop::Thrown) => return Err(Thrown),
+            Err(Stop::Waits) => return Ok(None),
+        };
     }
-    if !is_input {
-        return Ok(push_bad_descriptor(stack));
+    let results = stack.top() - base;
+    if file_of(handle) != File::Stdin {
+        return Ok(Some(push_bad_descriptor(stack)));
     }
     if !success {
         stack.pop(1);
         stack.push_nil();
     }
-    Ok(results)
+    Ok(Some(results))
 }
 
 impl Reader {
     /// Reads and pushes one value. Returns false if nothing could be read; the value pushed is meaningless
     /// then.
-    fn format(&mut self, index: c_int) -> Result<bool, Thrown> {
+    fn format(&mut self, index: c_int) -> Result<bool, Stop> {
         if self.stack.type_of(index) == raw::LUA_TNUMBER {
             return match self.stack.check_integer(index) {
                 0 => self.is_more(),
@@ -80,28 +125,28 @@ impl Reader {
     }
 
     /// Pushes "", and returns true if input is left.
-    fn is_more(&mut self) -> Result<bool, Thrown> {
+    fn is_more(&mut self) -> Result<bool, Stop> {
         let more = !self.unread().is_empty() || self.fill()?;
         self.stack.push_bytes(b"");
         Ok(more)
     }
 
     /// Reads at most `count` bytes.
-    fn bytes(&mut self, count: usize) -> Result<bool, Thrown> {
+    fn bytes(&mut self, count: usize) -> Result<bool, Stop> {
         while self.unread().len() < count && self.fill()? {}
         let found = self.unread().len().min(count);
         self.push(found, found);
         Ok(found > 0)
     }
 
-    fn all(&mut self) -> Result<bool, Thrown> {
+    fn all(&mut self) -> Result<bool, Stop> {
         while self.fill()? {}
         let found = self.unread().len();
         self.push(found, found);
         Ok(true)
     }
 
-    fn line(&mut self, with_newline: bool) -> Result<bool, Thrown> {
+    fn line(&mut self, with_newline: bool) -> Result<bool, Stop> {
         let mut seen = 0;
         loop {
             let unread = self.unread();
@@ -111,17 +156,24 @@ impl Reader {
                 return Ok(true);
             }
             seen = unread.len();
-            if !self.fill()? {
-                self.push(seen, seen);
-                return Ok(seen > 0);
+            let consumed = self.consumed();
+            let more = self.fill()?;
+            // The host may have had somebody else read meanwhile.
+            if self.consumed() != consumed {
+                seen = 0;
+            }
+            if !more {
+                let rest = self.unread().len();
+                self.push(rest, rest);
+                return Ok(rest > 0);
             }
         }
     }
 
     /// Reads a numeral. The longest prefix that looks like one is consumed, even if it is not a numeral in
     /// the end, as in C Lua.
-    fn number(&mut self) -> Result<bool, Thrown> {
-        while matches!(self.peek()?, Some(b' ' | b'\t'..=b'\r')) {
+    fn number(&mut self) -> Result<bool, Stop> {
+        while matches!(self.peek(0)?, Some(b' ' | b'\t'..=b'\r')) {
             tick(self.stack);
             self.consume(1);
         }
@@ -146,6 +198,7 @@ impl Reader {
             self.take(&mut numeral, b"-+")?;
             self.take_all(&mut numeral, b"0123456789")?;
         }
+        self.consume(numeral.len.min(self.unread().len()));
         let found = match CStr::from_bytes_until_nul(&numeral.bytes) {
             Ok(text) if !numeral.too_long => self.stack.push_numeral(text),
             _ => false,
@@ -156,7 +209,7 @@ impl Reader {
         Ok(found)
     }
 
-    fn take_all(&mut self, numeral: &mut Numeral, set: &[u8]) -> Result<usize, Thrown> {
+    fn take_all(&mut self, numeral: &mut Numeral, set: &[u8]) -> Result<usize, Stop> {
         let mut count = 0;
         while self.take(numeral, set)? {
             count += 1;
@@ -165,8 +218,8 @@ impl Reader {
     }
 
     /// Takes the next byte if it is one of the set and the numeral has room for it.
-    fn take(&mut self, numeral: &mut Numeral, set: &[u8]) -> Result<bool, Thrown> {
-        match self.peek()? {
+    fn take(&mut self, numeral: &mut Numeral, set: &[u8]) -> Result<bool, Stop> {
+        match self.peek(numeral.len)? {
             Some(byte) if set.contains(&byte) => {
                 if numeral.len == NUMERAL_BYTES_MAX {
                     numeral.too_long = true;
@@ -174,18 +227,18 @@ impl Reader {
                 }
                 numeral.bytes[numeral.len] = byte;
                 numeral.len += 1;
-                self.consume(1);
                 Ok(true)
             }
             _ => Ok(false),
         }
     }
 
-    fn peek(&mut self) -> Result<Option<u8>, Thrown> {
-        if self.unread().is_empty() {
+    /// The byte behind `ahead` others that are not read.
+    fn peek(&mut self, ahead: usize) -> Result<Option<u8>, Stop> {
+        if self.unread().len() <= ahead {
             self.fill()?;
         }
-        Ok(self.unread().first().copied())
+        Ok(self.unread().get(ahead).copied())
     }
 
     // ---- the context's buffer ----
@@ -203,7 +256,16 @@ impl Reader {
 
     fn consume(&mut self, count: usize) {
         // SAFETY: as in `file_of`; no reference to it is kept anywhere.
-        unsafe { (*self.handle).read += count };
+        unsafe {
+            (*self.handle).read += count;
+            (*self.handle).consumed = (*self.handle).consumed.wrapping_add(count);
+        }
+    }
+
+    /// Bytes that were ever consumed.
+    fn consumed(&self) -> usize {
+        // SAFETY: as in `file_of`.
+        unsafe { (*self.handle).consumed }
     }
 
     /// Marks `taken` bytes as read, and pushes the first `len` of them.
@@ -216,7 +278,7 @@ impl Reader {
     }
 
     /// Asks the host for more input. Returns false at the end.
-    fn fill(&mut self) -> Result<bool, Thrown> {
+    fn fill(&mut self) -> Result<bool, Stop> {
         if self.ended {
             return Ok(false);
         }
@@ -231,7 +293,27 @@ impl Reader {
         // SAFETY: as in `file_of`; no reference to it is kept anywhere.
         unsafe { (*self.handle).read = context.input.len() - unread };
         // No value can be larger than Lua's memory, so an endless input ends here.
-        let more = if unread > context.memory.limit() { More::OutOfMemory } else { context.read_more() };
+        if unread > context.memory.limit() {
+            return Err(self.stack.throw_out_of_memory().into());
+        }
+        if context.functions.host.has_input() {
+            let results = ask(self.stack, Service::Input)?.ok_or(Stop::Waits)?;
+            return Ok(self.take_input(results)?);
+        }
+        let more = context.read_more();
+        Ok(self.note(more)?)
+    }
+
+    /// Takes the host's answer, which is on top. Returns false at the end. `[-results, +0, m]`
+    fn take_input(&mut self, results: c_int) -> Result<bool, Thrown> {
+        // SAFETY: the string stays on the stack while it is copied.
+        let bytes = if results == 0 { None } else { unsafe { self.stack.bytes(-results) } };
+        let more = context(self.stack).add_input(bytes.unwrap_or_default());
+        self.stack.pop(results);
+        self.note(more)
+    }
+
+    fn note(&mut self, more: More) -> Result<bool, Thrown> {
         match more {
             More::Some => Ok(true),
             More::End => {
@@ -240,7 +322,7 @@ impl Reader {
             }
             More::OutOfMemory => Err(self.stack.throw_out_of_memory()),
             More::Failed => {
-                let message = &raw const context.value;
+                let message = &raw const context(self.stack).value;
                 // SAFETY: the buffer belongs to the context, and Lua copies the bytes before anything can
                 // write to it.
                 Err(self.stack.throw(unsafe { &*message }))

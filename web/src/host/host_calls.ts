@@ -179,9 +179,6 @@ function describe(label: string, key: LuaValue): string {
 }
 
 function waitError(name: string): Error {
-  if (name === describe(SERVICE_NAMES[Service.input] ?? "", undefined)) {
-    return new Error("stdin returned a promise, and io.read cannot wait: have the input there before Lua reads it");
-  }
   return new Error(
     `${name} returned a promise, and nothing here can wait: run it with evalAsync or callAsync, and not inside a ` +
       "function that cannot be suspended (table.sort, string.gsub, ext.transaction ...)",

@@ -6,7 +6,7 @@ import { className } from "../names.js";
 import type { InputCallback, ModuleSource, Modules } from "../options.js";
 import { Service } from "../codec/tags.js";
 import { sleep } from "../tasks/sleep.js";
-import type { Task, TaskOwner } from "../tasks/tasks.js";
+import { hooked, type Task, type TaskOwner } from "../tasks/tasks.js";
 import type { ValueContext } from "../codec/values.js";
 
 /** Makes the services of one VM. */
@@ -18,7 +18,7 @@ export function makeServices(
   return {
     // A name that is no UTF-8 is one that no module of the host can have.
     [Service.module]: (name: unknown) => (typeof name === "string" ? findModule(modules, name) : undefined),
-    [Service.input]: () => then(stdin?.(), checkInput),
+    [Service.input]: makeInput(stdin),
     // Only tasks ask for it.
     [Service.run]: (...functions: object[]) => new Group(vm, vm.running as Task).start(functions).promise,
     [Service.sleep]: sleep,
@@ -45,6 +45,28 @@ function checkModule(name: string, source: unknown, chunkName: string): LuaMulti
   if (source === undefined || source === null) return undefined;
   if (typeof source === "string" || isUint8Array(source)) return LuaMultiReturn.of(source, chunkName);
   throw new TypeError(`module '${name}': its source must be a string or a Uint8Array, not a ${className(source)}`);
+}
+
+/**
+ * Makes the service of input. Of those who wait at the same time one after the other asks, so that no piece
+ * overtakes another; what comes for one that was cancelled meanwhile is for the next.
+ */
+function makeInput(stdin: InputCallback | undefined): () => unknown {
+  /** The last answer that has not come. */
+  let last: PromiseLike<unknown> | undefined;
+  const left: PromiseLike<unknown>[] = [];
+  const ask = () => left.shift() ?? stdin?.();
+  return () => {
+    const asked = last === undefined ? ask() : last.then(ask, ask);
+    if (!isThenable(asked)) return checkInput(asked);
+    const answer = Promise.resolve(asked);
+    last = answer;
+    const come = () => {
+      if (last === answer) last = undefined;
+    };
+    answer.then(come, come);
+    return hooked(answer.then(checkInput), { cancel: () => left.push(answer) });
+  };
 }
 
 /** Checks what `stdin` gave; nothing is the end. */

@@ -708,3 +708,86 @@ fn hidden_functions_are_hidden_in_host_too() {
         ["movedhost".into()]
     );
 }
+
+/// All functions and tables of the libraries of Lua 5.1 to 5.4 and of `LuaJIT` that a program may look for,
+/// and the modules that are no globals here.
+const NAMES_OF_OTHER_LUAS: &str = "assert collectgarbage dofile error gcinfo getfenv getmetatable ipairs load loadfile \
+    loadstring module newproxy next pairs pcall print rawequal rawget rawlen rawset require select setfenv setmetatable \
+    tonumber tostring type unpack warn xpcall bit bit32 json base64 \
+    coroutine.close coroutine.create coroutine.isyieldable coroutine.resume coroutine.running coroutine.status \
+    coroutine.wrap coroutine.yield \
+    debug.debug debug.getfenv debug.gethook debug.getinfo debug.getlocal debug.getmetatable debug.getregistry \
+    debug.getupvalue debug.getuservalue debug.setfenv debug.sethook debug.setlocal debug.setmetatable \
+    debug.setupvalue debug.setuservalue debug.traceback debug.upvalueid debug.upvaluejoin \
+    io.close io.flush io.input io.lines io.open io.output io.popen io.read io.tmpfile io.type io.write \
+    math.abs math.acos math.asin math.atan math.atan2 math.ceil math.cos math.cosh math.deg math.exp math.floor \
+    math.fmod math.frexp math.ldexp math.log math.log10 math.max math.min math.mod math.modf math.pow math.rad \
+    math.random math.randomseed math.sin math.sinh math.sqrt math.tan math.tanh math.tointeger math.type math.ult \
+    os.clock os.date os.difftime os.execute os.exit os.getenv os.remove os.rename os.setlocale os.time os.tmpname \
+    package.loaded package.loaders package.loadlib package.preload package.searchers package.searchpath package.seeall \
+    string.byte string.char string.dump string.find string.format string.gfind string.gmatch string.gsub string.len \
+    string.lower string.match string.pack string.packsize string.rep string.reverse string.sub string.unpack \
+    string.upper \
+    table.concat table.foreach table.foreachi table.getn table.insert table.maxn table.move table.pack table.remove \
+    table.setn table.sort table.unpack \
+    utf8.char utf8.codepoint utf8.codes utf8.len utf8.offset";
+
+#[test]
+fn what_other_luas_have_gets_a_hint_that_only_the_host_sees() {
+    let mut lua = vm();
+    let mut hints = 0;
+    for name in NAMES_OF_OTHER_LUAS.split_whitespace() {
+        let is_table = ["bit", "bit32", "json", "base64", "package.loaders"].contains(&name);
+        let used = if is_table { format!("local _ = {name}.x") } else { format!("{name}()") };
+        let is_there = lua.eval(format!("return {name} ~= nil")).expect("runs").values[0] == true.into();
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let kind = if last == name { "global" } else { "field" };
+        let verb = if is_table { "index" } else { "call" };
+        let plain = format!("x:1: attempt to {verb} a nil value ({kind} '{last}')");
+        let caught = lua.eval(format!("return select(2, pcall(load([[{used}]], '=x')))")).expect("runs");
+        if is_there {
+            assert_ne!(caught.values.first(), Some(&plain.as_str().into()));
+            continue;
+        }
+        assert_eq!(caught.values[0], plain.as_str().into());
+        let of_library = if last == name || last.ends_with("fenv") { "; " } else { &format!("; {name} is ") };
+        for source in [
+            used.clone(),
+            format!("local it = {name} coroutine.wrap(function() {} end)()", used.replace(name, "it")),
+        ] {
+            let error = lua.eval(&*source).map(drop).expect_err(&source);
+            let details = error.lua().expect("an error of Lua");
+            let told = details.message.split_once("')").expect("names it").1;
+            if source == used {
+                assert!(told.starts_with(of_library) && told.len() > 10, "{source}: {}", details.message);
+            }
+            assert_eq!(details.line, Some(1));
+            // The value is Lua's own message.
+            let value = String::from_lua(details.value.clone()).expect("text");
+            assert!(
+                value.ends_with("')") && details.message.starts_with(&value),
+                "{value}: {}",
+                details.message
+            );
+        }
+        hints += 1;
+    }
+    assert!(hints > 50, "{hints}");
+    for (source, kind) in [
+        ("open()", "global 'open'"),
+        ("local t = {} t.x()", "field 'x'"),
+        ("local t = {} local _ = t.getn.x", "field 'getn'"),
+        ("error(\"attempt to call a nil value (global 'x')\", 0)", "global 'x'"),
+        ("error(\"no (global 'unpack')\", 0)", "global 'unpack'"),
+        ("error(\"')\", 0)", "')"),
+    ] {
+        let error = lua.eval(source).map(drop).expect_err(source);
+        let message = &error.lua().expect("an error of Lua").message;
+        assert!(message.trim_end_matches(')').ends_with(kind.trim_end_matches(')')), "{source}: {message}");
+    }
+    let error = lua.eval("('x'):gfind('y')").map(drop).expect_err("no method");
+    assert!(
+        error.to_string().contains("(method 'gfind'); string.gfind is string.gmatch in Lua 5.4"),
+        "{error}"
+    );
+}

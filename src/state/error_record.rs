@@ -3,6 +3,7 @@
 
 use crate::lua::{Stack, Status, Thrown, lua_function, raw};
 use crate::state::context::context;
+use crate::state::hints::add_hint;
 use crate::state::meter::{LimitExceeded, Whole};
 use std::ffi::c_int;
 use std::io::Write as _;
@@ -99,7 +100,9 @@ fn handle_error_inner(stack: Stack) -> Result<c_int, Thrown> {
     // The handler's own frame is of no interest.
     note_traceback(stack, stack, 1);
     note_place(stack, stack);
-    context(stack).error_record.seen = true;
+    let record = &mut context(stack).error_record;
+    add_hint(&mut record.message);
+    record.seen = true;
     Ok(1)
 }
 
@@ -115,7 +118,9 @@ pub(crate) fn describe_thread(stack: Stack, thread: Stack) {
         stack.pop(1);
     }
     note_place(stack, thread);
-    context(stack).error_record.seen = true;
+    let record = &mut context(stack).error_record;
+    add_hint(&mut record.message);
+    record.seen = true;
 }
 
 /// Records the error on top of `stack`, which a closing method has raised after another one had ended the

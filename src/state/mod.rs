@@ -5,6 +5,7 @@ pub(crate) mod context;
 pub(crate) mod error_record;
 pub(crate) mod extension;
 pub(crate) mod guarded;
+mod hints;
 pub(crate) mod host_functions;
 pub(crate) mod limit_exceeded;
 pub(crate) mod meter;

@@ -106,6 +106,11 @@ impl Error {
         }
     }
 
+    /// True for a source that ends before what it has begun (`for i = 1, 3 do`): more lines may complete it.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(&*self.0, ErrorKind::Syntax(error) if error.message.ends_with("near <eof>"))
+    }
+
     pub(crate) fn into_rc(self) -> Rc<dyn std::error::Error> {
         Rc::new(self)
     }

@@ -639,3 +639,17 @@ fn a_stack_has_as_many_slots_as_it_is_given() {
     assert!(few < some && some < all, "{few}, {some}, {all}");
     assert_eq!(few, depth(Some(1000)), "there is a least number");
 }
+
+#[test]
+fn sources_that_are_not_finished_say_so() {
+    let mut lua = Runtime::builder().build().expect("a VM");
+    for (source, incomplete) in [
+        ("for i = 1, 3 do", true),
+        ("x = [[", true),
+        ("x = = 1", false),
+        ("break", false),
+        ("error('near <eof>', 0)", false),
+    ] {
+        assert_eq!(lua.eval(source).map(drop).expect_err(source).is_incomplete(), incomplete, "{source}");
+    }
+}

@@ -66,6 +66,14 @@ export class LuaError extends Error {
 
 /** The source does not compile. */
 export class LuaSyntaxError extends LuaError {
+  /** True for a source that ends before what it has begun: more lines may complete it. */
+  readonly incomplete: boolean;
+
+  constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {
+    super(kind, message, details);
+    this.incomplete = message.endsWith("near <eof>");
+  }
+
   static {
     named(this, "LuaSyntaxError");
   }

@@ -164,6 +164,58 @@ suite("thrown in JavaScript", () => {
   });
 });
 
+suite("sources that are not finished", () => {
+  const PROGRAMS = [
+    'local t = { 1, 2; x = "a\\z  b\\x41\\u{e9}\\065", [3] = [==[ long ]] ]==], }\n' +
+      "return #t + 0x1F // 1e-2 ~= nil",
+    "--[[ a comment\n of lines ]] --[=[ another ]=]\n" +
+      "function f(a, ...)\n  if a then return select('#', ...) elseif not a then else end\nend",
+    "for i = 1, 3 do local x <const>, y <close> = i, nil repeat x.y:z 'a' { b } until x and y or not i end",
+    "do goto done local a = f.b['c'](1)(2) ::done:: end while nil do break end for k, v in pairs {} do end",
+    "local function fact(n) return n < 2 and 1 or n * fact(n - 1) end; (fact)(3); return - fact(4) .. 'x', ~1 << 2",
+  ];
+  /** End of a piece that was cut within a token, and is no token. */
+  const CUT = /(\\x[0-9a-f]?|\\u(\{[0-9a-f]*)?|~|0x|\de-?|\[=*|[-.:])$/i;
+
+  /** Says whether a source is unfinished; undefined: it compiles. */
+  function incomplete(source: string): boolean | undefined {
+    const result = lua.tryEval(source, { fuel: 10_000 });
+    return !result.ok && result.error instanceof LuaSyntaxError ? result.error.incomplete : undefined;
+  }
+
+  test("say so after every piece of a program", () => {
+    let [unfinished, cut] = [0, 0];
+    for (const program of PROGRAMS) {
+      assert.equal(incomplete(program), undefined, program);
+      for (let length = 0; length < program.length; length++) {
+        const piece = program.slice(0, length);
+        const found = incomplete(piece);
+        if (found === true) unfinished++;
+        const isWordCut = /\w\w/.test(program.slice(Math.max(length - 1, 0), length + 1));
+        if (found === false && !isWordCut) assert.match(piece, CUT);
+        if (found === false) cut++;
+      }
+    }
+    assert.ok(unfinished > 300 && cut > 10, `${unfinished}, ${cut}`);
+  });
+
+  test("are told from wrong ones", () => {
+    for (const source of [
+      "x = = 1",
+      "x = }",
+      "break",
+      "goto x",
+      "x = 'abc\n",
+      "x = 'near <eof>' 1",
+      "return 1 2",
+      "x = 1 end",
+    ])
+      assert.equal(incomplete(source), false, source);
+    const inside = thrownBy(() => lua.eval("error('x near <eof>', 0)"));
+    assert.ok(inside instanceof LuaRuntimeError && !("incomplete" in inside));
+  });
+});
+
 suite("failures of storage", () => {
   test("of the outer call survive a call inside", async () => {
     const other = await Lua.create();

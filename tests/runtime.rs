@@ -653,3 +653,34 @@ fn sources_that_are_not_finished_say_so() {
         assert_eq!(lua.eval(source).map(drop).expect_err(source).is_incomplete(), incomplete, "{source}");
     }
 }
+
+/// Buffers of strings that could not grow in a full heap leave nothing behind.
+#[test]
+fn buffers_that_fail_in_a_full_heap_are_freed() {
+    let mut lua = lua();
+    let script = "
+        local function used() collectgarbage() collectgarbage() return collectgarbage('count') * 1024 // 1 end
+        local pieces = { ('a'):rep(100), ('b'):rep(3000), ('c'):rep(20000) }
+        local ballast = {}
+        for round = 1, 40 do
+            pcall(function() for i = 1, 1e9 do ballast[#ballast + 1] = ('x'):rep(17 * round) .. i end end)
+            for i, piece in ipairs(pieces) do
+                pcall(string.gsub, piece, '.', '%0%0%0%0')
+                pcall(string.rep, piece, 1000)
+                pcall(table.concat, { piece, piece, piece, piece }, piece)
+                pcall(string.format, '%s %q', piece, piece)
+                pcall(function()
+                    local c <close> = setmetatable({}, { __close = function() return piece:upper() .. piece:gsub('.', 'zz') end })
+                    return piece:gsub('.', function() error('no') end)
+                end)
+            end
+            ballast = {}
+        end
+        return used()";
+    let counted = match lua.eval(script).expect("runs").values[0] {
+        Value::Integer(bytes) => usize::try_from(bytes).expect("is positive"),
+        ref other => panic!("{other:?}"),
+    };
+    let used = lua.stats().used_bytes;
+    assert!(used < counted + 20_000, "{used} bytes are in use, and Lua knows of {counted}");
+}

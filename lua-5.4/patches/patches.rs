@@ -58,6 +58,13 @@ const PATCHES: &[Patch] = &[
     // suspended has one. With a finalizer as well, each long string leaves a userdata that an emergency
     // collection cannot free: a hole in memory every kilobyte.
     Patch { file: "lauxlib", find: "  {\"__gc\", boxgc},\n", replace: "" },
+    // A buffer that cannot grow is of no use any more. Its block is freed at once: in a heap that is full,
+    // there may be no room for the call that closes it.
+    Patch {
+        file: "lauxlib",
+        find: "  if (l_unlikely(temp == NULL && newsize > 0)) {  /* allocation error? */\n",
+        replace: "  if (l_unlikely(temp == NULL && newsize > 0)) {\n    allocf(ud, box->box, box->bsize, 0);\n    box->box = NULL;\n    box->bsize = 0;\n",
+    },
     // A tick for every jump back, every step of a loop and every return from C. The interpreter tests `trap`
     // anyway to leave its fast path, so a tick costs a decrement and no branch.
     Patch {

@@ -438,7 +438,7 @@ const PATCHES: &[Patch] = &[
     Patch {
         file: "lbaselib",
         find: "    if (b_str2int(s, (int)base, &n) == s + l) {\n",
-        replace: "    perilune_charge(l);\n    if (b_str2int(s, (int)base, &n) == s + l) {\n",
+        replace: "    perilune_charge(l << 1);\n    if (b_str2int(s, (int)base, &n) == s + l) {\n",
     },
     // A tick for each character of UTF-8, or for 64 bytes that are looked at to find one.
     Patch {

@@ -659,11 +659,11 @@ fn sources_that_are_not_finished_say_so() {
 fn buffers_that_fail_in_a_full_heap_are_freed() {
     let mut lua = lua();
     let script = "
-        local function used() collectgarbage() collectgarbage() return collectgarbage('count') * 1024 // 1 end
+        local function used() collectgarbage() collectgarbage() return math.floor(collectgarbage('count') * 1024) end
         local pieces = { ('a'):rep(100), ('b'):rep(3000), ('c'):rep(20000) }
-        local ballast = {}
-        for round = 1, 40 do
-            pcall(function() for i = 1, 1e9 do ballast[#ballast + 1] = ('x'):rep(17 * round) .. i end end)
+        local ballast
+        local function fill(round) for i = 1, 1e9 do ballast[#ballast + 1] = ('x'):rep(17 * round) .. i end end
+        local function fail()
             for i, piece in ipairs(pieces) do
                 pcall(string.gsub, piece, '.', '%0%0%0%0')
                 pcall(string.rep, piece, 1000)
@@ -674,7 +674,12 @@ fn buffers_that_fail_in_a_full_heap_are_freed() {
                     return piece:gsub('.', function() error('no') end)
                 end)
             end
+        end
+        for round = 1, 40 do
             ballast = {}
+            pcall(fill, round)
+            pcall(fail)
+            ballast = nil
         end
         return used()";
     let counted = match lua.eval(script).expect("runs").values[0] {

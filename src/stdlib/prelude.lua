@@ -1,6 +1,7 @@
 -- What is easier said in Lua, because Lua code can be suspended anywhere: require, and async. Runs once, before any script;
 -- what it uses is local, so that no script can change it under its hands.
-local package, builtin, find, run, sleep, task, may_wait, module_text, note_module, compile_environments, open_math = ...
+local package, builtin, find, run, sleep, task, may_wait, unset, module_text, note_module, compile_environments,
+  open_math = ...
 local error, load, pcall, select, setmetatable, tostring, type = error, load, pcall, select, setmetatable, tostring, type
 local concat, pack, remove, unpack = table.concat, table.pack, table.remove, table.unpack
 local format, math_type, maxinteger, rawget = string.format, math.type, math.maxinteger, rawget
@@ -15,8 +16,9 @@ end
 -- for, with the owners of names there; and the tasks that it runs side by side, by their places.
 local chains, waits, groups = {}, {}, {}
 
--- Takes an entry out of a table when the variable that holds it is closed, whatever has failed.
-local entry = { __close = function(it) it[1][it[2]] = nil end }
+-- Takes an entry out of a table when the variable that holds it is closed, whatever has failed. It is no function of Lua: when the
+-- call is ended from outside, such a one ends before its first step.
+local entry = { __close = unset }
 
 -- The modules on the way from `task`, of which `name` is wanted, to the task `me`, if all who are on it can go on only after `me`;
 -- else nil. Somebody whom we meet again is left to what the others say.
@@ -86,8 +88,8 @@ local function make_require(package, loaded, load)
   -- not.
   local function run_loader(name, owner)
     local chain = chains[owner] or {}
+    local _ <close> = setmetatable({ loading, name }, entry)
     local _ <close> = setmetatable({}, { __close = function()
-      loading[name] = nil
       -- Coroutines of one task may load by turns.
       for i = #chain, 1, -1 do
         if chain[i] == name then

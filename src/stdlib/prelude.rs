@@ -17,6 +17,7 @@ fn key_of(place: &'static u8) -> *const c_void {
 
 lua_function!(task = task_inner);
 lua_function!(may_wait = may_wait_inner);
+lua_function!(unset = unset_inner);
 lua_function!(module_text = module_text_inner);
 lua_function!(note_module = note_module_inner);
 lua_function!(compile_environments = compile_environments_inner);
@@ -42,7 +43,7 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
         push_service(stack, service);
     }
     stack.push_function(task, 0);
-    for function in [may_wait, module_text, note_module, compile_environments, open_math] {
+    for function in [may_wait, unset, module_text, note_module, compile_environments, open_math] {
         stack.push_function(function, 0);
     }
     stack.call(stack.top() - first, 1);
@@ -106,6 +107,16 @@ fn module_text_inner(stack: Stack) -> Result<c_int, Thrown> {
 }
 
 /// Notes the message, and the chunk, of a module that does not compile.
+/// Takes the entry out of a table that a pair of table and key names.
+fn unset_inner(stack: Stack) -> Result<c_int, Thrown> {
+    stack.set_top(1);
+    stack.raw_get_index(1, 1);
+    stack.raw_get_index(1, 2);
+    stack.push_nil();
+    stack.raw_set(2);
+    Ok(0)
+}
+
 fn note_module_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: both stay on the stack while they are copied.
     let (message, chunk) = unsafe { (stack.bytes(1), stack.bytes(2)) };

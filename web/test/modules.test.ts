@@ -311,3 +311,24 @@ suite("stdin", () => {
     await lua.close();
   });
 });
+
+suite("a module whose loading was ended from outside", () => {
+  const ends: Record<string, (lua: Lua, code: string) => unknown> = {
+    "by time": (lua, code) => lua.eval(code, { timeout: 20 }),
+    "by fuel": (lua, code) => lua.eval(code, { fuel: 10_000 }),
+    "by fuel, in a call that waits": (lua, code) => lua.evalAsync(code, { fuel: 10_000 }),
+    "where it waits": (lua, code) => lua.evalAsync(`waits = true ${code}`, { timeout: 20 }),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    test(`is loaded the next time: ended ${name}`, async () => {
+      const module = "if ok then return 7 end if waits then async.sleep(1e6) end while true do end";
+      const lua = await Lua.create({ modules: { m: module, n: "return require('m')" } });
+      for (const wanted of ["m", "n"]) {
+        await assert.rejects(async () => end(lua, `require('${wanted}')`), { kind: "timeout" });
+      }
+      lua.eval("ok = true");
+      assert.deepEqual(lua.evalAll("return (require('n')), (require('m'))"), [7, 7]);
+      await lua.close();
+    });
+  }
+});

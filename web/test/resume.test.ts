@@ -1164,7 +1164,7 @@ function tests(): void {
       for (let i = 0; i < 5; i++) {
         lua.call("step");
         await lua.flush();
-        assert.ok(keys.length < 10 && bytes < all / 4, `${keys.length} of ${first} records, ${bytes} of ${all} bytes`);
+        assert.ok(keys.length < 12 && bytes < all / 4, `${keys.length} of ${first} records, ${bytes} of ${all} bytes`);
         assert.ok(keys.includes("xvm:i"));
       }
       const summary = `${bytes} of ${all}`;

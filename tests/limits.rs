@@ -1,7 +1,11 @@
 //! Tests of the limits of time and fuel: no script gets past them, and the VM stays usable.
 #![cfg(not(target_arch = "wasm32"))]
 
-use perilune::{Error, Host, Runtime, Stream, Vm};
+#[path = "support/counted_clock.rs"]
+mod counted_clock;
+
+use counted_clock::CountedClock;
+use perilune::{Error, Runtime, Vm};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,31 +34,6 @@ fn escapes() -> Vec<Escape> {
         fuel: row["fuel"].as_u64(),
     })
     .collect()
-}
-
-/// A host whose clock goes on by a millisecond each time that it is read, and that counts how often.
-#[derive(Debug, Default)]
-struct CountedClock(Rc<Cell<u32>>);
-
-impl Host for CountedClock {
-    fn write(&mut self, _: Stream, _: &[u8]) {}
-
-    fn clock_ms(&mut self) -> f64 {
-        0.0
-    }
-
-    fn monotonic_ms(&mut self) -> f64 {
-        0.0
-    }
-
-    fn timer_ms(&mut self) -> f64 {
-        self.0.set(self.0.get() + 1);
-        f64::from(self.0.get())
-    }
-
-    fn random_u64(&mut self) -> u64 {
-        7
-    }
 }
 
 /// Time ends a script after the same number of readings of the clock on every machine, and few ticks lie

@@ -2,37 +2,16 @@
 //! has its turns meanwhile.
 #![cfg(not(target_arch = "wasm32"))]
 
-use perilune::{Error, Host, Runtime, Stream, Value};
+#[path = "support/counted_clock.rs"]
+mod counted_clock;
+
+use counted_clock::CountedClock;
+use perilune::{Error, Runtime, Value};
 use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-
-/// A host whose clock goes on by a millisecond each time that it is read.
-#[derive(Debug, Default)]
-struct CountedClock(Cell<u32>);
-
-impl Host for CountedClock {
-    fn write(&mut self, _: Stream, _: &[u8]) {}
-
-    fn clock_ms(&mut self) -> f64 {
-        0.0
-    }
-
-    fn monotonic_ms(&mut self) -> f64 {
-        0.0
-    }
-
-    fn timer_ms(&mut self) -> f64 {
-        self.0.set(self.0.get() + 1);
-        f64::from(self.0.get())
-    }
-
-    fn random_u64(&mut self) -> u64 {
-        7
-    }
-}
 
 /// A future that is ready at the second poll.
 #[derive(Default)]

@@ -111,8 +111,7 @@ impl RawVm {
 
 impl RawVm {
     /// Takes the error of a closing method, if there was one, in the place of the one on top of the stack
-    /// (manual
-    /// 3.3.8). Returns its status, or that of the first one. `[-1, +1, -]`
+    /// (manual 3.3.8). Returns its status, or that of the first one. `[-1, +1, -]`
     fn replace_error(&mut self, stack: Stack, thread: Stack, first: Status, closed: Status) -> Status {
         if closed == Status::Ok {
             return first;

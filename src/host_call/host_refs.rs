@@ -50,7 +50,7 @@ pub(super) fn keep(stack: Stack, id: u32) {
     // Without memory for the count the host keeps the value for longer than it must; there is no way to
     // report it.
     if c.host_refs.try_reserve(1).is_ok() {
-        *c.host_refs.entry(id).or_insert(0) += 1;
+        *c.host_refs.entry(id as usize).or_insert(0) += 1;
     }
     if !c.watches_cycles {
         watch_cycle(stack);
@@ -67,7 +67,7 @@ pub(super) fn keep_uncounted(stack: Stack, id: u32) {
 
 /// Counts one more use of an id that the host has given again. `[-0, +0, -]`
 pub(super) fn count(stack: Stack, id: u32) {
-    if let Some(uses) = context(stack).host_refs.get_mut(&id) {
+    if let Some(uses) = context(stack).host_refs.get_mut(&(id as usize)) {
         *uses = uses.saturating_add(1);
     }
 }
@@ -90,10 +90,10 @@ fn end_of_cycle_inner(stack: Stack) -> Result<c_int, Thrown> {
     let mut refs = mem::take(&mut c.host_refs);
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&VALUES));
     refs.retain(|&id, &mut uses| {
-        let alive = stack.raw_get_index(-1, i64::from(id)) != raw::LUA_TNIL;
+        let alive = stack.raw_get_index(-1, id as i64) != raw::LUA_TNIL;
         stack.pop(1);
         if !alive {
-            release_host_value(stack, id, uses);
+            release_host_value(stack, id as u32, uses);
         }
         alive
     });

@@ -143,7 +143,7 @@ struct StackEncoder<'a> {
     /// The side that reads handles and ids; None: a store, which can have neither.
     reader: Option<Side>,
     /// Address of a table to its number in this message.
-    seen: NumberMap<usize, u32>,
+    seen: NumberMap,
     /// True if fuel is used.
     pays: bool,
     /// Bytes for which it was.

@@ -47,7 +47,7 @@ pub(crate) struct Context {
     /// The input of the operation that resumes a task, until the function that waited has read it.
     pub(crate) settled: Option<NonNull<[u8]>>,
     /// Uses of each id in Lua, but for those that the host never releases.
-    pub(crate) host_refs: NumberMap<u32, u32>,
+    pub(crate) host_refs: NumberMap,
     /// True if an object waits for the end of the collector's cycle (`host_refs`).
     pub(crate) watches_cycles: bool,
     /// Arguments of a host function on their way out, and results on their way in.

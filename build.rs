@@ -1,8 +1,10 @@
 //! Build script: compiles PUC-Rio Lua 5.4 for the target, natively and for wasm32 from the same C files.
 //!
 //! Keeps true: flags are data, each with its reason. Not here: which C files these are and how they are
-//! patched (build/sources.rs).
+//! patched (build/sources.rs); the Lua code of the libraries (build/library_scripts.rs).
 
+#[path = "build/library_scripts.rs"]
+mod library_scripts;
 #[path = "build/sources.rs"]
 mod sources;
 
@@ -119,11 +121,12 @@ fn main() {
             println!("cargo:rustc-cfg={cfg}");
         }
     }
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    library_scripts::write(&root);
     if env::var_os("DOCS_RS").is_some() {
         // Documentation links nothing, and docs.rs has no clang for wasm32.
         return;
     }
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let port = root.join("lua-5.4/port");
     let sources = sources::copy_sources(&root);
     let patched = sources::write_patched(&sources);

@@ -1,4 +1,5 @@
-//! Runs prelude.lua, with what it cannot make itself.
+//! Runs prelude.lua, with what it cannot make itself. Both scripts come from the build without their comments
+//! (build/library_scripts.rs).
 
 use crate::host_call::push_service;
 use crate::lua::{Stack, Status, Thrown, file_text, lua_function, open_math, raw};
@@ -28,7 +29,8 @@ lua_function!(
 
 /// `[-0, +0, m]`
 pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
-    if stack.load_text(include_bytes!("prelude.lua"), c"=[Perilune]") != Status::Ok {
+    if stack.load_text(include_bytes!(concat!(env!("OUT_DIR"), "/prelude.lua")), c"=[Perilune]") != Status::Ok
+    {
         return Err(Thrown);
     }
     stack.strip();
@@ -68,7 +70,9 @@ pub(super) fn forget_module(stack: Stack, name: &[u8]) {
 }
 
 fn compile_environments_inner(stack: Stack) -> Result<c_int, Thrown> {
-    if stack.load_text(include_bytes!("environment.lua"), c"=[Perilune]") != Status::Ok {
+    if stack.load_text(include_bytes!(concat!(env!("OUT_DIR"), "/environment.lua")), c"=[Perilune]")
+        != Status::Ok
+    {
         return Err(Thrown);
     }
     stack.strip();

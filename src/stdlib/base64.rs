@@ -1,13 +1,10 @@
 //! The module `base64`: Base64 (RFC 4648) from and to strings of any bytes. Decoding is strict: text that no
 //! encoder makes is refused, with the position.
-//!
-//! The crate `base64ct` converts the letters; padding is done here, because options choose it.
 
 use super::options;
 use super::scratch::{SHORT_BYTES, scratch};
 use crate::lua::{Stack, Thrown, lua_function};
 use crate::state::limit_exceeded::work;
-use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
 use std::ffi::c_int;
 
 lua_function!(
@@ -16,6 +13,26 @@ lua_function!(
 );
 lua_function!(encode = encode_inner);
 lua_function!(decode = decode_inner);
+
+/// The letters by their values, without and with the option `url`.
+static LETTERS: [&[u8; 64]; 2] = [
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+];
+
+/// The values by their letters; of other bytes `NO_LETTER`.
+static VALUES: [[u8; 128]; 2] = [values(LETTERS[0]), values(LETTERS[1])];
+const NO_LETTER: u8 = 64;
+
+const fn values(letters: &[u8; 64]) -> [u8; 128] {
+    let mut values = [NO_LETTER; 128];
+    let mut value = 0;
+    while value < letters.len() {
+        values[letters[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+}
 
 /// The options of both functions.
 struct Options {
@@ -42,11 +59,9 @@ fn encode_inner(stack: Stack) -> Result<c_int, Thrown> {
     let mut short = [0; SHORT_BYTES];
     // SAFETY: a block stays on the stack until this function returns.
     let room = unsafe { scratch(stack, &mut short, padded) };
-    let encode = if options.url { Base64UrlUnpadded::encode } else { Base64Unpadded::encode };
-    // The room is large enough, so this cannot fail.
-    let len = encode(bytes, room).map_or(0, str::len);
-    room[len..].fill(b'=');
-    stack.push_bytes(if options.pad == Some(false) { &room[..len] } else { room });
+    write_letters(bytes, LETTERS[usize::from(options.url)], room);
+    let unpadded = room.len() - (3 - bytes.len() % 3) % 3;
+    stack.push_bytes(if options.pad == Some(false) { &room[..unpadded] } else { room });
     Ok(1)
 }
 
@@ -64,8 +79,11 @@ fn decode_inner(stack: Stack) -> Result<c_int, Thrown> {
     let mut short = [0; SHORT_BYTES];
     // SAFETY: a block stays on the stack until this function returns.
     let room = unsafe { scratch(stack, &mut short, letters.len().div_ceil(4) * 3) };
-    let decode = if options.url { Base64UrlUnpadded::decode } else { Base64Unpadded::decode };
-    let Ok(bytes) = decode(letters, room) else { return Err(refuse(stack, letters, options.url)) };
+    if !read_letters(letters, &VALUES[usize::from(options.url)], room) {
+        return Err(refuse(stack, letters, options.url));
+    }
+    // In an order that no length overflows.
+    let bytes = &room[..letters.len() / 4 * 3 + letters.len() % 4 * 3 / 4];
     let is_right = match options.pad {
         Some(true) => text.len() % 4 == 0,
         Some(false) => padding == 0,
@@ -76,6 +94,39 @@ fn decode_inner(stack: Stack) -> Result<c_int, Thrown> {
     }
     stack.push_bytes(bytes);
     Ok(1)
+}
+
+/// Encodes bytes into room for four letters of each three of them, with padding.
+fn write_letters(bytes: &[u8], letters: &[u8; 64], room: &mut [u8]) {
+    for (bytes, room) in bytes.chunks(3).zip(room.chunks_exact_mut(4)) {
+        let bits = bytes.iter().fold(0, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - bytes.len()));
+        for (place, byte) in room.iter_mut().enumerate() {
+            let value = (bits >> (18 - 6 * place)) & 63;
+            *byte = if place <= bytes.len() { letters[value as usize] } else { b'=' };
+        }
+    }
+}
+
+/// Decodes letters into room for three bytes of each four of them; false if no encoder makes such letters.
+fn read_letters(letters: &[u8], values: &[u8; 128], room: &mut [u8]) -> bool {
+    for (letters, room) in letters.chunks(4).zip(room.chunks_exact_mut(3)) {
+        let mut bits = 0;
+        for &letter in letters {
+            let value = values.get(usize::from(letter)).map_or(NO_LETTER, |&value| value);
+            if value == NO_LETTER {
+                return false;
+            }
+            bits = bits << 6 | u32::from(value);
+        }
+        // The last letters may be fewer; the bits of theirs that make no byte are zeros.
+        let missing = 4 - letters.len();
+        bits <<= 6 * missing;
+        if missing > 2 || bits & ((1 << (8 * missing)) - 1) != 0 {
+            return false;
+        }
+        room.copy_from_slice(&bits.to_be_bytes()[1..]);
+    }
+    true
 }
 
 fn options(stack: Stack, argument: c_int) -> Options {

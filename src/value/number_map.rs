@@ -1,5 +1,5 @@
-//! Hash maps from addresses or ids to numbers. The keys are distinct, so a multiplication is enough of a hash;
-//! it takes a tenth of the code of the standard hasher. One type for all: its code is in the module once.
+//! Hash maps from addresses or ids to numbers. The keys are distinct, so a multiplication is enough of a
+//! hash; it takes a tenth of the code of the standard hasher. One type, whose code is in the module once.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

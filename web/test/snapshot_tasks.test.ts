@@ -56,6 +56,16 @@ suite("a sleep", () => {
     await closeAll(lua, other);
   });
 
+  test("as long as can be has no more of it left, however the clock's sums are rounded", async (t) => {
+    const clock = new ManualClock(t);
+    for (let i = 0; i < 50; i++) {
+      clock.work(12.3);
+      const { lua } = await begun("async.sleep(2147483647)");
+      assert.ok(restOf(lua) <= 2147483647);
+      await lua.close();
+    }
+  });
+
   test("that is over, and not told yet, does not begin again", async (t) => {
     const clock = new ManualClock(t);
     const { lua } = await begun("async.sleep(5) return 'slept'");

@@ -10,6 +10,7 @@ export function sleep(ms: number): Promise<void> {
   const slept = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
   return hooked(slept, {
     cancel: () => clearTimeout(timer),
-    pending: () => ({ sleep: Math.max(0, end - performance.now()) }),
+    // Not more than it was: the sum has been rounded.
+    pending: () => ({ sleep: Math.min(ms, Math.max(0, end - performance.now())) }),
   });
 }

@@ -4,8 +4,8 @@
    (src/lua/alloc.rs). LUAI_MAXSTACK keeps its value everywhere else, because LUA_REGISTRYINDEX is derived
    from it.
 
-   Also a stack that collects garbage when it cannot grow (lua-5.4/patches), and a protected call for
-   functions that undo something and raise the error again. */
+   Also a stack that collects garbage when it cannot grow (lua-5.4/patches), a protected call for functions
+   that undo something and raise the error again, and an end of threads in which closing methods may wait. */
 #define ldo_c
 #define LUA_CORE
 
@@ -16,6 +16,7 @@
 #include "lstate.h"
 
 #include "memory.h"
+#include "wait.h"
 
 #undef LUAI_MAXSTACK
 #define LUAI_MAXSTACK (perilune_memory(G(L))->stack_slots_max)
@@ -58,4 +59,44 @@ int perilune_call_under_handler(lua_State *L, int arguments) {
   int status = luaD_pcall(L, call, &function, savestack(L, function), L->errfunc);
   if (L->ci->top.p < L->top.p) L->ci->top.p = L->top.p;
   return status;
+}
+
+static void close_all(lua_State *L, void *status) { luaF_close(L, L->stack.p + 1, *(int *)status, 1); }
+
+/* luaE_resetthread, where the methods run as in lua_resume: below no call that cannot be suspended. A method that was
+   suspended ends at the base of the thread, not in luaF_close, so the loop goes on as long as anything is open. Status
+   and error value are where luaF_close has them, the one in the role, the other on top; and the first value is in the
+   slot of the base's function, which the original fills with nil. */
+int perilune_close_thread(lua_State *L, lua_State *from) {
+  int *role = &perilune_role_of(L);
+  int status = *role / PERILUNE_STATUS, closed = LUA_ERRRUN, none = 0;
+  if (*role & PERILUNE_CLOSING) {
+    closed = LUA_YIELD;
+  } else {
+    status = L->status == LUA_YIELD ? LUA_OK : L->status;
+    setnilvalue(s2v(L->stack.p));
+    if (status != LUA_OK) setobjs2s(L, L->stack.p, L->top.p - 1);
+    *role |= PERILUNE_CLOSING;
+  }
+  L->nCcalls = (from != NULL ? getCcalls(from) : 0) + 1;
+  do {
+    if (errorstatus(closed)) {
+      L->ci = &L->base_ci;
+      L->base_ci.func.p = L->stack.p;
+      L->base_ci.callstatus = CIST_C;
+      L->status = LUA_OK;
+      L->errfunc = 0;
+    }
+    closed = closed == LUA_YIELD ? luaD_rawrunprotected(L, resume, &none) : luaD_rawrunprotected(L, close_all, &status);
+    closed = precover(L, closed);
+    if (errorstatus(closed)) {
+      status = closed;
+      luaD_seterrorobj(L, status, L->top.p);
+      if (!luaV_rawequalobj(s2v(L->stack.p), s2v(L->top.p - 1))) *role |= PERILUNE_REPLACED;
+    }
+    *role = (*role & (PERILUNE_STATUS - 1)) + status * PERILUNE_STATUS;
+    if (closed == LUA_YIELD) return LUA_YIELD;
+  } while (L->tbclist.p > L->stack.p || errorstatus(closed));
+  *role &= PERILUNE_STATUS - 1 - PERILUNE_CLOSING;
+  return luaE_resetthread(L, status);
 }

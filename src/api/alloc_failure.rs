@@ -175,6 +175,28 @@ const OPERATIONS: &[(&str, Run)] = &[
         }
         other => other.map(|reply| reply.values),
     }),
+    ("closing methods that wait {}", |lua| {
+        wait_for(
+            lua,
+            "local n = 0
+            local function closer() return setmetatable({}, { __close = function() n = n + later(1) end }) end
+            local co = coroutine.create(function() local _ <close> = closer() coroutine.yield() end)
+            coroutine.resume(co) coroutine.close(co)
+            pcall(coroutine.wrap(function() local _ <close> = closer() error({ n .. 'x' }) end))
+            async.race(function() later(1) end, function()
+                local _ <close> = closer() coroutine.wrap(function() local _ <close> = closer() later(1) later(1) end)()
+            end)
+            return n",
+        )
+    }),
+    ("an error of a call whose closing methods wait", |lua| {
+        let source = "local _ <close> = setmetatable({}, { __close = function(_, e)
+                later(1) error(e .. later(2) .. ('x'):rep(99), 0) end }) error('first', 0)";
+        match wait_for(lua, source) {
+            Err(error) if error.code() == "runtime" => Ok(vec![error.to_string().as_str().into()]),
+            other => other,
+        }
+    }),
 ];
 
 fn wait_for(lua: &mut Runtime, source: &str) -> Result<Vec<Value>> {

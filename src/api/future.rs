@@ -39,6 +39,8 @@ enum State {
 struct Node {
     task: i64,
     pending: Waiting,
+    /// Error that it ends with, when it was cancelled and a closing method of it waits.
+    ending: Option<Error>,
 }
 
 enum Waiting {
@@ -48,6 +50,15 @@ enum Waiting {
     Settled(Answer),
     /// Functions that run side by side: those that still wait.
     Group(Vec<(usize, Node)>),
+    /// Functions that were cancelled, whose closing methods wait; and what becomes of the task after them.
+    Closing(Vec<Node>, Then),
+}
+
+/// Plan of a task for when all functions that it had run side by side have ended.
+enum Then {
+    Resume(Answer),
+    /// Being cancelled: it ends with this error.
+    Cancel(Error),
 }
 
 impl fmt::Debug for Task {
@@ -63,7 +74,8 @@ impl fmt::Debug for Task {
 
 impl Vm {
     /// Runs Lua source until it has ended; host functions below it may be asynchronous, and Lua waits for
-    /// them. While it waits the future does. Dropping the future cancels what Lua was doing.
+    /// them. While it waits the future does. Dropping the future cancels what Lua was doing: what it has open
+    /// is closed at the next call of the VM, and cannot wait any more.
     ///
     /// # Errors
     /// As [`Vm::eval`].
@@ -90,7 +102,8 @@ impl Vm {
         let meter = &mut self.context_mut().meter;
         let limits = meter.next.take().unwrap_or(meter.usual);
         let mut budget = Budget::new(limits);
-        let state = match (Run { vm: self, budget: &mut budget, steps: 0 }).advance(op, args) {
+        let state = match (Run { vm: self, budget: &mut budget, steps: 0, closing: false }).advance(op, args)
+        {
             Step::Ended(reply) => State::Ended(reply),
             Step::Waits(node) => State::Waits(node),
         };
@@ -116,6 +129,10 @@ impl Budget {
     fn new(limits: CallLimits) -> Self {
         Budget { limits, running: Used::default(), closing: Used::default() }
     }
+
+    fn part(&mut self, closing: bool) -> &mut Used {
+        if closing { &mut self.closing } else { &mut self.running }
+    }
 }
 
 /// Ticks and milliseconds.
@@ -132,7 +149,7 @@ impl Vm {
         // Those of the call that comes now are not theirs.
         let (next, mut budget) = (meter.next.take(), Budget::new(meter.usual));
         while let Some(task) = self.functions_given().and_then(|functions| functions.take_abandoned()) {
-            Run { vm: self, budget: &mut budget, steps: 0 }.cancel(task);
+            Run { vm: self, budget: &mut budget, steps: 0, closing: true }.cancel(task, true);
         }
         self.context_mut().meter.next = next;
     }
@@ -144,6 +161,8 @@ struct Run<'a> {
     budget: &'a mut Budget,
     /// Results that it has taken.
     steps: u32,
+    /// True while what runs belongs to the end of a task that was cancelled.
+    closing: bool,
 }
 
 impl Run<'_> {
@@ -151,20 +170,27 @@ impl Run<'_> {
     fn advance(&mut self, op: u32, args: &[Value]) -> Step {
         let mut input = Vec::new();
         match encode_list(args, &mut input) {
-            Ok(()) => self.advance_with(op, &input),
+            Ok(()) => self.advance_with(op, &input, None),
             Err(error) => Step::Ended(Err(error.into())),
         }
     }
 
-    fn advance_with(&mut self, op: u32, input: &[u8]) -> Step {
+    fn advance_with(&mut self, op: u32, input: &[u8], ending: Option<Error>) -> Step {
         self.vm.before_request(input);
-        let mut used = mem::take(&mut self.budget.running);
-        let outcome = self.metered(&mut used, op, input);
-        self.budget.running = used;
-        match outcome {
-            Outcome::Waiting => self.waits(),
-            outcome => Step::Ended(self.vm.typed(outcome)),
+        match (self.charged(op, input), ending) {
+            (Outcome::Waiting, ending) => self.waits(ending),
+            (_, Some(reason)) => Step::Ended(Err(reason)),
+            (outcome, None) => Step::Ended(self.vm.typed(outcome)),
         }
+    }
+
+    /// Runs an operation on the budget of the call, or the one for closing.
+    fn charged(&mut self, op: u32, input: &[u8]) -> Outcome {
+        let closing = self.closing;
+        let mut used = mem::take(self.budget.part(closing));
+        let outcome = self.metered(&mut used, op, input);
+        *self.budget.part(closing) = used;
+        outcome
     }
 
     /// Runs an operation with what is left of the call's limits, and counts what it uses.
@@ -188,7 +214,7 @@ impl Run<'_> {
     }
 
     /// The task of the last reply, and what it waits for.
-    fn waits(&mut self) -> Step {
+    fn waits(&mut self, ending: Option<Error>) -> Step {
         let pending = self.vm.functions_given().and_then(|functions| functions.take_pending());
         let task = match self.vm.typed(Outcome::Ok).map(|reply| reply.values) {
             Ok(values) => match values.first() {
@@ -198,14 +224,14 @@ impl Run<'_> {
             Err(error) => return Step::Ended(Err(error)),
         };
         match pending {
-            Some(Pending::Host(future)) => Step::Waits(Node { task, pending: Waiting::Host(future) }),
-            Some(Pending::Group(functions)) => self.run_group(task, &functions),
+            Some(Pending::Host(future)) => Step::Waits(Node { task, pending: Waiting::Host(future), ending }),
+            Some(Pending::Group(functions)) => self.run_group(task, &functions, ending),
             None => Step::Ended(Err(Error::bug("a task waits for nothing"))),
         }
     }
 
     /// Starts every function.
-    fn run_group(&mut self, task: i64, functions: &[u32]) -> Step {
+    fn run_group(&mut self, task: i64, functions: &[u32], ending: Option<Error>) -> Step {
         let mut nodes = Vec::new();
         for (index, &function) in functions.iter().enumerate() {
             let step = self.advance(operation::START_HANDLE, &[Value::Integer(i64::from(function))]);
@@ -214,18 +240,14 @@ impl Run<'_> {
                 Step::Ended(reply) => {
                     if let Some(end) = group_end(index, reply) {
                         self.release_all(functions);
-                        self.cancel_all(nodes);
-                        return match end {
-                            Ok(answer) => Step::Waits(Node { task, pending: Waiting::Settled(answer) }),
-                            Err(error) => self.end(task, error),
-                        };
+                        return self.close_group(task, nodes, end, ending);
                     }
                 }
             }
         }
         self.release_all(functions);
         let pending = if nodes.is_empty() { Waiting::Settled(Ok(Vec::new())) } else { Waiting::Group(nodes) };
-        Step::Waits(Node { task, pending })
+        Step::Waits(Node { task, pending, ending })
     }
 
     /// The functions run, or have: their tasks keep what they need.
@@ -235,13 +257,33 @@ impl Run<'_> {
         }
     }
 
-    fn cancel_all(&mut self, nodes: Vec<(usize, Node)>) {
-        for (_, node) in nodes {
-            self.cancel_node(node);
-        }
+    /// Cancels the functions of a group that is over. Its task goes on when all of them have ended.
+    fn close_group(
+        &mut self,
+        task: i64,
+        nodes: Vec<(usize, Node)>,
+        end: std::result::Result<Answer, Error>,
+        ending: Option<Error>,
+    ) -> Step {
+        let then = end.map_or_else(Then::Cancel, Then::Resume);
+        let open = self.cancel_all(nodes);
+        Step::Waits(Node { task, pending: Waiting::Closing(open, then), ending })
     }
 
-    fn resume(&mut self, task: i64, answer: Answer) -> Step {
+    /// Cancels tasks, and returns those whose closing methods wait.
+    fn cancel_all(&mut self, nodes: Vec<(usize, Node)>) -> Vec<Node> {
+        let outer = mem::replace(&mut self.closing, true);
+        let mut open = Vec::new();
+        for (_, node) in nodes {
+            if let Step::Waits(node) = self.cancel_node(node, Error::usage("cancelled")) {
+                open.push(node);
+            }
+        }
+        self.closing = outer;
+        open
+    }
+
+    fn resume(&mut self, task: i64, answer: Answer, ending: Option<Error>) -> Step {
         let args = |answer: Answer, vm: &mut Vm| {
             let (how, values) = match answer {
                 Ok(values) => (Value::Boolean(true), values),
@@ -259,37 +301,67 @@ impl Run<'_> {
         if let Err(error) = encode_list(&given, &mut input) {
             // What the function gave is no value of Lua's: its caller in Lua gets an error.
             let error = args(Err(Error::from(error).into_rc()), self.vm);
-            return self.advance(operation::RESUME, &error);
+            input.clear();
+            if let Err(error) = encode_list(&error, &mut input) {
+                return Step::Ended(Err(error.into()));
+            }
         }
-        self.advance_with(operation::RESUME, &input)
+        self.advance_with(operation::RESUME, &input, ending)
     }
 
     /// Polls what a node waits for, and runs Lua as far as it can.
-    fn poll_node(&mut self, mut node: Node, waker: &mut Waker<'_>) -> Step {
+    fn poll_node(&mut self, node: Node, waker: &mut Waker<'_>) -> Step {
+        let outer = self.closing;
+        self.closing |= node.ending.is_some();
+        let step = self.poll_on(node, waker);
+        self.closing = outer;
+        step
+    }
+
+    fn poll_on(&mut self, mut node: Node, waker: &mut Waker<'_>) -> Step {
         loop {
             if self.steps == STEPS_PER_POLL {
                 // Its futures are ready all the time: the executor has others, too.
                 waker.waker().wake_by_ref();
                 return Step::Waits(node);
             }
-            let step = match node.pending {
+            let Node { task, pending, ending } = node;
+            let step = match pending {
                 Waiting::Host(mut future) => match future.as_mut().poll(waker) {
                     Poll::Pending => {
-                        return Step::Waits(Node { task: node.task, pending: Waiting::Host(future) });
+                        return Step::Waits(Node { task, pending: Waiting::Host(future), ending });
                     }
                     Poll::Ready(answer) => {
                         self.steps += 1;
-                        self.resume(node.task, answer)
+                        self.resume(task, answer, ending)
                     }
                 },
                 Waiting::Settled(answer) => {
                     self.steps += 1;
-                    self.resume(node.task, answer)
+                    self.resume(task, answer, ending)
                 }
-                Waiting::Group(nodes) => match self.poll_group(node.task, nodes, waker) {
-                    Ok(still) => return Step::Waits(still),
-                    Err(step) => step,
+                Waiting::Group(nodes) => match self.poll_group(nodes, waker) {
+                    GroupStep::Waits(nodes) => {
+                        return Step::Waits(Node { task, pending: Waiting::Group(nodes), ending });
+                    }
+                    GroupStep::Ended(nodes, end) => self.close_group(task, nodes, end, ending),
                 },
+                Waiting::Closing(nodes, then) => {
+                    let open = self.poll_closing(nodes, waker);
+                    if !open.is_empty() {
+                        return Step::Waits(Node { task, pending: Waiting::Closing(open, then), ending });
+                    }
+                    match then {
+                        Then::Resume(answer) => {
+                            self.steps += 1;
+                            self.resume(task, answer, ending)
+                        }
+                        Then::Cancel(error) => {
+                            self.closing = true;
+                            self.cancel_task(task, ending.unwrap_or(error))
+                        }
+                    }
+                }
             };
             match step {
                 Step::Waits(next) => node = next,
@@ -298,13 +370,8 @@ impl Run<'_> {
         }
     }
 
-    /// The group, if it still waits; else what became of its task.
-    fn poll_group(
-        &mut self,
-        task: i64,
-        nodes: Vec<(usize, Node)>,
-        waker: &mut Waker<'_>,
-    ) -> std::result::Result<Node, Step> {
+    /// Polls the functions of a group.
+    fn poll_group(&mut self, nodes: Vec<(usize, Node)>, waker: &mut Waker<'_>) -> GroupStep {
         let mut still = Vec::new();
         let mut nodes = nodes.into_iter();
         while let Some((index, node)) = nodes.next() {
@@ -313,43 +380,67 @@ impl Run<'_> {
                 Step::Ended(reply) => {
                     if let Some(end) = group_end(index, reply) {
                         still.extend(nodes);
-                        self.cancel_all(still);
-                        return Err(match end {
-                            Ok(answer) => self.resume(task, answer),
-                            Err(error) => self.end(task, error),
-                        });
+                        return GroupStep::Ended(still, end);
                     }
                 }
             }
         }
-        if still.is_empty() {
-            return Err(self.resume(task, Ok(Vec::new())));
+        if still.is_empty() { GroupStep::Ended(still, Ok(Ok(Vec::new()))) } else { GroupStep::Waits(still) }
+    }
+
+    /// Polls tasks that were cancelled, and returns those that still wait. How they end is no concern of
+    /// their caller.
+    fn poll_closing(&mut self, nodes: Vec<Node>, waker: &mut Waker<'_>) -> Vec<Node> {
+        let outer = mem::replace(&mut self.closing, true);
+        let mut open = Vec::new();
+        for node in nodes {
+            if let Step::Waits(node) = self.poll_node(node, waker) {
+                open.push(node);
+            }
         }
-        Ok(Node { task, pending: Waiting::Group(still) })
+        self.closing = outer;
+        open
     }
 
-    fn cancel_node(&mut self, node: Node) {
-        if let Waiting::Group(nodes) = node.pending {
-            self.cancel_all(nodes);
+    /// Ends a task that waits, after the functions that it waits for.
+    fn cancel_node(&mut self, node: Node, reason: Error) -> Step {
+        let Node { task, pending, ending } = node;
+        let open = match pending {
+            // It is being cancelled.
+            pending if ending.is_some() => return Step::Waits(Node { task, pending, ending }),
+            Waiting::Group(nodes) => self.cancel_all(nodes),
+            Waiting::Closing(nodes, _) => nodes,
+            Waiting::Host(_) | Waiting::Settled(_) => Vec::new(),
+        };
+        if open.is_empty() {
+            return self.cancel_task(task, reason);
         }
-        self.cancel(node.task);
+        Step::Waits(Node { task, pending: Waiting::Closing(open, Then::Cancel(reason)), ending: None })
     }
 
-    /// Ends a task that waits, for the reason that one of the functions was ended that it waits for.
-    fn end(&mut self, task: i64, reason: Error) -> Step {
-        self.cancel(task);
-        Step::Ended(Err(reason))
+    /// Ends a task that waits by itself, for this reason.
+    fn cancel_task(&mut self, task: i64, reason: Error) -> Step {
+        match self.cancel(task, false) {
+            Outcome::Waiting => self.waits(Some(reason)),
+            _ => Step::Ended(Err(reason)),
+        }
     }
 
-    /// Ends a task that waits. One that does not wait any more is no concern.
-    fn cancel(&mut self, task: i64) {
+    /// Runs the operation that ends a task. One that does not wait any more is no concern.
+    fn cancel(&mut self, task: i64, now: bool) -> Outcome {
         let mut input = Vec::new();
-        if encode_list(&[Value::Integer(task)], &mut input).is_ok() {
-            let mut used = mem::take(&mut self.budget.closing);
-            self.metered(&mut used, operation::CANCEL, &input);
-            self.budget.closing = used;
+        match encode_list(&[Value::Integer(task), Value::Boolean(now)], &mut input) {
+            Ok(()) => self.charged(operation::CANCEL, &input),
+            Err(_) => Outcome::Memory,
         }
     }
+}
+
+/// Functions that run side by side, after a poll.
+enum GroupStep {
+    Waits(Vec<(usize, Node)>),
+    /// The group is over: those that still wait are to be cancelled.
+    Ended(Vec<(usize, Node)>, std::result::Result<Answer, Error>),
 }
 
 /// Result that the end of one function gives its group: the position of the one that returned true, an error,
@@ -389,7 +480,7 @@ impl Task {
         match std::mem::replace(&mut self.state, State::Taken) {
             State::Ended(reply) => Poll::Ready(reply),
             State::Waits(node) => {
-                let mut run = Run { vm, budget: &mut self.budget, steps: 0 };
+                let mut run = Run { vm, budget: &mut self.budget, steps: 0, closing: false };
                 match run.poll_node(node, waker) {
                     Step::Ended(reply) => Poll::Ready(reply),
                     Step::Waits(node) => {
@@ -406,10 +497,10 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         fn all(node: &Node, abandoned: &mut Vec<i64>) {
-            if let Waiting::Group(nodes) = &node.pending {
-                for (_, node) in nodes {
-                    all(node, abandoned);
-                }
+            match &node.pending {
+                Waiting::Group(nodes) => nodes.iter().for_each(|(_, node)| all(node, abandoned)),
+                Waiting::Closing(nodes, _) => nodes.iter().for_each(|node| all(node, abandoned)),
+                Waiting::Host(_) | Waiting::Settled(_) => {}
             }
             abandoned.push(node.task);
         }

@@ -21,12 +21,6 @@ pub(crate) use raw::luaopen_math as open_math;
 pub(crate) use raw::luaopen_table as open_table;
 
 impl Stack {
-    /// Gives a warning to whoever gets warnings (manual, `warn`). `[-0, +0, -]`
-    pub(crate) fn warn(self, message: &CStr) {
-        // SAFETY: the state is valid, the text ends in NUL.
-        unsafe { raw::lua_warning(self.as_ptr(), message.as_ptr(), 0) };
-    }
-
     /// Sets the function that gets warnings, in pieces (manual, `lua_setwarnf`). `[-0, +0, -]`
     pub(crate) fn set_warn_function(
         self,

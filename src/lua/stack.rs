@@ -42,8 +42,7 @@ unsafe extern "C-unwind" {
     fn perilune_strip(l: *mut lua_State);
     // lua-5.4/port/lcorolib_port.c
     static perilune_waiting: c_char;
-    // lua.h; mlua-sys leaves it out. `[-?, +?, -]`
-    fn lua_closethread(l: *mut lua_State, from: *mut lua_State) -> c_int;
+    fn perilune_end_task(l: *mut lua_State, from: *mut lua_State, may_wait: c_int) -> c_int;
     // lauxlib.h; mlua-sys leaves it out. `[-0, +0, v]`
     fn luaL_typeerror(l: *mut lua_State, argument: c_int, expected: *const c_char) -> c_int;
 }
@@ -59,6 +58,16 @@ pub(crate) enum Role {
     InTask = 1,
     /// The coroutine of a task itself.
     Task = 2,
+}
+
+/// Bits of the word that says the role, below the role itself: `enum perilune_role`.
+mod role_bits {
+    use std::ffi::c_int;
+
+    pub(super) const ROLES: c_int = 3;
+    pub(super) const ENDING: c_int = 8;
+    pub(super) const REPLACED: c_int = 16;
+    pub(super) const CANCELLED: c_int = 32;
 }
 
 /// Outcome of resuming a thread.
@@ -468,9 +477,12 @@ impl Stack {
 
     /// True if a host function that is called on this thread may suspend it. `[-0, +0, -]`
     pub(crate) fn may_wait(self) -> bool {
+        self.role_bits() != Role::Plain as c_int && call!(lua_isyieldable(self.0)) != 0
+    }
+
+    fn role_bits(self) -> c_int {
         // SAFETY: as in `set_role`; the runtime wrote the main thread's word, which new threads copy.
-        let role = unsafe { self.role_place().read() };
-        role != Role::Plain as c_int && call!(lua_isyieldable(self.0)) != 0
+        unsafe { self.role_place().read() }
     }
 
     /// Suspends the running task; `continuation` is called, with `context`, when the task is resumed.
@@ -499,12 +511,40 @@ impl Stack {
         }
     }
 
-    /// Ends this thread, closing its pending variables, which get the error on its top, if one has ended it.
-    /// On failure the last error is all that is left on it: that one, or a later one of a closing method.
-    /// `[-?, +(0|1), -]`
-    pub(crate) fn close(self, from: Stack) -> Status {
+    /// Ends the task that this thread is, which waits or has failed: pending variables, also of the
+    /// coroutines in which it waits, are closed, and get the error that is on top, if one has ended it. None:
+    /// a closing method waits, which only `may_wait` allows, and this is to be called again. On failure the
+    /// last error is all that is left: that one, or a later one of a closing method. `[-?, +(0|1), -]`
+    pub(crate) fn end_task(self, from: Stack, may_wait: bool) -> Option<Status> {
         // SAFETY: both states are valid, and this thread does not run.
-        Status::from_raw(unsafe { lua_closethread(self.0, from.0) })
+        match unsafe { perilune_end_task(self.0, from.0, c_int::from(may_wait)) } {
+            raw::LUA_YIELD => None,
+            status => Some(Status::from_raw(status)),
+        }
+    }
+
+    /// Notes that the task that this thread is was cancelled: if its end had begun, it begins anew.
+    /// `[-0, +0, -]`
+    pub(crate) fn set_cancelled(self) {
+        let bits = self.role_bits() & role_bits::ROLES | role_bits::CANCELLED;
+        // SAFETY: as in `set_role`.
+        unsafe { self.role_place().write(bits) };
+    }
+
+    /// `[-0, +0, -]`
+    pub(crate) fn is_cancelled(self) -> bool {
+        self.role_bits() & role_bits::CANCELLED != 0
+    }
+
+    /// True if `end_task` has begun, and a closing method waits. `[-0, +0, -]`
+    pub(crate) fn is_ending(self) -> bool {
+        self.role_bits() & (role_bits::ENDING | role_bits::CANCELLED) != 0
+    }
+
+    /// True if a closing method has raised another error than the one that had ended the thread. `[-0, +0,
+    /// -]`
+    pub(crate) fn is_error_replaced(self) -> bool {
+        self.role_bits() & role_bits::REPLACED != 0
     }
 
     /// `[-(args+1), +results, -]` or `[-(args+1), +1, -]`: `handler` is the index of a message handler, or 0.

@@ -69,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) rollbacks_owed: u32,
     pub(crate) output: Output,
     pub(crate) error_record: ErrorRecord,
+    /// Records of the errors of tasks that have failed, and whose closing methods wait.
+    pub(crate) endings: Vec<Ending>,
     /// Handles given out and not released.
     pub(crate) handles: usize,
     pub(crate) collector: Collector,
@@ -83,6 +85,14 @@ pub(crate) struct Context {
     /// Standard input as the host gave it; how much of it the program has read is known to `stdin`
     /// (`stdlib::io`).
     pub(crate) input: Vec<u8>,
+}
+
+/// A task that has failed, while its closing methods wait.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) task: c_int,
+    /// Record of the error that it ends with.
+    pub(crate) record: ErrorRecord,
 }
 
 /// State of the collector as far as Lua does not tell it.
@@ -165,6 +175,7 @@ impl Context {
             rollbacks_owed: 0,
             output: Output::default(),
             error_record: ErrorRecord::default(),
+            endings: Vec::new(),
             handles: 0,
             collector: Collector::default(),
             steps_aside: 0,

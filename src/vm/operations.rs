@@ -1,7 +1,6 @@
 //! The operations of `request`, one function each (docs/codec.md, section 3). Each runs protected, as an
 //! `Operation`.
 
-use super::task;
 use crate::limits::{HOST_SERVICES_MAX, NAME_BYTES_MAX};
 use crate::lua::{RefKind, Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
@@ -131,11 +130,6 @@ pub(crate) fn register(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 pub(crate) fn libraries(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
     stdlib::keep_libraries(stack, input);
     Ok(())
-}
-
-/// Ends a task that waits.
-pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
-    task::cancel(stack, input)
 }
 
 pub(crate) fn global_get(stack: Stack, input: &[u8]) -> Result<(), Thrown> {

@@ -1,17 +1,21 @@
 //! Tasks: calls that may wait for the host (docs/codec.md, section 5). Each is a coroutine of its own, which
 //! the registry keeps from its start to its end; the number under which it does is the task's.
 //!
+//! A task ends when its function returns, fails, or is cancelled. In the last two cases what is open in it is
+//! closed (`__close`), which may wait again: its end is a part of its life.
+//!
 //! Not here: how a host function suspends one (`host_call`), and what of the script's own coroutines that
 //! concerns (lua-5.4/port/lcorolib_port.c).
 
 use super::call::{Frame, OUT_OF_MEMORY};
-use super::operations;
 use super::protocol::Outcome;
 use super::raw_vm::RawVm;
-use crate::lua::{RefKind, Resumed, Role, Stack, Status, Thrown};
+use crate::lua::{RefKind, Resumed, Role, Stack, Status};
+use crate::state::context::Ending;
 use crate::state::error_record::{describe_closing, describe_thread};
 use crate::value::{Decoder, Encoder, Token};
 use std::ffi::c_int;
+use std::mem;
 use std::ptr::NonNull;
 
 /// Message for a number that is no task, or one that does not wait.
@@ -47,13 +51,38 @@ impl RawVm {
 
     /// Resumes the task that the list names, with the rest of the list.
     pub(crate) fn resume_task(&mut self, frame: Frame, input: &[u8]) -> Outcome {
-        let Some((task, thread)) = named_task(frame.stack, input) else {
+        let Some((task, thread, _)) = named_task(frame.stack, input) else {
             return self.refuse(frame, Outcome::Usage, NOT_WAITING);
         };
+        self.context_mut().settled = Some(NonNull::from(input));
+        if thread.is_ending() {
+            return self.end_task(frame, task, thread, true);
+        }
         // What says that it waits.
         thread.pop(1);
-        self.context_mut().settled = Some(NonNull::from(input));
         self.run_task(frame, task, thread, 0)
+    }
+
+    /// Ends the task that the list names, which waits. The second value of the list is true when nothing may
+    /// wait any more. The result is the traceback of where it was.
+    pub(crate) fn cancel_task(&mut self, frame: Frame, input: &[u8]) -> Outcome {
+        let stack = frame.stack;
+        let Some((task, thread, now)) = named_task(stack, input) else {
+            return self.refuse(frame, Outcome::Usage, NOT_WAITING);
+        };
+        // One that is asked twice does not wait twice.
+        let now = now || thread.is_cancelled();
+        // It ends also when there is no memory for the traceback.
+        let status = stack.protect(1, |inner| {
+            inner.push_traceback(thread, None, 0);
+            Ok(())
+        });
+        if status != Status::Ok {
+            stack.pop(1);
+            stack.push_nil();
+        }
+        thread.set_cancelled();
+        self.end_task(frame, task, thread, !now)
     }
 
     /// Lets a task run until it waits or ends. Its thread lies on the stack above the handler.
@@ -67,15 +96,7 @@ impl RawVm {
         c.memory.for_host();
         c.settled = None;
         match resumed {
-            Resumed::Waits => {
-                let reply = &mut self.context_mut().reply;
-                reply.clear();
-                let mut encoder = Encoder::new(reply);
-                // The buffer had room for more than this when the operation began.
-                let written = encoder.u32(1).and_then(|()| encoder.integer(i64::from(task)));
-                debug_assert!(written.is_ok());
-                self.end(frame, Outcome::Waiting)
-            }
+            Resumed::Waits => self.wait(frame, task),
             Resumed::Returned(results) => {
                 stack.release_reference(RefKind::Task, task);
                 if !stack.has_room(results) {
@@ -87,79 +108,90 @@ impl RawVm {
             }
             // Only something that is not Lua code can do this: lcorolib_port.c refuses it.
             Resumed::Yielded => {
-                end_task(stack, task, thread);
+                thread.end_task(stack, false);
+                stack.release_reference(RefKind::Task, task);
                 self.refuse(frame, Outcome::Usage, b"attempt to yield from outside a coroutine")
             }
             Resumed::Failed(status) => {
-                // A copy: what is closed gets the error, too. Where there is no room for one, it does
-                // without.
-                if thread.has_room(1) {
-                    thread.push_copy(-1);
-                }
-                thread.move_to(stack, 1);
                 // A limit that was exceeded is described where that happened.
                 if status != Status::Memory && self.context().meter.exceeded().is_none() {
-                    describe_thread(stack, thread);
+                    // A copy: what is closed gets the error, too. Where there is no room for one, it is
+                    // described without.
+                    if thread.has_room(1) {
+                        thread.push_copy(-1);
+                        thread.move_to(stack, 1);
+                        describe_thread(stack, thread);
+                        stack.pop(1);
+                    }
                 }
-                let closed = end_task(stack, task, thread);
-                let status = self.replace_error(stack, thread, status, closed);
-                self.fail(frame, status)
+                self.end_task(frame, task, thread, true)
             }
         }
     }
-}
 
-impl RawVm {
-    /// Takes the error of a closing method, if there was one, in the place of the one on top of the stack
-    /// (manual 3.3.8). Returns its status, or that of the first one. `[-1, +1, -]`
-    fn replace_error(&mut self, stack: Stack, thread: Stack, first: Status, closed: Status) -> Status {
-        if closed == Status::Ok {
-            return first;
+    /// Goes on with the end of a task, in which closing methods may wait. Above the handler are its thread
+    /// and what is given back.
+    fn end_task(&mut self, frame: Frame, task: c_int, thread: Stack, may_wait: bool) -> Outcome {
+        let stack = frame.stack;
+        let c = self.context_mut();
+        c.task = task;
+        if let Some(place) = c.endings.iter().position(|ending| ending.task == task) {
+            c.error_record = c.endings.swap_remove(place).record;
+        }
+        c.memory.for_script();
+        // A limit that was exceeded ends what it closes, and that does not wait then.
+        let may_wait = may_wait && c.meter.exceeded().is_none();
+        let mut ended = thread.end_task(stack, may_wait);
+        if self.context().meter.exceeded().is_some() && ended.is_none() {
+            ended = thread.end_task(stack, false);
+        }
+        let c = self.context_mut();
+        c.memory.for_host();
+        c.settled = None;
+        let Some(status) = ended else {
+            if !thread.is_cancelled() && c.endings.try_reserve(1).is_ok() {
+                c.endings.push(Ending { task, record: mem::take(&mut c.error_record) });
+            }
+            return self.wait(frame, task);
+        };
+        stack.release_reference(RefKind::Task, task);
+        if thread.is_cancelled() {
+            stack.remove(frame.handler + 1);
+            if self.context().meter.exceeded().is_some() {
+                // What is there to be reported as an error.
+                stack.push_nil();
+            }
+            return self.finish(frame, Status::Ok, false);
         }
         thread.move_to(stack, 1);
-        if stack.raw_equal(-1, -2) {
-            stack.pop(1);
-            return first;
-        }
-        stack.remove(-2);
-        if self.context().meter.exceeded().is_none() {
+        if thread.is_error_replaced() && self.context().meter.exceeded().is_none() {
             describe_closing(stack);
         }
-        closed
+        self.fail(frame, status)
+    }
+
+    /// Ends an operation whose task waits: its reply is the number of the task, and the text that may lie
+    /// above its thread.
+    fn wait(&mut self, frame: Frame, task: c_int) -> Outcome {
+        let has_text = frame.stack.top() > frame.handler + 1;
+        let reply = &mut self.context_mut().reply;
+        reply.clear();
+        let mut encoder = Encoder::new(reply);
+        // SAFETY: the value stays on the stack while it is copied.
+        let traceback = if has_text { unsafe { frame.stack.bytes(-1) } } else { None };
+        // The buffer had room for more than the number when the operation began.
+        let written = encoder.u32(2).and_then(|()| encoder.integer(i64::from(task)));
+        debug_assert!(written.is_ok());
+        if traceback.is_none_or(|text| encoder.string(text).is_err()) {
+            let _ = encoder.nil();
+        }
+        self.end(frame, Outcome::Waiting)
     }
 }
 
-/// Ends a task that waits: pending variables are closed. Leaves the traceback of where it was on the stack.
-/// `[-?, +1, e]`
-pub(crate) fn cancel(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
-    let Some((task, thread)) = named_task(stack, input) else {
-        return Err(operations::usage(stack, NOT_WAITING));
-    };
-    // It ends also when there is no memory for the traceback.
-    let status = stack.protect(1, |inner| {
-        inner.push_traceback(thread, None, 0);
-        Ok(())
-    });
-    if status != Status::Ok {
-        stack.pop(1);
-        stack.push_nil();
-    }
-    if end_task(stack, task, thread) != Status::Ok {
-        // The call has ended for another reason, and nobody is left who could get this one.
-        stack.warn(c"error in __close of a call that was ended");
-    }
-    stack.remove(-2);
-    Ok(())
-}
-
-fn end_task(stack: Stack, task: c_int, thread: Stack) -> Status {
-    let closed = thread.close(stack);
-    stack.release_reference(RefKind::Task, task);
-    closed
-}
-
-/// The task that a list begins with, if it waits; its thread is on the stack then. `[-0, +(1|0), -]`
-fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack)> {
+/// The task that a list begins with, if it waits, and whether a true follows; its thread is on the stack
+/// then. `[-0, +(1|0), -]`
+fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack, bool)> {
     let mut decoder = Decoder::new(input);
     let (Ok(1..), Ok(Token::Integer(task))) = (decoder.count(), decoder.token()) else { return None };
     let task = c_int::try_from(task).ok()?;
@@ -170,5 +202,6 @@ fn named_task(stack: Stack, input: &[u8]) -> Option<(c_int, Stack)> {
     if thread.is_none() {
         stack.pop(1);
     }
-    thread.map(|thread| (task, thread))
+    let is_true = matches!(decoder.token(), Ok(Token::Boolean(true)));
+    thread.map(|thread| (task, thread, is_true))
 }

@@ -16,7 +16,7 @@ import type { LuaTask } from "./snapshot/tasks.js";
 import { restoreTasks } from "./tasks/restore.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
-import { Closing, type Allowance, type Budget, type RunLimits } from "./instance/limits.js";
+import { Closing, type Allowance, type RunLimits } from "./instance/limits.js";
 import type { CloseOptions, LuaOptions } from "./options.js";
 import type { Sink } from "./instance/output.js";
 import { makeServices } from "./host/services.js";
@@ -171,17 +171,17 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   }
 
   /** Starts a task. */
-  start(operation: number, args: readonly unknown[], budget: Budget): Step {
-    return this.#metered(budget, (limits) => {
+  start(operation: number, args: readonly unknown[], allowance: Allowance): Step {
+    return this.#metered(allowance, (limits) => {
       this.send(operation, args, limits);
       return this.#step();
     });
   }
 
   /** Resumes a task: what it waited for has settled. */
-  resume(task: number, name: string, fulfilled: boolean, value: unknown, budget: Budget): Step {
+  resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance): Step {
     this.enter();
-    const limits = budget.left();
+    const limits = allowance.left();
     let length = 0;
     if (fulfilled) {
       try {
@@ -191,17 +191,32 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       }
     }
     if (length === 0) length = writeThrown(value, this.errors, (thrown) => this.put([task, false, thrown], limits));
-    return this.#metered(budget, () => {
+    return this.#metered(allowance, () => {
       this.execute(Operation.resume, length);
       return this.#step();
     });
   }
 
-  /** Forgets a task that waits, and returns the traceback of where it did. */
-  cancel(task: number, allowance: Allowance): string | undefined {
-    if (this.state === "running") queueMicrotask(() => this.cancel(task, allowance));
-    if (!this.enterable) return undefined;
-    return this.#metered(allowance, (limits) => readText(this.request(Operation.cancel, [task], limits)[0]));
+  /**
+   * Ends a task that waits: the traceback of where it did; or what its end waits for, which it does not with
+   * `now`. Undefined when nothing can run now, and it is to be asked again.
+   */
+  cancel(task: number, allowance: Allowance, now: boolean): Step | undefined {
+    if (this.state === "running") {
+      if (!now) return undefined;
+      queueMicrotask(() => {
+        try {
+          this.cancel(task, allowance, true);
+        } catch {
+          // The call has ended; what it had to close took too long.
+        }
+      });
+    }
+    if (!this.enterable) return [];
+    return this.#metered(allowance, (limits) => {
+      this.send(Operation.cancel, [task, now], limits);
+      return this.#step();
+    });
   }
 
   /** Ends the call that runs, and all that wait. */
@@ -269,10 +284,13 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     }
   }
 
-  /** Ends all calls that wait. What they have to close takes no longer than one call may. */
+  /**
+   * Ends all calls that wait, now: what they have to close cannot wait any more, and takes no longer than one
+   * call may.
+   */
   #cancelAll(reason: (traceback?: string) => LuaError): void {
     const all = new Closing(this.usual);
-    for (const task of [...this.waiting]) task.cancel(reason, new Closing(task.budget.limits, all));
+    for (const task of [...this.waiting]) task.cancel(reason, new Closing(task.budget.limits, all), true);
   }
 
   #step(): Step {
@@ -280,6 +298,6 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     const { status, list } = this.finish();
     if (status !== Status.waiting) return list;
     if (wait === undefined) throw new LuaError("bug", "a task waits, and nobody knows for what");
-    return { task: Number(list[0]), wait };
+    return { task: Number(list[0]), wait, traceback: readText(list[1]) };
   }
 }

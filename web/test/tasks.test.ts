@@ -39,9 +39,9 @@ class Owner implements TaskOwner {
     return value instanceof Function ? this.start(0, [value]) : [value as never];
   }
 
-  cancel(task: number): string {
+  cancel(task: number): Step {
     this.cancelled.push(task);
-    return `waited in ${task}`;
+    return [`waited in ${task}`];
   }
 
   wait(promise: Promise<unknown>, cancel?: () => void): Step {
@@ -117,7 +117,7 @@ suite("a task", () => {
   test("ends what is behind its promise, where that is known", () => {
     const owner = new Owner();
     let ended = 0;
-    owner.start = () => owner.wait(never, () => (ended += 1));
+    owner.start = () => owner.wait(never, () => void (ended += 1));
     const task = new Task(owner, new Budget({}, owner.usual)).start(0, []);
     task.results.catch(() => {});
     task.cancel(() => new LuaError("interrupt", "x"));

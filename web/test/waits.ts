@@ -36,6 +36,8 @@ export interface Outcome {
 
 const forever = (code: string) => `while true do ${code} end`;
 
+const closing = (code: string) => `local _ <close> = setmetatable({}, { __close = function() ${forever(code)} end })`;
+
 export const WAYS: Readonly<Record<string, Way>> = {
   "a host function that is fulfilled at once": { code: forever("tick()"), options: { functions: { async tick() {} } } },
   "one that is rejected at once": {
@@ -76,6 +78,20 @@ export const WAYS: Readonly<Record<string, Way>> = {
   },
   "io.read": { code: forever("io.read()"), options: { stdin: async () => "a line\n" } },
   "io.lines": { code: forever("for line in io.lines() do end"), options: { stdin: async () => "a line\n" } },
+  "a closing method": {
+    code: `${closing("async.all() tick()")} error("first")`,
+    options: { functions: { async tick() {} } },
+  },
+  "a closing method of a function that has lost a race": {
+    code: `async.race(function() async.all() end, function() ${closing("tick()")} async.sleep(1000) end)`,
+    // A signal leaves it the allowance for closing, which is as long.
+    options: { functions: { async tick() {} }, timeout: 3000 },
+  },
+  "a closing method of a coroutine that is closed": {
+    code: `local co = coroutine.create(function() ${closing("tick()")} coroutine.yield() end)
+      coroutine.resume(co) coroutine.close(co)`,
+    options: { functions: { async tick() {} } },
+  },
   "many at once": {
     code: `local fs = {} for i = 1, 50 do fs[i] = function() ${forever("tick()")} end end async.all(fs)`,
     options: { functions: { async tick() {} } },

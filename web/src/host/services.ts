@@ -65,7 +65,7 @@ function makeInput(stdin: InputCallback | undefined): () => unknown {
       if (last === answer) last = undefined;
     };
     answer.then(come, come);
-    return hooked(answer.then(checkInput), { cancel: () => left.push(answer) });
+    return hooked(answer.then(checkInput), { cancel: () => void left.push(answer) });
   };
 }
 

@@ -36,6 +36,10 @@ export interface Allowance {
   left(): RunLimits | undefined;
   /** Notes the end of a run, and the fuel that it took. */
   used(fuel: number): void;
+  /** Milliseconds after which a wait is to end; undefined when waiting has no limit here. */
+  readonly waitMs: number | undefined;
+  /** Notes that a wait that counts begins, or ends. */
+  waits?(begins: boolean): void;
 }
 
 /**
@@ -46,6 +50,8 @@ export interface BudgetPart {
   readonly fuel?: number | null | undefined;
   readonly usedMs: number;
   readonly usedFuel: number;
+  /** Milliseconds and fuel that closing has used. */
+  readonly closing?: readonly number[] | undefined;
 }
 
 /** Milliseconds from which on a wait is one, and not a part of a busy loop. */
@@ -79,7 +85,7 @@ export class Budget implements Allowance {
   constructor({ timeout, fuel }: LimitOptions, usual: Limits, used?: BudgetPart) {
     this.#own = { timeout, fuel };
     this.limits = { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
-    this.closing = new Closing(this.limits);
+    this.closing = new Closing(this.limits, undefined, used?.closing);
     this.#usedMs = used?.usedMs ?? 0;
     this.#usedFuel = used?.usedFuel ?? 0;
     this.#countedMs = clock.now();
@@ -96,7 +102,8 @@ export class Budget implements Allowance {
     this.#count();
     const limit = (own: number | undefined) => (own === Infinity ? null : own);
     const { timeout, fuel } = this.#own;
-    return { timeout: limit(timeout), fuel: limit(fuel), usedMs: this.#usedMs, usedFuel: this.#usedFuel };
+    const used = { usedMs: this.#usedMs, usedFuel: this.#usedFuel, closing: this.closing.capture() };
+    return { timeout: limit(timeout), fuel: limit(fuel), ...used };
   }
 
   get countsFuel(): boolean {
@@ -143,41 +150,72 @@ export class Budget implements Allowance {
 
 /**
  * Allowance for closing what calls that are ended have open (`<close>`): as much as these limits, for all of
- * it together.
+ * it together, waiting included.
  */
 export class Closing implements Allowance {
   readonly #whole: Limits;
   /** Allowance that it is a part of. */
   readonly #outer: Closing | undefined;
-  #leftMs: number;
-  #leftFuel: number;
-  #startMs = 0;
+  #usedMs: number;
+  #usedFuel: number;
+  /** Runs and waits under way, which count as one. */
+  #active = 0;
+  /** Time up to which is counted. */
+  #countedMs = 0;
 
-  constructor(limits: Limits, outer?: Closing) {
+  constructor(limits: Limits, outer?: Closing, [usedMs = 0, usedFuel = 0]: readonly number[] = []) {
     this.#whole = limits;
     this.#outer = outer;
-    this.#leftMs = limits.timeout;
-    this.#leftFuel = limits.fuel;
+    this.#usedMs = usedMs;
+    this.#usedFuel = usedFuel;
+  }
+
+  /** Captures what it has used, for an image; undefined when that is nothing. */
+  capture(): readonly number[] | undefined {
+    this.#count();
+    return this.#usedMs + this.#usedFuel > 0 ? [this.#usedMs, this.#usedFuel] : undefined;
   }
 
   get countsFuel(): boolean {
-    return this.left().fuel < Infinity;
+    return this.#whole.fuel < Infinity || (this.#outer?.countsFuel ?? false);
+  }
+
+  get waitMs(): number | undefined {
+    const { timeout } = this.#left();
+    return timeout === Infinity ? undefined : timeout;
+  }
+
+  waits(begins: boolean): void {
+    this.#count();
+    this.#active += begins ? 1 : -1;
+    this.#outer?.waits(begins);
   }
 
   left(): RunLimits {
-    this.#startMs = clock.now();
-    const outer = this.#outer?.left();
+    this.waits(true);
+    return this.#left();
+  }
+
+  used(fuel: number): void {
+    this.#usedFuel += fuel;
+    if (this.#outer !== undefined) this.#outer.#usedFuel += fuel;
+    this.waits(false);
+  }
+
+  #left(): RunLimits {
+    this.#count();
+    const outer = this.#outer && this.#outer.#left();
     return {
-      timeout: Math.min(this.#leftMs, outer?.timeout ?? Infinity),
-      fuel: Math.min(this.#leftFuel, outer?.fuel ?? Infinity),
+      timeout: Math.min(Math.max(0, this.#whole.timeout - this.#usedMs), outer?.timeout ?? Infinity),
+      fuel: Math.min(Math.max(0, this.#whole.fuel - this.#usedFuel), outer?.fuel ?? Infinity),
       whole: this.#whole,
     };
   }
 
-  used(fuel: number): void {
-    this.#leftMs = Math.max(0, this.#leftMs - (clock.now() - this.#startMs));
-    this.#leftFuel = Math.max(0, this.#leftFuel - fuel);
-    this.#outer?.used(fuel);
+  #count(): void {
+    const now = clock.now();
+    if (this.#active > 0) this.#usedMs += now - this.#countedMs;
+    this.#countedMs = now;
   }
 }
 

@@ -3,7 +3,7 @@ import { SeededRandom, type BudgetPart } from "../instance/limits.js";
 import { DELAY_MS_MAX } from "../option_rules.js";
 import { HOST_ID_FIRST } from "../codec/tags.js";
 import { imageError } from "./errors.js";
-import type { HostPart, Meta, PendingWait, TaskPart } from "./parts.js";
+import type { EndingPart, HostPart, Meta, PendingWait, TaskPart } from "./parts.js";
 
 /** Bound of every index: larger ones are no image's, and would only cost room. */
 const INDEX_MAX = 2 ** 24;
@@ -48,16 +48,25 @@ export function parseMeta(text: string, memoryBytes: number): Meta {
 }
 
 function isTask(task: unknown): task is TaskPart {
-  const { task: number, name, pending, budget } = (task ?? {}) as Partial<Record<keyof TaskPart, unknown>>;
+  const { task: number, name, pending, budget, ending } = (task ?? {}) as Partial<Record<keyof TaskPart, unknown>>;
   if (pending !== undefined && !isPendingWait(pending)) return false;
+  if (ending !== undefined && !isEnding(ending)) return false;
   return isIndex(number) && typeof name === "string" && (budget === undefined || isBudget(budget));
 }
 
 function isBudget(budget: unknown): budget is BudgetPart {
-  const { timeout, fuel, usedMs, usedFuel } = (budget ?? {}) as Record<string, unknown>;
+  const { timeout, fuel, usedMs, usedFuel, closing } = (budget ?? {}) as Record<string, unknown>;
   const isAmount = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0;
   const isLimit = (value: unknown) => value === undefined || value === null || isAmount(value);
-  return isLimit(timeout) && isLimit(fuel) && isAmount(usedMs) && isAmount(usedFuel);
+  const isClosing = closing === undefined || (isArray(closing, isAmount) && closing.length === 2);
+  return isLimit(timeout) && isLimit(fuel) && isAmount(usedMs) && isAmount(usedFuel) && isClosing;
+}
+
+function isEnding(ending: unknown): ending is EndingPart {
+  const { reason, message, traceback, begun, goesOn } = (ending ?? {}) as Record<string, unknown>;
+  if (traceback !== undefined && typeof traceback !== "string") return false;
+  const isReason = typeof reason === "string" && ["timeout", "fuel", "interrupt"].includes(reason);
+  return isReason && typeof message === "string" && typeof begun === "boolean" && typeof goesOn === "boolean";
 }
 
 function isPendingWait(pending: unknown): pending is PendingWait {

@@ -22,6 +22,18 @@ export type PendingWait =
       readonly first?: number | undefined;
     };
 
+/** End of a call that was cancelled. */
+export interface EndingPart {
+  /** Word of the error that it ends with. */
+  readonly reason: "timeout" | "fuel" | "interrupt";
+  readonly message: string;
+  readonly traceback?: string | undefined;
+  /** True if what it waits for belongs to what it closes, and not to what it did before. */
+  readonly begun: boolean;
+  /** True if the call that ran it goes on. */
+  readonly goesOn: boolean;
+}
+
 /** A call that waits. */
 export interface TaskPart {
   /** Number of the task in the module. */
@@ -32,6 +44,8 @@ export interface TaskPart {
   readonly pending?: PendingWait | undefined;
   /** Limits of its call, and what that has used of them. That of the call counts, not of those it runs. */
   readonly budget?: BudgetPart | undefined;
+  /** End of the call; undefined when it was not cancelled. */
+  readonly ending?: EndingPart | undefined;
 }
 
 /** Everything but the memory. */

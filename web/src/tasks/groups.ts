@@ -14,8 +14,8 @@ import type { LuaValue, ValueContext } from "../codec/values.js";
 /** A group of functions. It is over when all have ended, or one has returned true. */
 export class Group {
   /**
-   * Promise of the place of the function that returned true, from 1 on; or of undefined. The others are
-   * cancelled by then.
+   * Promise of the place of the function that returned true, from 1 on; or of undefined. The others have
+   * ended by then: they were cancelled, and have closed what they had open.
    */
   readonly promise: Promise<number | undefined>;
   readonly #vm: ValueContext & TaskOwner;
@@ -41,8 +41,11 @@ export class Group {
     });
     this.promise = hooked(
       // The call goes on: what the others have to close is a part of it.
-      over.finally(() => this.#stop(caller.budget)),
-      { cancel: (allowance = caller.budget.closing) => this.#stop(allowance), pending: () => this.#pending() },
+      over.finally(() => this.#stop(caller.closing ?? caller.budget)),
+      {
+        cancel: (allowance = caller.budget.closing, now) => this.#stop(allowance, now),
+        pending: () => this.#pending(),
+      },
     );
   }
 
@@ -74,7 +77,7 @@ export class Group {
     soon: (work: () => void) => void = queueMicrotask,
   ): this {
     const given = [...functions].map(([place, fn]) => {
-      const task = new Task(this.#vm, this.#caller.budget);
+      const task = new Task(this.#vm, this.#caller.budget, this.#caller);
       this.#functions.set(place, fn);
       this.#tasks.set(place, task);
       this.#follow(place, task);
@@ -123,12 +126,16 @@ export class Group {
     if (this.#tasks.size === 0) this.#resolve(undefined);
   }
 
-  #stop(allowance: Allowance): void {
+  /** Cancels all that still run. Returns a promise of their ends, when some have to wait for that. */
+  #stop(allowance: Allowance, now = false): Promise<unknown> | undefined {
     this.#stopped = true;
     this.#functions.clear();
+    const open: Promise<unknown>[] = [];
     for (const task of this.#tasks.values()) {
-      task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }), allowance);
+      task.cancel((traceback) => new LuaInterruptError("interrupt", "cancelled", { traceback }), allowance, now);
+      if (task.isEnding) open.push(task.results);
     }
+    return open.length > 0 ? Promise.allSettled(open) : undefined;
   }
 
   #pending(): PendingWait {

@@ -6,20 +6,26 @@
  *   settled, or a later turn of the event loop when this one has been long enough.
  * - Every run looks at the limits of its call first, however the call has waited.
  * - What a task starts inside of Lua (`async.all` ...) uses the budget of that task.
- * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
+ * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing. - A task
+ *   that is cancelled ends after those that it waits for, and after what it has to close, which may wait
+ *   itself as long as the allowance for closing lasts.
  */
 import { clock } from "#js/clock.js";
 import { inTurn } from "#js/turns.js";
-import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
-import type { PendingWait, TaskPart } from "../snapshot/parts.js";
+import { LuaError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
+import type { EndingPart, PendingWait, TaskPart } from "../snapshot/parts.js";
 import { Budget, type Allowance, type Limits } from "../instance/limits.js";
 import type { EvalAsyncOptions } from "../options.js";
+import { readText } from "../codec/utf8.js";
 import type { LuaValue } from "../codec/values.js";
 
 /** Functions that belong to a promise. */
 export interface WaitHooks {
-  /** Ends what is behind the promise; what must be closed for that is closed within the allowance. */
-  readonly cancel?: ((allowance?: Allowance) => void) | undefined;
+  /**
+   * Ends what is behind the promise; what must be closed for that is closed within the allowance, and, with
+   * `now`, does not wait. Returns a promise that is fulfilled when it has ended, if it has not yet.
+   */
+  readonly cancel?: ((allowance?: Allowance, now?: boolean) => Promise<unknown> | undefined | void) | undefined;
   /** Says how the wait can go on in another VM. */
   readonly pending?: (() => PendingWait) | undefined;
 }
@@ -32,7 +38,27 @@ export interface Wait extends WaitHooks {
 }
 
 /** Outcome of a run of a task: its results, or its number in the module and its wait. */
-export type Step = LuaValue[] | { readonly task: number; readonly wait: Wait };
+export type Step = LuaValue[] | Pause;
+
+interface Pause {
+  readonly task: number;
+  readonly wait: Wait;
+  /** Traceback of where it was cancelled. */
+  readonly traceback?: string | undefined;
+}
+
+/** End of a task that was cancelled. */
+interface Ending {
+  /** Makes the error that it ends with of the traceback of where it waited. */
+  readonly reason: (traceback: string | undefined) => unknown;
+  allowance: Allowance;
+  /** Traceback of where it waited, when the module knows of its end. */
+  begun?: { readonly traceback: string | undefined } | undefined;
+  /** True when nothing may wait any more. */
+  now?: boolean;
+  /** Takes back the timer that ends a wait of what it closes. */
+  stop: () => void;
+}
 
 /** The VM as a task sees it. */
 export interface TaskOwner {
@@ -47,10 +73,13 @@ export interface TaskOwner {
    * on.
    */
   readonly closing?: Promise<void> | undefined;
-  start(operation: number, args: readonly unknown[], budget: Budget): Step;
-  resume(task: number, name: string, fulfilled: boolean, value: unknown, budget: Budget): Step;
-  /** Forgets a task that waits, and returns the traceback of where it did. */
-  cancel(task: number, allowance: Allowance): string | undefined;
+  start(operation: number, args: readonly unknown[], allowance: Allowance): Step;
+  resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance): Step;
+  /**
+   * Ends a task that waits: the traceback of where it did; or what its end waits for, which it does not with
+   * `now`. Undefined when nothing can run now, and it is to be asked again.
+   */
+  cancel(task: number, allowance: Allowance, now: boolean): Step | undefined;
   /** Says whether the program wants what runs to end (option `interrupted`). */
   isInterrupted(): boolean;
 }
@@ -59,19 +88,25 @@ export interface TaskOwner {
 export class Task {
   /** Promise of all its results. */
   readonly results: Promise<LuaValue[]>;
-  /** Budget of all its runs. */
+  /** Budget of all its runs, unless they belong to the end of another task. */
   readonly budget: Budget;
   /** All its results, as soon as there are any. */
   ended: LuaValue[] | undefined;
   readonly #owner: TaskOwner;
   #resolve!: (results: LuaValue[]) => void;
   #reject!: (error: unknown) => void;
+  /** True when it has ended, or is to end. */
   #over = false;
-  #waits: { readonly task: number; readonly wait: Wait } | undefined;
+  #ending: Ending | undefined;
+  /** Task that runs it. */
+  readonly #caller: Task | undefined;
+  #waits: Pause | undefined;
 
-  constructor(owner: TaskOwner, budget: Budget) {
+  /** Makes a call with its budget; or one that the task `caller` runs, whose budget and end it shares. */
+  constructor(owner: TaskOwner, budget: Budget, caller?: Task) {
     this.#owner = owner;
     this.budget = budget;
+    this.#caller = caller;
     this.results = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -83,10 +118,33 @@ export class Task {
     return this.#waits?.task;
   }
 
+  /** Allowance that its runs draw on when it, or who runs it, was cancelled. */
+  get closing(): Allowance | undefined {
+    return this.#ending?.allowance ?? this.#caller?.closing;
+  }
+
+  /** True while it was cancelled and has not ended. */
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
   /** Captures its wait, for an image. */
   capture(): TaskPart {
-    const { task, wait } = this.#waits as { task: number; wait: Wait };
-    return { task, name: wait.name, pending: wait.pending?.(), budget: this.budget.capture() };
+    const { task, wait } = this.#waits as Pause;
+    const part = { task, name: wait.name, pending: wait.pending?.(), budget: this.budget.capture() };
+    if (this.#ending === undefined) return part;
+    const { reason, begun, allowance } = this.#ending;
+    const error = reason(begun?.traceback);
+    return {
+      ...part,
+      ending: {
+        reason: error instanceof LuaTimeoutError ? error.reason : "interrupt",
+        message: error instanceof LuaError ? error.message : "",
+        traceback: begun?.traceback,
+        begun: begun !== undefined,
+        goesOn: allowance === this.budget,
+      },
+    };
   }
 
   /** Restores a task: takes over one that waits already, in a memory that was restored. */
@@ -95,33 +153,61 @@ export class Task {
     return this;
   }
 
+  /** Goes on with its end, which an image has. */
+  restoreEnd({ reason: word, message, traceback, begun, goesOn }: EndingPart): void {
+    const allowance = goesOn ? this.budget : this.budget.closing;
+    const reason = () =>
+      word === "interrupt"
+        ? new LuaInterruptError("interrupt", message, { traceback })
+        : new LuaTimeoutError("timeout", message, { traceback, value: word });
+    if (!begun) return this.cancel(reason, allowance);
+    this.#over = true;
+    this.#ending = { reason, allowance, begun: { traceback }, stop: () => {} };
+    this.#limitEnd(this.#ending);
+  }
+
   /** Runs it until it waits, or ends; unless it was cancelled before. */
   start(operation: number, args: readonly unknown[]): this {
-    if (!this.#over) this.#advance(() => this.#owner.start(operation, args, this.budget));
+    if (!this.#over) this.#advance(() => this.#owner.start(operation, args, this.closing ?? this.budget));
     return this;
   }
 
   /**
-   * Ends it where it waits; its promise is rejected with what `reason` makes of the traceback. What must be
-   * closed is closed within the allowance: that of an ended call, or else what it runs on itself.
+   * Ends it where it waits; its promise is rejected with what `reason` makes of the traceback, when all that
+   * must be closed is closed: within the allowance, that of an ended call, or else what it runs on itself.
+   * With `now` nothing waits for that.
    */
-  cancel(reason: (traceback: string | undefined) => unknown, allowance: Allowance = this.budget.closing): void {
+  cancel(
+    reason: (traceback: string | undefined) => unknown,
+    allowance: Allowance = this.closing ?? this.budget.closing,
+    now = false,
+  ): void {
+    const ending = this.#ending;
+    if (ending !== undefined) {
+      if (ending.allowance !== allowance) {
+        // The one who went on without it ends now, too.
+        ending.stop();
+        ending.allowance = allowance;
+        if (!now) {
+          if (ending.begun === undefined) void this.#waits?.wait.cancel?.(allowance);
+          this.#limitEnd(ending);
+        }
+      }
+      if (now) this.#endNow(ending);
+    }
     if (this.#over) return;
     this.#over = true;
-    try {
-      this.#reject(reason(this.#giveUp(allowance)));
-    } catch (error) {
-      // What it had to close took too long: it has ended for the reason it was to end for.
-      this.#reject(error instanceof LuaTimeoutError ? reason(error.traceback) : error);
-    }
+    if (this.#waits === undefined) this.#reject(reason(undefined));
+    else this.#end({ reason, allowance, stop: () => {} }, now);
   }
 
   /** Ends it where it waits when the time of its call is over, or the program wants it to end. */
   #ends(): boolean {
-    const { budget } = this;
+    const { budget, closing } = this;
     try {
-      if (budget.isLate) this.cancel((traceback) => lateError(budget.limits, traceback));
-      else if (this.#owner.isInterrupted()) this.cancel(interruptedError);
+      // The end of another limits what belongs to it.
+      if (closing === undefined && budget.isLate) this.cancel((traceback) => lateError(budget.limits, traceback));
+      else if (this.#owner.isInterrupted()) this.cancel(interruptedError, closing, true);
     } catch (error) {
       this.cancel(() => error);
     }
@@ -145,32 +231,141 @@ export class Task {
     this.#over = true;
   }
 
-  #pause(step: { task: number; wait: Wait }): void {
+  #pause(step: Pause): void {
     this.#waits = step;
-    // Cancelled by what it called itself: it ends here.
-    if (this.#over) return void this.#giveUp(this.budget.closing);
     this.#owner.waiting.add(this);
     const settled = (fulfilled: boolean) => (value: unknown) => inTurn(() => this.#goOn(step, fulfilled, value));
     step.wait.promise.then(settled(true), settled(false));
+    // Cancelled by what it called itself, it was told so already: it ends here.
+    if (this.#over && this.#ending === undefined)
+      this.#end({ reason: () => undefined, allowance: this.budget.closing, stop: () => {} }, false);
   }
 
-  #goOn(step: { task: number; wait: Wait }, fulfilled: boolean, value: unknown): void {
+  #goOn(step: Pause, fulfilled: boolean, value: unknown): void {
     if (this.#waits !== step) return;
     const again = () => this.#goOn(step, fulfilled, value);
     if (this.#owner.closing !== undefined) return void this.#owner.closing.then(again, again);
-    if (this.#ends()) return;
-    this.#waits = undefined;
-    this.#owner.waiting.delete(this);
-    this.#advance(() => this.#owner.resume(step.task, step.wait.name, fulfilled, value, this.budget));
+    const ending = this.#ending;
+    if (ending === undefined) {
+      if (this.#ends()) return;
+    } else if (ending.begun === undefined) {
+      // It waits for others to end.
+      return;
+    } else {
+      try {
+        if (this.#owner.isInterrupted()) return this.#endNow(ending);
+      } catch (error) {
+        return this.#endNow(ending, error);
+      }
+    }
+    this.#unpause();
+    const run = () =>
+      this.#owner.resume(step.task, step.wait.name, fulfilled, value, ending?.allowance ?? this.closing ?? this.budget);
+    if (ending === undefined) this.#advance(run);
+    else this.#goOnEnding(ending, run);
   }
 
-  #giveUp(allowance: Allowance): string | undefined {
-    const waits = this.#waits;
-    if (waits === undefined) return undefined;
+  #unpause(): void {
+    this.#ending?.stop();
     this.#waits = undefined;
     this.#owner.waiting.delete(this);
-    waits.wait.cancel?.(allowance);
-    return this.#owner.cancel(waits.task, allowance);
+  }
+
+  /** Ends what it waits for, and then itself. */
+  #end(ending: Ending, now: boolean): void {
+    this.#ending = ending;
+    const inner = this.#waits?.wait.cancel?.(ending.allowance, now);
+    if (inner === undefined || now) this.#close(ending, now);
+    else void inner.then(() => this.#close(ending, false));
+  }
+
+  /** Has the module close what it has open. */
+  #close(ending: Ending, now: boolean): void {
+    // What it waited for may have ended it, with the whole VM.
+    if (this.#ending !== ending || ending.begun !== undefined || this.#waits === undefined) return;
+    const { task } = this.#waits;
+    this.#goOnEnding(ending, () => {
+      const step = this.#owner.cancel(task, ending.allowance, now);
+      if (step === undefined) return step;
+      const traceback = Array.isArray(step) ? readText(step[0]) : step.traceback;
+      ending.begun ??= { traceback };
+      return step;
+    });
+  }
+
+  /** Runs a part of its end; what it closes may wait again. */
+  #goOnEnding(ending: Ending, run: () => Step | undefined): void {
+    const owner = this.#owner;
+    const outer = owner.running;
+    owner.running = this;
+    let failure: unknown;
+    try {
+      const step = run();
+      if (step === undefined) return queueMicrotask(() => this.#close(ending, false));
+      this.#unpause();
+      if (!Array.isArray(step)) {
+        this.#pause(step);
+        return ending.now === true ? this.#endNow(ending) : this.#limitEnd(ending);
+      }
+    } catch (error) {
+      failure = error;
+    } finally {
+      owner.running = outer;
+    }
+    this.#ended(ending, failure);
+  }
+
+  /** Ends a wait of what it closes when the allowance is used up. */
+  #limitEnd(ending: Ending): void {
+    const { allowance } = ending;
+    const { waitMs } = allowance;
+    if (ending.begun === undefined || waitMs === undefined) return;
+    const late = () => {
+      const { closing } = this.#owner;
+      if (this.#ending !== ending) return;
+      if (closing !== undefined) void closing.then(late, late);
+      else this.#endNow(ending);
+    };
+    const timer = clock.later(late, waitMs);
+    allowance.waits?.(true);
+    ending.stop = () => {
+      clock.cancel(timer);
+      allowance.waits?.(false);
+      ending.stop = () => {};
+    };
+  }
+
+  /**
+   * Ends it at once, in the middle of its end: what it closes has no more time, or must not wait any more.
+   */
+  #endNow(ending: Ending, failure: unknown = cutOff()): void {
+    ending.now = true;
+    // What it closes runs, and has called us: it ends where it waits next.
+    if (this.#waits === undefined) return;
+    const { task, wait } = this.#waits;
+    ending.stop();
+    try {
+      void wait.cancel?.(ending.allowance, true);
+      const traceback = readText((this.#owner.cancel(task, ending.allowance, true) as LuaValue[])[0]);
+      ending.begun ??= { traceback };
+    } catch (error) {
+      failure = error;
+    }
+    this.#ended(ending, failure);
+  }
+
+  /** Ends it for its reason. What has failed meanwhile is the cause, where that has none. */
+  #ended(ending: Ending, failure: unknown): void {
+    if (this.#ending !== ending) return;
+    const { reason, begun } = ending;
+    this.#ending = undefined;
+    this.#unpause();
+    const isLimit = failure instanceof LuaTimeoutError || failure === undefined;
+    if (!isLimit) return this.#reject(failure);
+    const error = reason(begun?.traceback ?? failure?.traceback);
+    if (failure !== undefined && error instanceof LuaError && error.cause === undefined)
+      Object.defineProperty(error, "cause", { value: failure, configurable: true, writable: true });
+    this.#reject(error);
   }
 }
 
@@ -206,6 +401,10 @@ export function limitWaits(task: Task): () => void {
 
 function lateError({ timeout }: Limits, traceback: string | undefined): LuaTimeoutError {
   return new LuaTimeoutError("timeout", `the call took longer than ${timeout} ms`, { traceback });
+}
+
+function cutOff(): LuaTimeoutError {
+  return new LuaTimeoutError("timeout", "what the call had to close was cut off where it waited");
 }
 
 /** Makes the error of a call that was interrupted where it waits. */

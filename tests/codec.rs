@@ -116,23 +116,28 @@ fn tree() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(6, 64, 8, |inner| {
         let array = prop::collection::vec(inner.clone(), 0..8);
         let pairs = prop::collection::vec((key(), inner), 0..8);
-        (array, pairs).prop_map(|(array, mut pairs)| {
+        (array, pairs, any::<bool>()).prop_map(|(array, mut pairs, is_list)| {
             pairs.sort_by_cached_key(|(key, _)| encoded(key));
             pairs.dedup_by(|(a, _), (b, _)| a == b);
-            Table::from(TableData { array, pairs }).into()
+            table(array, pairs, is_list).into()
         })
     })
+}
+
+/// A table of these contents; without any, `is_list` says what it is.
+fn table(array: Vec<Value>, pairs: Vec<(Value, Value)>, is_list: bool) -> Table {
+    if pairs.is_empty() && is_list { Table::from(array) } else { Table::from(TableData { array, pairs }) }
 }
 
 /// The same value with the pairs of every table in the order of their bytes, because Lua's order varies.
 fn sorted(value: &Value) -> Value {
     let Value::Table(table) = value else { return value.clone() };
-    let data = table.with(|data| {
+    let (array, pairs) = table.with(|data| {
         let mut pairs: Vec<_> = data.pairs.iter().map(|(k, v)| (sorted(k), sorted(v))).collect();
         pairs.sort_by_cached_key(|(key, _)| encoded(key));
-        TableData { array: data.array.iter().map(sorted).collect(), pairs }
+        (data.array.iter().map(sorted).collect(), pairs)
     });
-    Table::from(data).into()
+    self::table(array, pairs, table.is_list()).into()
 }
 
 proptest! {

@@ -46,11 +46,11 @@ fn is(value: &Value, description: &Json) -> bool {
         }
         ("array", Value::Table(table)) => table.with(|data| {
             let described = content.as_array().expect("a list");
-            data.pairs.is_empty()
+            table.is_list()
                 && data.array.len() == described.len()
                 && data.array.iter().zip(described).all(|(value, described)| is(value, described))
         }),
-        ("object" | "map", Value::Table(table)) => table.with(|data| {
+        ("object" | "map", Value::Table(table)) if !table.is_list() => table.with(|data| {
             let described = content.as_array().expect("a list");
             let array = data.array.iter().zip(1..).map(|(value, key)| (Value::Integer(key), value.clone()));
             let all: Vec<(Value, Value)> = array.chain(data.pairs.iter().cloned()).collect();

@@ -223,6 +223,7 @@ fn tables_are_read_as_the_requested_type() {
         Ok(serde_json::json!({})),
         "where the type leaves it open"
     );
+    assert_eq!(from_value::<serde_json::Value>(Table::from(vec![]).into()), Ok(serde_json::json!([])));
     assert_eq!(from_value::<serde_json::Value>(list([1.into()])), Ok(serde_json::json!([1])));
     let mixed = Table::from(TableData {
         array: vec!["one".into()],
@@ -376,7 +377,10 @@ fn tree(key: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
     scalar().prop_recursive(5, 48, 6, move |inner| {
         let array = prop::collection::vec(inner.clone(), 0..6);
         let pairs = prop::collection::vec((key.clone(), inner), 0..6);
-        (array, pairs).prop_map(|(array, mut pairs)| {
+        (array, pairs, any::<bool>()).prop_map(|(array, mut pairs, is_list)| {
+            if is_list && pairs.is_empty() {
+                return Table::from(array).into();
+            }
             pairs.sort_by_cached_key(|(key, _)| format!("{key:?}"));
             pairs.dedup_by(|(a, _), (b, _)| a == b);
             Table::from(TableData { array, pairs }).into()
@@ -403,7 +407,7 @@ fn as_json(value: &Value) -> serde_json::Value {
             std::str::from_utf8(bytes).map_or_else(|_| bytes.clone().into(), serde_json::Value::from)
         }
         Value::Table(table) => table.with(|data| {
-            if data.pairs.is_empty() && !data.array.is_empty() {
+            if table.is_list() {
                 return data.array.iter().map(as_json).collect();
             }
             let numbered =

@@ -452,7 +452,7 @@ fn a_number_changed_in_one_place_is_found() {
         (file::DOC, "| 0x05 | table ", "| 0x15 | table "),
         (file::DOC, "| 0x0C | null ", "| 0x0C | nothing "),
         (file::TAGS, "Table = 5", "Table = 15"),
-        (file::SCRIPT, "table = 0x05", "table = 0x0d"),
+        (file::SCRIPT, "table = 0x05", "table = 0x1d"),
         (file::SCRIPT, "table = 0x05", "list = 0x05"),
         (file::DOC, "| 6      | storage ", "| 16     | storage "),
         (file::STATUSES, "Storage = 6", "Storage = 16"),

@@ -1,6 +1,7 @@
 //! Decoder of bytes to the Lua stack. Raises memory errors, so it runs below a protected call; its input is
 //! untrusted.
 
+use super::list_mark::push_list_mark;
 use crate::host_call::release_host_value;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Thrown, raw};
@@ -131,6 +132,12 @@ impl StackDecoder<'_> {
         }
         match token {
             Token::Table { array, pairs } => self.table(array, pairs, depth),
+            Token::EmptyList => {
+                self.table(0, 0, depth)?;
+                push_list_mark(stack);
+                stack.set_metatable(-2);
+                Ok(())
+            }
             Token::Function(handle) if self.host.is_some() => push_handle(stack, handle, raw::LUA_TFUNCTION),
             Token::Reference { lua_type, handle } if self.host.is_some() => {
                 push_handle(stack, handle, c_int::from(lua_type))
@@ -258,6 +265,7 @@ fn push_scalar(stack: Stack, token: Token<'_>) -> Result<bool, Thrown> {
         Token::String(bytes) => stack.push_bytes(bytes),
         Token::ExternalTable(name) => ext::push_table(stack, name)?,
         Token::Table { .. }
+        | Token::EmptyList
         | Token::BackReference(_)
         | Token::Function(_)
         | Token::Reference { .. }

@@ -1,6 +1,7 @@
 //! Encoder of the Lua stack to bytes. Runs no Lua code and raises nothing: metatables are not consulted,
 //! strings are not converted, and the one step that may allocate in Lua (a handle) is protected by itself.
 
+use super::list_mark::is_marked;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Step, Walk, raw};
 use crate::state::context::context;
@@ -249,6 +250,11 @@ impl<'a> StackEncoder<'a> {
         let counts = self.out.table(0, 0)?;
         let array = self.array_part(index, depth)?;
         let pairs = self.pairs(index, array, depth)?;
+        if array == 0 && pairs == 0 && is_marked(stack, index) {
+            // In place of the tag and the counts, which are all that is there.
+            self.out.truncate(counts - 1);
+            return Ok(self.out.empty_list()?);
+        }
         self.out.patch_u32(counts, array);
         self.out.patch_u32(counts + 4, pairs);
         Ok(())

@@ -2,6 +2,8 @@
 
 pub(crate) use self::decode::{RELEASED, push_list, push_value};
 pub(crate) use self::encode::{EncodeError, encode_error, encode_key, encode_list, encode_value};
+pub(crate) use self::list_mark::{open, push_list_mark};
 
 mod decode;
 mod encode;
+mod list_mark;

@@ -89,6 +89,9 @@ impl TreeEncoder<'_> {
         }
         self.seen.insert(table.address(), self.seen.len() as u32);
         table.with(|data| {
+            if data.array.is_empty() && table.is_list() {
+                return self.out.empty_list();
+            }
             let count = |n: usize| u32::try_from(n).map_err(|_| FormatError::OutOfMemory);
             self.out.table(count(data.array.len())?, count(data.pairs.len())?)?;
             for value in &data.array {
@@ -125,6 +128,7 @@ impl TreeDecoder<'_> {
             Token::Float(n) => Value::Float(n),
             Token::String(bytes) => Value::String(bytes.to_vec()),
             Token::Table { array, pairs } => Value::Table(self.table(array, pairs, depth)?),
+            Token::EmptyList => Value::Table(self.begin(Table::from(Vec::new()), depth)?),
             Token::BackReference(n) => {
                 Value::Table(self.tables.get(n as usize).cloned().ok_or(FormatError::BadReference(n))?)
             }
@@ -137,12 +141,17 @@ impl TreeDecoder<'_> {
         })
     }
 
-    fn table(&mut self, array: u32, pairs: u32, depth: usize) -> Result<Table, FormatError> {
+    /// Gives a table its number.
+    fn begin(&mut self, table: Table, depth: usize) -> Result<Table, FormatError> {
         if depth >= VALUE_DEPTH_MAX {
             return Err(FormatError::TooDeep);
         }
-        let table = Table::new();
         self.tables.push(table.clone());
+        Ok(table)
+    }
+
+    fn table(&mut self, array: u32, pairs: u32, depth: usize) -> Result<Table, FormatError> {
+        let table = self.begin(Table::new(), depth)?;
         let mut data = TableData::default();
         for _ in 0..array {
             data.array.push(self.entry(depth)?);

@@ -8,7 +8,7 @@
 //! | `String`, `&str`                 | string                         | string of UTF-8                   |
 //! | [`Bytes`]                        | string                         | any string                        |
 //! | `Option<T>`                      | nil, or the value              | `None` for nil and `json.null`    |
-//! | `Vec<T>`, `[T; N]`               | table with keys 1..n           | table with only the keys 1..n     |
+//! | `Vec<T>`, `[T; N]`               | list: table with keys 1..n     | table with only the keys 1..n     |
 //! | `HashMap`, `BTreeMap`            | table                          | table                             |
 //! | [`Table`], [`Value`]             | itself                         | itself                            |
 //!
@@ -319,8 +319,8 @@ fn list_into_lua<T: IntoLua>(list: Vec<T>) -> Result<Value, ConvertError> {
     let element = |(index, element): (usize, T)| {
         element.into_lua().map(present).map_err(|error| error.at(&index_key(index)))
     };
-    let array = list.into_iter().enumerate().map(element).collect::<Result<_, _>>()?;
-    Ok(Table::from(TableData { array, pairs: Vec::new() }).into())
+    let array: Vec<Value> = list.into_iter().enumerate().map(element).collect::<Result<_, _>>()?;
+    Ok(Table::from(array).into())
 }
 
 fn list_from_lua<T: FromLua>(value: &Value) -> Result<Vec<T>, ConvertError> {

@@ -16,6 +16,7 @@
 //! | 0x0A | host function  | u32 id, u32 length, its name                            |
 //! | 0x0B | host object    | u32 id, u32 length, its label                           |
 //! | 0x0C | null           | -                                                       |
+//! | 0x0D | empty list     | -                                                       |
 //!
 //! The decoder treats every byte as untrusted: it never reads past the end, never accepts a length that the
 //! remaining bytes cannot hold, and never panics. The encoder allocates fallibly, because a script decides
@@ -43,6 +44,7 @@ pub enum Tag {
     HostFunction = 10,
     HostObject = 11,
     Null = 12,
+    EmptyList = 13,
 }
 
 /// One decoded item: a whole scalar, or the head of a table (whose values and pairs follow as tokens).
@@ -62,6 +64,7 @@ pub enum Token<'a> {
     HostFunction { id: u32, name: &'a [u8] },
     HostObject { id: u32, label: &'a [u8] },
     Null,
+    EmptyList,
 }
 
 /// A failure to decode bytes as a value, or to encode a value.
@@ -198,6 +201,7 @@ impl<'a> Decoder<'a> {
             10 => Token::HostFunction { id: self.u32()?, name: self.bytes()? },
             11 => Token::HostObject { id: self.u32()?, label: self.bytes()? },
             12 => Token::Null,
+            13 => Token::EmptyList,
             tag => return Err(FormatError::UnknownTag(tag)),
         })
     }
@@ -317,6 +321,11 @@ impl<'a> Encoder<'a> {
         self.u32(array)?;
         self.u32(pairs)?;
         Ok(counts)
+    }
+
+    /// Appends an empty list, which has a number as any table.
+    pub fn empty_list(&mut self) -> Result<(), FormatError> {
+        self.put(&[Tag::EmptyList as u8])
     }
 
     /// Appends a back-reference to a table by its number.

@@ -1,6 +1,6 @@
 //! The tree form of Lua values, for Rust programs. Tables are shared and may be cyclic, as in Lua.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -52,10 +52,20 @@ pub enum Value {
 
 /// A table outside any VM. Equality compares contents, in order; a table is always equal to itself.
 ///
+/// One that is made of a `Vec` is a list, also when that is empty ([`Table::is_list`]): JavaScript and JSON
+/// tell `[]` from `{}`.
+///
 /// Tables are counted references: one that contains itself, directly or not, is freed only after
 /// [`Table::dismantle`].
 #[derive(Clone, Default)]
-pub struct Table(Rc<RefCell<TableData>>);
+pub struct Table(Rc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    data: RefCell<TableData>,
+    /// True for a list while it is empty; with contents these say what it is.
+    list: Cell<bool>,
+}
 
 /// The contents of a table.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,7 +87,7 @@ impl Table {
     /// # Panics
     /// Panics inside [`Table::with_mut`] of the same table.
     pub fn with<R>(&self, read: impl FnOnce(&TableData) -> R) -> R {
-        read(&self.0.borrow())
+        read(&self.0.data.borrow())
     }
 
     /// Calls `change` with the contents.
@@ -85,7 +95,7 @@ impl Table {
     /// # Panics
     /// Panics inside [`Table::with`] or [`Table::with_mut`] of the same table.
     pub fn with_mut<R>(&self, change: impl FnOnce(&mut TableData) -> R) -> R {
-        change(&mut self.0.borrow_mut())
+        change(&mut self.0.data.borrow_mut())
     }
 
     /// The value at `key`, or nil.
@@ -99,6 +109,14 @@ impl Table {
             }
             data.pairs.iter().find(|(k, _)| k == key).map_or(Value::Nil, |(_, value)| value.clone())
         })
+    }
+
+    /// True for a table that has the keys 1..n and no others, and for an empty one that was made as a list.
+    ///
+    /// # Panics
+    /// Panics inside [`Table::with_mut`] of the same table.
+    pub fn is_list(&self) -> bool {
+        self.with(|data| data.pairs.is_empty() && (!data.array.is_empty() || self.0.list.get()))
     }
 
     /// True if both are one table, not only equal ones.
@@ -127,14 +145,15 @@ impl Table {
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
-        self.is_same(other) || *self.0.borrow() == *other.0.borrow()
+        self.is_same(other)
+            || (self.is_list() == other.is_list() && *self.0.data.borrow() == *other.0.data.borrow())
     }
 }
 
 impl fmt::Debug for Table {
     /// Formats the contents, or `Table(..)` where the table is being formatted already (cycles).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.try_borrow_mut() {
+        match self.0.data.try_borrow_mut() {
             Ok(data) => data.fmt(f),
             Err(_) => f.write_str("Table(..)"),
         }
@@ -143,7 +162,15 @@ impl fmt::Debug for Table {
 
 impl From<TableData> for Table {
     fn from(data: TableData) -> Self {
-        Table(Rc::new(RefCell::new(data)))
+        Table(Rc::new(Shared { data: RefCell::new(data), list: Cell::new(false) }))
+    }
+}
+
+impl From<Vec<Value>> for Table {
+    /// Makes a list, of values that are not nil.
+    fn from(array: Vec<Value>) -> Self {
+        let data = TableData { array, pairs: Vec::new() };
+        Table(Rc::new(Shared { data: RefCell::new(data), list: Cell::new(true) }))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::state::context::Context;
 use crate::state::guarded::GuardedHost;
 use crate::state::host_functions::{Functions, Side};
 use crate::store::TableStore;
-use crate::{ext, host_call, stdlib};
+use crate::{ext, host_call, marshal, stdlib};
 use std::ptr::NonNull;
 
 /// Sizes of a new VM.
@@ -80,6 +80,7 @@ impl OwnedVm {
         let main = self.state.main();
         let opened = main.protect(0, |inner| {
             inner.open_references();
+            marshal::open(inner);
             host_call::open(inner);
             ext::open(inner);
             stdlib::open(inner, self.seed)

@@ -160,6 +160,7 @@ function randomStored(random: Random, depth: number): string {
     if (tables > 0 && random.below(8) === 0) return `\x06${u32(random.below(tables))}`;
     if (left === 0 || random.below(3) === 0) return scalar(isKey);
     tables += 1;
+    if (random.below(6) === 0) return "\x0d";
     const [listed, paired] = [random.below(2) * random.below(5), random.below(2) * random.below(5)];
     // In the order of the bytes: tables are numbered by it.
     let contents = "";

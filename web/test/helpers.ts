@@ -135,7 +135,7 @@ export function randomValue(random: Random, depth: number): unknown {
       // 0xff: never UTF-8
       return Uint8Array.of(0xff, ...random.bytes(random.below(8)));
     case 5: {
-      const length = 1 + random.below(4);
+      const length = random.below(5);
       return Array.from({ length }, () => randomValue(random, depth - 1));
     }
     case 6: {

@@ -93,7 +93,7 @@ class Sample {
   #array(depth: number): unknown {
     const array: unknown[] = [];
     this.#tables.push(array);
-    for (let i = this.#random.below(5); i >= 0; i--) array.push(this.value(depth - 1));
+    for (let i = this.#random.below(5); i > 0; i--) array.push(this.value(depth - 1));
     return array;
   }
 
@@ -235,10 +235,10 @@ const FROM_LUA = String.raw`
     if kind == 3 then return pick(things) end
     if kind == 4 then return math.random(2) == 1 end
     if kind == 5 then return #tables > 0 and pick(tables) or "none" end
-    local t = {}
+    local t = kind == 6 and math.random(2) == 1 and require("json").array() or {}
     tables[#tables + 1] = t
     if kind ~= 6 then for i = 1, math.random(0, 4) do t[i] = make(depth - 1, tables) end end
-    if kind ~= 7 then for i = 1, math.random(0, 3) do t[pick(texts) .. i] = make(depth - 1, tables) end end
+    if kind ~= 7 and not getmetatable(t) then for i = 1, math.random(0, 3) do t[pick(texts) .. i] = make(depth - 1, tables) end end
     if kind == 9 then
       t[pick(things)] = make(depth - 1, tables)
       t[pick { true, 0, -7, 2.5, 9, math.maxinteger }] = make(depth - 1, tables)
@@ -248,7 +248,8 @@ const FROM_LUA = String.raw`
 
   local function check(a, b, seen, back)
     if rawequal(a, b) and math.type(a) == math.type(b) then return end
-    assert(type(a) == "table" and type(b) == "table" and not getmetatable(a), "another " .. type(a))
+    assert(type(a) == "table" and type(b) == "table", "another " .. type(a))
+    assert(getmetatable(a) == getmetatable(b) and (not getmetatable(a) or next(a) == nil), "another mark")
     assert(seen[a] == nil or seen[a] == b, "what was shared is shared")
     assert(back[b] == nil or back[b] == a, "what was two is two")
     if seen[a] then return end

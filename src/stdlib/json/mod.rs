@@ -6,6 +6,7 @@
 
 use super::options;
 use crate::lua::{Stack, Thrown, lua_function, open_table, raw};
+use crate::marshal::push_list_mark;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -35,12 +36,11 @@ const DEPTH_MAX: i64 = 200;
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_table(0, 5);
     let module = stack.top();
-    for kind in [ARRAY, OBJECT] {
-        stack.push_table(0, 1);
-        stack.push_bytes(MARKER);
-        stack.push_bytes(kind);
-        stack.raw_set(-3);
-    }
+    push_list_mark(stack);
+    stack.push_table(0, 1);
+    stack.push_bytes(MARKER);
+    stack.push_bytes(OBJECT);
+    stack.raw_set(-3);
     let (array, object) = (module + 1, module + 2);
     // Each function finds both metatables in its upvalues, first the one that it sets.
     for (name, function, first, second) in [

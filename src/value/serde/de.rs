@@ -4,7 +4,7 @@ use super::{deeper, too_deep};
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::value::convert::{Entries, index_key, integral, present};
 use crate::value::convert_error::{ConvertError, type_name};
-use crate::value::tree::{Table, TableData, Value};
+use crate::value::tree::{Table, Value};
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess,
     SeqAccess, VariantAccess, Visitor,
@@ -81,7 +81,7 @@ impl<'de> Deserializer<'de> for FromValue {
                 Err(other) => visitor.visit_byte_buf(other.into_bytes()),
             },
             Value::Table(ref table) => {
-                if table.with(|data| data.pairs.is_empty() && !data.array.is_empty()) {
+                if table.is_list() {
                     self.list(visitor)
                 } else {
                     self.map(visitor)
@@ -443,7 +443,7 @@ impl<'de> Visitor<'de> for ReadValue {
         while let Some(value) = elements.next_element_seed(element)? {
             array.push(present(value));
         }
-        Ok(Table::from(TableData { array, pairs: Vec::new() }).into())
+        Ok(Table::from(array).into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Value, A::Error> {

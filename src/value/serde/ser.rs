@@ -238,7 +238,7 @@ impl List {
     }
 
     fn finish(self) -> Value {
-        tagged(self.variant, Table::from(TableData { array: self.array, pairs: Vec::new() }).into())
+        tagged(self.variant, Table::from(self.array).into())
     }
 }
 
@@ -356,14 +356,21 @@ impl Serialize for At<'_> {
                 Err(_) => serializer.serialize_bytes(bytes),
             },
             Value::Table(_) if self.depth >= VALUE_DEPTH_MAX => Err(S::Error::custom(too_deep())),
-            Value::Table(table) => table.with(|data| entries(data, self.depth + 1, serializer)),
+            Value::Table(table) => {
+                table.with(|data| entries(data, table.is_list(), self.depth + 1, serializer))
+            }
             other => Err(S::Error::custom(format!("a value of type {} is not data", type_name(other)))),
         }
     }
 }
 
-fn entries<S: Serializer>(data: &TableData, depth: usize, serializer: S) -> Result<S::Ok, S::Error> {
-    if data.pairs.is_empty() && !data.array.is_empty() {
+fn entries<S: Serializer>(
+    data: &TableData,
+    is_list: bool,
+    depth: usize,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if is_list {
         let mut list = serializer.serialize_seq(Some(data.array.len()))?;
         data.array.iter().try_for_each(|value| list.serialize_element(&At { value, depth }))?;
         return list.end();

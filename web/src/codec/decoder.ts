@@ -129,6 +129,8 @@ export class Decoder {
         throw malformed("a number is cut short");
       case Tag.table:
         return this.#table(depth + 1);
+      case Tag.emptyList:
+        return this.#emptyList(depth + 1);
       case Tag.back:
         return this.#back();
       case Tag.external:
@@ -155,8 +157,15 @@ export class Decoder {
     return byte === 1;
   }
 
+  #emptyList(depth: number): LuaValue {
+    checkDepth(depth);
+    const array: LuaValue[] = [];
+    this.#tables.push(array);
+    return array;
+  }
+
   #table(depth: number): LuaValue {
-    if (depth > VALUE_DEPTH_MAX) throw malformed(`tables are nested deeper than ${VALUE_DEPTH_MAX}`);
+    checkDepth(depth);
     const listed = this.#count("a table");
     const paired = this.#count("a table", 2);
     if (paired === 0 && listed > 0) {
@@ -309,6 +318,10 @@ export class Decoder {
     this.#at = at + length;
     return at;
   }
+}
+
+function checkDepth(depth: number): void {
+  if (depth > VALUE_DEPTH_MAX) throw malformed(`tables are nested deeper than ${VALUE_DEPTH_MAX}`);
 }
 
 /** Sets an own property of any name, `__proto__` too. */

@@ -111,12 +111,18 @@ export class Encoder extends ByteWriter {
     }
     if (value instanceof ExternalTable) return this.taggedBytes(Tag.external, fromBinary(value.binaryName));
     if (value instanceof LuaReference) return this.#handle(value);
-    if (Array.isArray(value)) return this.#table(value, () => this.#array(value));
+    if (Array.isArray(value)) {
+      const at = this.length;
+      if (this.#table(value, () => this.#array(value)) > 0) return;
+      // In place of the tag and the counts, which are all that is there.
+      this.length = at;
+      return this.u8(Tag.emptyList);
+    }
     // Those that most are, first: to ask whether it is a Map costs an exception where it is none.
     if (value instanceof HostRef || value instanceof LuaDetachedObject) return this.#host(Tag.hostObject, value);
-    if (isPlain(value)) return this.#table(value, () => this.#record(value as Record<string, unknown>));
+    if (isPlain(value)) return void this.#table(value, () => this.#record(value as Record<string, unknown>));
     if (isUsualError(value)) return this.#host(Tag.hostObject, value);
-    if (isMap(value)) return this.#table(value, () => this.#map(value));
+    if (isMap(value)) return void this.#table(value, () => this.#map(value));
     if (isArrayBuffer(value)) return this.taggedBytes(Tag.string, new Uint8Array(value));
     if (isError(value)) return this.#host(Tag.hostObject, value);
     throw refusal(value);
@@ -148,8 +154,11 @@ export class Encoder extends ByteWriter {
     throw new TypeError("functions, threads, userdata and errors cannot be kept in an external table");
   }
 
-  /** Encodes a table: tag, two counts and contents, which say how many they were: [listed, paired]. */
-  #table(value: object, contents: () => [number, number]): void {
+  /**
+   * Encodes a table: tag, two counts and contents, which say how many they were: [listed, paired]. Returns
+   * the number of both.
+   */
+  #table(value: object, contents: () => [number, number]): number {
     if (++this.#depth > VALUE_DEPTH_MAX) {
       throw new RangeError(`the value is nested deeper than ${VALUE_DEPTH_MAX} tables`);
     }
@@ -162,6 +171,7 @@ export class Encoder extends ByteWriter {
     this.patchU32(at, listed);
     this.patchU32(at + 4, paired);
     this.#depth -= 1;
+    return listed + paired;
   }
 
   #array(array: readonly unknown[]): [number, number] {

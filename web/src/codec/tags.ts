@@ -18,6 +18,7 @@ export enum Tag {
   hostFunction = 0x0a,
   hostObject = 0x0b,
   null = 0x0c,
+  emptyList = 0x0d,
 }
 
 /** Deepest nesting of tables. */

@@ -12,8 +12,9 @@
  * | other float                     | `{ "$float": "1" }`, `"-0"`, `"Infinity"`; NaN: its bits, `"0x..."` |
  * | string of UTF-8                 | itself                                                              |
  * | other string                    | `{ "$bytes": base64 }`                                              |
- * | sequence; table of UTF-8 keys   | array; object (not with a key like `"7"`, or `"$..."`)              |
+ * | list; table of UTF-8 keys       | array; object (not with a key like `"7"`, or `"$..."`)              |
  * | other table, or one referred to | `{ "$table": [1..n], "$pairs": [[k, v], ...], "$id": n }`           |
+ * | empty list that is referred to  | `{ "$table": [], "$id": n }`                                        |
  * | the same table again            | `{ "$ref": number }`                                                |
  * | external table                  | `{ "$external": name }`                                             |
  */
@@ -118,6 +119,10 @@ function jsonOf(binary: string): string {
       }
       case Tag.table:
         return table();
+      case Tag.emptyList: {
+        const id = tables++;
+        return shared.has(id) ? `{"$table": [], "$id": ${id}}` : "[]";
+      }
       case Tag.back:
         at += 4;
         return `{"$ref": ${view.getUint32(at - 4, true)}}`;
@@ -169,6 +174,8 @@ function sharedTables(bytes: Uint8Array, view: DataView): Set<number> {
       case Tag.table:
         at += 8;
         break;
+      case Tag.emptyList:
+        break;
       case Tag.back:
         shared.add(view.getUint32(at, true));
         at += 4;
@@ -196,13 +203,15 @@ function encoded(json: unknown): string {
     if (typeof of === "number") return void writer.plain(exact(of));
     if (typeof of === "string" || typeof of === "boolean") return void writer.plain(of);
     if (of === null) throw damaged("null");
-    if (Array.isArray(of)) return table(of, [], undefined, depth + 1);
+    if (Array.isArray(of)) return table(of, undefined, undefined, depth + 1);
     const object = of as Record<string, unknown>;
     const words = Object.keys(object);
     if (!words.some((word) => word.startsWith("$"))) return table([], Object.entries(object), undefined, depth + 1);
     if (words.every((word) => TABLE_WORDS.includes(word))) {
       const { $table, $pairs, $id } = object;
-      return table(list($table, "$table"), list($pairs, "$pairs"), $id, depth + 1);
+      const values = list($table, "$table");
+      const isEmptyList = $pairs === undefined && $id !== undefined && values.length === 0;
+      return table(values, isEmptyList ? undefined : list($pairs, "$pairs"), $id, depth + 1);
     }
     const word = words[0] as string;
     if (words.length > 1) throw damaged(`${word} with ${words[1]}`);
@@ -234,18 +243,20 @@ function encoded(json: unknown): string {
     writer.u32(bits.getUint32(4, true));
   };
 
-  const table = (values: unknown[], pairs: unknown[], id: unknown, depth: number): void => {
+  /** Writes a table; a list, where there are no `pairs`. */
+  const table = (values: unknown[], pairs: unknown[] | undefined, id: unknown, depth: number): void => {
     if (depth > VALUE_DEPTH_MAX) throw damaged(`a value of more than ${VALUE_DEPTH_MAX} tables in one another`);
     if (id !== undefined) {
       if (typeof id !== "number" || numbers.has(id)) throw damaged("a $id that is none, or another's");
       numbers.set(id, tables);
     }
     tables += 1;
+    if (pairs === undefined && values.length === 0) return writer.u8(Tag.emptyList);
     writer.u8(Tag.table);
     writer.u32(values.length);
-    writer.u32(pairs.length);
+    writer.u32(pairs?.length ?? 0);
     for (const of of values) value(of, depth);
-    for (const pair of pairs) for (const of of pairOf(pair)) value(of, depth);
+    for (const pair of pairs ?? []) for (const of of pairOf(pair)) value(of, depth);
   };
 
   value(json, 0);

@@ -73,6 +73,9 @@ export function isStoredValue(binary: string): boolean {
         return u32() < tables && at <= length;
       case Tag.table:
         return table(depth + 1);
+      case Tag.emptyList:
+        tables += 1;
+        return depth < VALUE_DEPTH_MAX;
       default:
         return false;
     }

@@ -1,6 +1,7 @@
 /** The class behind `lua.globals`. */
 import { checkName } from "./names.js";
 import { Operation } from "./codec/tags.js";
+import { readGetOptions, type ConversionOptions } from "./options.js";
 import type { LuaValue } from "./codec/values.js";
 import type { Vm } from "./vm.js";
 
@@ -14,8 +15,9 @@ export class LuaGlobals {
   }
 
   /** Returns the value of a global; undefined when there is none. */
-  get(name: string): LuaValue {
-    return this.#vm.requestFirst(Operation.globalGet, [checkName(name)]);
+  get(name: string, options?: ConversionOptions): LuaValue {
+    const as = options === undefined ? undefined : readGetOptions(options, this.#vm.conversion);
+    return this.#vm.requestFirst(Operation.globalGet, [checkName(name)], as);
   }
 
   /** Sets a global. */

@@ -51,6 +51,7 @@ export type {
   EvalOptions,
   ForkOptions,
   InputCallback,
+  ConversionOptions,
   LimitOptions,
   LoadOptions,
   LoadProgress,

@@ -263,7 +263,7 @@ export class Lua {
 
   /** Calls a function as `call` does, and returns all its results. */
   callAll(name: string, ...args: unknown[]): LuaValue[] {
-    return this.#vm.request(Operation.call, [checkName(name), ...args]);
+    return this.#vm.request(Operation.call, [checkName(name), ...args], undefined, this.#vm.conversion);
   }
 
   /** Calls a function as `call` does, in a coroutine: it may wait for promises. */
@@ -393,7 +393,21 @@ export class Lua {
     const image = this.#vm.image();
     const tables = store.names().length > 0 && options.tables !== "storage" ? dumpTables(store) : undefined;
     const { stdout, stderr, outputLimit, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
-    const all = { stdout, stderr, outputLimit, stdin, modules, timeout, fuel, now, interrupted, ...options };
+    const { strings, integers } = this.#options;
+    const all = {
+      stdout,
+      stderr,
+      outputLimit,
+      stdin,
+      modules,
+      timeout,
+      fuel,
+      now,
+      interrupted,
+      strings,
+      integers,
+      ...options,
+    };
     return await Lua.#restore(Promise.resolve(module), { ...image, tables }, all, undefined, host);
   }
 

@@ -11,7 +11,8 @@ import { Decoder } from "./codec/decoder.js";
 import { ExternalTable } from "./codec/external_table.js";
 import { storedContext } from "./storage/stored.js";
 import { fromBinary, binaryToText } from "./codec/utf8.js";
-import type { LuaKey, LuaValue, ValueContext } from "./codec/values.js";
+import type { Conversion, LuaKey, LuaValue, ValueContext } from "./codec/values.js";
+import { readGetOptions, type ConversionOptions } from "./options.js";
 import { isPlain } from "./brands.js";
 import { toStored } from "./codec/encoder.js";
 
@@ -65,10 +66,11 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
    * Returns the value of `key`; undefined when there is none. Tables are copies: change them, then set them
    * again.
    */
-  get(key: K): V | undefined {
+  get(key: K, options?: ConversionOptions): V | undefined {
     const binary = encodeKey(key);
+    const as = options === undefined ? undefined : readGetOptions(options, this.#context.conversion);
     const value = attempt(this.#table, () => this.#table.get(binary));
-    return value === undefined ? undefined : (this.#decode(value) as V);
+    return value === undefined ? undefined : (this.#decode(value, as) as V);
   }
 
   /** Sets `key` to a copy of `value`; undefined and null remove it, as nil does in Lua. */
@@ -133,7 +135,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
 
   /** The keys, in order. The table may change meanwhile. */
   *keys(): IterableIterator<K> {
-    for (const { key } of this.#walk()) yield this.#decode(key) as K;
+    for (const { key } of this.#walk()) yield this.#decodeKey(key);
   }
 
   /** The values, in order. The table may change meanwhile. */
@@ -143,7 +145,7 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
 
   /** The entries, in order. The table may change meanwhile. */
   *entries(): IterableIterator<[K, V]> {
-    for (const { key, value } of this.#walk()) yield [this.#decode(key) as K, this.#decode(value) as V];
+    for (const { key, value } of this.#walk()) yield [this.#decodeKey(key), this.#decode(value) as V];
   }
 
   /** The entries, in order. The table may change meanwhile. */
@@ -162,9 +164,12 @@ export class LuaTable<K extends LuaKey = LuaKey, V = LuaValue, W = unknown>
     for (let entry = after(0); entry !== undefined; entry = after(entry.seq)) yield entry;
   }
 
-  /** Decodes a key, or a value. */
-  #decode(stored: string): LuaValue {
-    return this.#decoder.single(fromBinary(stored));
+  #decode(stored: string, as: Conversion = this.#context.conversion): LuaValue {
+    return this.#decoder.single(fromBinary(stored), as);
+  }
+
+  #decodeKey(stored: string): K {
+    return this.#decoder.key(fromBinary(stored), this.#context.conversion) as K;
   }
 
   #put(key: string, value: string | undefined): void {

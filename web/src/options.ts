@@ -22,6 +22,7 @@ export type Modules =
 import type { LuaImageError } from "./errors.js";
 import type { HostFunction } from "./host/entries.js";
 import { checkFunction } from "./host/functions.js";
+import type { Conversion } from "./codec/values.js";
 import { isMap, isPlain } from "./brands.js";
 import { checkDottedName } from "./names.js";
 import {
@@ -45,8 +46,11 @@ export type LoadProgress = (progress: { loaded: number; total: number }) => void
 /** Address of the wasm module, its bytes, or the compiled module. */
 export type WasmSource = URL | string | Response | BufferSource | WebAssembly.Module | PromiseLike<Response>;
 
+/** Options of what is converted to JavaScript: results, arguments of host functions, contents of tables. */
+export type ConversionOptions = Conversion;
+
 /** Options of `Lua.create`; `L` is `Lua`, which this file does not know. */
-export interface LuaOptions<L = unknown> {
+export interface LuaOptions<L = unknown> extends ConversionOptions {
   /**
    * The wasm module: where it is, its bytes, or the compiled module. Default: `perilune.wasm` beside the
    * package.
@@ -169,7 +173,7 @@ export interface LimitOptions {
 }
 
 /** Options of the evals. */
-export interface EvalOptions extends LimitOptions {
+export interface EvalOptions extends LimitOptions, ConversionOptions {
   /** The chunk's name in messages and tracebacks. */
   name?: string | undefined;
   /**
@@ -218,6 +222,14 @@ const LIMITS: Rules = {
   fuel: only((value) => value === Infinity || isCount(value, 1), "a positive safe integer, or Infinity"),
 };
 
+const CONVERSION: Rules = {
+  strings: only((value) => value === "auto" || value === "bytes", '"auto" or "bytes"'),
+  integers: only(
+    (value) => value === "auto" || value === "number" || value === "bigint",
+    '"auto", "number" or "bigint"',
+  ),
+};
+
 const WASM: Rules = {
   // Which of them it is, the loader finds out.
   wasm: only(
@@ -228,6 +240,7 @@ const WASM: Rules = {
 
 const CREATE: Rules = {
   ...LIMITS,
+  ...CONVERSION,
   ...WASM,
   storage: isStorage,
   storageLimit: only((value) => value === Infinity || isCount(value, 0), "a number of bytes, or Infinity"),
@@ -284,6 +297,7 @@ const FORK: Rules = { ...RESTORE, wasm: (_, wrong) => wrong("is that of the VM t
 
 const EVAL: Rules = {
   ...LIMITS,
+  ...CONVERSION,
   name: only((value) => typeof value === "string", "a string"),
   env: only(isRecord, "an object or a Map"),
 };
@@ -325,6 +339,16 @@ export function readEvalOptions(given: unknown): EvalOptions {
 /** Reads the options of `lua.evalAsync`. */
 export function readEvalAsyncOptions(given: unknown): EvalAsyncOptions {
   return readOptions("evalAsync", EVAL_ASYNC, given);
+}
+
+/** Reads the options of `get`: those that are not given are `usual`. */
+export function readGetOptions(given: unknown, usual: Conversion): Conversion {
+  return conversionOf(readOptions("get", CONVERSION, given), usual);
+}
+
+/** Returns the conversion that options ask for; what they do not say is `usual`. */
+export function conversionOf({ strings, integers }: ConversionOptions, usual: Conversion = {}): Conversion {
+  return { strings: strings ?? usual.strings, integers: integers ?? usual.integers };
 }
 
 /** Reads the options of `lua.dump`. */

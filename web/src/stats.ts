@@ -74,5 +74,5 @@ export function stats(vm: Vm): LuaStats {
 /** Calls `collectgarbage(mode)`. */
 export function gc(vm: Vm, mode: GcMode): LuaValue {
   if (!GC_MODES.includes(mode)) throw new TypeError(`gc: "${String(mode)}" is none of ${GC_MODES.join(", ")}`);
-  return vm.requestFirst(Operation.gc, [mode]);
+  return vm.request(Operation.gc, [mode])[0];
 }

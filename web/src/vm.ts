@@ -24,7 +24,7 @@ import { LuaTable, batched } from "./lua_table.js";
 import { Operation, Status } from "./codec/tags.js";
 import { interruptedError, runTask, type Step, type Task, type TaskOwner } from "./tasks/tasks.js";
 import { readText } from "./codec/utf8.js";
-import type { LuaValue } from "./codec/values.js";
+import type { Conversion, LuaValue } from "./codec/values.js";
 
 /** Parts that a VM is made of. */
 export interface VmParts {
@@ -171,15 +171,15 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   }
 
   /** Starts a task. */
-  start(operation: number, args: readonly unknown[], allowance: Allowance): Step {
+  start(operation: number, args: readonly unknown[], allowance: Allowance, as: Conversion): Step {
     return this.#metered(allowance, (limits) => {
       this.send(operation, args, limits);
-      return this.#step();
+      return this.#step(as);
     });
   }
 
   /** Resumes a task: what it waited for has settled. */
-  resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance): Step {
+  resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance, as: Conversion): Step {
     this.enter();
     const limits = allowance.left();
     let length = 0;
@@ -193,7 +193,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     if (length === 0) length = writeThrown(value, this.errors, (thrown) => this.put([task, false, thrown], limits));
     return this.#metered(allowance, () => {
       this.execute(Operation.resume, length);
-      return this.#step();
+      return this.#step(as);
     });
   }
 
@@ -215,7 +215,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     if (!this.enterable) return [];
     return this.#metered(allowance, (limits) => {
       this.send(Operation.cancel, [task, now], limits);
-      return this.#step();
+      return this.#step({});
     });
   }
 
@@ -293,9 +293,9 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     for (const task of [...this.waiting]) task.cancel(reason, new Closing(task.budget.limits, all), true);
   }
 
-  #step(): Step {
+  #step(as: Conversion): Step {
     const wait = this.calls.takeWait();
-    const { status, list } = this.finish();
+    const { status, list } = this.finish(as);
     if (status !== Status.waiting) return list;
     if (wait === undefined) throw new LuaError("bug", "a task waits, and nobody knows for what");
     return { task: Number(list[0]), wait, traceback: readText(list[1]) };

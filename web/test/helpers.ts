@@ -26,6 +26,7 @@ export function binaryOf(hex: string): string {
 
 /** Stands for a VM: what it makes says what it was asked for. */
 export const context: ValueContext = {
+  conversion: {},
   host: new HostTable(),
   function: (handle) => ({ function: handle }) as never,
   reference: (type, handle) => ({ reference: type, handle }) as never,

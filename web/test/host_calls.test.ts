@@ -209,6 +209,7 @@ suite("errors", () => {
           list: ["message", undefined, undefined, undefined, value, number],
           hosted: false,
           output: undefined,
+          refusal: undefined,
         },
         null,
       );

@@ -19,6 +19,7 @@ interface Settled {
 
 /** Each start waits for the promise that it is given; each resume ends with the value, or with the error. */
 class Owner implements TaskOwner {
+  readonly conversion = {};
   readonly waiting = new Set<Task>();
   running: Task | undefined;
   readonly usual = { timeout: Infinity, fuel: Infinity };
@@ -118,7 +119,7 @@ suite("a task", () => {
     const owner = new Owner();
     let ended = 0;
     owner.start = () => owner.wait(never, () => void (ended += 1));
-    const task = new Task(owner, new Budget({}, owner.usual)).start(0, []);
+    const task = new Task(owner, new Budget({}, owner.usual), {}).start(0, []);
     task.results.catch(() => {});
     task.cancel(() => new LuaError("interrupt", "x"));
     task.cancel(() => new LuaError("interrupt", "x"));
@@ -147,7 +148,7 @@ suite("side by side", () => {
     });
     const services = makeServices(vm, undefined);
     // The task that asks for the service.
-    owner.running = new Task(owner, new Budget({}, owner.usual));
+    owner.running = new Task(owner, new Budget({}, owner.usual), {});
     const run = (...functions: unknown[]) => {
       work.push(...functions);
       const made = functions.map((_, i) => makeFunction(handles, i));

@@ -8,7 +8,7 @@ import { LuaError } from "../errors.js";
 import { NUMBER_BYTES, readInteger, type Views } from "./plain.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, decodeName, decodeString } from "./utf8.js";
-import type { LuaFunction, LuaReference, LuaValue, ValueContext } from "./values.js";
+import type { Conversion, LuaFunction, LuaReference, LuaValue, ValueContext } from "./values.js";
 
 /** Types of references, as in lua.h. */
 const REFERENCE_TYPES = [2, 7, 8];
@@ -26,11 +26,18 @@ const GROWN_MAX = 16;
  */
 const SHAPED_MAX = 16;
 
+/** Conversion that loses nothing, and makes the most usual values. */
+const AUTO: Conversion = {};
+
 /** Decodes messages, one after the other. */
 export class Decoder {
   /** True if the last list itself had a host object: not inside of a table. */
   hosted = false;
   readonly #context: ValueContext;
+  /** True if strings are to be bytes. */
+  #toBytes = false;
+  /** Kind of value that integers are to be; undefined: either, what is exact. */
+  #integers: "number" | "bigint" | undefined;
   #bytes: Uint8Array = new Uint8Array(0);
   #view!: DataView;
   #at = 0;
@@ -49,17 +56,22 @@ export class Decoder {
   }
 
   /** Decodes a list that takes all the bytes from `start` to `end`. */
-  list(views: Views, start: number, end: number): LuaValue[] {
-    this.#begin(views, start, end);
+  list(views: Views, start: number, end: number, as?: Conversion): LuaValue[] {
+    this.#begin(views, start, end, as);
     const values = this.#values();
     return this.#mayEnd(start) ? values : this.#values();
   }
 
   /** Decodes one value that takes all the bytes. */
-  single(bytes: Uint8Array): LuaValue {
-    this.#begin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, 0, bytes.length);
+  single(bytes: Uint8Array, as?: Conversion): LuaValue {
+    this.#begin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset) }, 0, bytes.length, as);
     const value = this.#value(0);
     return this.#mayEnd(0) ? value : this.#value(0);
+  }
+
+  /** Decodes the key of an entry. */
+  key(bytes: Uint8Array, as?: Conversion): LuaValue {
+    return this.single(bytes, bytes[0] === Tag.string ? AUTO : as);
   }
 
   #values(): LuaValue[] {
@@ -83,7 +95,9 @@ export class Decoder {
     return false;
   }
 
-  #begin({ bytes, view }: Views, start: number, end: number): void {
+  #begin({ bytes, view }: Views, start: number, end: number, { strings, integers }: Conversion = AUTO): void {
+    this.#toBytes = strings === "bytes";
+    this.#integers = integers === "auto" ? undefined : integers;
     this.#bytes = bytes;
     this.#view = view;
     this.#at = start;
@@ -102,7 +116,8 @@ export class Decoder {
     if (left >= NUMBER_BYTES) {
       if (tag === Tag.integer) {
         this.#at = at + NUMBER_BYTES;
-        return readInteger(this.#view, at + 1);
+        const integer = readInteger(this.#view, at + 1);
+        return this.#integers === undefined ? integer : this.#integer(integer);
       }
       if (tag === Tag.float) {
         this.#at = at + NUMBER_BYTES;
@@ -112,9 +127,18 @@ export class Decoder {
     this.#at = at + 1;
     if (tag === Tag.string) {
       const length = this.#u32();
-      return decodeString(this.#bytes, this.#take(length), length);
+      const start = this.#take(length);
+      if (this.#toBytes) return this.#bytes.slice(start, start + length);
+      return decodeString(this.#bytes, start, length);
     }
     return this.#other(tag, depth);
+  }
+
+  /** Makes an integer what it is to be. */
+  #integer(integer: number | bigint): number | bigint {
+    if (this.#integers === "bigint") return BigInt(integer);
+    if (typeof integer === "number") return integer;
+    throw new LuaError("value", `${integer} is no safe integer, and option "integers" is "number"`);
   }
 
   /** Decodes a value that is no number and no text. */
@@ -177,7 +201,7 @@ export class Decoder {
     if (listed === 0 && !this.#mustBeMap?.has(this.#tables.length)) return this.#record(paired, depth);
     const map = new Map<LuaValue, LuaValue>();
     this.#tables.push(map);
-    for (let i = 1; i <= listed; i++) map.set(i, this.#present(depth));
+    for (let i = 1; i <= listed; i++) map.set(this.#integers === "bigint" ? BigInt(i) : i, this.#present(depth));
     return this.#pairs(map, paired, depth);
   }
 
@@ -189,12 +213,13 @@ export class Decoder {
     const bytes = this.#bytes;
     const view = this.#view;
     const last = this.#end - NUMBER_BYTES;
+    const asTheyAre = this.#integers === undefined;
     let at = this.#at;
     let done = 0;
     for (; done < count && at <= last; done++) {
       const tag = bytes[at];
       if (tag === Tag.float) array[done] = view.getFloat64(at + 1, true);
-      else if (tag === Tag.integer) array[done] = readInteger(view, at + 1);
+      else if (tag === Tag.integer && asTheyAre) array[done] = readInteger(view, at + 1);
       else break;
       at += NUMBER_BYTES;
     }

@@ -47,8 +47,24 @@ export interface LuaReference {
 /** A key of an external table. */
 export type LuaKey = boolean | number | bigint | string | Uint8Array;
 
+/** Conversion of Lua's values to JavaScript's, where there is more than one way. */
+export interface Conversion {
+  /**
+   * Strings: text where they are UTF-8, else bytes (`"auto"`, default), or all `Uint8Array` (`"bytes"`). Keys
+   * of tables are as by `"auto"`.
+   */
+  readonly strings?: "auto" | "bytes" | undefined;
+  /**
+   * Integers: numbers where that is exact, else bigints (`"auto"`, default); numbers, and an error where that
+   * is not exact (`"number"`); or all bigints (`"bigint"`), which tells them from floats.
+   */
+  readonly integers?: "auto" | "number" | "bigint" | undefined;
+}
+
 /** The VM as the codec sees it: it knows the values that are more than bytes. */
 export interface ValueContext {
+  /** Conversion of values that nobody wants in another way. */
+  readonly conversion: Conversion;
   /** Ids of the host functions and objects that Lua has. */
   readonly host: HostIds;
   /** Makes the function behind a handle. */

@@ -7,6 +7,7 @@
 import { LuaClosedError } from "../errors.js";
 import { Operation } from "../codec/tags.js";
 import type {
+  Conversion,
   LuaFunction as FunctionValue,
   LuaReference as ReferenceValue,
   LuaValue,
@@ -16,7 +17,7 @@ import type {
 /** The VM as a handle sees it. */
 export interface HandleOwner extends ValueContext {
   /** Runs an operation, and returns all its results, or the first. */
-  request(operation: number, args: readonly unknown[]): LuaValue[];
+  request(operation: number, args: readonly unknown[], limits?: undefined, as?: Conversion): LuaValue[];
   requestFirst(operation: number, args: readonly unknown[]): LuaValue;
   /** Runs an operation that may wait. */
   requestAsync(operation: number, args: readonly unknown[]): Promise<LuaValue[]>;
@@ -66,7 +67,7 @@ export const LuaFunction: {
       callAll: {
         value(this: LuaFunction, ...args: unknown[]) {
           const { owner, handle } = live(this);
-          return owner.request(Operation.callHandle, [handle, ...args]);
+          return owner.request(Operation.callHandle, [handle, ...args], undefined, owner.conversion);
         },
       },
       callAsync: {

@@ -7,17 +7,18 @@
  *   depth.
  * - Nothing is thrown: whatever goes wrong is raised in Lua.
  */
-import { isErrorOf } from "../brands.js";
+import { isErrorOf, isUint8Array } from "../brands.js";
 import type { LuaError } from "../errors.js";
 import type { HostFunction } from "./entries.js";
 import type { Memory } from "../instance/memory.js";
 import { writeOne } from "../codec/plain.js";
+import { decodeString } from "../codec/utf8.js";
 import type { Decoder } from "../codec/decoder.js";
 import { LuaDetachedObject, readMember, thrown, writeMember } from "./refs.js";
 import type { RaisedErrors } from "../instance/reply.js";
 import { End, HOST_ID_FIRST, Service, Tag } from "../codec/tags.js";
 import { hooksOf, type Wait } from "../tasks/tasks.js";
-import type { LuaValue, ValueContext } from "../codec/values.js";
+import type { Conversion, LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
 /** Length of a list that does not fit into what `host_call` returns. */
@@ -60,7 +61,7 @@ export class HostCalls {
       if (entry === undefined || entry.tag !== Tag.hostFunction) throw new Error(`there is no host function ${id}`);
       // Not called as a property of its entry: `this` is undefined.
       const fn = entry.value as HostFunction;
-      const result: unknown = fn(...this.#arguments(args, args + length));
+      const result: unknown = fn(...this.#arguments(args, args + length, this.#context.conversion));
       return this.#result(result, entry.label, undefined, mayWait, out, capacity);
     } catch (error) {
       return this.#raise(error, out, capacity);
@@ -85,19 +86,22 @@ export class HostCalls {
     return wait;
   }
 
-  #arguments(start: number, end: number): LuaValue[] {
-    return this.#decoder.list(this.#memory.fresh(), start, end);
+  #arguments(start: number, end: number, as?: Conversion): LuaValue[] {
+    return this.#decoder.list(this.#memory.fresh(), start, end, as);
   }
 
   #serve(id: number, args: number, length: number, mayWait: number, out: number, capacity: number): number {
-    const values = this.#arguments(args, args + length);
-    if (id === Service.get || id === Service.set) {
+    const isMember = id === Service.get || id === Service.set;
+    const values = this.#arguments(args, args + length, isMember ? this.#context.conversion : undefined);
+    if (isMember) {
       // By its id: an object may have been given more than once, with other members.
       const entry = this.#context.host.entry(this.#memory.fresh().view.getUint32(args + 5, true));
       if (entry?.tag !== Tag.hostObject) throw new Error("there is no such host object");
       if (entry.value instanceof LuaDetachedObject)
         throw new Error(`${entry.label} stayed behind when the image was made`);
-      const [, key, value] = values;
+      const [, given, value] = values;
+      // Names are text, whatever strings are.
+      const key = isUint8Array(given) ? decodeString(given, 0, given.length) : given;
       const result: unknown = id === Service.get ? readMember(entry, key) : writeMember(entry, key, value);
       return this.#result(result, entry.label, key, mayWait, out, capacity);
     }

@@ -33,12 +33,12 @@ import {
   type RunLimits,
 } from "./limits.js";
 import { Memory } from "./memory.js";
-import type { EvalOptions, LuaOptions } from "../options.js";
+import { conversionOf, type EvalOptions, type LuaOptions } from "../options.js";
 import { emit, type Sink } from "./output.js";
 import { Decoder } from "../codec/decoder.js";
 import { RaisedErrors } from "./reply.js";
 import { Operation, Status } from "../codec/tags.js";
-import type { LuaFunction, LuaReference, LuaTable, LuaValue, ValueContext } from "../codec/values.js";
+import type { Conversion, LuaFunction, LuaReference, LuaTable, LuaValue, ValueContext } from "../codec/values.js";
 import { withEncoder } from "../codec/encoder.js";
 
 /** Pseudo-operation of `execute`: the export `eval`, which takes bare source. */
@@ -58,7 +58,7 @@ type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
 /** Options of `Lua.create` that are for the instance. */
 export type InstanceOptions = Pick<
   LuaOptions,
-  "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox"
+  "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox" | "strings" | "integers"
 >;
 
 /** State from which an instance goes on for another one. */
@@ -77,6 +77,7 @@ export abstract class Instance implements ValueContext {
   protected state: State = "ready";
   protected calls!: HostCalls;
   protected readonly errors: RaisedErrors = new RaisedErrors();
+  readonly conversion: Conversion;
   readonly #hostImports: HostImports;
   #exports!: Exports;
   #baseline!: Baseline;
@@ -106,6 +107,7 @@ export abstract class Instance implements ValueContext {
     this.sink = sink;
     const { timeout = TIMEOUT_MS_DEFAULT, fuel = Infinity, seed, now, interrupted } = options;
     this.usual = { timeout, fuel };
+    this.conversion = conversionOf(options);
     this.isInterrupted = interrupted ?? (() => false);
     this.#memoryLimit = options.memoryLimit ?? MEMORY_DEFAULT_BYTES;
     if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
@@ -242,32 +244,33 @@ export abstract class Instance implements ValueContext {
   evalFirst(code: string): LuaValue {
     this.enter();
     this.execute(EVAL_SOURCE, this.#io.putSource(code));
-    return this.#first();
+    return this.#first(this.conversion);
   }
 
   /** Runs source, and returns all its results. */
   evalAll(code: string, options: EvalOptions = {}): LuaValue[] {
     const { name, env } = options;
     const own = limitsOf(options, this.usual);
-    if (env !== undefined) return this.request(Operation.evalEnv, [code, name ?? "eval", env], own);
-    if (name !== undefined || own !== undefined) return this.request(Operation.eval, [code, name ?? "eval"], own);
+    const as = conversionOf(options, this.conversion);
+    if (env !== undefined) return this.request(Operation.evalEnv, [code, name ?? "eval", env], own, as);
+    if (name !== undefined || own !== undefined) return this.request(Operation.eval, [code, name ?? "eval"], own, as);
     this.enter();
     this.execute(EVAL_SOURCE, this.#io.putSource(code));
-    return this.finish().list;
+    return this.finish(as).list;
   }
 
-  /** Runs an operation, and returns all its results. */
-  request(operation: number, args: readonly unknown[], limits?: RunLimits): LuaValue[] {
+  /** Runs an operation, and returns all its results; those of programs with a conversion. */
+  request(operation: number, args: readonly unknown[], limits?: RunLimits, as?: Conversion): LuaValue[] {
     const { evals } = this.store;
     this.send(operation, args, limits);
     if (UNCOUNTED.includes(operation)) this.store.evals = evals;
-    return this.finish().list;
+    return this.finish(as).list;
   }
 
-  /** Runs an operation, and returns its first result. */
-  requestFirst(operation: number, args: readonly unknown[]): LuaValue {
+  /** Runs an operation, and returns its first result, which is the program's. */
+  requestFirst(operation: number, args: readonly unknown[], as: Conversion = this.conversion): LuaValue {
     this.send(operation, args);
-    return this.#first();
+    return this.#first(as);
   }
 
   /** Releases the handle of a value that Lua gave out. */
@@ -359,11 +362,11 @@ export abstract class Instance implements ValueContext {
   }
 
   /** Reads the reply, passes its output on, and returns it, or throws its error. */
-  protected finish(): Reply {
-    const reply = this.#io.reply(this.#decoder);
-    const { status, output } = reply;
+  protected finish(as?: Conversion): Reply {
+    const reply = this.#io.reply(this.#decoder, as);
+    const { status, output, refusal } = reply;
     const failed = status !== Status.ok && status !== Status.waiting;
-    const error = failed ? this.errors.make(reply, this.#failure) : undefined;
+    const error = failed ? this.errors.make(reply, this.#failure) : refusal;
     if (output !== undefined) this.#asked(() => emit(output, this.sink), undefined);
     if (this.state === "ready") {
       this.sink.end();
@@ -382,9 +385,10 @@ export abstract class Instance implements ValueContext {
     this.#exports = this.#io = this.#decoder = this.calls = undefined as never;
   }
 
-  #first(): LuaValue {
-    const number = this.#thrown === undefined ? this.#io.singleNumber() : undefined;
-    if (number === undefined) return this.finish().list[0];
+  #first(as: Conversion): LuaValue {
+    const { integers = "auto" } = as;
+    const number = this.#thrown === undefined && integers === "auto" ? this.#io.singleNumber() : undefined;
+    if (number === undefined) return this.finish(as).list[0];
     if (this.state === "ready") this.sink.end();
     return number;
   }

@@ -14,7 +14,7 @@ import { readInteger, writePlain } from "../codec/plain.js";
 import type { Decoder } from "../codec/decoder.js";
 import { IO_BUFFER_BYTES, Status, Tag } from "../codec/tags.js";
 import { encodeText, utf8 } from "../codec/utf8.js";
-import type { LuaValue } from "../codec/values.js";
+import type { Conversion, LuaValue } from "../codec/values.js";
 
 /** Length of a source that fits into the IO buffer whatever its characters are. */
 const DIRECT_CHARS_MAX = Math.floor(IO_BUFFER_BYTES / 3);
@@ -37,6 +37,8 @@ export interface Reply {
   readonly hosted: boolean;
   /** Segments of stream, length and bytes; undefined when nothing was written. */
   readonly output: Uint8Array | undefined;
+  /** Error that the list cannot be what was asked for. */
+  readonly refusal: unknown;
 }
 
 /** Function that calls into the module, and handles an exception out of it. */
@@ -98,8 +100,8 @@ export class Io {
     return undefined;
   }
 
-  /** Reads the reply of the last call. */
-  reply(decoder: Decoder): Reply {
+  /** Reads the reply of the last call; results are converted. */
+  reply(decoder: Decoder, as: Conversion | undefined): Reply {
     const memory = this.#memory.fresh();
     const { bytes, view } = memory;
     const status = view.getUint8(this.#at);
@@ -107,8 +109,14 @@ export class Io {
     const middle = start + view.getUint32(this.#at + LIST_LENGTH, true);
     const end = middle + view.getUint32(this.#at + OUTPUT_LENGTH, true);
     // Where there was no memory even for saying so, there is a status and nothing else.
-    const list = middle === start ? [] : decoder.list(memory, start, middle);
+    let list: LuaValue[] = [];
+    let refusal: unknown;
+    try {
+      if (middle > start) list = decoder.list(memory, start, middle, status === Status.ok ? as : undefined);
+    } catch (error) {
+      refusal = error;
+    }
     const output = end === middle ? undefined : bytes.slice(middle, end);
-    return { status, list, hosted: decoder.hosted, output };
+    return { status, list, hosted: decoder.hosted, output, refusal };
   }
 }

@@ -50,11 +50,12 @@ export function withChanges<E extends object>(
 
 function changesOf(list: readonly Change[], context: ValueContext): LuaChange[] {
   const decoder = new Decoder(storedContext(context));
+  const { conversion } = context;
   const decode = (binary: string | undefined) =>
-    binary === undefined ? undefined : decoder.single(fromBinary(binary));
+    binary === undefined ? undefined : decoder.single(fromBinary(binary), conversion);
   return list.map((change) => ({
     table: binaryToText(change.table),
-    key: decode(change.key) as LuaKey,
+    key: decoder.key(fromBinary(change.key), conversion) as LuaKey,
     old: decode(change.old),
     new: decode(change.new),
   }));

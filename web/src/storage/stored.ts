@@ -18,7 +18,8 @@ export function storedContext(context: ValueContext): ValueContext {
     throw new LuaStorageError("corrupt", "the stored data is damaged: a value that only a running Lua can hold");
   };
   const host = { entry: () => undefined, use: refuse, release: refuse };
-  return { host, function: refuse, reference: refuse, external: (name) => context.external(name) };
+  const { conversion } = context;
+  return { conversion, host, function: refuse, reference: refuse, external: (name) => context.external(name) };
 }
 
 /** True for a key, written in the one way that there is for it. */

@@ -77,7 +77,8 @@ export class Group {
     soon: (work: () => void) => void = queueMicrotask,
   ): this {
     const given = [...functions].map(([place, fn]) => {
-      const task = new Task(this.#vm, this.#caller.budget, this.#caller);
+      // Their results stay in Lua.
+      const task = new Task(this.#vm, this.#caller.budget, {}, this.#caller);
       this.#functions.set(place, fn);
       this.#tasks.set(place, task);
       this.#follow(place, task);

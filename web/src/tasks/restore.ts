@@ -18,7 +18,8 @@ export function restoreTasks(vm: ValueContext & TaskOwner, parts: readonly TaskP
   // Each after the one that runs it.
   for (const [part, top] of topOf) {
     const caller = tasks.get(callers.get(part.task) ?? NaN);
-    tasks.set(part.task, new Task(vm, budgets.get(top) as Budget, caller));
+    const as = caller === undefined ? vm.conversion : {};
+    tasks.set(part.task, new Task(vm, budgets.get(top) as Budget, as, caller));
   }
   for (const part of parts) {
     const task = tasks.get(part.task) as Task;

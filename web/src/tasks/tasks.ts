@@ -15,9 +15,9 @@ import { inTurn } from "#js/turns.js";
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
 import type { EndingPart, PendingWait, TaskPart } from "../snapshot/parts.js";
 import { Budget, type Allowance, type Limits } from "../instance/limits.js";
-import type { EvalAsyncOptions } from "../options.js";
+import { conversionOf, type EvalAsyncOptions } from "../options.js";
 import { readText } from "../codec/utf8.js";
-import type { LuaValue } from "../codec/values.js";
+import type { Conversion, LuaValue } from "../codec/values.js";
 
 /** Functions that belong to a promise. */
 export interface WaitHooks {
@@ -68,13 +68,15 @@ export interface TaskOwner {
   running: Task | undefined;
   /** Limits of calls that have none of their own. */
   readonly usual: Limits;
+  /** Conversion of results of calls that have none of their own. */
+  readonly conversion: Conversion;
   /**
    * Promise of its end while it is being closed: then nothing runs any more, or (rejected) everything goes
    * on.
    */
   readonly closing?: Promise<void> | undefined;
-  start(operation: number, args: readonly unknown[], allowance: Allowance): Step;
-  resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance): Step;
+  start(operation: number, args: readonly unknown[], allowance: Allowance, as: Conversion): Step;
+  resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance, as: Conversion): Step;
   /**
    * Ends a task that waits: the traceback of where it did; or what its end waits for, which it does not with
    * `now`. Undefined when nothing can run now, and it is to be asked again.
@@ -90,6 +92,7 @@ export class Task {
   readonly results: Promise<LuaValue[]>;
   /** Budget of all its runs, unless they belong to the end of another task. */
   readonly budget: Budget;
+  readonly #as: Conversion;
   /** All its results, as soon as there are any. */
   ended: LuaValue[] | undefined;
   readonly #owner: TaskOwner;
@@ -102,10 +105,14 @@ export class Task {
   readonly #caller: Task | undefined;
   #waits: Pause | undefined;
 
-  /** Makes a call with its budget; or one that the task `caller` runs, whose budget and end it shares. */
-  constructor(owner: TaskOwner, budget: Budget, caller?: Task) {
+  /**
+   * Makes a call with its budget, whose results are converted; or one that the task `caller` runs, whose budget
+   * and end it shares.
+   */
+  constructor(owner: TaskOwner, budget: Budget, as: Conversion, caller?: Task) {
     this.#owner = owner;
     this.budget = budget;
+    this.#as = as;
     this.#caller = caller;
     this.results = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -168,7 +175,7 @@ export class Task {
 
   /** Runs it until it waits, or ends; unless it was cancelled before. */
   start(operation: number, args: readonly unknown[]): this {
-    if (!this.#over) this.#advance(() => this.#owner.start(operation, args, this.closing ?? this.budget));
+    if (!this.#over) this.#advance(() => this.#owner.start(operation, args, this.closing ?? this.budget, this.#as));
     return this;
   }
 
@@ -259,8 +266,8 @@ export class Task {
       }
     }
     this.#unpause();
-    const run = () =>
-      this.#owner.resume(step.task, step.wait.name, fulfilled, value, ending?.allowance ?? this.closing ?? this.budget);
+    const allowance = ending?.allowance ?? this.closing ?? this.budget;
+    const run = () => this.#owner.resume(step.task, step.wait.name, fulfilled, value, allowance, this.#as);
     if (ending === undefined) this.#advance(run);
     else this.#goOnEnding(ending, run);
   }
@@ -374,12 +381,13 @@ export async function runTask(
   owner: TaskOwner,
   operation: number,
   args: readonly unknown[],
-  { signal, timeout, fuel }: EvalAsyncOptions = {},
+  { signal, timeout, fuel, ...options }: EvalAsyncOptions = {},
 ): Promise<LuaValue[]> {
   const aborted = (traceback?: string) =>
     new LuaInterruptError("interrupt", "the call was aborted", { traceback, cause: signal?.reason });
   if (signal?.aborted) throw aborted();
-  const task = new Task(owner, new Budget({ timeout, fuel }, owner.usual));
+  const as = conversionOf(options, owner.conversion);
+  const task = new Task(owner, new Budget({ timeout, fuel }, owner.usual), as);
   const abort = () => task.cancel(aborted);
   signal?.addEventListener("abort", abort);
   const stop = limitWaits(task);

@@ -1,7 +1,7 @@
 //! Decoder of bytes to the Lua stack. Raises memory errors, so it runs below a protected call; its input is
 //! untrusted.
 
-use super::list_mark::push_list_mark;
+use super::list_mark;
 use crate::host_call::release_host_value;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::lua::{RefKind, Stack, Status, Thrown, raw};
@@ -134,8 +134,7 @@ impl StackDecoder<'_> {
             Token::Table { array, pairs } => self.table(array, pairs, depth),
             Token::EmptyList => {
                 self.table(0, 0, depth)?;
-                push_list_mark(stack);
-                stack.set_metatable(-2);
+                list_mark::mark(stack);
                 Ok(())
             }
             Token::Function(handle) if self.host.is_some() => push_handle(stack, handle, raw::LUA_TFUNCTION),

@@ -1,7 +1,8 @@
-//! The mark of lists: a metatable that says that a table is a list even when it is empty. It is the one that
-//! `json.array` and `json.decode` set; who made an empty list gets one back, in JSON and outside of Lua.
+//! The mark of lists: a metatable that says that a table is a list even when it is empty, as those that
+//! `json.array` and `json.decode` set. Who made an empty list gets one back, in JSON and outside of Lua.
 //!
-//! Keeps true: asking for the mark allocates nothing, so that encoding raises nothing.
+//! Keeps true: asking for the mark allocates nothing, so that encoding raises nothing. No two lists of the
+//! host share a metatable: what a script does to it stays with that list, and in its environment.
 
 use crate::lua::{Stack, raw};
 use std::ffi::{c_int, c_void};
@@ -11,8 +12,7 @@ use std::ptr;
 const MARKER: &[u8] = b"__jsontype";
 const ARRAY: &[u8] = b"array";
 
-/// The registry's place for the metatable, and for the name of the field.
-static MARK: u8 = 0;
+/// The registry's place for the name of the field.
 static NAME: u8 = 0;
 
 fn key_of(place: &'static u8) -> *const c_void {
@@ -21,23 +21,22 @@ fn key_of(place: &'static u8) -> *const c_void {
 
 /// Makes what is kept in the registry. `[-0, +0, m]`
 pub(crate) fn open(stack: Stack) {
-    stack.push_table(0, 1);
     stack.push_bytes(MARKER);
-    stack.push_copy(-1);
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&NAME));
-    stack.push_bytes(ARRAY);
-    stack.raw_set(-3);
-    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&MARK));
 }
 
-/// Pushes the metatable of lists. `[-0, +1, -]`
-pub(crate) fn push_list_mark(stack: Stack) {
-    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&MARK));
+/// Marks the table on top as a list. Three free slots are needed. `[-0, +0, m]`
+pub(super) fn mark(stack: Stack) {
+    stack.push_table(0, 1);
+    stack.push_bytes(MARKER);
+    stack.push_bytes(ARRAY);
+    stack.raw_set(-3);
+    stack.set_metatable(-2);
 }
 
 /// True if a table is marked as a list: by this metatable, or by another that says the same. Two free slots
 /// are needed. `[-0, +0, -]`
-pub(super) fn is_marked(stack: Stack, table: c_int) -> bool {
+pub(crate) fn is_marked(stack: Stack, table: c_int) -> bool {
     if !stack.push_metatable(table) {
         return false;
     }

@@ -6,7 +6,7 @@
 
 use super::options;
 use crate::lua::{Stack, Thrown, lua_function, open_table, raw};
-use crate::marshal::push_list_mark;
+use crate::marshal::is_marked;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -36,11 +36,12 @@ const DEPTH_MAX: i64 = 200;
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_table(0, 5);
     let module = stack.top();
-    push_list_mark(stack);
-    stack.push_table(0, 1);
-    stack.push_bytes(MARKER);
-    stack.push_bytes(OBJECT);
-    stack.raw_set(-3);
+    for kind in [ARRAY, OBJECT] {
+        stack.push_table(0, 1);
+        stack.push_bytes(MARKER);
+        stack.push_bytes(kind);
+        stack.raw_set(-3);
+    }
     let (array, object) = (module + 1, module + 2);
     // Each function finds both metatables in its upvalues, first the one that it sets.
     for (name, function, first, second) in [
@@ -76,7 +77,8 @@ fn mark_inner(stack: Stack) -> Result<c_int, Thrown> {
     if stack.push_metatable(1) {
         let found = stack.address(-1);
         let ours = [1, 2].map(|upvalue| stack.address(raw::lua_upvalueindex(upvalue)));
-        if !ours.contains(&found) {
+        // Empty lists of the host have marks of their own.
+        if !ours.contains(&found) && !is_marked(stack, 1) {
             stack.argument_error(1, c"table has a metatable already");
         }
     }

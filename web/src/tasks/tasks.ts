@@ -106,8 +106,8 @@ export class Task {
   #waits: Pause | undefined;
 
   /**
-   * Makes a call with its budget, whose results are converted; or one that the task `caller` runs, whose budget
-   * and end it shares.
+   * Makes a call with its budget, whose results are converted; or one that the task `caller` runs, whose
+   * budget and end it shares.
    */
   constructor(owner: TaskOwner, budget: Budget, as: Conversion, caller?: Task) {
     this.#owner = owner;

@@ -1,7 +1,7 @@
 //! Build script: compiles PUC-Rio Lua 5.4 for the target, natively and for wasm32 from the same C files.
 //!
 //! Keeps true: flags are data, each with its reason. Not here: which C files these are and how they are
-//! patched (build/sources.rs); the Lua code of the libraries (build/library_scripts.rs).
+//! patched (build/sources.rs); the Lua code of the libraries (`build/library_scripts.rs`).
 
 #[path = "build/library_scripts.rs"]
 mod library_scripts;

@@ -1,5 +1,5 @@
 //! Runs prelude.lua, with what it cannot make itself. Both scripts come from the build without their comments
-//! (build/library_scripts.rs).
+//! (`build/library_scripts.rs`).
 
 use crate::host_call::push_service;
 use crate::lua::{Stack, Status, Thrown, file_text, lua_function, open_math, raw};

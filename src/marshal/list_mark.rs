@@ -9,8 +9,8 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 
 /// Metafield that marks a table, and its value for lists. Those of dkjson.
-const MARKER: &[u8] = b"__jsontype";
-const ARRAY: &[u8] = b"array";
+pub(crate) const MARKER: &[u8] = b"__jsontype";
+pub(crate) const ARRAY: &[u8] = b"array";
 
 /// The registry's place for the name of the field.
 static NAME: u8 = 0;
@@ -27,11 +27,16 @@ pub(crate) fn open(stack: Stack) {
 
 /// Marks the table on top as a list. Three free slots are needed. `[-0, +0, m]`
 pub(super) fn mark(stack: Stack) {
+    push_mark(stack, ARRAY);
+    stack.set_metatable(-2);
+}
+
+/// Pushes a new metatable that marks tables as of this kind. Three free slots are needed. `[-0, +1, m]`
+pub(crate) fn push_mark(stack: Stack, kind: &[u8]) {
     stack.push_table(0, 1);
     stack.push_bytes(MARKER);
-    stack.push_bytes(ARRAY);
+    stack.push_bytes(kind);
     stack.raw_set(-3);
-    stack.set_metatable(-2);
 }
 
 /// True if a table is marked as a list: by this metatable, or by another that says the same. Two free slots

@@ -6,7 +6,7 @@
 
 use super::options;
 use crate::lua::{Stack, Thrown, lua_function, open_table, raw};
-use crate::marshal::is_marked;
+use crate::marshal::{ARRAY, MARKER, is_marked, push_mark};
 use std::ffi::c_int;
 use std::ptr;
 
@@ -23,10 +23,7 @@ lua_function!(decode = decode::decode_inner);
 lua_function!(encode = encode::encode_inner);
 lua_function!(mark = mark_inner);
 
-/// Metafield that marks a table, empty or not, as an array or an object. The name and the values are those of
-/// dkjson.
-const MARKER: &[u8] = b"__jsontype";
-const ARRAY: &[u8] = b"array";
+/// Value of the metafield that marks a table, empty or not, as an object; that for arrays is `ARRAY`.
 const OBJECT: &[u8] = b"object";
 
 /// Default and greatest value of the option `depth`, in levels of nesting.
@@ -37,10 +34,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_table(0, 5);
     let module = stack.top();
     for kind in [ARRAY, OBJECT] {
-        stack.push_table(0, 1);
-        stack.push_bytes(MARKER);
-        stack.push_bytes(kind);
-        stack.raw_set(-3);
+        push_mark(stack, kind);
     }
     let (array, object) = (module + 1, module + 2);
     // Each function finds both metatables in its upvalues, first the one that it sets.

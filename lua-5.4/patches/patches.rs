@@ -54,10 +54,28 @@ const PATCHES: &[Patch] = &[
         find: "\"%s:%d: \", ar.short_src, ",
         replace: "\"%s:%d: \", perilune_chunk_name(ar.source, ar.srclen, ar.short_src), ",
     },
-    // The block of a string buffer is freed when its function ends, by whatever way; nothing that may be
-    // suspended has one. With a finalizer as well, each long string leaves a userdata that an emergency
-    // collection cannot free: a hole in memory every kilobyte.
+    // The block of a string buffer is freed when its function ends, and else by the collector together with the
+    // userdata that owns it: in a heap that is full, there may be no room for the call that closes it. With a
+    // finalizer, each long string would leave a userdata that an emergency collection cannot free: a hole in
+    // memory every kilobyte.
     Patch { file: "lauxlib", find: "  {\"__gc\", boxgc},\n", replace: "" },
+    Patch {
+        file: "lauxlib",
+        find: "  box->bsize = 0;\n  getBoxMT(L);\n",
+        replace: "  box->bsize = 0;\n  perilune_own_block(L);\n  getBoxMT(L);\n",
+    },
+    Patch {
+        file: "lgc",
+        find: "      Udata *u = gco2u(o);\n      luaM_freemem(L, o,",
+        replace: "      Udata *u = gco2u(o);\n      if (perilune_owns_block(o)) perilune_free_block(L, getudatamem(u));\n      luaM_freemem(L, o,",
+    },
+    // What is freed on the way to the next live object does not make the collector wait longer. The original
+    // has it wait for as many bytes more, which may be beyond the limit.
+    Patch {
+        file: "lgc",
+        find: "  GCObject **old = p;\n  do {\n    p = sweeplist(L, p, 1, NULL);\n  } while (p == old);\n",
+        replace: "  GCObject **old = p;\n  global_State *g = G(L);\n  l_mem debt = g->GCdebt;\n  do {\n    p = sweeplist(L, p, 1, NULL);\n  } while (p == old);\n  g->GCestimate += g->GCdebt - debt;\n  luaE_setdebt(g, debt);\n",
+    },
     // A buffer that cannot grow is of no use any more. Its block is freed at once: in a heap that is full,
     // there may be no room for the call that closes it.
     Patch {
@@ -646,7 +664,7 @@ const PATCHES: &[Patch] = &[
     Patch {
         file: "lgc",
         find: "    fullgen(L, g);\n  g->gcemergency = 0;\n",
-        replace: "    fullgen(L, g);\n  g->gcemergency = 0;\n  perilune_charge_steps(perilune_collector_steps - before);\n",
+        replace: "    fullgen(L, g);\n  g->gcemergency = 0;\n  if (isemergency) perilune_finalize_soon(g);\n  perilune_charge_steps(perilune_collector_steps - before);\n",
     },
     // A finalizer for an object that is old: Lua looks for the object among all that are younger.
     Patch {

@@ -1,7 +1,10 @@
 /* lgc.c, with a pause that ends while there is memory left. The original waits until memory has doubled (or
    grown by a fifth, in generational mode), which may be beyond the limit: then nothing is collected, and no
    finalizer runs, until an allocation fails. Here the collector waits for half of what is left at most. Near
-   the limit, where that would mean a collection every few objects, emergency collections are enough. */
+   the limit, where that would mean a collection every few objects, emergency collections are enough, after
+   which the finalizers run at once.
+
+   Also userdata that own a block of memory (memory.h). */
 #define lgc_c
 #define LUA_CORE
 
@@ -11,6 +14,7 @@
 
 #include "lua.h"
 
+#include "lgc.h"
 #include "lstate.h"
 
 #include "memory.h"
@@ -36,6 +40,20 @@ static lu_mem perilune_growth_max(const global_State *g, lu_mem growth) {
 static void perilune_set_debt(global_State *g, l_mem debt) {
   l_mem most = perilune_pause_max(g);
   luaE_setdebt(g, debt < -most ? -most : debt);
+}
+
+/* Lets the next step call the finalizers that an emergency collection has left. The original ends the cycle
+   without them, so that they, and all that their objects hold, wait for another one to end. */
+static void perilune_finalize_soon(global_State *g) {
+  if (g->tobefnz == NULL) return;
+  if (g->gckind == KGC_INC) g->gcstate = GCScallfin; /* from the pause, which follows it */
+  luaE_setdebt(g, 1);
+}
+
+/* Frees the block of a userdata that is freed. The collector's account of bytes has never had it. */
+static void perilune_free_block(lua_State *L, void *userdata) {
+  const struct perilune_block *owned = (const struct perilune_block *)userdata;
+  if (owned->block != NULL) (*G(L)->frealloc)(G(L)->ud, owned->block, owned->size, 0);
 }
 
 #define luaE_setdebt perilune_set_debt

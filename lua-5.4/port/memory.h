@@ -1,5 +1,6 @@
-/* memory.h: what C reads of the allocator's userdata, which is a `Memory` of src/lua/alloc.rs; and a full
-   collection for those who find no memory. */
+/* memory.h: what C reads of the allocator's userdata, which is a `Memory` of src/lua/alloc.rs; a full
+   collection for those who find no memory; and userdata that own a block of memory, which the collector frees
+   with them, without a finalizer. */
 #ifndef PERILUNE_MEMORY_H
 #define PERILUNE_MEMORY_H
 
@@ -12,5 +13,20 @@ struct perilune_memory {
 #define perilune_memory(g) ((const struct perilune_memory *)(g)->ud)
 
 extern int perilune_collect(lua_State *L);
+
+/* Content of a userdata that owns a block: the `UBox` of lauxlib.c. */
+struct perilune_block {
+  void *block; /* from Lua's allocator, or NULL */
+  size_t size;
+};
+
+/* Makes the userdata on top one that owns a block. It must have no finalizer. [-0, +0, -] */
+extern void perilune_own_block(lua_State *L);
+
+/* The mark of such userdata: the bit of objects in the list of those with a finalizer, which this is not. The
+   collector looks at the bit there only, and has cleared it before it frees one of them. */
+#define PERILUNE_OWNER_BIT FINALIZEDBIT
+
+#define perilune_owns_block(o) testbit((o)->marked, PERILUNE_OWNER_BIT)
 
 #endif

@@ -249,7 +249,9 @@ const FROM_LUA = String.raw`
   local function check(a, b, seen, back)
     if rawequal(a, b) and math.type(a) == math.type(b) then return end
     assert(type(a) == "table" and type(b) == "table", "another " .. type(a))
-    assert(getmetatable(a) == getmetatable(b) and (not getmetatable(a) or next(a) == nil), "another mark")
+    local mark, other = getmetatable(a), getmetatable(b)
+    assert((mark and mark.__jsontype) == (other and other.__jsontype), "another mark")
+    assert(not mark or next(a) == nil, "a mark on more than an empty list")
     assert(seen[a] == nil or seen[a] == b, "what was shared is shared")
     assert(back[b] == nil or back[b] == a, "what was two is two")
     if seen[a] then return end

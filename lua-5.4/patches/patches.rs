@@ -54,10 +54,10 @@ const PATCHES: &[Patch] = &[
         find: "\"%s:%d: \", ar.short_src, ",
         replace: "\"%s:%d: \", perilune_chunk_name(ar.source, ar.srclen, ar.short_src), ",
     },
-    // The block of a string buffer is freed when its function ends, and else by the collector together with the
-    // userdata that owns it: in a heap that is full, there may be no room for the call that closes it. With a
-    // finalizer, each long string would leave a userdata that an emergency collection cannot free: a hole in
-    // memory every kilobyte.
+    // The block of a string buffer is freed when its function ends, and else by the collector together with
+    // the userdata that owns it: in a heap that is full, there may be no room for the call that closes it.
+    // With a finalizer, each long string would leave a userdata that an emergency collection cannot free: a
+    // hole in memory every kilobyte.
     Patch { file: "lauxlib", find: "  {\"__gc\", boxgc},\n", replace: "" },
     Patch {
         file: "lauxlib",

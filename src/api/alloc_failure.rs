@@ -387,8 +387,8 @@ fn finalizers_run_before_memory_runs_out() {
     }
 }
 
-/// Checks that the finalizers which an emergency collection leaves run at the next occasion: what they keep is
-/// needed, or there would have been no emergency.
+/// Checks that the finalizers which an emergency collection leaves run at the next occasion: what they keep
+/// is needed, or there would have been no emergency.
 #[test]
 fn finalizers_run_soon_after_an_emergency() {
     for mode in ["incremental", "generational"] {

@@ -701,3 +701,23 @@ fn sleep_needs_a_timer_of_the_host() {
     assert!(error.to_string().contains("the host has no timer"), "{error}");
     assert!(matches!(error.kind(), ErrorKind::Runtime(_)));
 }
+
+/// An error of a host function shows the traceback that a handler asked for, and keeps its cause.
+#[test]
+fn errors_of_the_host_have_tracebacks() {
+    for handler in ["debug.traceback", "function(e) return debug.traceback(debug.traceback(e), 1) end"] {
+        let mut lua = Runtime::builder().build().expect("a VM");
+        lua.register("fails", |_: &mut Vm, (): ()| Err::<(), _>(std::fmt::Error)).expect("registers");
+        let source = format!(
+            "local ok, e = xpcall(function() fails() return 1 end, {handler}) caught = e return tostring(e)"
+        );
+        let reply = lua.eval(source).expect("is caught");
+        let [Value::String(shown)] = &reply.values[..] else { panic!("{:?}", reply.values) };
+        let shown = String::from_utf8_lossy(shown);
+        assert!(shown.starts_with(&format!("eval:1: {}\nstack traceback:\n", std::fmt::Error)), "{shown}");
+        assert_eq!(shown.matches("stack traceback:").count(), 1, "{shown}");
+        let again = lua.eval("error(caught, 0)").expect_err("is raised again");
+        let source = std::error::Error::source(&again).expect("has a cause");
+        assert!(source.is::<std::fmt::Error>(), "{source:?}");
+    }
+}

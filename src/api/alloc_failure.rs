@@ -382,7 +382,10 @@ fn finalizers_run_before_memory_runs_out() {
             eval(&mut lua, &source).expect("fits");
             let source = "local n, finalized = 0, { __gc = function() N = (N or 0) + 1 end }
                           for i = 1, 60000 do setmetatable({ i }, finalized) end return N > 40000";
-            assert_eq!(eval(&mut lua, source).unwrap_or_else(|error| panic!("{place}: {error}")), [true.into()]);
+            assert_eq!(
+                eval(&mut lua, source).unwrap_or_else(|error| panic!("{place}: {error}")),
+                [true.into()]
+            );
         }
     }
 }

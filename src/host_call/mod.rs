@@ -13,7 +13,7 @@ pub(crate) use self::function::{
     function_id, open, push_function, push_registered, push_registered_table, push_service,
 };
 pub(crate) use self::host_refs::release_host_value;
-pub(crate) use self::object::{object_id, push_object};
+pub(crate) use self::object::{add_traceback, object_id, push_object};
 
 mod exchange;
 mod function;

@@ -17,6 +17,8 @@ struct Object {
     id: u32,
     /// True if it has been raised as an error before.
     raised: bool,
+    /// True if its label has a traceback.
+    traced: bool,
 }
 
 fn key_of(place: &'static u8) -> *const c_void {
@@ -49,7 +51,7 @@ pub(crate) fn push_object(stack: Stack, id: u32, label: &[u8]) {
     }
     let place = stack.push_userdata_with_value(size_of::<Object>()).cast::<Object>();
     // SAFETY: the block is new, and of the size and alignment of an `Object`.
-    unsafe { place.write(Object { id, raised: false }) };
+    unsafe { place.write(Object { id, raised: false, traced: false }) };
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&OBJECT));
     stack.set_metatable(-2);
     stack.push_bytes(label);
@@ -84,6 +86,25 @@ pub(super) fn prefix_position(stack: Stack) {
     stack.push_where(1);
     stack.push_user_value(object);
     stack.concat(2);
+    stack.set_user_value(object);
+}
+
+/// Puts the traceback of the thread `of` below the label of an error of the host, which stays the value that it
+/// is: as a text it would have lost its cause. An object that has a traceback keeps it; one that was never
+/// raised gets none. Four free slots are needed. `[-0, +0, m]`
+pub(crate) fn add_traceback(stack: Stack, object: c_int, of: Stack, level: c_int) {
+    if object_id(stack, object).is_none() {
+        return;
+    }
+    // SAFETY: as in `object_id`.
+    let Object { raised, traced, .. } = unsafe { &mut *stack.userdata(object).cast::<Object>() };
+    if !*raised || std::mem::replace(traced, true) {
+        return;
+    }
+    stack.push_user_value(object);
+    stack.push_bytes(b"\n");
+    stack.push_traceback(of, None, level);
+    stack.concat(3);
     stack.set_user_value(object);
 }
 

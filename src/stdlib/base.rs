@@ -2,6 +2,7 @@
 //! files are removed. Also `debug.traceback`, `math.randomseed` and `warn`.
 
 use crate::host::Stream;
+use crate::host_call::{add_traceback, object_id};
 use crate::lua::{Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
 use crate::state::limit_exceeded::{tick, work, work_steps};
@@ -116,20 +117,25 @@ fn random_seed_inner(stack: Stack) -> Result<c_int, Thrown> {
     forward_to(stack, raw::lua_upvalueindex(2))
 }
 
-/// `debug.traceback([thread,] [message [, level]])`: a message that is not a string is returned as it is.
+/// `debug.traceback([thread,] [message [, level]])`: a message that is not a string is returned as it is. An
+/// error of the host shows the traceback when it is made a string.
 fn traceback_inner(stack: Stack) -> Result<c_int, Thrown> {
     let (of, shift) = match stack.thread(1) {
         Some(thread) => (thread, 1),
         None => (stack, 0),
     };
     let message = 1 + shift;
+    // By default from the function that called `traceback`; in another thread, from its innermost.
+    let default = i64::from(of.as_ptr() == stack.as_ptr());
     let is_text = matches!(stack.type_of(message), raw::LUA_TSTRING | raw::LUA_TNUMBER);
     if !is_text && !stack.is_none_or_nil(message) {
+        if object_id(stack, message).is_some() {
+            let level = stack.optional_integer(message + 1, default);
+            add_traceback(stack, message, of, level as c_int);
+        }
         stack.push_copy(message);
         return Ok(1);
     }
-    // By default from the function that called `traceback`; in another thread, from its innermost.
-    let default = i64::from(of.as_ptr() == stack.as_ptr());
     let level = stack.optional_integer(message + 1, default);
     stack.push_traceback(of, is_text.then_some(message), level as c_int);
     Ok(1)

@@ -82,8 +82,11 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
   openTimeout?: number | undefined;
   /** Receives the progress of loading the storage. */
   onProgress?: LoadProgress | undefined;
-  /** The most that the VM's memory may grow to, in bytes; default 2 MiB. */
-  memoryLimit?: number | undefined;
+  /**
+   * The most that the VM's memory may grow to, in bytes; default 2 MiB. `"large"` is 16 MiB, for programs such as
+   * compilers.
+   */
+  memoryLimit?: number | "large" | undefined;
   /**
    * Libraries that programs have: all (`"strict"` and `"standard"`), or the base library and those that are
    * named.
@@ -249,7 +252,10 @@ const CREATE: Rules = {
   lockTimeout: isMilliseconds,
   openTimeout: isMilliseconds,
   onProgress: isFunction,
-  memoryLimit: only((value) => isCount(value, 1) && (value as number) < 2 ** 32, "a number of bytes below 4 GiB"),
+  memoryLimit: only(
+    (value) => value === "large" || (isCount(value, 1) && (value as number) < 2 ** 32),
+    'a number of bytes below 4 GiB, or "large"',
+  ),
   sandbox: (value, wrong) => {
     if (value === "strict" || value === "standard") return value;
     const libs = copyOfNames((value as { libs?: unknown } | null)?.libs);

@@ -164,6 +164,63 @@ suite("thrown in JavaScript", () => {
   });
 });
 
+suite("with a traceback", () => {
+  /** Ways to fail in a host function, by what the message is. */
+  const thrown: readonly (readonly [string, unknown])[] = [
+    ["no such file", Object.assign(new Error("no such file"), { code: "ENOENT" })],
+    ["a text", "a text"],
+    ["17", 17],
+    ["of\0two", new Error("of\0two")],
+  ];
+  const handlers = [
+    "debug.traceback",
+    "function(e) return debug.traceback(e) end",
+    "function(e) return debug.traceback(e, 1) end",
+    "function(e) return debug.traceback(debug.traceback(e)) end",
+  ];
+  for (const [text, value] of thrown) {
+    for (const handler of handlers) {
+      for (const isAsync of [false, true]) {
+        test(`${JSON.stringify(text)}, ${isAsync ? "rejected" : "thrown"}, ${handler}`, async () => {
+          const fresh = await Lua.create();
+          if (isAsync) fresh.register("fails", () => Promise.reject(value));
+          else {
+            fresh.register("fails", () => {
+              throw value;
+            });
+          }
+          const source = `
+            local function deep() fails() return 1 end
+            local _, e = xpcall(deep, ${handler})
+            caught = e
+            return tostring(e)`;
+          const shown = await fresh.evalAsync(source, { name: "app.lua" });
+          const lines = String(shown).split("\n");
+          assert.equal(lines[0], `app.lua:2: ${text}`);
+          assert.equal(lines[1], "stack traceback:");
+          assert.ok(
+            lines.some((line) => line.includes("app.lua:2: in")),
+            String(shown),
+          );
+          assert.equal(lines.filter((line) => line === "stack traceback:").length, 1, "there is one");
+          assert.equal(fresh.eval("return tostring(caught) == '' .. caught"), true);
+          const again = fresh.tryEval("error(caught, 0)");
+          assert.ok(!again.ok);
+          assert.equal(again.error.cause, value, "it is still what was thrown");
+        });
+      }
+    }
+  }
+
+  test("a host object that is no error has none", async () => {
+    const fresh = await Lua.create();
+    fresh.globals.set("thing", fresh.ref({}));
+    const source = `local label = tostring(thing)
+      return rawequal(debug.traceback(thing), thing) and tostring(thing) == label`;
+    assert.equal(fresh.eval(source), true);
+  });
+});
+
 suite("sources that are not finished", () => {
   const PROGRAMS = [
     'local t = { 1, 2; x = "a\\z  b\\x41\\u{e9}\\065", [3] = [==[ long ]] ]==], }\n' +

@@ -158,3 +158,41 @@ suite("memory that is partly in use", () => {
     }
   }
 });
+
+suite('memoryLimit: "large"', () => {
+  /** Bytes of a JSON text that the documentation says fits. */
+  const JSON_BYTES = 2_000_000;
+
+  test("is 16 MiB, in a new VM, a restored one and a fork", async () => {
+    const lua = await Lua.create({ memoryLimit: "large" });
+    const small = await Lua.create();
+    const restored = await Lua.restore(small.snapshot(), { memoryLimit: "large" });
+    const forked = await small.fork({ memoryLimit: "large" });
+    for (const vm of [lua, restored, forked]) assert.equal(vm.stats().memory.limit, 16 * 1024 * 1024);
+    for (const vm of [lua, small, restored, forked]) await vm.close();
+  });
+
+  test("has room for a large JSON text, which the default has not", async () => {
+    const item = JSON.stringify({ id: 123456, name: "an item of the list", tags: ["a", "b"], price: 12.5 });
+    const text = `[${Array(Math.ceil(JSON_BYTES / (item.length + 1)))
+      .fill(item)
+      .join(",")}]`;
+    assert.ok(text.length >= JSON_BYTES);
+    const source = "function count(text) return #require('json').decode(text) end";
+    const lua = await Lua.create({ memoryLimit: "large" });
+    lua.eval(source);
+    assert.equal(lua.call("count", text), JSON.parse(text).length);
+    const small = await Lua.create();
+    small.eval(source);
+    assert.throws(() => small.call("count", text), { kind: "memory" });
+    await lua.close();
+    await small.close();
+  });
+
+  test("is the only word", async () => {
+    for (const memoryLimit of ["huge", "Large", "16777216", ""]) {
+      const options = { memoryLimit } as unknown as LuaOptions;
+      await assert.rejects(Lua.create(options), { name: "TypeError", message: /"large"/ });
+    }
+  });
+});

@@ -26,6 +26,7 @@ import { instantiate, type Exports } from "./imports.js";
 import { Io, type Reply } from "./io_buffer.js";
 import {
   MEMORY_DEFAULT_BYTES,
+  memoryBytesOf,
   SeededRandom,
   TIMEOUT_MS_DEFAULT,
   limitsOf,
@@ -109,7 +110,7 @@ export abstract class Instance implements ValueContext {
     this.usual = { timeout, fuel };
     this.conversion = conversionOf(options);
     this.isInterrupted = interrupted ?? (() => false);
-    this.#memoryLimit = options.memoryLimit ?? MEMORY_DEFAULT_BYTES;
+    this.#memoryLimit = memoryBytesOf(options.memoryLimit) ?? MEMORY_DEFAULT_BYTES;
     if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
     this.#hostImports = createHostImports({
       random: () => this.#random?.next(),
@@ -172,8 +173,9 @@ export abstract class Instance implements ValueContext {
     }
   }
 
-  #begin({ memoryLimit = 0 }: InstanceOptions): void {
-    if (memoryLimit > 0 && this.#exports.configure(memoryLimit) !== Status.ok) {
+  #begin(options: InstanceOptions): void {
+    const memoryLimit = memoryBytesOf(options.memoryLimit);
+    if (memoryLimit !== undefined && this.#exports.configure(memoryLimit) !== Status.ok) {
       throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
     }
     const status = this.#exports.init();
@@ -186,7 +188,7 @@ export abstract class Instance implements ValueContext {
 
   #restore({ memoryLimit, seed }: InstanceOptions, { image, source }: RestoreState): void {
     const { meta } = image;
-    const limit = memoryLimit ?? image.memoryLimit;
+    const limit = memoryBytesOf(memoryLimit) ?? image.memoryLimit;
     const pages = new MemoryPages(this.#exports, this.#baseline);
     const memory = image.memory(pages);
     if (memory.memoryBytes > limit) {

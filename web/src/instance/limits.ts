@@ -1,6 +1,6 @@
 /** Limits of calls, and the budget of a call that waits. */
 import { clock } from "#js/clock.js";
-import type { LimitOptions } from "../options.js";
+import type { LimitOptions, LuaOptions } from "../options.js";
 
 /** Limits of one call in milliseconds and ticks; `Infinity` for none. */
 export interface Limits {
@@ -10,6 +10,14 @@ export interface Limits {
 
 /** Bytes of linear memory, by default. */
 export const MEMORY_DEFAULT_BYTES: number = 2 * 1024 * 1024;
+
+/** What `memoryLimit: "large"` stands for, in bytes: room for compilers and for JSON texts of 2 MB. */
+const MEMORY_LARGE_BYTES: number = 16 * 1024 * 1024;
+
+/** Returns the bytes that the option `memoryLimit` stands for; undefined when it is not given. */
+export function memoryBytesOf(limit: LuaOptions["memoryLimit"]): number | undefined {
+  return limit === "large" ? MEMORY_LARGE_BYTES : limit;
+}
 
 /** Milliseconds of a call, by default. */
 export const TIMEOUT_MS_DEFAULT = 30_000;

@@ -89,8 +89,8 @@ pub(super) fn prefix_position(stack: Stack) {
     stack.set_user_value(object);
 }
 
-/// Puts the traceback of the thread `of` below the label of an error of the host, which stays the value that it
-/// is: as a text it would have lost its cause. An object that has a traceback keeps it; one that was never
+/// Puts the traceback of the thread `of` below the label of an error of the host, which stays the value that
+/// it is: as a text it would have lost its cause. An object that has a traceback keeps it; one that was never
 /// raised gets none. Four free slots are needed. `[-0, +0, m]`
 pub(crate) fn add_traceback(stack: Stack, object: c_int, of: Stack, level: c_int) {
     if object_id(stack, object).is_none() {

@@ -11,7 +11,7 @@ export interface Limits {
 /** Bytes of linear memory, by default. */
 export const MEMORY_DEFAULT_BYTES: number = 2 * 1024 * 1024;
 
-/** What `memoryLimit: "large"` stands for, in bytes: room for compilers and for JSON texts of 2 MB. */
+/** Bytes that `memoryLimit: "large"` stands for: room for compilers and for JSON texts of 2 MB. */
 const MEMORY_LARGE_BYTES: number = 16 * 1024 * 1024;
 
 /** Returns the bytes that the option `memoryLimit` stands for; undefined when it is not given. */

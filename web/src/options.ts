@@ -83,8 +83,8 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
   /** Receives the progress of loading the storage. */
   onProgress?: LoadProgress | undefined;
   /**
-   * The most that the VM's memory may grow to, in bytes; default 2 MiB. `"large"` is 16 MiB, for programs such
-   * as compilers.
+   * The most that the VM's memory may grow to, in bytes; default 2 MiB. `"large"` is 16 MiB, for programs
+   * such as compilers.
    */
   memoryLimit?: number | "large" | undefined;
   /**

@@ -654,7 +654,7 @@ const PATCHES: &[Patch] = &[
     Patch {
         file: "lgc",
         find: "    if(isdecGCmodegen(g))\n      genstep(L, g);\n    else\n      incstep(L, g);\n",
-        replace: "    size_t before = perilune_collector_steps;\n    if(isdecGCmodegen(g))\n      genstep(L, g);\n    else\n      incstep(L, g);\n    perilune_worked_aside(L, perilune_collector_steps - before);\n",
+        replace: "    size_t before = perilune_collector_steps;\n    if(isdecGCmodegen(g))\n      genstep(L, g);\n    else\n      incstep(L, g);\n    if (perilune_is_ours(g)) perilune_worked_aside(L, perilune_collector_steps - before);\n",
     },
     Patch {
         file: "lgc",

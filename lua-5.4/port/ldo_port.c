@@ -19,7 +19,7 @@
 #include "wait.h"
 
 #undef LUAI_MAXSTACK
-#define LUAI_MAXSTACK (perilune_memory(G(L))->stack_slots_max)
+#define LUAI_MAXSTACK (perilune_is_ours(G(L)) ? perilune_memory(G(L))->stack_slots_max : 1000000)
 
 /* The patched luaD_reallocstack calls this where a stack did not grow. */
 static StackValue *perilune_collect_and_grow(lua_State *L, int oldsize, int newsize);

@@ -25,6 +25,7 @@
 /* Bytes that may be allocated before the collector must have begun. */
 static l_mem perilune_pause_max(const global_State *g) {
   const struct perilune_memory *memory = perilune_memory(g);
+  if (!perilune_is_ours(g)) return MAX_LMEM / 4;
   size_t left = memory->ceiling > memory->footprint ? (memory->ceiling - memory->footprint) / 2 : 0;
   if (left > MAX_LMEM / 4) return MAX_LMEM / 4;
   return left > PERILUNE_PAUSE_MIN ? (l_mem)left : PERILUNE_PAUSE_MIN;

@@ -6,11 +6,17 @@
 
 struct perilune_memory {
   int stack_slots_max; /* most slots of a Lua stack */
+  unsigned mark;       /* PERILUNE_MEMORY_MARK, unless the state is not ours */
   size_t footprint;    /* bytes that Lua's blocks take */
   size_t ceiling;      /* bytes that they may take now */
 };
 
 #define perilune_memory(g) ((const struct perilune_memory *)(g)->ud)
+
+/* True for states that Rust has made. mlua makes one of its own before it is told that it must not: that has
+   neither this account of memory nor a context. */
+#define PERILUNE_MEMORY_MARK 0x6C756E65u
+#define perilune_is_ours(g) (perilune_memory(g)->mark == PERILUNE_MEMORY_MARK)
 
 extern int perilune_collect(lua_State *L);
 

@@ -21,9 +21,11 @@ use std::ptr;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Memory {
-    // The first three are read by C (lua-5.4/port/memory.h).
+    // The first four are read by C (lua-5.4/port/memory.h).
     /// Slots that a Lua stack may have at most.
     stack_slots_max: Cell<c_int>,
+    /// `MARK`.
+    mark: u32,
     /// `used`, with what the allocator adds to each block.
     footprint: Cell<usize>,
     /// Most that `footprint` may be now.
@@ -50,6 +52,9 @@ pub(crate) struct Refusal {
     pub(crate) taken: usize,
 }
 
+/// Mark of an allocator's userdata as a `Memory`: `PERILUNE_MEMORY_MARK` of C.
+const MARK: u32 = 0x6C75_6E65;
+
 /// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of
 /// the whole memory. Natively the limit is one of Lua's own bytes.
 const OVERHEAD: (usize, usize) = if cfg!(target_arch = "wasm32") { (4, 8) } else { (0, 1) };
@@ -62,6 +67,7 @@ impl Memory {
     pub(crate) fn new(limit: usize, capacity: usize, stack_slots_max: usize) -> Self {
         Memory {
             stack_slots_max: Cell::new(c_int::try_from(stack_slots_max).unwrap_or(c_int::MAX)),
+            mark: MARK,
             footprint: Cell::new(0),
             ceiling: Cell::new(capacity),
             capacity: Cell::new(capacity),

@@ -511,8 +511,8 @@ suite("a database that goes away", () => {
         pulled += 1;
         yield ["c", idb.ascii("3")] as const;
       };
-      // The browser may end a transaction before it says that the database is gone: that fails like any, and is
-      // tried again.
+      // The browser may end a transaction before it says that the database is gone: that fails like any, and
+      // is tried again.
       let code: string;
       do code = await idb.code(idb.backend().commit(counted()));
       while (code === "host");

@@ -59,27 +59,30 @@ pub(crate) fn push_object(stack: Stack, id: u32, label: &[u8]) {
     host_refs::keep(stack, id);
 }
 
-/// The id of a host object; None for any other value. `[-0, +0, -]`
-pub(crate) fn object_id(stack: Stack, index: c_int) -> Option<u32> {
+/// The contents of a host object; None for any other value. The reference must end before the next one is
+/// made. `[-0, +0, -]`
+fn contents<'a>(stack: Stack, index: c_int) -> Option<&'a mut Object> {
     if stack.type_of(index) != raw::LUA_TUSERDATA || !stack.push_metatable(index) {
         return None;
     }
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&OBJECT));
     let ours = stack.raw_equal(-1, -2);
     stack.pop(2);
-    // SAFETY: only `push_object` gives a userdata this metatable, and it holds an `Object`.
-    ours.then(|| unsafe { (*stack.userdata(index).cast::<Object>()).id })
+    // SAFETY: only `push_object` gives a userdata this metatable, and it holds an `Object`. The callers here
+    // use the reference at once, and make no other meanwhile.
+    ours.then(|| unsafe { &mut *stack.userdata(index).cast::<Object>() })
+}
+
+/// The id of a host object; None for any other value. `[-0, +0, -]`
+pub(crate) fn object_id(stack: Stack, index: c_int) -> Option<u32> {
+    contents(stack, index).map(|object| object.id)
 }
 
 /// Puts the position of the running Lua function before the label of a host object on top, if one is there,
 /// as `error` does. An object that has been raised before keeps the first. `[-0, +0, m]`
 pub(super) fn prefix_position(stack: Stack) {
     let object = stack.top();
-    if object_id(stack, object).is_none() {
-        return;
-    }
-    // SAFETY: as in `object_id`.
-    let raised = unsafe { &mut (*stack.userdata(object).cast::<Object>()).raised };
+    let Some(Object { raised, .. }) = contents(stack, object) else { return };
     if std::mem::replace(raised, true) {
         return;
     }
@@ -93,11 +96,7 @@ pub(super) fn prefix_position(stack: Stack) {
 /// it is: as a text it would have lost its cause. An object that has a traceback keeps it; one that was never
 /// raised gets none. Four free slots are needed. `[-0, +0, m]`
 pub(crate) fn add_traceback(stack: Stack, object: c_int, of: Stack, level: c_int) {
-    if object_id(stack, object).is_none() {
-        return;
-    }
-    // SAFETY: as in `object_id`.
-    let Object { raised, traced, .. } = unsafe { &mut *stack.userdata(object).cast::<Object>() };
+    let Some(Object { raised, traced, .. }) = contents(stack, object) else { return };
     if !*raised || std::mem::replace(traced, true) {
         return;
     }

@@ -173,10 +173,9 @@ export abstract class Instance implements ValueContext {
     }
   }
 
-  #begin(options: InstanceOptions): void {
-    const memoryLimit = memoryBytesOf(options.memoryLimit);
-    if (memoryLimit !== undefined && this.#exports.configure(memoryLimit) !== Status.ok) {
-      throw new RangeError(`a memoryLimit of ${memoryLimit} bytes is too small`);
+  #begin({ memoryLimit }: InstanceOptions): void {
+    if (memoryLimit !== undefined && this.#exports.configure(this.#memoryLimit) !== Status.ok) {
+      throw new RangeError(`a memoryLimit of ${this.#memoryLimit} bytes is too small`);
     }
     const status = this.#exports.init();
     if (status === Status.memory) {

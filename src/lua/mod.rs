@@ -10,6 +10,7 @@
 
 pub(crate) use self::alloc::{Memory, Refusal};
 pub(crate) use self::bulk::{Step, Walk};
+pub(crate) use self::debug::FunctionInfo;
 pub(crate) use self::functions::{Thrown, lua_continuation, lua_function};
 pub(crate) use self::libraries::{PURE_LIBRARIES, open_math, open_table};
 #[cfg(c_pointers)]

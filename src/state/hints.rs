@@ -56,9 +56,9 @@ static HINTS: &[Hints] = &[
     indexed("package", "loaders", "is package.searchers in Lua 5.4"),
     called(
         "debug",
-        "debug gethook getinfo getlocal getmetatable getregistry getupvalue getuservalue sethook setlocal \
+        "debug gethook getlocal getmetatable getregistry getupvalue getuservalue sethook setlocal \
          setmetatable setupvalue setuservalue upvalueid upvaluejoin",
-        "is left out: of debug there is traceback",
+        "is left out: of debug there are traceback and getinfo",
     ),
 ];
 

@@ -1,8 +1,8 @@
 //! The sandboxed base library: `print` writes to the host, `load` takes text only, and functions that access
-//! files are removed. Also `debug.traceback`, `math.randomseed` and `warn`.
+//! files are removed. Also `math.randomseed` and `warn`.
 
+use super::debug;
 use crate::host::Stream;
-use crate::host_call::{add_traceback, object_id};
 use crate::lua::{Stack, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
 use crate::state::limit_exceeded::{tick, work, work_steps};
@@ -12,7 +12,6 @@ use std::ptr;
 lua_function!(print = print_inner);
 lua_function!(load = load_inner);
 lua_function!(random_seed = random_seed_inner);
-lua_function!(traceback = traceback_inner);
 lua_function!(raw_set = raw_set_inner);
 lua_function!(collect_garbage = collect_garbage_inner);
 
@@ -56,7 +55,7 @@ pub(super) fn harden(stack: Stack, seed: u64) {
     stack.set_field(-2, c"dump");
     stack.pop(1);
     close_string_metatable(stack);
-    open_debug(stack);
+    debug::open(stack);
     own_random_seed(stack, seed);
     stack.pop(1);
     stack.set_warn_function(warn);
@@ -71,19 +70,6 @@ fn close_string_metatable(stack: Stack) {
         stack.set_field(-2, c"__metatable");
         stack.pop(1);
     }
-    stack.pop(1);
-}
-
-/// Opens `debug` with `traceback`, its only function that gives no access to other functions. `[-0, +0, m]`,
-/// globals on top.
-fn open_debug(stack: Stack) {
-    stack.push_table(0, 1);
-    stack.set_functions(-1, &[(c"traceback", traceback)]);
-    stack.push_copy(-1);
-    stack.set_field(-3, c"debug");
-    stack.get_field(raw::LUA_REGISTRYINDEX, c"_LOADED");
-    stack.insert(-2);
-    stack.set_field(-2, c"debug");
     stack.pop(1);
 }
 
@@ -115,30 +101,6 @@ fn random_seed_inner(stack: Stack) -> Result<c_int, Thrown> {
         }
     }
     forward_to(stack, raw::lua_upvalueindex(2))
-}
-
-/// `debug.traceback([thread,] [message [, level]])`: a message that is not a string is returned as it is. An
-/// error of the host shows the traceback when it is made a string.
-fn traceback_inner(stack: Stack) -> Result<c_int, Thrown> {
-    let (of, shift) = match stack.thread(1) {
-        Some(thread) => (thread, 1),
-        None => (stack, 0),
-    };
-    let message = 1 + shift;
-    // By default from the function that called `traceback`; in another thread, from its innermost.
-    let default = i64::from(of.as_ptr() == stack.as_ptr());
-    let is_text = matches!(stack.type_of(message), raw::LUA_TSTRING | raw::LUA_TNUMBER);
-    if !is_text && !stack.is_none_or_nil(message) {
-        if object_id(stack, message).is_some() {
-            let level = stack.optional_integer(message + 1, default);
-            add_traceback(stack, message, of, level as c_int);
-        }
-        stack.push_copy(message);
-        return Ok(1);
-    }
-    let level = stack.optional_integer(message + 1, default);
-    stack.push_traceback(of, is_text.then_some(message), level as c_int);
-    Ok(1)
 }
 
 fn print_inner(stack: Stack) -> Result<c_int, Thrown> {

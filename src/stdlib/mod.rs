@@ -1,8 +1,8 @@
 //! The standard libraries that Lua sees in a sandbox ("strict"): C Lua's own where they are pure, ours
 //! where they would touch the world.
 //!
-//! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, everything of `debug` but traceback,
-//! files and processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
+//! Not here: `ext`. Left out on purpose: dofile, loadfile, string.dump, what of `debug` reaches into
+//! functions, files and processes of `io` and `os`, package.loadlib and cpath; binary chunks are refused.
 
 pub(crate) use self::base::{push_collect_garbage, push_random_seed};
 use crate::lua::{PURE_LIBRARIES, Stack, Thrown};
@@ -14,6 +14,7 @@ pub(crate) use self::prelude::{add_module, make_environment};
 
 mod base;
 mod base64;
+mod debug;
 mod io;
 mod json;
 mod libraries;

@@ -27,7 +27,7 @@
 --- bad argument #2 to 'debug.traceback' (number expected, got table)
 --- bad argument #3 to 'debug.traceback' (number has no integer representation)
 ---
--- Manual 6.10: debug.traceback, the one function of debug in the strict sandbox.
+-- Manual 6.10: debug.traceback, one of the two functions of debug in the strict sandbox.
 local function err(f, ...) print((select(2, pcall(f, ...)))) end
 local function lines(s) local r = {}; for l in s:gmatch "[^\n]+" do r[#r + 1] = l end return r end
 -- the message, then a fixed heading

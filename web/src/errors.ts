@@ -46,7 +46,7 @@ export class LuaError extends Error {
   readonly line: number | undefined;
   /** The Lua value that was raised. */
   readonly value: unknown;
-  /** Errors thrown by `run()`: what the program wrote before it failed. */
+  /** Errors of `run()` and `runAsync()`: what the program wrote before it failed. */
   declare output?: string;
 
   constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {

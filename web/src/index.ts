@@ -22,7 +22,7 @@ import { LuaTable } from "./lua_table.js";
 export { Lua, LuaImage, LuaMultiReturn, LuaReference, LuaTable, LuaDetachedObject };
 export { LuaFunction } from "./host/handles.js";
 export type { LuaChange, LuaChangeEvent } from "./storage/change_event.js";
-export type { LuaEvents, LuaOptions, LuaResult, LuaRun, LuaStorageEstimate } from "./lua.js";
+export type { LuaEvents, LuaOptions, LuaResult, LuaStorageEstimate } from "./lua.js";
 export {
   LuaClosedError,
   LuaError,
@@ -36,6 +36,7 @@ export {
   type LuaErrorDetails,
   type LuaErrorKind,
 } from "./errors.js";
+export type { LuaRun } from "./instance/output.js";
 export { setDefaultModule } from "./instance/loader.js";
 /** @internal */
 export { setFileStorage } from "./storage/storage.js";

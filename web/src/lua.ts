@@ -36,7 +36,7 @@ import {
   type RestoreOptions,
   type SnapshotOptions,
 } from "./options.js";
-import { OutputCollector, outputTo } from "./instance/output.js";
+import { OutputCollector, outputTo, type LuaRun, type Sink } from "./instance/output.js";
 import { makeRef, type HostRef, type RefMembers } from "./host/refs.js";
 import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
 import { openStorage, type StorageOptions } from "./storage/storage.js";
@@ -52,18 +52,6 @@ export interface LuaOptions extends Options<Lua> {}
 
 /** Result of `tryEval`. */
 export type LuaResult<T = LuaValue> = { ok: true; value: T } | { ok: false; error: LuaError };
-
-/** Result of `run`. */
-export interface LuaRun {
-  /** All results. */
-  values: LuaValue[];
-  /** Text written to stdout and stderr, in order. */
-  output: string;
-  /** Duration in milliseconds. */
-  ms: number;
-  /** Fuel used, in ticks of the interpreter. */
-  fuel: number;
-}
 
 /** Arguments of the listeners of `on`, by event. */
 export interface LuaEvents {
@@ -120,7 +108,7 @@ export class Lua {
     const options = readCreateOptions<Lua>(given);
     const loading = loadModule(options.wasm);
     return await withStorage(options, loading, async (store, module) => {
-      const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
+      const parts = { module, store, sink: outputTo(options), options };
       if (options.resume === true) return await Lua.#resume(parts, options);
       const lua = new Lua(await Vm.create(parts), options);
       await lua.#boot();
@@ -183,7 +171,7 @@ export class Lua {
       check?.(module);
       const filling = fillingOf(store, image.tables, options.tables);
       filling.first();
-      const parts = { module, store, sink: outputTo(options.stdout, options.stderr), options };
+      const parts = { module, store, sink: outputTo(options), options };
       const { vm, tasks } = await Vm.restore(parts, { image, source }, (ready) => {
         filling.last();
         if (options.resume === true) keep(ready);
@@ -221,25 +209,31 @@ export class Lua {
    */
   run(code: string, options: EvalOptions = {}): LuaRun {
     const collector = new OutputCollector(this.#options.outputLimit);
-    const { sink } = this.#vm;
-    const start = performance.now();
-    this.#vm.sink = collector;
     try {
-      let ms = 0;
-      const [values, fuel] = this.#vm.measure(() => {
-        const results = this.evalAll(code, options);
-        ms = performance.now() - start;
-        return results;
-      });
-      if (collector.refusal !== undefined) throw collector.refusal;
-      return { values, output: collector.text, ms, fuel };
-    } catch (thrown) {
-      // What the call ended with is only the way in which it was ended.
-      const error = collector.refusal ?? thrown;
-      if (error instanceof LuaError) error.output = collector.text;
-      throw error;
-    } finally {
-      this.#vm.sink = sink;
+      return collector.ended(
+        this.#vm.into(collector, () =>
+          this.#vm.fuelOf(
+            () => this.evalAll(code, options),
+            (fuel) => collector.end(fuel),
+          ),
+        ),
+      );
+    } catch (error) {
+      throw collector.failed(error);
+    }
+  }
+
+  /**
+   * Runs `code` as `evalAsync` does, and resolves to its results and its output, as `run` returns them:
+   * without that of other calls that run while it waits. Rejects as `run` throws.
+   */
+  async runAsync(code: string, given: EvalAsyncOptions = {}): Promise<LuaRun> {
+    const options = readEvalAsyncOptions(given);
+    const collector = new OutputCollector(this.#options.outputLimit, options);
+    try {
+      return collector.ended(await this.#evalAsync(code, options, collector));
+    } catch (error) {
+      throw collector.failed(error);
     }
   }
 
@@ -248,12 +242,18 @@ export class Lua {
    * waits for it, and other calls may run meanwhile. Rejects with a `LuaError`.
    */
   async evalAsync<T = LuaValue>(code: string, given: EvalAsyncOptions = {}): Promise<T> {
-    if (typeof code !== "string") throw sourceError(code);
     const options = readEvalAsyncOptions(given);
+    const { stdout = this.#options.stdout, stderr = this.#options.stderr } = options;
+    const sink = (options.stdout ?? options.stderr) && outputTo({ stdout, stderr });
+    return (await this.#evalAsync(code, options, sink))[0] as T;
+  }
+
+  #evalAsync(code: string, options: EvalAsyncOptions, sink?: Sink): Promise<LuaValue[]> {
+    if (typeof code !== "string") throw sourceError(code);
     const { name = "eval", env } = options;
     const [operation, args] =
       env === undefined ? [Operation.startEval, [code, name]] : [Operation.startEvalEnv, [code, name, env]];
-    return (await runTask(this.#vm, operation, args, options))[0] as T;
+    return runTask(this.#vm, operation, args, options, sink);
   }
 
   /** Calls a global function, or one in a table (`"math.max"`), and returns its first result. */

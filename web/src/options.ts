@@ -96,7 +96,9 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
   stdout?: OutputCallback | undefined;
   /** Takes what `io.stderr` writes; default: `console.error`, by lines. */
   stderr?: OutputCallback | undefined;
-  /** The most bytes of output that `run` keeps; default 16 MiB. Writing more ends with an error. */
+  /**
+   * The most bytes of output that `run` and `runAsync` keep; default 16 MiB. Writing more ends with an error.
+   */
   outputLimit?: number | undefined;
   /** Gives what `io.read` and `io.lines` read; default: nothing. */
   stdin?: InputCallback | undefined;
@@ -187,12 +189,19 @@ export interface EvalOptions extends LimitOptions, ConversionOptions {
 }
 
 /**
- * Options of `evalAsync`. All limits are for the whole call. Its own `timeout` counts from the start, waiting
- * included; that of the VM what the call runs.
+ * Options of `evalAsync` and `runAsync`. All limits are for the whole call. Its own `timeout` counts from the
+ * start, waiting included; that of the VM what the call runs.
  */
 export interface EvalAsyncOptions extends EvalOptions {
   /** Ends the call where it waits. */
   signal?: AbortSignal | undefined;
+  /**
+   * Takes what this call writes to stdout. Default: the one of `Lua.create`, and in `runAsync`, which
+   * collects it in any case, none.
+   */
+  stdout?: OutputCallback | undefined;
+  /** Takes what this call writes to stderr, in the same way. */
+  stderr?: OutputCallback | undefined;
 }
 
 /** Options of `lua.dump`. */
@@ -308,7 +317,7 @@ const EVAL: Rules = {
   env: only(isRecord, "an object or a Map"),
 };
 
-const EVAL_ASYNC: Rules = { ...EVAL, signal: only(isSignal, "an AbortSignal") };
+const EVAL_ASYNC: Rules = { ...EVAL, signal: only(isSignal, "an AbortSignal"), stdout: isFunction, stderr: isFunction };
 
 const DUMP: Rules = { format: only((value) => value === "binary" || value === "json", '"binary" or "json"') };
 
@@ -342,7 +351,7 @@ export function readEvalOptions(given: unknown): EvalOptions {
   return readOptions("eval", EVAL, given);
 }
 
-/** Reads the options of `lua.evalAsync`. */
+/** Reads the options of `lua.evalAsync` and `lua.runAsync`. */
 export function readEvalAsyncOptions(given: unknown): EvalAsyncOptions {
   return readOptions("evalAsync", EVAL_ASYNC, given);
 }

@@ -204,9 +204,10 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   cancel(task: number, allowance: Allowance, now: boolean): Step | undefined {
     if (this.state === "running") {
       if (!now) return undefined;
+      const { sink } = this;
       queueMicrotask(() => {
         try {
-          this.cancel(task, allowance, true);
+          this.into(sink, () => this.cancel(task, allowance, true));
         } catch {
           // The call has ended; what it had to close took too long.
         }
@@ -225,11 +226,20 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     this.interruptCall();
   }
 
-  /** Runs `run`, and returns its result and the ticks that it used. */
-  measure<T>(run: () => T): [result: T, fuel: number] {
-    let used = 0;
-    const result = this.fuelOf(run, (fuel) => (used = fuel));
-    return [result, used];
+  /**
+   * Runs `run`, whose output goes to this sink, and without one to that of the VM; in a task, if one is
+   * given.
+   */
+  into<T>(sink: Sink | undefined, run: () => T, task: Task | undefined = this.running): T {
+    const { sink: outer, running } = this;
+    this.sink = sink ?? this.output;
+    this.running = task;
+    try {
+      return run();
+    } finally {
+      this.sink = outer;
+      this.running = running;
+    }
   }
 
   /** Flushes the store, closes it and frees the memory. When flushing fails, everything stays open. */
@@ -258,8 +268,12 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     this.dispose();
   }
 
-  protected died(error: LuaError): void {
-    this.#cancelAll(() => error);
+  protected died(error: () => LuaError): void {
+    this.#cancelAll(error);
+  }
+
+  protected failed(error: unknown): void {
+    this.running?.fail(error);
   }
 
   #registerAll(functions: LuaOptions["functions"] = {}): void {

@@ -61,7 +61,11 @@ const CALLS: Record<string, { call: Call; options: string[] }> = {
   },
   "lua.evalAsync": {
     call: (options) => lua.evalAsync("ran = true", options as object),
-    options: ["env", "fuel", "integers", "name", "signal", "strings", "timeout"],
+    options: ["env", "fuel", "integers", "name", "signal", "stderr", "stdout", "strings", "timeout"],
+  },
+  "lua.runAsync": {
+    call: (options) => lua.runAsync("ran = true", options as object),
+    options: ["env", "fuel", "integers", "name", "signal", "stderr", "stdout", "strings", "timeout"],
   },
   "table.get": { call: (options) => lua.table("t").get("x", options as object), options: ["integers", "strings"] },
   "globals.get": { call: (options) => lua.globals.get("x", options as object), options: ["integers", "strings"] },

@@ -82,7 +82,7 @@ suite("what run() keeps", () => {
 suite("callbacks and the console", () => {
   test("get a write of any length in pieces that a string can hold", () => {
     const parts: string[] = [];
-    const sink = outputTo((text) => parts.push(text), undefined);
+    const sink = outputTo({ stdout: (text) => parts.push(text) });
     const long = bytes("é".repeat(2 << 20));
     sink.write(1, long);
     assert.ok(parts.length > 1 && Math.max(...parts.map((part) => part.length)) <= 1 << 20);
@@ -92,7 +92,7 @@ suite("callbacks and the console", () => {
   test("a line without an end comes in parts, each but the last with a mark", (context) => {
     const lines: string[] = [];
     const { mock } = context.mock.method(console, "log", (line: string) => void lines.push(line));
-    const sink = outputTo(undefined, undefined);
+    const sink = outputTo({});
     for (let i = 0; i < 5; i++) sink.write(1, bytes("x".repeat(600_000)));
     sink.write(1, bytes("end\nnext"));
     sink.end();

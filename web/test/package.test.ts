@@ -177,7 +177,7 @@ suite("output", () => {
   test("the console gets lines, a callback text as it comes", (t) => {
     const log = t.mock.method(console, "log", () => {});
     const received: string[] = [];
-    const sink = outputTo(undefined, (part) => received.push(part));
+    const sink = outputTo({ stderr: (part) => received.push(part) });
     sink.write(1, utf8("a\nb"));
     sink.write(2, utf8("x\ny"));
     sink.write(1, utf8("c\n\nd"));
@@ -192,7 +192,7 @@ suite("output", () => {
 
   test("stderr goes to console.error", (t) => {
     const error = t.mock.method(console, "error", () => {});
-    const sink = outputTo(() => {}, undefined);
+    const sink = outputTo({ stdout: () => {} });
     sink.write(2, utf8("oops\n"));
     assert.deepEqual(
       error.mock.calls.map((call) => call.arguments),
@@ -210,7 +210,7 @@ suite("output", () => {
     capture.end();
     assert.equal(capture.text, "!é\ufffdA");
     const received: string[] = [];
-    const sink = outputTo((part) => received.push(part), undefined);
+    const sink = outputTo({ stdout: (part) => received.push(part) });
     sink.write(1, first);
     sink.write(1, second);
     assert.deepEqual(received, ["é"]);
@@ -218,9 +218,10 @@ suite("output", () => {
 
   test("a callback that throws is reported, not passed on", (t) => {
     const error = t.mock.method(console, "error", () => {});
-    outputTo(() => {
+    const stdout = () => {
       throw new Error("mine");
-    }, undefined).write(1, utf8("x"));
+    };
+    outputTo({ stdout }).write(1, utf8("x"));
     assert.equal(error.mock.callCount(), 1);
   });
 });

@@ -40,6 +40,16 @@ class Owner implements TaskOwner {
     return value instanceof Function ? this.start(0, [value]) : [value as never];
   }
 
+  into<T>(_sink: unknown, run: () => T, task: Task): T {
+    const outer = this.running;
+    this.running = task;
+    try {
+      return run();
+    } finally {
+      this.running = outer;
+    }
+  }
+
   cancel(task: number): Step {
     this.cancelled.push(task);
     return [`waited in ${task}`];

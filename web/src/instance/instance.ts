@@ -71,8 +71,10 @@ export interface RestoreState {
 
 /** One instance, and the calls into it. */
 export abstract class Instance implements ValueContext {
-  /** Destination of output; `run()` puts its own here for a while. */
-  sink: Sink;
+  /** Destination of the output of calls that have none of their own. */
+  protected readonly output: Sink;
+  /** Destination of the output of what runs now. */
+  protected sink: Sink;
   readonly store: TableStore;
   readonly host: HostTable = new HostTable();
   protected state: State = "ready";
@@ -105,7 +107,7 @@ export abstract class Instance implements ValueContext {
 
   protected constructor(store: TableStore, sink: Sink, options: InstanceOptions) {
     this.store = store;
-    this.sink = sink;
+    this.output = this.sink = sink;
     const { timeout = TIMEOUT_MS_DEFAULT, fuel = Infinity, seed, now, interrupted } = options;
     this.usual = { timeout, fuel };
     this.conversion = conversionOf(options);
@@ -142,7 +144,9 @@ export abstract class Instance implements ValueContext {
   abstract reference(type: number, handle: number): LuaReference;
   abstract external(name: string): LuaTable;
   /** Takes note, once, that the instance has died: it will never run again. */
-  protected abstract died(error: LuaError): void;
+  protected abstract died(error: () => LuaError): void;
+  /** Ends the asynchronous call of which a part runs, if one does, with what a callback has thrown. */
+  protected abstract failed(error: unknown): void;
 
   /** Makes the Lua state, or takes one over; rejects when there is no memory for it. */
   protected async open(
@@ -296,7 +300,7 @@ export abstract class Instance implements ValueContext {
   }
 
   /** Runs `run`, and gives `used` the ticks that it took, also when it throws. */
-  protected fuelOf<T>(run: () => T, used: (fuel: number) => void): T {
+  fuelOf<T>(run: () => T, used: (fuel: number) => void): T {
     const total = () => (this.enterable ? Number(this.request(Operation.stats, [])[7]) : 0);
     const before = this.state === "called" ? total() : 0;
     try {
@@ -370,8 +374,13 @@ export abstract class Instance implements ValueContext {
     const error = failed ? this.errors.make(reply, this.#failure) : refusal;
     if (output !== undefined) this.#asked(() => emit(output, this.sink), undefined);
     if (this.state === "ready") {
-      this.sink.end();
-      if (this.#thrown !== undefined) throw this.#takeThrown();
+      this.output.end();
+      if (this.#thrown !== undefined) {
+        const thrown = this.#takeThrown();
+        this.failed(thrown);
+        // A task that waits ends there.
+        if (status !== Status.waiting) throw thrown;
+      }
     }
     if (error !== undefined) throw error;
     return reply;
@@ -390,7 +399,7 @@ export abstract class Instance implements ValueContext {
     const { integers = "auto" } = as;
     const number = this.#thrown === undefined && integers === "auto" ? this.#io.singleNumber() : undefined;
     if (number === undefined) return this.finish(as).list[0];
-    if (this.state === "ready") this.sink.end();
+    if (this.state === "ready") this.output.end();
     return number;
   }
 
@@ -407,6 +416,7 @@ export abstract class Instance implements ValueContext {
     } catch (error) {
       this.#thrown ??= { error };
       this.#interrupted = true;
+      this.failed(error);
       return otherwise;
     }
   }
@@ -441,9 +451,8 @@ export abstract class Instance implements ValueContext {
   /** Marks it as dead: an exception out of the module has left it in the middle of something. */
   #die(cause: unknown): LuaError {
     const reason = this.#panic || String((cause as { message?: unknown } | null)?.message ?? cause);
-    const error = new LuaError("bug", `this Lua has died: ${reason}. Please report it; make a new one to go on`, {
-      cause,
-    });
+    const error = () =>
+      new LuaError("bug", `this Lua has died: ${reason}. Please report it; make a new one to go on`, { cause });
     // An outer call dies of the same cause.
     if (this.state !== "dead") {
       this.state = "dead";
@@ -451,7 +460,7 @@ export abstract class Instance implements ValueContext {
       this.store.abandon();
       this.died(error);
     }
-    return error;
+    return error();
   }
 }
 

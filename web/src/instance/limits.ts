@@ -79,13 +79,15 @@ const UNSET_PART = 1 / 64;
 export class Budget implements Allowance {
   /** Whole limits. */
   readonly limits: Limits;
+  countsFuel: boolean;
+  /** Fuel that it has used, if it counts that. */
+  usedFuel: number;
   /**
    * Allowance for what is closed when the call is ended: as much time as it had, once more, for all of it.
    */
   readonly closing: Closing;
   readonly #own: LimitOptions;
   #usedMs: number;
-  #usedFuel: number;
   /** Time up to which is counted. */
   #countedMs: number;
 
@@ -93,9 +95,10 @@ export class Budget implements Allowance {
   constructor({ timeout, fuel }: LimitOptions, usual: Limits, used?: BudgetPart) {
     this.#own = { timeout, fuel };
     this.limits = { timeout: timeout ?? usual.timeout, fuel: fuel ?? usual.fuel };
+    this.countsFuel = this.limits.fuel < Infinity;
     this.closing = new Closing(this.limits, undefined, used?.closing);
     this.#usedMs = used?.usedMs ?? 0;
-    this.#usedFuel = used?.usedFuel ?? 0;
+    this.usedFuel = used?.usedFuel ?? 0;
     this.#countedMs = clock.now();
   }
 
@@ -110,12 +113,8 @@ export class Budget implements Allowance {
     this.#count();
     const limit = (own: number | undefined) => (own === Infinity ? null : own);
     const { timeout, fuel } = this.#own;
-    const used = { usedMs: this.#usedMs, usedFuel: this.#usedFuel, closing: this.closing.capture() };
+    const used = { usedMs: this.#usedMs, usedFuel: this.usedFuel, closing: this.closing.capture() };
     return { timeout: limit(timeout), fuel: limit(fuel), ...used };
-  }
-
-  get countsFuel(): boolean {
-    return this.limits.fuel < Infinity;
   }
 
   /** True if its time is over. */
@@ -134,9 +133,9 @@ export class Budget implements Allowance {
     this.#count();
     const { timeout, fuel } = this.limits;
     const { timeout: ownTimeout, fuel: ownFuel } = this.#own;
-    const isUsual = ownTimeout === undefined && ownFuel === undefined && this.#usedFuel === 0;
+    const isUsual = ownTimeout === undefined && ownFuel === undefined && this.usedFuel === 0;
     if (isUsual && this.#usedMs <= timeout * UNSET_PART) return undefined;
-    const left = { timeout: Math.max(0, timeout - this.#usedMs), fuel: Math.max(0, fuel - this.#usedFuel) };
+    const left = { timeout: Math.max(0, timeout - this.#usedMs), fuel: Math.max(0, fuel - this.usedFuel) };
     return { ...left, whole: this.limits };
   }
 
@@ -144,7 +143,7 @@ export class Budget implements Allowance {
     const now = clock.now();
     this.#usedMs += now - this.#countedMs;
     this.#countedMs = now;
-    this.#usedFuel += fuel;
+    this.usedFuel += fuel;
   }
 
   /** Counts the wait up to now. */

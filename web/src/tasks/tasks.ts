@@ -5,16 +5,18 @@
  * - A task runs only from the top: when it is started, and in the microtask in which what it waits for has
  *   settled, or a later turn of the event loop when this one has been long enough.
  * - Every run looks at the limits of its call first, however the call has waited.
- * - What a task starts inside of Lua (`async.all` ...) uses the budget of that task.
- * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing. - A task
- *   that is cancelled ends after those that it waits for, and after what it has to close, which may wait
- *   itself as long as the allowance for closing lasts.
+ * - What a task starts inside of Lua (`async.all` ...) uses the budget of that task, and its output.
+ * - What a run writes goes to the sink of its call, also where it runs inside of another.
+ * - A task ends once. What settles after that, the promise of a cancelled one too, changes nothing.
+ * - A task that is cancelled ends after those that it waits for, and after what it has to close, which may
+ *   wait itself as long as the allowance for closing lasts.
  */
 import { clock } from "#js/clock.js";
 import { inTurn } from "#js/turns.js";
 import { LuaError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
 import type { EndingPart, PendingWait, TaskPart } from "../snapshot/parts.js";
 import { Budget, type Allowance, type Limits } from "../instance/limits.js";
+import type { Sink } from "../instance/output.js";
 import { conversionOf, type EvalAsyncOptions } from "../options.js";
 import { readText } from "../codec/utf8.js";
 import type { Conversion, LuaValue } from "../codec/values.js";
@@ -50,7 +52,7 @@ interface Pause {
 /** End of a task that was cancelled. */
 interface Ending {
   /** Makes the error that it ends with of the traceback of where it waited. */
-  readonly reason: (traceback: string | undefined) => unknown;
+  reason: (traceback: string | undefined) => unknown;
   allowance: Allowance;
   /** Traceback of where it waited, when the module knows of its end. */
   begun?: { readonly traceback: string | undefined } | undefined;
@@ -65,7 +67,7 @@ export interface TaskOwner {
   /** Tasks that wait. */
   readonly waiting: Set<Task>;
   /** Task that runs. */
-  running: Task | undefined;
+  readonly running: Task | undefined;
   /** Limits of calls that have none of their own. */
   readonly usual: Limits;
   /** Conversion of results of calls that have none of their own. */
@@ -84,6 +86,8 @@ export interface TaskOwner {
   cancel(task: number, allowance: Allowance, now: boolean): Step | undefined;
   /** Says whether the program wants what runs to end (option `interrupted`). */
   isInterrupted(): boolean;
+  /** Runs `run`, whose output goes to this sink, and without one to that of the VM; in this task. */
+  into<T>(sink: Sink | undefined, run: () => T, task: Task): T;
 }
 
 /** One call. */
@@ -100,20 +104,27 @@ export class Task {
   #reject!: (error: unknown) => void;
   /** True when it has ended, or is to end. */
   #over = false;
+  #runs = false;
   #ending: Ending | undefined;
   /** Task that runs it. */
   readonly #caller: Task | undefined;
+  /** The call that it is a part of. */
+  readonly #top: Task;
+  /** Destination of the output of all parts of a call; undefined for that of the VM. */
+  readonly #sink: Sink | undefined;
   #waits: Pause | undefined;
 
   /**
    * Makes a call with its budget, whose results are converted; or one that the task `caller` runs, whose
-   * budget and end it shares.
+   * budget, output and end it shares.
    */
-  constructor(owner: TaskOwner, budget: Budget, as: Conversion, caller?: Task) {
+  constructor(owner: TaskOwner, budget: Budget, as: Conversion, caller?: Task, sink?: Sink) {
     this.#owner = owner;
     this.budget = budget;
     this.#as = as;
     this.#caller = caller;
+    this.#top = caller === undefined ? this : caller.#top;
+    this.#sink = sink;
     this.results = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -204,8 +215,22 @@ export class Task {
     }
     if (this.#over) return;
     this.#over = true;
-    if (this.#waits === undefined) this.#reject(reason(undefined));
-    else this.#end({ reason, allowance, stop: () => {} }, now);
+    const made = { reason, allowance, now, stop: () => {} };
+    if (this.#waits !== undefined) this.#end(made);
+    // It runs, and what it called has cancelled it: it ends where it waits next.
+    else if (this.#runs) this.#ending = made;
+    else this.#reject(reason(undefined));
+  }
+
+  /**
+   * Ends the call that it is a part of, as it runs, with what a callback has thrown. Nothing in it catches
+   * that.
+   */
+  fail(error: unknown): void {
+    const reason = () => error;
+    // What it closes runs, and waits no more.
+    if (this.#ending !== undefined && !this.#runs) Object.assign(this.#ending, { reason, now: true });
+    this.#top.cancel(reason);
   }
 
   /** Ends it where it waits when the time of its call is over, or the program wants it to end. */
@@ -222,20 +247,26 @@ export class Task {
   }
 
   #advance(run: () => Step): void {
-    const owner = this.#owner;
-    const outer = owner.running;
-    owner.running = this;
+    this.#runs = true;
+    let failure: unknown;
     try {
-      const step = run();
+      const step = this.#run(run);
       if (!Array.isArray(step)) return this.#pause(step);
       this.ended = step;
-      this.#resolve(step);
     } catch (error) {
-      this.#reject(error);
+      failure = error;
     } finally {
-      owner.running = outer;
+      this.#runs = false;
     }
     this.#over = true;
+    if (this.#ending !== undefined) this.#ended(this.#ending, undefined);
+    else if (this.ended !== undefined) this.#resolve(this.ended);
+    else this.#reject(failure);
+  }
+
+  /** Runs a part of it: what that writes is its output. */
+  #run<T>(part: () => T): T {
+    return this.#owner.into(this.#top.#sink, part, this);
   }
 
   #pause(step: Pause): void {
@@ -243,9 +274,8 @@ export class Task {
     this.#owner.waiting.add(this);
     const settled = (fulfilled: boolean) => (value: unknown) => inTurn(() => this.#goOn(step, fulfilled, value));
     step.wait.promise.then(settled(true), settled(false));
-    // Cancelled by what it called itself, it was told so already: it ends here.
-    if (this.#over && this.#ending === undefined)
-      this.#end({ reason: () => undefined, allowance: this.budget.closing, stop: () => {} }, false);
+    const ending = this.#ending;
+    if (ending !== undefined && ending.begun === undefined) this.#end(ending);
   }
 
   #goOn(step: Pause, fulfilled: boolean, value: unknown): void {
@@ -279,9 +309,10 @@ export class Task {
   }
 
   /** Ends what it waits for, and then itself. */
-  #end(ending: Ending, now: boolean): void {
+  #end(ending: Ending): void {
     this.#ending = ending;
-    const inner = this.#waits?.wait.cancel?.(ending.allowance, now);
+    const { allowance, now = false } = ending;
+    const inner = this.#waits?.wait.cancel?.(allowance, now);
     if (inner === undefined || now) this.#close(ending, now);
     else void inner.then(() => this.#close(ending, false));
   }
@@ -302,12 +333,9 @@ export class Task {
 
   /** Runs a part of its end; what it closes may wait again. */
   #goOnEnding(ending: Ending, run: () => Step | undefined): void {
-    const owner = this.#owner;
-    const outer = owner.running;
-    owner.running = this;
     let failure: unknown;
     try {
-      const step = run();
+      const step = this.#run(run);
       if (step === undefined) return queueMicrotask(() => this.#close(ending, false));
       this.#unpause();
       if (!Array.isArray(step)) {
@@ -316,8 +344,6 @@ export class Task {
       }
     } catch (error) {
       failure = error;
-    } finally {
-      owner.running = outer;
     }
     this.#ended(ending, failure);
   }
@@ -353,7 +379,8 @@ export class Task {
     ending.stop();
     try {
       void wait.cancel?.(ending.allowance, true);
-      const traceback = readText((this.#owner.cancel(task, ending.allowance, true) as LuaValue[])[0]);
+      const list = this.#run(() => this.#owner.cancel(task, ending.allowance, true) as LuaValue[]);
+      const traceback = readText(list[0]);
       ending.begun ??= { traceback };
     } catch (error) {
       failure = error;
@@ -376,18 +403,24 @@ export class Task {
   }
 }
 
-/** Runs a task to its end, or until its time is over or the signal aborts it. */
+/**
+ * Runs a task to its end, or until its time is over or the signal aborts it. With a sink for its output it
+ * ends that, and tells it the fuel of the call.
+ */
 export async function runTask(
   owner: TaskOwner,
   operation: number,
   args: readonly unknown[],
   { signal, timeout, fuel, ...options }: EvalAsyncOptions = {},
+  sink?: Sink,
 ): Promise<LuaValue[]> {
   const aborted = (traceback?: string) =>
     new LuaInterruptError("interrupt", "the call was aborted", { traceback, cause: signal?.reason });
   if (signal?.aborted) throw aborted();
   const as = conversionOf(options, owner.conversion);
-  const task = new Task(owner, new Budget({ timeout, fuel }, owner.usual), as);
+  const budget = new Budget({ timeout, fuel }, owner.usual);
+  if (sink !== undefined) budget.countsFuel = true;
+  const task = new Task(owner, budget, as, undefined, sink);
   const abort = () => task.cancel(aborted);
   signal?.addEventListener("abort", abort);
   const stop = limitWaits(task);
@@ -395,6 +428,7 @@ export async function runTask(
     return await task.start(operation, args).results;
   } finally {
     stop();
+    sink?.end(budget.usedFuel);
     signal?.removeEventListener("abort", abort);
   }
 }

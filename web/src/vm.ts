@@ -263,7 +263,8 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       this.state = before;
       throw storageError(error);
     }
-    if (kept) this.#cancelAll(() => new LuaClosedError());
+    // Those that it keeps, or that were begun by what others had to close.
+    this.#cancelAll(() => new LuaClosedError());
     this.#tables.clear();
     this.dispose();
   }

@@ -235,6 +235,19 @@ suite("a call that fails", () => {
     await lua.close();
   });
 
+  test("because it was begun while close() ended the others has what it has written", async () => {
+    const { lua, usual } = await make();
+    let begun: Promise<LuaError> | undefined;
+    lua.register("begin", () => void (begun = errorOf(lua.runAsync("print('begun') never()"))));
+    const code = "local _ <close> = setmetatable({}, { __close = function() begin() print('closed') end }) never()";
+    const call = errorOf(lua.runAsync(code));
+    await lua.close();
+    assert.deepEqual([(await call).output, (await call).kind], ["closed\n", "closed"]);
+    const error = await inTime(begun!, () => "the call begun in between");
+    assert.deepEqual([error.output, error.kind], ["begun\n", "closed"]);
+    assert.equal(usual(), "");
+  });
+
   test("because the VM has died has its own error, with its own output", async (t) => {
     const { instantiate } = WebAssembly;
     let trap: Error | undefined;

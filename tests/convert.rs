@@ -123,7 +123,7 @@ fn maps_are_tables_whose_keys_keep_their_type() {
     assert_eq!(failed.to_string(), "bad value: nil cannot be a key");
     assert_eq!(
         refused::<BTreeMap<String, i64>>(list([1.into()])),
-        "bad value at [1]: expected string, got integer"
+        "bad value: expected string, got integer (at [1])"
     );
 }
 
@@ -136,11 +136,11 @@ fn errors_name_the_path() {
         third.with_mut(|data| data.pairs[0].1 = list(["Bo".into(), 5.into()]));
     });
     let failed = Vec::<BTreeMap<String, Vec<String>>>::from_lua(table.into()).expect_err("a number");
-    assert_eq!(failed.to_string(), "bad value at [3].name[2]: expected string, got integer");
+    assert_eq!(failed.to_string(), "bad value: expected string, got integer (at [3].name[2])");
     assert_eq!((failed.position(), failed.path()), (None, "[3].name[2]"));
     let failed = ConvertError::new("no").at(&"two words".into()).at(&"first".into());
-    assert_eq!(failed.to_string(), r#"bad value at first["two words"]: no"#);
-    assert_eq!(ConvertError::new("no").at(&true.into()).to_string(), "bad value at [a boolean]: no");
+    assert_eq!(failed.to_string(), r#"bad value: no (at .first["two words"])"#);
+    assert_eq!(ConvertError::new("no").at(&true.into()).to_string(), "bad value: no (at [true])");
     let error: Box<dyn std::error::Error> = failed.into();
     assert!(error.to_string().contains("no"));
 }
@@ -209,7 +209,7 @@ fn errors_name_the_position() {
     );
     assert_eq!(
         results::<(i64, String, Vec<i64>)>(&values).map_err(message),
-        Err("bad value #3 at [2]: expected integer, got string".into())
+        Err("bad value #3: expected integer, got string (at [2])".into())
     );
     assert_eq!(
         results::<(i64, Variadic<String>)>(&values).map_err(message),
@@ -262,7 +262,7 @@ fn user_defined_types_convert() {
     let failed =
         lua.eval("return { { x = 1, y = 'far' } }").map(|reply| results::<Vec<Point>>(&reply.values));
     let failed = failed.expect("runs").expect_err("is no point");
-    assert_eq!(failed.to_string(), "bad value #1 at [1].y: expected integer, got string");
+    assert_eq!(failed.to_string(), "bad value #1: expected integer, got string (at [1].y)");
     assert_eq!(args((Point { x: 1, y: 2 }, 3)).len(), 2);
 }
 

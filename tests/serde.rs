@@ -236,7 +236,7 @@ fn tables_are_read_as_the_requested_type() {
     );
     assert_eq!(
         refused::<serde_json::Value>(mixed.clone()),
-        "bad value at [1]: invalid type: integer `1`, expected a string key",
+        "bad value: invalid type: integer `1`, expected a string key (at [1])",
         "keys keep their type"
     );
     assert_eq!(refused::<Vec<String>>(mixed), "bad value: expected list, got table with the key \"width\"");
@@ -261,11 +261,11 @@ struct Ignores {}
 #[test]
 fn values_that_are_not_data_are_errors_with_a_path() {
     let function = || map([("shapes", list(["Point".into(), Value::Function(1)]))]);
-    assert_eq!(refused::<Shapes>(function()), "bad value at shapes[2]: expected a variant, got function");
+    assert_eq!(refused::<Shapes>(function()), "bad value: expected a variant, got function (at .shapes[2])");
     assert_eq!(from_value::<Ignores>(function()), Ok(Ignores {}), "it is ignored");
     assert_eq!(
         refused::<serde_json::Value>(function()),
-        "bad value at shapes[2]: a value of type function is not data"
+        "bad value: a value of type function is not data (at .shapes[2])"
     );
     for value in [Value::ExternalTable(b"t".to_vec()), Value::Reference { lua_type: 7, handle: 1 }] {
         assert!(refused::<String>(value.clone()).contains("is not data"));
@@ -274,7 +274,7 @@ fn values_that_are_not_data_are_errors_with_a_path() {
     assert!(refused::<Shapes>(map([])).contains("missing field `shapes`"));
     let failed =
         to_value(&BTreeMap::from([("deep", vec![BTreeMap::from([(None::<i64>, 1)])])])).expect_err("nil key");
-    assert_eq!(failed.to_string(), "bad value at deep[1]: nil cannot be a key");
+    assert_eq!(failed.to_string(), "bad value: nil cannot be a key (at .deep[1])");
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -297,9 +297,9 @@ fn depth_has_a_limit_in_every_direction() {
 
     let deep = |depth: usize| (1..depth).fold(list([]), |inner, _| list([inner]));
     assert!(from_value::<Nest>(deep(200)).is_ok());
-    assert!(refused::<Nest>(deep(201)).ends_with("nested more than 200 tables deep"));
+    assert!(refused::<Nest>(deep(201)).contains("nested more than 200 tables deep (at "));
     assert_eq!(from_value::<Value>(deep(200)), Ok(deep(200)));
-    assert!(refused::<Value>(deep(201)).ends_with("nested more than 200 tables deep"));
+    assert!(refused::<Value>(deep(201)).contains("nested more than 200 tables deep (at "));
     assert!(serde_json::to_string(&deep(200)).is_ok());
     assert!(serde_json::to_string(&deep(201)).is_err());
 }

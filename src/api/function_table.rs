@@ -10,7 +10,9 @@ use crate::limits::{HOST_SERVICES_MAX, RUST_ID_FIRST};
 use crate::lua::Stack;
 use crate::state::guarded::{caught, panic_text};
 use crate::state::host_functions::{HostFunctions, HostResult, Service, Side};
-use crate::value::{Decoder, FormatError, FromLua, Token, Value, decode_list, encode_list};
+use crate::value::{
+    Decoder, FormatError, FromLua, Misfit, Token, Value, decode_list, encode_list, encode_values,
+};
 use crate::vm::RawVm;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -242,12 +244,12 @@ impl FunctionTable {
     fn raise(&self, error: HostError, results: &mut Vec<u8>) -> HostResult {
         results.clear();
         let (values, how) = self.raised(error);
-        match encode_list(&values, results) {
+        match encode_values(&values, results) {
             Ok(()) => {
                 self.count_uses(results);
                 how
             }
-            Err(FormatError::OutOfMemory) => HostResult::OutOfMemory,
+            Err(Misfit { error: FormatError::OutOfMemory, .. }) => HostResult::OutOfMemory,
             // What was to be raised does not travel, so an error about that is raised instead.
             Err(problem) => self.raise(value_error(problem), results),
         }
@@ -331,8 +333,8 @@ fn failed(text: &str) -> CallOutcome {
 }
 
 /// The error of a value that does not travel.
-pub(crate) fn value_error(problem: FormatError) -> HostError {
-    Error::from(problem).into_rc()
+pub(crate) fn value_error(problem: impl Into<Error>) -> HostError {
+    problem.into().into_rc()
 }
 
 /// True if the error carries the Lua value that was reported last, which Lua still has.

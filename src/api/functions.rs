@@ -6,7 +6,7 @@ use crate::api::results::Results;
 use crate::api::vm::Vm;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::NAME_BYTES_MAX;
-use crate::value::{Decoder, FromLuaMulti, IntoLuaMulti, Value, decode_list, encode_list};
+use crate::value::{Decoder, FromLuaMulti, IntoLuaMulti, Value, decode_list, encode_values};
 use crate::vm::protocol::operation;
 use std::error::Error as StdError;
 use std::future::Future;
@@ -156,7 +156,7 @@ where
 {
     Rc::new(move |vm, args, out| {
         let results = arguments(args).and_then(|args| answer(function(vm, args)));
-        match results.and_then(|values| encode_list(&values, out).map_err(value_error)) {
+        match results.and_then(|values| encode_values(&values, out).map_err(value_error)) {
             Ok(()) => CallOutcome::Returned,
             Err(error) => CallOutcome::Failed(error),
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lua::fuel;
 use crate::state::host_functions::HostResult;
 use crate::state::meter::CallLimits;
-use crate::value::{Value, encode_list};
+use crate::value::{Value, encode_list, encode_values};
 use crate::vm::protocol::{Outcome, operation};
 use std::cell::RefCell;
 use std::fmt;
@@ -169,7 +169,7 @@ impl Run<'_> {
     /// Runs an operation that may end with a task that waits.
     fn advance(&mut self, op: u32, args: &[Value]) -> Step {
         let mut input = Vec::new();
-        match encode_list(args, &mut input) {
+        match encode_values(args, &mut input) {
             Ok(()) => self.advance_with(op, &input, None),
             Err(error) => Step::Ended(Err(error.into())),
         }
@@ -298,11 +298,11 @@ impl Run<'_> {
         };
         let given = args(answer, self.vm);
         let mut input = Vec::new();
-        if let Err(error) = encode_list(&given, &mut input) {
+        if let Err(error) = encode_values(&given, &mut input) {
             // What the function gave is no value of Lua's: its caller in Lua gets an error.
             let error = args(Err(Error::from(error).into_rc()), self.vm);
             input.clear();
-            if let Err(error) = encode_list(&error, &mut input) {
+            if let Err(error) = encode_values(&error, &mut input) {
                 return Step::Ended(Err(error.into()));
             }
         }

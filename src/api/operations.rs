@@ -12,7 +12,7 @@ use crate::lua::Stack;
 use crate::state::extension::Extension;
 use crate::state::guarded::{caught, panic_text};
 use crate::state::host_functions::Side;
-use crate::value::{FormatError, Value, encode_list};
+use crate::value::{FormatError, Misfit, Value, encode_list};
 use crate::vm::protocol::Outcome;
 use crate::vm::{RawVm, out_of_memory};
 use std::cell::OnceCell;
@@ -103,6 +103,15 @@ impl From<FormatError> for Error {
         match error {
             FormatError::OutOfMemory => out_of_memory(),
             error => ErrorKind::Value(error.to_string()).into(),
+        }
+    }
+}
+
+impl From<Misfit> for Error {
+    fn from(misfit: Misfit) -> Self {
+        match misfit.error {
+            FormatError::OutOfMemory => out_of_memory(),
+            _ => ErrorKind::Value(misfit.to_string()).into(),
         }
     }
 }

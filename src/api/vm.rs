@@ -7,7 +7,7 @@ use crate::state::context::Context;
 use crate::state::host_functions::HostFunctions;
 use crate::state::meter::CallLimits;
 use crate::store::TableStore;
-use crate::value::{Table, Value, decode_list, encode_list};
+use crate::value::{Table, Value, decode_list, encode_list, encode_values};
 use crate::vm::RawVm;
 use crate::vm::protocol::{Outcome, operation};
 use std::cell::OnceCell;
@@ -336,7 +336,7 @@ impl Vm {
     pub(crate) fn operation(&mut self, op: u32, first: Value, rest: Vec<Value>) -> Result<Vec<Value>> {
         let args: Vec<Value> = std::iter::once(first).chain(rest).collect();
         let mut input = Vec::new();
-        encode_list(&args, &mut input)?;
+        encode_values(&args, &mut input)?;
         let outcome = self.request_typed(op, &input);
         self.typed(outcome).map(|reply| reply.values)
     }

@@ -287,14 +287,15 @@ fn refuse_key(stack: Stack, error: EncodeError) -> Thrown {
             stack.throw(message)
         }
         EncodeError::Memory => stack.throw_out_of_memory(),
-        other => stack.throw(other.message().as_bytes()),
+        other => stack.throw(other.words().as_bytes()),
     }
 }
 
 pub(super) fn refuse_value(stack: Stack, error: EncodeError) -> Thrown {
     if error == EncodeError::Memory {
-        stack.throw_out_of_memory()
-    } else {
-        stack.throw(error.message().as_bytes())
+        return stack.throw_out_of_memory();
     }
+    let message = &raw const *error.message(&mut context(stack).refused);
+    // SAFETY: the text lives in the context, and is copied before anything else can run.
+    stack.throw(unsafe { &*message })
 }

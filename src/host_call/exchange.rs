@@ -101,8 +101,12 @@ fn exchange(stack: Stack, id: u32, args_count: c_int) -> Result<HostResult, Thro
         Err(marshal::EncodeError::Memory) => Ok(HostResult::OutOfMemory),
         Err(error) => {
             // Over the limit, it ends at the next tick, whoever catches this.
-            context(stack).error_record.mark(Mark::Value, error.message().as_bytes());
-            Err(stack.throw(error.message().as_bytes()))
+            let c = context(stack);
+            let message = error.message(&mut c.refused);
+            c.error_record.mark(Mark::Value, message);
+            let message = &raw const *message;
+            // SAFETY: the text lives in the context, and is copied before anything else can run.
+            Err(stack.throw(unsafe { &*message }))
         }
     }
 }

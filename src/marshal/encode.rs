@@ -3,11 +3,12 @@
 
 use super::list_mark::is_marked;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::lua::{RefKind, Stack, Status, Step, Walk, raw};
+use crate::lua::{RefKind, Stack, Status, Step, Walk, fuel, raw};
 use crate::state::context::context;
 use crate::state::host_functions::Side;
 use crate::state::limit_exceeded::charge;
 use crate::value::number_map::NumberMap;
+use crate::value::path::{Key, Path, STEP_WORK_BYTES};
 use crate::value::{Encoder, FormatError};
 use crate::{ext, host_call};
 use std::ffi::c_int;
@@ -52,8 +53,18 @@ impl From<FormatError> for EncodeError {
 }
 
 impl EncodeError {
-    /// The message for a Lua error or an error record.
-    pub(crate) fn message(self) -> &'static str {
+    /// The message for a Lua error or an error record, with the path that the context has, if a value is to
+    /// blame.
+    pub(crate) fn message(self, path: &mut Path) -> &[u8] {
+        let words = self.words();
+        match self {
+            EncodeError::Memory | EncodeError::Limit => words.as_bytes(),
+            _ => path.message(words, &[]),
+        }
+    }
+
+    /// The message without a path.
+    pub(crate) fn words(self) -> &'static str {
         match self {
             EncodeError::Type("function") => "a function cannot be stored",
             EncodeError::Type("thread") => "a thread cannot be stored",
@@ -138,6 +149,21 @@ fn is_json_marker(stack: Stack) -> bool {
     !more && matches!(entry, (Some(b"__jsontype"), Some(b"array" | b"object")))
 }
 
+/// The key at `index` as a path shows it. `[-0, +0, -]`
+fn key_at<'a>(stack: Stack, index: c_int) -> Key<'a> {
+    match stack.type_of(index) {
+        // SAFETY: the key stays at `index`, and alive, until its table has been left.
+        raw::LUA_TSTRING => Key::String(unsafe { stack.bytes(index) }.unwrap_or_default()),
+        // A key that equals an integer is one.
+        raw::LUA_TNUMBER => match stack.integer(index) {
+            Some(integer) => Key::Integer(integer),
+            None => Key::Float(stack.number(index).unwrap_or_default()),
+        },
+        raw::LUA_TBOOLEAN => stack.boolean(index).into(),
+        _ => Key::Other(stack.type_name(index)),
+    }
+}
+
 struct StackEncoder<'a> {
     stack: Stack,
     out: Encoder<'a>,
@@ -189,9 +215,9 @@ impl<'a> StackEncoder<'a> {
             }
             raw::LUA_TTABLE => self.table(index, depth)?,
             raw::LUA_TLIGHTUSERDATA if self.reader.is_none() && stack.userdata(index).is_null() => {
-                return Err(EncodeError::Type("null"));
+                return self.refuse(EncodeError::Type("null"));
             }
-            _ if self.reader.is_none() => return Err(EncodeError::Type(stack.type_name(index))),
+            _ if self.reader.is_none() => return self.refuse(EncodeError::Type(stack.type_name(index))),
             raw::LUA_TFUNCTION => {
                 if let Some(id) = host_call::function_id(stack, index).filter(|&id| self.reader_owns(id)) {
                     return Ok(self.out.host_function(id, b"")?);
@@ -232,7 +258,7 @@ impl<'a> StackEncoder<'a> {
                 return Ok(written?);
             }
             if !only_marks {
-                return Err(EncodeError::Metatable);
+                return self.refuse(EncodeError::Metatable);
             }
         }
         let address = stack.address(index);
@@ -240,7 +266,7 @@ impl<'a> StackEncoder<'a> {
             return Ok(self.out.back_reference(number)?);
         }
         if depth >= VALUE_DEPTH_MAX {
-            return Err(EncodeError::Depth);
+            return self.refuse(EncodeError::Depth);
         }
         if self.unpaid() > UNPAID_MAX_BYTES {
             self.pay()?;
@@ -270,14 +296,14 @@ impl<'a> StackEncoder<'a> {
                 break;
             }
             if step == Step::Value {
-                self.top_values(1, depth)?;
+                self.top_values(walk.count, depth)?;
             }
         }
         // What follows may be in the hash part.
         let mut count = walk.count;
         while stack.raw_get_index(index, i64::from(count) + 1) != raw::LUA_TNIL {
-            self.top_values(1, depth)?;
             count += 1;
+            self.top_values(count, depth)?;
         }
         stack.pop(1);
         Ok(count)
@@ -293,7 +319,7 @@ impl<'a> StackEncoder<'a> {
                 return Ok(walk.count);
             }
             if step == Step::Value {
-                self.top_values(2, depth)?;
+                self.top_values(0, depth)?;
             }
         }
     }
@@ -316,12 +342,35 @@ impl<'a> StackEncoder<'a> {
         Ok(ended)
     }
 
-    /// Writes the top `n` values, and takes them off the stack.
-    fn top_values(&mut self, n: c_int, depth: usize) -> Result<(), EncodeError> {
+    /// Writes the value on top, that at `place` of a list, or (0) the top two as a pair; and takes them off
+    /// the stack.
+    fn top_values(&mut self, place: u32, depth: usize) -> Result<(), EncodeError> {
+        let n = if place == 0 { 2 } else { 1 };
         let first = self.stack.top() - n + 1;
-        let written = (first..first + n).try_for_each(|index| self.value(index, depth + 1));
+        let written = (first..first + n).try_for_each(|index| {
+            self.value(index, depth + 1).inspect_err(|_| self.leave(place, index, first))
+        });
         self.stack.pop(n);
         written
+    }
+
+    /// Begins the path of a refusal.
+    #[cold]
+    fn refuse(&self, error: EncodeError) -> Result<(), EncodeError> {
+        context(self.stack).refused.clear();
+        Err(error)
+    }
+
+    /// Puts the key in front under which something was refused. A key that was refused has none: the path
+    /// leads to its table.
+    #[cold]
+    fn leave(&self, place: u32, index: c_int, first: c_int) {
+        fuel::charge(STEP_WORK_BYTES);
+        if place == 0 && index == first {
+            return context(self.stack).refused.clear();
+        }
+        let key = if place == 0 { key_at(self.stack, first) } else { Key::Integer(i64::from(place)) };
+        context(self.stack).refused.enter(key);
     }
 
     /// Keeps the value alive under a number.

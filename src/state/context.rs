@@ -16,6 +16,7 @@ use crate::state::meter::{CallLimits, Meter};
 use crate::state::output::{Output, SEGMENT_HEAD_BYTES};
 use crate::store::TableStore;
 use crate::value::number_map::NumberMap;
+use crate::value::path::Path;
 use std::ffi::c_int;
 use std::fmt;
 use std::ptr::NonNull;
@@ -62,6 +63,8 @@ pub(crate) struct Context {
     pub(crate) key: Vec<u8>,
     /// An encoded value, likewise.
     pub(crate) value: Vec<u8>,
+    /// Path to what was refused last, while the error unwinds.
+    pub(crate) refused: Path,
     /// Grows with every write to any external table, with every eval and every call of the host: what was
     /// read ahead before is stale.
     pub(crate) writes: u64,
@@ -171,6 +174,7 @@ impl Context {
             memory,
             key: Vec::new(),
             value: Vec::new(),
+            refused: Path::EMPTY,
             writes: 0,
             rollbacks_owed: 0,
             output: Output::default(),

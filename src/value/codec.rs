@@ -1,9 +1,11 @@
 //! Encoding and decoding of [`Value`] trees.
 
 use super::format::{Decoder, Encoder, FormatError, Token};
+use super::path::{Key, Path};
 use super::tree::{Table, TableData, Value};
 use crate::limits::VALUE_DEPTH_MAX;
 use std::collections::HashMap;
+use std::fmt;
 
 /// Appends one value to `out`, as a message of its own (docs/codec.md, section 1).
 ///
@@ -11,7 +13,7 @@ use std::collections::HashMap;
 /// Nesting past `VALUE_DEPTH_MAX` tables, a nil or NaN key or a nil inside a table, or no memory. `out` may
 /// then hold a part of the value.
 pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<(), FormatError> {
-    TreeEncoder { out: Encoder::new(out), seen: HashMap::new() }.value(value, 0)
+    TreeEncoder::new(out).value(value, 0)
 }
 
 /// Appends a list to `out`: a count, then the values. Tables that several values share stay shared.
@@ -19,9 +21,29 @@ pub fn encode_value(value: &Value, out: &mut Vec<u8>) -> Result<(), FormatError>
 /// # Errors
 /// The same as [`encode_value`].
 pub fn encode_list(values: &[Value], out: &mut Vec<u8>) -> Result<(), FormatError> {
-    let mut encoder = TreeEncoder { out: Encoder::new(out), seen: HashMap::new() };
-    encoder.out.u32(u32::try_from(values.len()).map_err(|_| FormatError::OutOfMemory)?)?;
-    values.iter().try_for_each(|value| encoder.value(value, 0))
+    TreeEncoder::new(out).list(values)
+}
+
+/// Appends a list like [`encode_list`], with an error that says where in the values its reason is.
+pub(crate) fn encode_values(values: &[Value], out: &mut Vec<u8>) -> Result<(), Misfit> {
+    let mut encoder = TreeEncoder::new(out);
+    let written = encoder.list(values);
+    written.map_err(|error| Misfit { error, path: encoder.refused })
+}
+
+/// A value that cannot be encoded, and where in it that is. Displayed like
+/// `value is nested more than 200 tables deep (at .next.next)`.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    pub(crate) error: FormatError,
+    path: Option<Box<Path>>,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)?;
+        self.path.as_ref().map_or(Ok(()), |path| write!(f, " (at {})", path.as_str()))
+    }
 }
 
 /// Decodes the one value that `bytes` hold.
@@ -60,9 +82,26 @@ struct TreeEncoder<'a> {
     out: Encoder<'a>,
     /// Numbers of the tables written so far, by address.
     seen: HashMap<usize, u32>,
+    /// Path to what was refused, while the error unwinds.
+    refused: Option<Box<Path>>,
 }
 
-impl TreeEncoder<'_> {
+impl<'a> TreeEncoder<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        TreeEncoder { out: Encoder::new(out), seen: HashMap::new(), refused: None }
+    }
+
+    fn list(&mut self, values: &[Value]) -> Result<(), FormatError> {
+        self.out.u32(u32::try_from(values.len()).map_err(|_| FormatError::OutOfMemory)?)?;
+        values.iter().try_for_each(|value| self.value(value, 0))
+    }
+
+    /// Puts the key in front under which something was refused.
+    #[cold]
+    fn leave(&mut self, key: Key<'_>) {
+        self.refused.get_or_insert_with(|| Box::new(Path::EMPTY)).enter(key);
+    }
+
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), FormatError> {
         match value {
             Value::Nil => self.out.nil(),
@@ -94,15 +133,16 @@ impl TreeEncoder<'_> {
             }
             let count = |n: usize| u32::try_from(n).map_err(|_| FormatError::OutOfMemory);
             self.out.table(count(data.array.len())?, count(data.pairs.len())?)?;
-            for value in &data.array {
-                self.entry(value, depth)?;
+            for (index, value) in data.array.iter().enumerate() {
+                self.entry(value, depth).inspect_err(|_| self.leave(Key::Integer(index as i64 + 1)))?;
             }
             for (key, value) in &data.pairs {
                 if matches!(key, Value::Float(n) if n.is_nan()) {
                     return Err(FormatError::BadTableEntry);
                 }
-                self.entry(key, depth)?;
-                self.entry(value, depth)?;
+                // A key that is refused has none: the path leads to its table.
+                self.entry(key, depth).inspect_err(|_| self.refused = None)?;
+                self.entry(value, depth).inspect_err(|_| self.leave(key.into()))?;
             }
             Ok(())
         })

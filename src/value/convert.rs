@@ -344,7 +344,7 @@ fn map_into_lua<K: IntoLua, V: IntoLua>(
 ) -> Result<Value, ConvertError> {
     let mut entries = Entries::default();
     for (key, value) in map {
-        let key = key.into_lua()?;
+        let key = key.into_lua().map_err(ConvertError::of_key)?;
         let value = value.into_lua().map_err(|error| error.at(&key))?;
         entries.insert(key, present(value))?;
     }

@@ -1,24 +1,25 @@
 //! The error of a conversion between Rust types and Lua values.
 
+use super::path::Path;
 use super::tree::Value;
 use std::fmt;
 
 /// A failed conversion: what was expected, what was found, and where. Displayed like
-/// `bad value #2 at [3].name: expected integer, got string`.
+/// `bad value #2: expected integer, got string (at [3].name)`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConvertError(Box<Details>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Details {
     position: Option<usize>,
-    path: String,
+    path: Path,
     problem: String,
 }
 
 impl ConvertError {
     /// Makes an error with this text as its problem.
     pub fn new(problem: impl Into<String>) -> Self {
-        ConvertError(Box::new(Details { position: None, path: String::new(), problem: problem.into() }))
+        ConvertError(Box::new(Details { position: None, path: Path::EMPTY, problem: problem.into() }))
     }
 
     /// Makes the error "expected `what`, got TYPE", with the type of `got`.
@@ -39,14 +40,13 @@ impl ConvertError {
     /// Puts `key` in front of the path: the error is about what a table holds there.
     #[must_use]
     pub fn at(mut self, key: &Value) -> Self {
-        let mut step = match key {
-            Value::Integer(index) => format!("[{index}]"),
-            Value::String(name) if is_name(name) => format!(".{}", String::from_utf8_lossy(name)),
-            Value::String(name) => format!("[{:?}]", String::from_utf8_lossy(name)),
-            other => format!("[a {}]", type_name(other)),
-        };
-        step.push_str(&self.0.path);
-        self.0.path = step;
+        self.0.path.enter(key.into());
+        self
+    }
+
+    /// Makes it the error of a key: what was refused is in the table that has it, and no part of that.
+    pub(super) fn of_key(mut self) -> Self {
+        self.0.path.clear();
         self
     }
 
@@ -56,9 +56,9 @@ impl ConvertError {
     }
 
     /// The path inside the value, as Lua would write it: `[3].name`. Empty if the error is about the value
-    /// itself.
+    /// itself; where it is long, the middle is left out (docs/rust-api.md).
     pub fn path(&self) -> &str {
-        &self.0.path
+        self.0.path.as_str()
     }
 
     /// Sets the position, unless it is known already.
@@ -81,10 +81,8 @@ impl fmt::Display for ConvertError {
         if let Some(position) = position {
             write!(f, " #{position}")?;
         }
-        if !path.is_empty() {
-            write!(f, " at {}", path.strip_prefix('.').unwrap_or(path))?;
-        }
-        write!(f, ": {problem}")
+        write!(f, ": {problem}")?;
+        if path.as_str().is_empty() { Ok(()) } else { write!(f, " (at {})", path.as_str()) }
     }
 }
 
@@ -112,10 +110,4 @@ pub(super) fn type_name(value: &Value) -> &'static str {
         Value::HostObject { .. } => "host object",
         Value::Null => "null",
     }
-}
-
-/// True if `name` can follow a dot in Lua.
-fn is_name(name: &[u8]) -> bool {
-    name.first().is_some_and(|first| !first.is_ascii_digit())
-        && name.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }

@@ -142,7 +142,7 @@ impl RawVm {
                 frame.stack.push_nil();
                 self.fail(frame, Status::Runtime)
             }
-            Err(error) => self.refuse(frame, Outcome::Value, error.message().as_bytes()),
+            Err(error) => self.refuse_results(frame, error),
         }
     }
 
@@ -239,6 +239,14 @@ impl RawVm {
                 outcome
             }
         }
+    }
+
+    /// The error record of results that cannot be encoded.
+    #[cold]
+    fn refuse_results(&mut self, frame: Frame, error: EncodeError) -> Outcome {
+        // A copy: the end of the outermost operation may use the context's.
+        let mut refused = self.context().refused;
+        self.refuse(frame, Outcome::Value, error.message(&mut refused))
     }
 
     /// An error record that is not Lua's.

@@ -49,7 +49,7 @@ const SCRIPTS: &[&[&str]] = &[
     &["web/src/host/entries.ts"],
     &["web/src/codec/tags.ts"],
     &["web/src/names.ts", "web/src/errors.ts", "web/src/storage/file/", "web/src/wasm.d.ts"],
-    &["web/src/option_rules.ts"],
+    &["web/src/option_rules.ts", "web/src/value_path.ts"],
     &["web/src/brands.ts"],
     &["src/js/imports.js", "src/js/storage/indexeddb/"],
     &["src/js/storage/"],

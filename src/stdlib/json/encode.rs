@@ -6,9 +6,11 @@
 use super::table::{Shape, push_contents, push_keys, shape};
 use super::writer::Writer;
 use super::{depth_option, options};
-use crate::lua::{Stack, Thrown, raw};
+use crate::lua::{Stack, Thrown, fuel, raw};
 use crate::state::limit_exceeded::{tick, work, work_steps};
 use crate::stdlib::scratch::SHORT_BYTES;
+use crate::value::escape::{ESCAPE_BYTES_MAX, escaped};
+use crate::value::path::{Key, Path, STEP_WORK_BYTES};
 use std::ffi::c_int;
 use std::mem::needs_drop;
 
@@ -119,8 +121,8 @@ impl Encoder<'_> {
             raw::LUA_TLIGHTUSERDATA if stack.userdata(-1).is_null() => self.out.put(b"null"),
             raw::LUA_TBOOLEAN => self.out.put(if stack.boolean(-1) { b"true" } else { b"false" }),
             raw::LUA_TNUMBER => self.number()?,
-            raw::LUA_TSTRING => self.string(b"a string that is not valid UTF-8")?,
-            _ => return Err(self.refuse(&[b"a ", stack.type_name(-1).as_bytes()])),
+            raw::LUA_TSTRING => self.string(b"a string that is not valid UTF-8", self.depth)?,
+            _ => return Err(self.refuse(self.depth, &[b"a ", stack.type_name(-1).as_bytes()])),
         }
         stack.pop(1);
         Ok(())
@@ -137,49 +139,33 @@ impl Encoder<'_> {
         }
         let number = stack.number(-1).unwrap_or_default();
         if number.is_nan() {
-            return Err(self.refuse(&[b"NaN"]));
+            return Err(self.refuse(self.depth, &[b"NaN"]));
         }
         if number.is_infinite() {
-            return Err(self.refuse(&[b"an infinite number"]));
+            return Err(self.refuse(self.depth, &[b"an infinite number"]));
         }
         self.out.put(zmij::Buffer::new().format_finite(number).as_bytes());
         Ok(())
     }
 
-    /// Writes the string on top; `fault` names it when it cannot be written.
-    fn string(&mut self, fault: &[u8]) -> Result<(), Thrown> {
+    /// Writes the string on top. If it cannot be written, `fault` names it, and so many `levels` lead to it.
+    fn string(&mut self, fault: &[u8], levels: c_int) -> Result<(), Thrown> {
         // SAFETY: the string stays on top until all of it is written.
         let bytes = unsafe { self.stack.bytes(-1) }.unwrap_or_default();
         work(self.stack, bytes.len());
         if std::str::from_utf8(bytes).is_err() {
-            return Err(self.refuse(&[fault]));
+            return Err(self.refuse(levels, &[fault]));
         }
         self.out.put(b"\"");
         let mut rest = bytes;
         while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F)) {
             self.out.put(&rest[..at]);
-            self.escape(rest[at]);
+            self.out.put(escaped(rest[at], &mut [0; ESCAPE_BYTES_MAX]));
             rest = &rest[at + 1..];
         }
         self.out.put(rest);
         self.out.put(b"\"");
         Ok(())
-    }
-
-    fn escape(&mut self, byte: u8) {
-        let letter = match byte {
-            b'"' | b'\\' => byte,
-            0x08 => b'b',
-            0x09 => b't',
-            0x0A => b'n',
-            0x0C => b'f',
-            0x0D => b'r',
-            _ => {
-                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
-                return self.out.put(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte)]);
-            }
-        };
-        self.out.put(&[b'\\', letter]);
     }
 
     /// Makes the table on top the innermost level. `[-0, +(LEVEL-1), e]`
@@ -189,17 +175,17 @@ impl Encoder<'_> {
         let address = stack.address(table);
         work_steps(stack, self.depth as usize);
         if (0..self.depth).any(|level| stack.address(self.base + level * LEVEL) == address) {
-            return Err(self.refuse(&[b"a cycle (a table inside itself)"]));
+            return Err(self.refuse(self.depth, &[b"a cycle (a table inside itself)"]));
         }
         if self.depth >= self.depth_max {
-            return Err(self.refuse(&[b"tables nested deeper than option 'depth' allows"]));
+            return Err(self.refuse(self.depth, &[b"tables nested deeper than option 'depth' allows"]));
         }
         if !stack.has_room(SLOTS) {
             return Err(stack.throw(b"stack overflow"));
         }
         push_contents(stack, table);
         // Now: the table, what to read, and perhaps its keys.
-        match shape(stack, table).map_err(|what| self.refuse(&what))? {
+        match shape(stack, table).map_err(|what| self.refuse(self.depth, &what))? {
             Shape::Array => {
                 stack.pop(1);
                 stack.push_nil();
@@ -242,7 +228,7 @@ impl Encoder<'_> {
         }
         self.new_line(self.depth);
         if !is_array {
-            self.string(b"a key that is not valid UTF-8")?;
+            self.string(b"a key that is not valid UTF-8", self.depth - 1)?;
             self.out.put(if self.indent_len > 0 { b": " } else { b":" });
             stack.raw_get(from);
         }
@@ -278,48 +264,27 @@ impl Encoder<'_> {
         }
     }
 
-    /// Makes the error "json: cannot encode WHAT at PATH". The path leads to the current entry; it is left
-    /// out at the root.
-    fn refuse(&self, what: &[&[u8]]) -> Thrown {
+    /// Makes the error "json: cannot encode WHAT (at PATH)". The path leads through the current entries of so
+    /// many levels; it is left out at the root. `[-0, +1, m]`
+    #[cold]
+    fn refuse(&self, levels: c_int, what: &[&[u8]]) -> Thrown {
         let stack = self.stack;
-        // The slots above the levels are not needed any more, and they are enough for the message.
-        stack.push_bytes(b"json: cannot encode ");
-        for piece in what {
-            stack.push_bytes(piece);
-            stack.concat(2);
-        }
-        for level in 0..self.depth {
-            if level == 0 {
-                stack.push_bytes(b" at ");
-                stack.concat(2);
+        let mut path = Path::EMPTY;
+        for level in (0..levels).rev() {
+            fuel::charge(STEP_WORK_BYTES);
+            let table = self.base + level * LEVEL;
+            let (keys, at) = (table + 2, table + 3);
+            let index = stack.integer(at).unwrap_or_default();
+            if stack.type_of(keys) == raw::LUA_TNIL {
+                path.enter(Key::Integer(index));
+                continue;
             }
-            self.push_step(self.base + level * LEVEL);
-            stack.concat(2);
+            // The slots above the levels are not needed any more.
+            stack.raw_get_index(keys, index);
+            // SAFETY: the key stays on the stack while the slice is used.
+            path.enter(Key::String(unsafe { stack.bytes(-1) }.unwrap_or_default()));
+            stack.pop(1);
         }
-        // SAFETY: the message stays on top until the error is made.
-        let message = unsafe { stack.bytes(-1) }.unwrap_or_default();
-        stack.throw(message)
-    }
-
-    /// Pushes `.name`, `["any text"]` or `[index]`: the path step to the current entry of the level at
-    /// `table`. `[-0, +1, m]`
-    fn push_step(&self, table: c_int) {
-        let stack = self.stack;
-        let (keys, at) = (table + 2, table + 3);
-        if stack.type_of(keys) == raw::LUA_TNIL {
-            stack.push_bytes(b"[");
-            stack.push_copy(at);
-            stack.push_bytes(b"]");
-            return stack.concat(3);
-        }
-        stack.raw_get_index(keys, stack.integer(at).unwrap_or_default());
-        // SAFETY: the key stays on the stack while the slice is used.
-        let key = unsafe { stack.bytes(-1) }.unwrap_or_default();
-        let is_name = key.iter().all(|&byte| byte == b'_' || byte.is_ascii_alphanumeric())
-            && key.first().is_some_and(|byte| !byte.is_ascii_digit());
-        stack.push_bytes(if is_name { b"." } else { b"[\"" });
-        stack.insert(-2);
-        stack.push_bytes(if is_name { b"" } else { b"\"]" });
-        stack.concat(3);
+        stack.throw(path.message("json: cannot encode ", what))
     }
 }

@@ -7,21 +7,21 @@
 --- true	0
 --- true	true	true	true	true
 --- 200
---- golden:51: value is nested more than 200 tables deep
+--- golden:51: value is nested more than 200 tables deep (at [1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1...[1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1])
 --- false
 --- golden:51: a function cannot be stored
 --- golden:51: a function cannot be stored
 --- golden:51: a thread cannot be stored
 --- golden:51: a userdata cannot be stored
+--- golden:51: a function cannot be stored (at [1][1])
 --- golden:51: a function cannot be stored
---- golden:51: a function cannot be stored
---- golden:51: a thread cannot be stored
+--- golden:51: a thread cannot be stored (at .x.y)
 --- golden:51: json.null cannot be stored
---- golden:51: json.null cannot be stored
+--- golden:51: json.null cannot be stored (at [2])
 --- before
 --- golden:51: a table with a metatable cannot be stored
 --- golden:51: a table with a metatable cannot be stored
---- golden:51: a table with a metatable cannot be stored
+--- golden:51: a table with a metatable cannot be stored (at [2].a[1])
 --- golden:51: a table with a metatable cannot be stored
 --- golden:51: a table with a metatable cannot be stored
 --- golden:51: a table with a metatable cannot be stored

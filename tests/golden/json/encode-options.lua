@@ -38,8 +38,8 @@
 --- {"a":2,"b":1}
 --- 13
 --- 256	true
---- json: cannot encode tables nested deeper than option 'depth' allows at [1][1]
---- json: cannot encode tables nested deeper than option 'depth' allows at .a.b
+--- json: cannot encode tables nested deeper than option 'depth' allows (at [1][1])
+--- json: cannot encode tables nested deeper than option 'depth' allows (at .a.b)
 --- 400	true	true
 --- 5	[1]
 --- false	bad argument #2 to 'json.encode' (option 'indent' must be an integer from 0 to 16 or a string of up to 16 blanks and tabs)

@@ -8,7 +8,7 @@
 --- false	json: cannot encode an infinite number
 --- false	json: cannot encode an infinite number
 --- false	json: cannot encode NaN
---- false	json: cannot encode NaN at .x[2]
+--- false	json: cannot encode NaN (at .x[2])
 --- "1"	""	"1.0"
 --- true	false	null	null
 --- "\"\\/"
@@ -18,13 +18,13 @@
 --- "a\na\na\na\na\n"
 --- 47323	true
 --- false	json: cannot encode a string that is not valid UTF-8
---- false	json: cannot encode a string that is not valid UTF-8 at .photo
---- false	json: cannot encode a string that is not valid UTF-8 at [2][1]
+--- false	json: cannot encode a string that is not valid UTF-8 (at .photo)
+--- false	json: cannot encode a string that is not valid UTF-8 (at [2][1])
 --- true
 --- false	json: cannot encode a function
 --- false	json: cannot encode a thread
 --- false	json: cannot encode a userdata
---- false	json: cannot encode a function at .list[3]
+--- false	json: cannot encode a function (at .list[3])
 --- false	bad argument #1 to 'json.encode' (value expected)
 ---
 local json = require "json"

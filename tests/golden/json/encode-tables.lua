@@ -18,7 +18,7 @@
 --- false	bad argument #1 to 'json.array' (table has a metatable already)
 --- false	bad argument #1 to 'json.array' (table has a metatable already)
 --- json: cannot encode a table with both list and named keys
---- json: cannot encode a table with both list and named keys at .user.tags[3]
+--- json: cannot encode a table with both list and named keys (at .user.tags[3])
 --- json: cannot encode a list with holes
 --- json: cannot encode a list with holes
 --- json: cannot encode a list with holes
@@ -27,19 +27,19 @@
 --- json: cannot encode a list with holes
 --- json: cannot encode a table with a float as key
 --- json: cannot encode a table with a boolean as key
---- json: cannot encode a table with a table as key at .a
---- json: cannot encode a table with a function as key at [1]
+--- json: cannot encode a table with a table as key (at .a)
+--- json: cannot encode a table with a function as key (at [1])
 --- json: cannot encode an array with named keys
---- json: cannot encode a list with holes at .x
+--- json: cannot encode a list with holes (at .x)
 --- json: cannot encode an object with integer keys
---- json: cannot encode a table with both list and named keys at .y
---- json: cannot encode a function at ["not a name"][1]
---- json: cannot encode a function at ["1a"]._a1["quo"te"]["é"]
---- json: cannot encode a function at .zz
---- json: cannot encode a function at [3][2][2][2]
---- json: cannot encode a cycle (a table inside itself) at .me
---- json: cannot encode a cycle (a table inside itself) at .list[2].back
---- json: cannot encode a cycle (a table inside itself) at [1].back.list[2]
+--- json: cannot encode a table with both list and named keys (at .y)
+--- json: cannot encode a function (at ["not a name"][1])
+--- json: cannot encode a function (at ["1a"]._a1["quo\"te"]["é"])
+--- json: cannot encode a function (at .zz)
+--- json: cannot encode a function (at [3][2][2][2])
+--- json: cannot encode a cycle (a table inside itself) (at .me)
+--- json: cannot encode a cycle (a table inside itself) (at .list[2].back)
+--- json: cannot encode a cycle (a table inside itself) (at [1].back.list[2])
 --- [[1],[1],[[1]]]
 --- 48895	[1,2,3,4,5,6,7,8,9,1	,9999,10000]
 --- 24894	{"k0001":1,"k0002":2,"k0003":3	k1999":1999,"k2000":2000}	24894

@@ -9,7 +9,7 @@
 --- {"list":["x"],"more":[{"b":1,"a":[2]}]}
 --- false	json: cannot encode a table with both list and named keys
 --- false	json: cannot encode a list with holes
---- false	json: cannot encode a function at .deep.f
+--- false	json: cannot encode a function (at .deep.f)
 --- []
 --- [0,10,20]
 --- false	broken
@@ -18,15 +18,15 @@
 --- false	attempt to call a nil value
 --- false	table index is NaN
 --- false	attempt to yield across a C-call boundary
---- false	json: cannot encode a cycle (a table inside itself) at .loop
+--- false	json: cannot encode a cycle (a table inside itself) (at .loop)
 --- true
 --- [{"text":"[1,{\"a\":2}]"},{"text":"[1,{\"a\":2}]"}]
 --- [3]
 --- true
 --- {"more":["one","two"],"items":[{"n":1.0},{}],"open":true}
 --- {}	["one","two"]
---- false	json: cannot encode a table with both list and named keys at .more
---- false	json: cannot encode a cycle (a table inside itself) at .me
+--- false	json: cannot encode a table with both list and named keys (at .more)
+--- false	json: cannot encode a cycle (a table inside itself) (at .me)
 --- {"config":{"a":[1,2.5,"x"]}}
 ---
 -- Tables are read raw: of all metamethods only __pairs is asked, and the field __jsontype.

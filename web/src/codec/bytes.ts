@@ -1,5 +1,6 @@
 /** A buffer that grows while it is written. Little endian, as everything in docs/codec.md. */
 import { NUMBER_BYTES, writeNumber, writeOne, type Views } from "./plain.js";
+import { refuse } from "../value_path.js";
 import { encodeText } from "./utf8.js";
 
 const FIRST_BYTES = 1024;
@@ -62,7 +63,7 @@ export class ByteWriter implements Views {
 
   /** Writes a tag, then an i64 from a bigint. */
   taggedBigint(tag: number, value: bigint): void {
-    if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value}n does not fit in Lua's 64 bits`);
+    if (BigInt.asIntN(64, value) !== value) refuse(`${value}n does not fit in Lua's 64 bits`, RangeError);
     this.#reserve(9);
     this.bytes[this.length] = tag;
     this.view.setBigInt64(this.length + 1, value, true);

@@ -5,6 +5,7 @@
  * others, so bytes may be read where they lie.
  */
 import { LuaError } from "../errors.js";
+import { located, refuse, within } from "../value_path.js";
 import { NUMBER_BYTES, readInteger, type Views } from "./plain.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, decodeName, decodeString } from "./utf8.js";
@@ -138,7 +139,10 @@ export class Decoder {
   #integer(integer: number | bigint): number | bigint {
     if (this.#integers === "bigint") return BigInt(integer);
     if (typeof integer === "number") return integer;
-    throw new LuaError("value", `${integer} is no safe integer, and option "integers" is "number"`);
+    refuse(
+      `${integer} is no safe integer, and option "integers" is "number"`,
+      (message) => new LuaError("value", message),
+    );
   }
 
   /** Decodes a value that is no number and no text. */
@@ -195,13 +199,13 @@ export class Decoder {
     if (paired === 0 && listed > 0) {
       const array: LuaValue[] = listed > GROWN_MAX ? new Array(listed) : [];
       this.#tables.push(array);
-      for (let i = this.#numbers(array, listed); i < listed; i++) array[i] = this.#present(depth);
+      for (let i = this.#numbers(array, listed); i < listed; i++) array[i] = this.#present(depth, i + 1);
       return array;
     }
     if (listed === 0 && !this.#mustBeMap?.has(this.#tables.length)) return this.#record(paired, depth);
     const map = new Map<LuaValue, LuaValue>();
     this.#tables.push(map);
-    for (let i = 1; i <= listed; i++) map.set(this.#integers === "bigint" ? BigInt(i) : i, this.#present(depth));
+    for (let i = 1; i <= listed; i++) map.set(this.#integers === "bigint" ? BigInt(i) : i, this.#present(depth, i));
     return this.#pairs(map, paired, depth);
   }
 
@@ -241,7 +245,7 @@ export class Decoder {
       const key = this.#key(depth);
       let value: LuaValue;
       if (typeof key === "string") {
-        value = this.#present(depth);
+        value = this.#present(depth, key);
         if (typeof value !== "function" || key !== "then") {
           setProperty(record, key, value);
           continue;
@@ -250,7 +254,7 @@ export class Decoder {
       const map = new Map<LuaValue, LuaValue>(Object.entries(record));
       if (seen !== this.#backReferences) (this.#mustBeMap ??= new Set()).add(number);
       this.#tables[number] = map;
-      map.set(key, value ?? this.#present(depth));
+      map.set(key, value ?? this.#present(depth, key));
       return this.#pairs(map, paired - i - 1, depth);
     }
     if (large) Object.setPrototypeOf(record, Object.prototype);
@@ -260,7 +264,7 @@ export class Decoder {
   #pairs(map: Map<LuaValue, LuaValue>, paired: number, depth: number): LuaValue {
     for (let i = 0; i < paired; i++) {
       const key = this.#key(depth);
-      map.set(key, this.#present(depth));
+      map.set(key, this.#present(depth, key));
     }
     return map;
   }
@@ -271,15 +275,21 @@ export class Decoder {
       const length = this.#u32();
       return decodeName(this.#bytes, this.#view, this.#take(length), length);
     }
-    const key = this.#value(depth);
-    if (key === undefined || Number.isNaN(key)) throw malformed(`a key is ${key === undefined ? "nil" : "NaN"}`);
+    const key = this.#present(depth);
+    if (Number.isNaN(key)) throw malformed("a key is NaN");
     return key;
   }
 
-  /** Decodes a value that must not be nil. */
-  #present(depth: number): LuaValue {
-    const value = this.#value(depth);
-    if (value === undefined) throw malformed("a table has a nil value");
+  /** Decodes the value under `key`, which must not be nil; a key, without one. */
+  #present(depth: number, key?: LuaValue): LuaValue {
+    let value: LuaValue;
+    try {
+      value = this.#value(depth);
+    } catch (error) {
+      within(error, key);
+      throw depth > 1 ? error : located(error);
+    }
+    if (value === undefined) throw malformed("a table has a nil key or value");
     return value;
   }
 

@@ -11,6 +11,7 @@ import type { Entry } from "../host/entries.js";
 import { isArrayBuffer, isDate, isError, isMap, isPlain, isPromise, isUsualError } from "../brands.js";
 import { className } from "../names.js";
 import { HostRef, LuaDetachedObject } from "../host/refs.js";
+import { located, refuse, within } from "../value_path.js";
 import { Tag, VALUE_DEPTH_MAX } from "./tags.js";
 import { bytesToBinary, fromBinary } from "./utf8.js";
 import type { ValueContext } from "./values.js";
@@ -33,7 +34,7 @@ export function withEncoder<T>(target: Target, write: (encoder: Encoder) => void
     return use(encoder);
   } catch (error) {
     encoder.takeBack();
-    throw error;
+    throw located(error);
   } finally {
     encoder.end();
     idle.push(encoder);
@@ -96,7 +97,7 @@ export class Encoder extends ByteWriter {
         if (value instanceof LuaFunction) return this.#handle(value);
         return this.#host(Tag.hostFunction, value);
       default:
-        throw new TypeError(`a ${typeof value} cannot be given to Lua`);
+        return refuse(`a ${typeof value} cannot be given to Lua`);
     }
   }
 
@@ -125,7 +126,7 @@ export class Encoder extends ByteWriter {
     if (isMap(value)) return void this.#table(value, () => this.#map(value));
     if (isArrayBuffer(value)) return this.taggedBytes(Tag.string, new Uint8Array(value));
     if (isError(value)) return this.#host(Tag.hostObject, value);
-    throw refusal(value);
+    refuseObject(value);
   }
 
   #handle(value: LuaFunction | LuaReference): void {
@@ -151,7 +152,7 @@ export class Encoder extends ByteWriter {
   /** Returns the target's context for a value that lives no longer than a VM; a store refuses it. */
   #context(): ValueContext {
     if (this.#target !== "store") return this.#target;
-    throw new TypeError("functions, threads, userdata and errors cannot be kept in an external table");
+    return refuse("functions, threads, userdata and errors cannot be kept in an external table");
   }
 
   /**
@@ -160,7 +161,7 @@ export class Encoder extends ByteWriter {
    */
   #table(value: object, contents: () => [number, number]): number {
     if (++this.#depth > VALUE_DEPTH_MAX) {
-      throw new RangeError(`the value is nested deeper than ${VALUE_DEPTH_MAX} tables`);
+      refuse(`the value is nested deeper than ${VALUE_DEPTH_MAX} tables`, RangeError);
     }
     this.#numbers.set(value, this.#numbers.size);
     this.u8(Tag.table);
@@ -176,51 +177,73 @@ export class Encoder extends ByteWriter {
 
   #array(array: readonly unknown[]): [number, number] {
     let listed = this.numbers(array);
-    for (; listed < array.length; listed++) {
-      const value = array[listed];
-      if (isNil(value)) break;
-      this.value(value);
-    }
-    if (listed === array.length) return [listed, 0];
-    // After the first hole: only what is there. An array may claim four thousand million places.
     let paired = 0;
-    for (const name of Object.keys(array)) {
-      const index = Number(name);
-      if (!(index > listed) || String(index) !== name || index >= array.length) continue;
-      if (this.#pair(index + 1, array[index])) paired += 1;
+    let place = listed;
+    try {
+      for (; listed < array.length; place = ++listed) {
+        const value = array[listed];
+        if (isNil(value)) break;
+        this.value(value);
+      }
+      if (listed === array.length) return [listed, paired];
+      // After the first hole: only what is there. An array may claim four thousand million places.
+      for (const name of Object.keys(array)) {
+        place = Number(name);
+        if (!(place > listed) || String(place) !== name || place >= array.length) continue;
+        const value = array[place];
+        if (isNil(value)) continue;
+        this.value(place + 1);
+        this.value(value);
+        paired += 1;
+      }
+    } catch (error) {
+      throw within(error, place);
     }
     return [listed, paired];
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): [number, number] {
     let listed = 0;
-    for (let value = map.get(1); !isNil(value); value = map.get(listed + 1)) {
-      this.value(value);
-      listed += 1;
-    }
     let paired = 0;
-    for (const [key, value] of map) {
-      if (typeof key === "number" && Number.isInteger(key) && key >= 1 && key <= listed) continue;
-      if (isNil(key) || Number.isNaN(key)) throw new TypeError(`${String(key)} cannot be a key of a Lua table`);
-      if (this.#pair(key, value)) paired += 1;
+    let place: unknown = 1;
+    try {
+      for (let value = map.get(1); !isNil(value); value = map.get(place)) {
+        this.value(value);
+        place = ++listed + 1;
+      }
+      for (const [key, value] of map) {
+        if (typeof key === "number" && Number.isInteger(key) && key >= 1 && key <= listed) continue;
+        place = undefined;
+        if (isNil(key) || Number.isNaN(key)) refuse(`${key as null} cannot be a key of a Lua table`);
+        if (isNil(value)) continue;
+        this.value(key);
+        place = key;
+        this.value(value);
+        paired += 1;
+      }
+    } catch (error) {
+      throw within(error, place);
     }
     return [listed, paired];
   }
 
   #record(record: Record<string, unknown>): [number, number] {
     let paired = 0;
-    for (const key of Object.keys(record)) {
-      if (this.#pair(key, record[key])) paired += 1;
+    let place: unknown;
+    try {
+      for (const key of Object.keys(record)) {
+        const value = record[key];
+        if (isNil(value)) continue;
+        place = undefined;
+        this.value(key);
+        place = key;
+        this.value(value);
+        paired += 1;
+      }
+    } catch (error) {
+      throw within(error, place);
     }
     return [0, paired];
-  }
-
-  /** Encodes a pair, unless its value is nil; says whether it did. */
-  #pair(key: unknown, value: unknown): boolean {
-    if (isNil(value)) return false;
-    this.value(key);
-    this.value(value);
-    return true;
   }
 }
 
@@ -228,9 +251,9 @@ function isNil(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
-function refusal(value: object): TypeError {
+function refuseObject(value: object): never {
   let hint = "";
   if (isDate(value)) hint = "; pass Math.floor(date.getTime() / 1000), which is what Lua's os.date takes";
   if (isPromise(value)) hint = "; await it first";
-  return new TypeError(`a ${className(value)} cannot be given to Lua${hint}`);
+  refuse(`a ${className(value)} cannot be given to Lua${hint}`);
 }

@@ -4,6 +4,7 @@
  */
 import { binaryToBytes, bytesToBinary } from "#js/binary.js";
 import { isUint8Array } from "../brands.js";
+import { refuse } from "../value_path.js";
 
 export { binaryToBytes, bytesToBinary };
 
@@ -98,7 +99,7 @@ export function binaryToText(binary: string): string {
 /** Refuses half of a character, which has no UTF-8. */
 function checkText(text: string): void {
   const wellFormed = text.isWellFormed?.() ?? !LONE_SURROGATE.test(text);
-  if (!wellFormed) throw new TypeError("the string has a lone surrogate, which UTF-8 cannot express");
+  if (!wellFormed) refuse("the string has a lone surrogate, which UTF-8 cannot express");
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

@@ -1,5 +1,6 @@
 /** Checks of the JavaScript functions that are given to Lua. */
 import { className, wellFormed } from "../names.js";
+import { refuse } from "../value_path.js";
 import type { HostFunction } from "./entries.js";
 import { LuaFunction } from "./handles.js";
 
@@ -8,9 +9,7 @@ export function checkFunction(fn: unknown): asserts fn is HostFunction {
   if (typeof fn !== "function") throw new TypeError(`a host function must be a function, not a ${className(fn)}`);
   if (fn instanceof LuaFunction) throw new TypeError("a function of Lua is none of the host");
   if (isClass(fn)) {
-    throw new TypeError(
-      `the class ${nameOf(fn) || "(nameless)"} cannot be given to Lua; give a function that makes one`,
-    );
+    refuse(`the class ${nameOf(fn) || "(nameless)"} cannot be given to Lua; give a function that makes one`);
   }
 }
 

@@ -5,6 +5,7 @@
  * time after JavaScript has forgotten the object.
  */
 import { LuaClosedError } from "../errors.js";
+import { refuse } from "../value_path.js";
 import { Operation } from "../codec/tags.js";
 import type {
   Conversion,
@@ -120,19 +121,19 @@ export function makeReference(owner: HandleOwner, type: number, handle: number):
 /** Returns the handle of a value that is on its way to `context`. */
 export function handleOf(value: object, context: ValueContext): { handle: number; type: number | undefined } {
   const state = live(value);
-  if (state.owner !== context) throw new TypeError("the value belongs to another Lua");
+  if (state.owner !== context) refuse("the value belongs to another Lua");
   return state;
 }
 
 function live(value: object): State {
   const state = states.get(value);
   if (state === undefined) throw new TypeError("this is not a value of Lua");
-  if (state.disposed) throw disposedError();
+  if (state.disposed) refuse("the value was disposed of", disposedError);
   return state;
 }
 
-function disposedError(): LuaClosedError {
-  return new LuaClosedError("the value was disposed of");
+function disposedError(message = "the value was disposed of"): LuaClosedError {
+  return new LuaClosedError(message);
 }
 
 function own<T extends object>(value: T, state: State): T {

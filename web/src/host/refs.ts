@@ -7,6 +7,7 @@
 import type { Entry, HostFunction, Members } from "./entries.js";
 import { isError } from "../brands.js";
 import { className, wellFormed } from "../names.js";
+import { refuse } from "../value_path.js";
 import { readOptions, type Rule, type Rules } from "../option_rules.js";
 
 /** Members of an object that Lua may use: properties to read and to set, and methods. */
@@ -61,7 +62,9 @@ export function makeRef(owner: object, value: object, members?: readonly string[
 /** Returns value, label and members of an object that may cross: one in a `HostRef`, or an error. */
 export function hostObject(key: object, owner: object): Omit<State, "owner"> {
   const state = states.get(key) ?? { owner, value: key, label: errorLabel(key), members: ERROR_MEMBERS };
-  if (state.owner !== undefined && state.owner !== owner) throw new TypeError("the object was made for another Lua");
+  if (state.owner !== undefined && state.owner !== owner) {
+    refuse("the object was made for another Lua");
+  }
   return { value: state.value, label: state.label, members: state.members };
 }
 

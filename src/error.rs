@@ -111,6 +111,16 @@ impl Error {
         matches!(&*self.0, ErrorKind::Syntax(error) if error.message.ends_with("near <eof>"))
     }
 
+    /// The token at which the compiler gave up, as it stands in the source; `None` at its end, where no token
+    /// is meant, and for other errors.
+    pub fn syntax_token(&self) -> Option<&str> {
+        let ErrorKind::Syntax(error) = &*self.0 else { return None };
+        // A name of a chunk may be anything.
+        let chunk = error.chunk.as_deref().unwrap_or_default();
+        let (_, token) = error.message.strip_prefix(chunk)?.split_once(" near '")?;
+        token.strip_suffix('\'')
+    }
+
     pub(crate) fn into_rc(self) -> Rc<dyn std::error::Error> {
         Rc::new(self)
     }

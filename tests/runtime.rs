@@ -652,6 +652,16 @@ fn sources_that_are_not_finished_say_so() {
     ] {
         assert_eq!(lua.eval(source).map(drop).expect_err(source).is_incomplete(), incomplete, "{source}");
     }
+    for (source, token) in [
+        ("x = = 1", Some("=")),
+        ("x = 'a\n", Some("'a")),
+        ("x =", None),
+        ("break", None),
+        ("error(\" near 'x'\")", None),
+    ] {
+        let error = lua.eval_named(source, "a near 'b' chunk").map(drop).expect_err(source);
+        assert_eq!(error.syntax_token(), token, "{source}");
+    }
 }
 
 /// Buffers of strings that could not grow in a full heap leave nothing behind.

@@ -22,8 +22,11 @@ export function takeBase(folder) {
     throw new Error(
       `--against ${folder}: there is no built package (${FILES.join(", ")}) in it, in its dist or its web/dist`,
     );
-  rmSync(COPY, { recursive: true, force: true });
-  cpSync(dist, COPY, { recursive: true, dereference: true });
+  // The copy of an earlier run may be named, too.
+  if (dist !== resolve(COPY)) {
+    rmSync(COPY, { recursive: true, force: true });
+    cpSync(dist, COPY, { recursive: true, dereference: true });
+  }
   return { folder, base: fingerprint(COPY), ours: fingerprint(OURS) };
 }
 

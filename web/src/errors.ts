@@ -68,10 +68,17 @@ export class LuaError extends Error {
 export class LuaSyntaxError extends LuaError {
   /** True for a source that ends before what it has begun: more lines may complete it. */
   readonly incomplete: boolean;
+  /**
+   * The token at which the compiler gave up, as it stands in the source; undefined at the end, and where none
+   * is meant.
+   */
+  readonly token: string | undefined;
 
   constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {
     super(kind, message, details);
     this.incomplete = message.endsWith("near <eof>");
+    // A name of a chunk may be anything.
+    this.token = / near '([^]*)'$/.exec(message.slice(details.chunk?.length))?.[1];
   }
 
   static {

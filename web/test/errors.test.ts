@@ -256,6 +256,26 @@ suite("sources that are not finished", () => {
     assert.ok(unfinished > 300 && cut > 10, `${unfinished}, ${cut}`);
   });
 
+  test("name the token at which the compiler gave up", () => {
+    for (const [source, token] of [
+      ["x = = 1", "="],
+      ["x = }", "}"],
+      ["return 1 2", "2"],
+      ["for i = 1, 3 od", "od"],
+      ["x = 'abc\n", "'abc"],
+      ["x = 'near <eof>' 1", "1"],
+      ["f(] near 'x']", "]"],
+      ["x = [[ near 'y' ]] [[ near 'z' ]]", "[[ near 'z' ]]"],
+      ["x = 1 \u0001", "<\\1>"],
+      ["for i = 1, 3 do", undefined],
+      ["break", undefined],
+    ] as const) {
+      const error = thrownBy(() => lua.eval(source, { name: "a near 'b' chunk" }));
+      assert.ok(error instanceof LuaSyntaxError, source);
+      assert.equal(error.token, token, source);
+    }
+  });
+
   test("are told from wrong ones", () => {
     for (const source of [
       "x = = 1",

@@ -86,13 +86,13 @@ function isResponse(value: unknown): value is Response {
 /** True for a response that the platform itself has made. */
 function isOfPlatform(response: Response): boolean {
   try {
-    return typeof responseStatus?.call(response) === "number";
+    // Looked up when there is one: the first look at the name loads all of fetch, which takes Node 17 ms.
+    const status = Object.getOwnPropertyDescriptor(Response.prototype, "status")?.get;
+    return typeof status?.call(response) === "number";
   } catch {
     return false;
   }
 }
-
-const responseStatus = (Object.getOwnPropertyDescriptor(globalThis.Response?.prototype ?? {}, "status") ?? {}).get;
 
 async function compileAt(address: URL): Promise<WebAssembly.Module> {
   if (address.protocol === "file:") {

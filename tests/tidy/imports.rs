@@ -28,6 +28,25 @@ const RUST: &[&[&str]] = &[
     &["src/limits.rs"],
 ];
 
+/// Floors of the capsule, `crates/capsule`, the highest first.
+const CAPSULE: &[&[&str]] = &[
+    &["src/lib.rs"],
+    &["src/capsule.rs"],
+    &["src/script/"],
+    &["src/history.rs"],
+    &["src/bus/", "src/watch/", "src/data.rs", "src/schema/"],
+    &["src/database.rs"],
+    &["src/rules/", "src/transaction/"],
+    &["src/log/"],
+    &["src/capture/"],
+    &["src/catalog/"],
+    &["src/conn/"],
+    &["src/environment.rs", "src/error.rs", "src/value.rs"],
+];
+
+/// Folder of the capsule. Within it a file has the name that it has in its own crate.
+const CAPSULE_FOLDER: &str = "crates/capsule/";
+
 /// Floors of the package and of the JavaScript in the crate, the highest first.
 const SCRIPTS: &[&[&str]] = &[
     &["web/src/node.ts", "web/src/workerd.ts", "web/src/wasmoon.ts"],
@@ -370,6 +389,15 @@ fn imports_of_rust_point_down() {
     let files = under(&["src/"], &["rs"]);
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let complaints = judge(RUST, RUST_EXCEPTIONS, &files, &rust_arrows(&files, lines_of));
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn imports_of_the_capsule_point_down() {
+    let files = under(&["crates/capsule/src/"], &["rs"]);
+    let files: Vec<&str> = files.iter().filter_map(|file| file.strip_prefix(CAPSULE_FOLDER)).collect();
+    let text_of = |file: &str| lines_of(&format!("{CAPSULE_FOLDER}{file}"));
+    let complaints = judge(CAPSULE, &[], &files, &rust_arrows(&files, text_of));
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 

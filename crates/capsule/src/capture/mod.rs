@@ -1,0 +1,171 @@
+//! Exact changes of a transaction.
+//!
+//! SQLite tells each change of a row before it is made (its preupdate hook). Of each row the *first* image is
+//! kept; at the end every row that was touched is read again, and what differs is an event. So it does not
+//! matter by which way a row changed, how often, or what was rolled back on the way.
+//!
+//! No SQL runs inside of the hook.
+
+mod hook;
+mod image;
+mod net;
+mod shadows;
+
+pub(crate) use image::Key;
+pub use image::Row;
+pub use net::{Operation, RowChange};
+
+use crate::catalog::{Catalog, KeyColumns, Table, TableId};
+use crate::conn::{Conn, quoted};
+use crate::error::Result;
+use shadows::Shadows;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// Expressions that one query asks. SQLite allows 2,000 columns.
+const EXPRESSIONS_PER_QUERY: usize = 500;
+
+/// A row that a transaction has touched, as it was before.
+#[derive(Debug, Clone)]
+struct Touched {
+    /// The table as it was then.
+    table: Rc<Table>,
+    key: Key,
+    /// The rowid then, if the row was there and has one.
+    rowid: Option<i64>,
+    before: Option<Row>,
+}
+
+#[derive(Debug, Default)]
+struct Journal {
+    known: BTreeSet<(TableId, Key)>,
+    /// Rows in the order of their first touch.
+    rows: Vec<Touched>,
+}
+
+impl Journal {
+    /// True for the first touch of a row.
+    fn is_first(&mut self, table: TableId, key: &Key) -> bool {
+        self.known.insert((table, key.clone()))
+    }
+
+    /// Keeps a row, unless it was touched before.
+    fn touch(&mut self, row: Touched) {
+        if self.is_first(row.table.id, &row.key) {
+            self.rows.push(row);
+        }
+    }
+}
+
+/// State of the hook. It has one place in memory, which SQLite knows.
+#[derive(Debug, Default)]
+struct State {
+    on: Cell<bool>,
+    catalog: RefCell<Rc<Catalog>>,
+    /// The table of the last change, with the address of the name that SQLite gave for it.
+    last: RefCell<Option<(usize, Rc<Table>)>>,
+    journal: RefCell<Journal>,
+    scratch: RefCell<Vec<u8>>,
+    /// Result code of a value that could not be read: there was no memory.
+    failure: Cell<Option<i32>>,
+}
+
+/// The rows that the transaction under way has touched.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    state: Box<State>,
+    shadows: Shadows,
+}
+
+impl Capture {
+    /// Watches a connection. It must be dropped after the connection, or the hook would use what is gone.
+    pub(crate) fn attach(conn: &Conn) -> Self {
+        let state = Box::<State>::default();
+        hook::set(conn, &state);
+        Self { state, shadows: Shadows::default() }
+    }
+
+    /// Starts to capture a transaction.
+    pub(crate) fn start(&self) {
+        let mut journal = self.state.journal.borrow_mut();
+        journal.known.clear();
+        journal.rows.clear();
+        self.state.failure.set(None);
+        self.state.on.set(true);
+    }
+
+    /// Ends capturing; what was captured is forgotten.
+    pub(crate) fn stop(&self) {
+        self.state.on.set(false);
+        *self.state.journal.borrow_mut() = Journal::default();
+    }
+
+    /// Captures the rows that tables with a number from `first` on came with: CREATE TABLE AS tells the hook
+    /// of none.
+    pub(crate) fn touch_created(&self, conn: &Conn, first: TableId) -> Result<()> {
+        if !self.state.on.get() {
+            return Ok(());
+        }
+        for table in self.catalog().since(first) {
+            // Tables of another kind begin empty, and then their rows go through the hook.
+            let (KeyColumns::Rowid(None), Some(rowid)) = (&table.key, &table.rowid) else { continue };
+            let sql = format!("SELECT {rowid} FROM main.{}", quoted(&table.storage));
+            let mut statement = conn.own_statement(&sql)?;
+            let mut journal = self.state.journal.borrow_mut();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let key = Key::Rowid(row.get(0)?);
+                journal.touch(Touched { table: Rc::clone(table), key, rowid: None, before: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers expressions about a row that need not be in its table: true for those that hold. An expression
+    /// that fails for the row has its error.
+    pub(crate) fn holds(&self, conn: &Conn, row: &Row, expressions: &[&str]) -> Result<Vec<Result<bool>>> {
+        let name = quoted(&row.table.name);
+        conn.own(|| {
+            self.shadows.with(conn, row, |table| {
+                let mut answers = Vec::with_capacity(expressions.len());
+                for chunk in expressions.chunks(EXPRESSIONS_PER_QUERY) {
+                    match holds(conn, table, &name, chunk) {
+                        Ok(some) => answers.extend(some.into_iter().map(Ok)),
+                        // One of them fails: which one, is found one by one.
+                        Err(_) => answers.extend(chunk.iter().map(|one| {
+                            holds(conn, table, &name, &[one]).map(|answer| answer.first() == Some(&true))
+                        })),
+                    }
+                }
+                Ok(answers)
+            })
+        })
+    }
+
+    /// Notes that SQLite has gone back to an earlier point.
+    pub(crate) fn rolled_back(&self) {
+        self.shadows.rolled_back();
+    }
+
+    /// The tables as they are now.
+    pub(crate) fn catalog(&self) -> Rc<Catalog> {
+        Rc::clone(&self.state.catalog.borrow())
+    }
+
+    /// Sets the tables: after a change of the schema, or when one was taken back.
+    pub(crate) fn set_catalog(&self, catalog: Rc<Catalog>) {
+        *self.state.catalog.borrow_mut() = catalog;
+        *self.state.last.borrow_mut() = None;
+    }
+}
+
+/// Asks expressions about the row in a temporary table, under the name of the row's own table.
+fn holds(conn: &Conn, table: &str, name: &str, expressions: &[&str]) -> Result<Vec<bool>> {
+    let list: Vec<String> =
+        expressions.iter().map(|expression| format!("({expression}\n) IS TRUE")).collect();
+    let sql = format!("SELECT {} FROM {table} AS {name}", list.join(","));
+    let mut select = conn.own_statement(&sql)?;
+    let answers = select.query_row([], |row| (0..expressions.len()).map(|index| row.get(index)).collect());
+    answers.map_err(Into::into)
+}

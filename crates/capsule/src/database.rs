@@ -1,0 +1,729 @@
+//! One database: statements, transactions, and what they change.
+
+use crate::capture::{Capture, Row, RowChange};
+use crate::catalog::{SchemaChange, Table};
+use crate::conn::{
+    Conn, Durability, Location, OPERATIONS_PER_ASK, Params, Role, Statement, expression, quoted,
+};
+use crate::environment::Environment;
+use crate::error::{CapsuleError, ErrorKind, Result};
+use crate::log::{self, Header, Log, LoggedChange, LoggedTransaction, Registry, Retention, Source};
+use crate::rules::{self, ROUNDS_MAX, Rules, Validators};
+use crate::transaction::Transaction;
+use crate::value::SqlValue;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// Rows of a query.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rows {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The values of each row, in the order of the columns.
+    pub rows: Vec<Vec<SqlValue>>,
+}
+
+/// Changes of one transaction, told after its commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// Number of the transaction; 0 if it changed no row, and so is not in the log.
+    pub transaction: i64,
+    /// The number of its first change in the log.
+    pub first: Option<i64>,
+    /// Author of the changes.
+    pub source: Source,
+    /// The transaction whose changes it reacts to.
+    pub cause: Option<i64>,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// The rows that are different than before.
+    pub changes: Vec<RowChange>,
+    /// Changes of the schema.
+    pub schema: Vec<SchemaChange>,
+}
+
+type Listener = dyn FnMut(&Committed);
+
+/// A database whose changes are events.
+#[derive(Debug)]
+pub struct Database {
+    // The connection is dropped before the state that its hook uses.
+    conn: Conn,
+    capture: Capture,
+    transaction: Transaction,
+    log: Log,
+    validators: Validators,
+    environment: RefCell<Box<dyn Environment>>,
+    source: Cell<Source>,
+    cause: Cell<Option<i64>>,
+    listener: Listening,
+}
+
+#[derive(Default)]
+struct Listening(RefCell<Option<Box<Listener>>>);
+
+impl std::fmt::Debug for Listening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.borrow().is_some() { "a listener" } else { "none" })
+    }
+}
+
+impl Database {
+    /// Opens a database, which is made if there is none.
+    ///
+    /// # Errors
+    /// `unsupported` where it cannot be opened, `locked` if another program has it, `corrupt` if it is no
+    /// database.
+    pub fn open(
+        location: &Location,
+        durability: Durability,
+        environment: Box<dyn Environment>,
+    ) -> Result<Self> {
+        let conn = Conn::open(location, durability)?;
+        let mut environment = environment;
+        let log = Log::open(&conn, &mut *environment)?;
+        let capture = Capture::attach(&conn);
+        let validators = Validators::attach(&conn)?;
+        let transaction = Transaction::default();
+        transaction.schema_changed(&conn, &capture)?;
+        Ok(Self {
+            conn,
+            capture,
+            transaction,
+            log,
+            validators,
+            environment: RefCell::new(environment),
+            source: Cell::default(),
+            cause: Cell::default(),
+            listener: Listening::default(),
+        })
+    }
+
+    /// Sets who is told of each commit, after it.
+    pub fn on_commit(&self, listener: impl FnMut(&Committed) + 'static) {
+        *self.listener.0.borrow_mut() = Some(Box::new(listener));
+    }
+
+    /// Sets the rules that rows go through.
+    pub(crate) fn set_rules(&self, rules: Rc<dyn Rules>) {
+        self.validators.set(rules);
+    }
+
+    /// Sets who is asked whether a statement that runs long may go on, with the number of operations since it
+    /// was asked.
+    pub(crate) fn set_progress(&self, may_go_on: impl Fn(u32) -> bool + 'static) {
+        self.conn.set_progress(move || may_go_on(OPERATIONS_PER_ASK));
+    }
+
+    /// Runs a part in which what is written comes from a source.
+    pub fn with_source<T>(&self, source: Source, part: impl FnOnce() -> T) -> T {
+        let before = self.source.replace(source);
+        let result = part();
+        self.source.set(before);
+        result
+    }
+
+    /// Runs a part in which what is written reacts to the changes of a transaction.
+    pub(crate) fn with_cause<T>(&self, cause: Option<i64>, part: impl FnOnce() -> T) -> T {
+        let before = self.cause.replace(cause);
+        let result = part();
+        self.cause.set(before);
+        result
+    }
+
+    /// The transaction to whose changes what is written now reacts.
+    pub(crate) fn cause(&self) -> Option<i64> {
+        self.cause.get()
+    }
+
+    /// Sets who knows the watchers.
+    pub(crate) fn set_registry(&self, registry: Rc<dyn Registry>) {
+        self.log.registry.set(registry);
+    }
+
+    /// The number of the last change that was delivered to reactions.
+    pub(crate) fn delivered(&self) -> Result<i64> {
+        log::delivered(&self.conn)
+    }
+
+    /// Notes that somebody has worked up all changes up to this number: they are `processed`, and may be
+    /// swept.
+    ///
+    /// # Errors
+    /// Those of a write.
+    pub fn mark_delivered(&self, seq: i64) -> Result<()> {
+        self.set_delivered(seq)
+    }
+
+    /// Notes that the changes up to this number were delivered.
+    pub(crate) fn set_delivered(&self, seq: i64) -> Result<()> {
+        log::set_delivered(&self.conn, seq)
+    }
+
+    /// The rows of one statement.
+    pub fn query<'a>(&self, sql: &str, params: impl Into<Params<'a>>) -> Result<Rows> {
+        self.query_up_to(sql, params.into(), usize::MAX)
+    }
+
+    /// The first `limit` rows of one statement, which runs no further for them.
+    pub(crate) fn query_up_to(&self, sql: &str, params: Params<'_>, limit: usize) -> Result<Rows> {
+        let statement = self.conn.prepare(sql)?;
+        self.run(statement, sql, params, limit).map(|(rows, _)| rows)
+    }
+
+    /// The tables that a query reads.
+    ///
+    /// # Errors
+    /// `usage` if it is no query.
+    pub(crate) fn tables_read_by(&self, sql: &str) -> Result<BTreeSet<Box<str>>> {
+        let statement = self.conn.prepare(sql)?;
+        if !statement.is_readonly() || !statement.has_columns() {
+            return Err(CapsuleError::usage("only a query can be watched").in_sql(sql));
+        }
+        let catalog = self.capture.catalog();
+        let name = |table: &str| catalog.by_storage(table).map_or(table, |known| &known.name).into();
+        Ok(statement.facts.reads.iter().map(|(table, _)| name(table)).collect())
+    }
+
+    /// A number that is another after each change of the schema, of views, too.
+    pub(crate) fn schema_number(&self) -> u64 {
+        self.conn.schema_number()
+    }
+
+    /// Checks that a condition is an expression about the rows of a table, and returns it without its WHERE.
+    pub(crate) fn check_filter(&self, table: &str, filter: &str) -> Result<String> {
+        let filter = expression(filter)?;
+        // In WHERE no aggregate can stand. Twice, so that what closes the parenthesis makes other columns
+        // than these.
+        let one = format!("({filter}\n)");
+        let sql = format!("SELECT {one} IS TRUE, {one} IS TRUE FROM main.{} WHERE {one}", quoted(table));
+        let statement = self.conn.prepare(&sql).map_err(|error| error.in_sql(filter))?;
+        if statement.columns().len() != 2 || !statement.is_readonly() {
+            return Err(CapsuleError::usage(format!("a filter is one expression about a row: {filter}")));
+        }
+        statement.check_unbound().map_err(|error| error.in_sql(filter))?;
+        Ok(filter.trim().to_owned())
+    }
+
+    /// Answers expressions about a row that need not be in its table.
+    pub(crate) fn holds(&self, row: &Row, expressions: &[&str]) -> Result<Vec<Result<bool>>> {
+        self.capture.holds(&self.conn, row, expressions)
+    }
+
+    /// Runs one statement, and returns the number of rows that it changed.
+    pub(crate) fn execute_one(&self, sql: &str, params: Params<'_>) -> Result<u64> {
+        let statement = self.conn.prepare(sql)?;
+        self.run(statement, sql, params, usize::MAX).map(|(_, changed)| changed)
+    }
+
+    /// A table of the application that is captured, by its name.
+    pub(crate) fn table(&self, name: &str) -> Option<Rc<Table>> {
+        self.capture.catalog().by_name(name).cloned()
+    }
+
+    /// The rowid of the last row that the application inserted.
+    pub(crate) fn last_insert_rowid(&self) -> i64 {
+        self.conn.last_insert_rowid()
+    }
+
+    /// Runs one statement with its parameters; or several, if there are none. Returns the number of rows that
+    /// the last one changed.
+    pub fn execute<'a>(&self, sql: &str, params: impl Into<Params<'a>>) -> Result<u64> {
+        let params = params.into();
+        if params != Params::NONE {
+            return self.execute_one(sql, params);
+        }
+        let mut changed = 0;
+        let mut batch = self.conn.prepare_each(sql);
+        while let Some(statement) = self.conn.prepare_next(&mut batch, sql)? {
+            changed = self.run(statement, sql, params, usize::MAX)?.1;
+        }
+        Ok(changed)
+    }
+
+    /// Runs a function as one transaction, or as a part of the one under way. An error takes back what it
+    /// did.
+    pub fn transaction<T, E: From<CapsuleError>>(
+        &self,
+        work: impl FnOnce(&Self) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.check_not_judging()?;
+        self.transaction.begin_function(&self.conn, &self.capture, || self.header())?;
+        match work(self) {
+            Ok(value) => self.end_function().map(|()| value).map_err(E::from),
+            Err(error) => {
+                self.take_back_function()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a part of a transaction, or one: [`commit_part`](Self::commit_part) or
+    /// [`take_back_part`](Self::take_back_part) ends it.
+    pub(crate) fn begin_part(&self) -> Result<()> {
+        self.check_not_judging()?;
+        self.transaction.begin_function(&self.conn, &self.capture, || self.header())
+    }
+
+    /// Ends the innermost part well. If that fails it is taken back.
+    pub(crate) fn commit_part(&self) -> Result<()> {
+        self.end_function()
+    }
+
+    /// Takes the innermost part back.
+    pub(crate) fn take_back_part(&self) -> Result<()> {
+        self.take_back_function()
+    }
+
+    /// Runs work whose end leaves no part open that it has begun: what is open then is taken back.
+    pub(crate) fn whole<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let depth = self.depth();
+        let result = work();
+        if result.is_err() {
+            self.cut(depth)?;
+        }
+        result
+    }
+
+    /// The net changes of the transaction under way, after the rules have seen them.
+    pub(crate) fn changes_so_far(&self) -> Result<Vec<RowChange>> {
+        self.rounds()
+    }
+
+    /// Takes back the transaction under way, of which the log will not tell.
+    pub(crate) fn leave_preview(&self) -> Result<()> {
+        let undone = if self.conn.is_autocommit() { Ok(()) } else { self.conn.run_own("ROLLBACK") };
+        self.validators.forget();
+        self.transaction.end(&self.conn, &self.capture, false);
+        self.ended();
+        undone
+    }
+
+    /// Changes of a transaction, in order.
+    pub(crate) fn changes_of(&self, transaction: i64) -> Result<Vec<LoggedChange>> {
+        log::changes_of(&self.conn, transaction)
+    }
+
+    /// The last transaction of the log that changed a row.
+    pub(crate) fn last_change_of(
+        &self,
+        table: &str,
+        key: &[SqlValue],
+        rowid: Option<i64>,
+    ) -> Result<Option<i64>> {
+        log::last_change_of(&self.conn, table, key, rowid)
+    }
+
+    /// Works while references are neither checked nor followed by cascades, which SQLite allows outside of a
+    /// transaction only.
+    pub(crate) fn without_foreign_keys<T>(&self, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.is_in_transaction() {
+            return Err(CapsuleError::usage(format!("{what} cannot run within a transaction")));
+        }
+        self.conn.run_own("PRAGMA foreign_keys=OFF")?;
+        let result = work();
+        self.conn.run_own("PRAGMA foreign_keys=ON")?;
+        result
+    }
+
+    /// Works while triggers of the application do not run. Those of the rules do.
+    pub(crate) fn without_triggers<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.conn.enable_triggers(false)?;
+        let done = work();
+        self.conn.enable_triggers(true)?;
+        done
+    }
+
+    /// Deletes what the log need not keep: see [`Retention`]. Returns the number of changes that were
+    /// deleted.
+    pub fn sweep(&self, retention: &Retention) -> Result<u64> {
+        let delivered = self.delivered()?;
+        log::sweep(&self.conn, retention, self.now(), delivered)
+    }
+
+    /// The number of parts that are open.
+    pub(crate) fn depth(&self) -> usize {
+        self.transaction.depth()
+    }
+
+    /// Takes back all parts above a depth, whoever has begun them; false if there are none.
+    pub(crate) fn cut(&self, depth: usize) -> Result<bool> {
+        if self.transaction.depth() <= depth {
+            return Ok(false);
+        }
+        if depth == 0 {
+            self.roll_back()?;
+        } else {
+            self.validators.forget();
+            self.transaction.cut(&self.conn, &self.capture, depth)?;
+        }
+        Ok(true)
+    }
+
+    /// True while a transaction is open.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.transaction.is_open()
+    }
+
+    /// Does work after the commit of the transaction under way; at once if there is none.
+    pub(crate) fn after_commit(&self, work: impl FnOnce() + 'static) {
+        if self.transaction.is_open() { self.transaction.defer(Box::new(work)) } else { work() }
+    }
+
+    /// Does work after the end of the transaction under way, be it a commit or not, before anybody is told of
+    /// it; at once if there is none.
+    pub(crate) fn after_end(&self, work: impl FnOnce() + 'static) {
+        if self.transaction.is_open() { self.transaction.at_end(Box::new(work)) } else { work() }
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn clock(&self) -> i64 {
+        self.now()
+    }
+
+    /// Random bytes of the surroundings.
+    pub(crate) fn random(&self, bytes: &mut [u8]) {
+        self.environment.borrow_mut().random(bytes);
+    }
+
+    /// Changes with a number above `seq`, at most `limit`, in order.
+    pub fn changes_since(&self, seq: i64, limit: i64) -> Result<Vec<LoggedChange>> {
+        log::changes_since(&self.conn, seq, limit)
+    }
+
+    /// A transaction of the log, by its number.
+    pub fn logged_transaction(&self, transaction: i64) -> Result<Option<LoggedTransaction>> {
+        log::transaction(&self.conn, transaction)
+    }
+
+    /// The name of this copy of the database.
+    pub fn device(&self) -> &str {
+        self.log.device()
+    }
+
+    /// Closes the database. Any SQLite can open its file then.
+    pub fn close(self) -> Result<()> {
+        self.conn.close()
+    }
+
+    /// The connection, for the parts above that keep something in the capsule's own tables.
+    pub(crate) fn conn(&self) -> &Conn {
+        &self.conn
+    }
+
+    fn now(&self) -> i64 {
+        self.environment.borrow_mut().now()
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            tx: self.log.take_number(),
+            started: self.now(),
+            source: self.source.get(),
+            cause: self.cause.get(),
+        }
+    }
+
+    /// Runs a statement as what it is.
+    fn run(
+        &self,
+        mut statement: Statement<'_>,
+        sql: &str,
+        params: Params<'_>,
+        limit: usize,
+    ) -> Result<(Rows, u64)> {
+        let facts = Rc::clone(&statement.facts);
+        let (conn, capture, transaction) = (&self.conn, &self.capture, &self.transaction);
+        if !matches!(facts.role, Role::Work) {
+            self.check_not_judging()?;
+        }
+        match &facts.role {
+            Role::Work => return self.work(statement, sql, params, limit),
+            Role::Begin => transaction.begin_sql(conn, capture, || self.header())?,
+            Role::Commit => {
+                transaction.check_sql_may_end("COMMIT")?;
+                self.commit()?;
+            }
+            Role::Rollback => {
+                transaction.check_sql_may_end("ROLLBACK")?;
+                self.roll_back()?;
+            }
+            Role::Savepoint(name) => transaction.savepoint(conn, capture, name, || self.header())?,
+            Role::Release(name) => {
+                let index = transaction.find(name)?;
+                if transaction.release_ends(index) {
+                    self.commit()?;
+                } else {
+                    transaction.release(conn, index)?;
+                }
+            }
+            Role::RollbackTo(name) => {
+                let index = transaction.find(name)?;
+                self.validators.forget();
+                transaction.rollback_to(conn, capture, index)?;
+            }
+            Role::Outside | Role::Vacuum if transaction.is_open() => {
+                return Err(CapsuleError::usage("this statement cannot run within a transaction").in_sql(sql));
+            }
+            Role::Outside => {
+                statement.bind(params)?;
+                return self.step(&mut statement, sql, limit);
+            }
+            Role::Vacuum => {
+                drop(statement);
+                conn.vacuum(sql)?;
+                // Tables lie elsewhere in the file now.
+                transaction.schema_changed(conn, capture)?;
+                let header = Header { tx: 0, started: self.now(), source: self.source.get(), cause: None };
+                self.publish(header, header.started, None, Vec::new(), capture.catalog().vacuumed());
+            }
+        }
+        Ok((Rows::default(), 0))
+    }
+
+    /// Runs a statement that reads or writes. One that writes is a transaction of its own outside of another.
+    fn work(
+        &self,
+        mut statement: Statement<'_>,
+        sql: &str,
+        params: Params<'_>,
+        limit: usize,
+    ) -> Result<(Rows, u64)> {
+        statement.bind(params).map_err(|error| error.in_sql(sql))?;
+        if statement.is_readonly() && !statement.facts.schema {
+            self.transaction.check()?;
+            return self.step(&mut statement, sql, limit);
+        }
+        self.check_not_judging().map_err(|error| error.in_sql(sql))?;
+        // A change of the schema that cannot be captured is taken back by itself, whatever it is part of.
+        if self.transaction.is_open() && !statement.facts.schema {
+            self.transaction.check()?;
+            return self.step_writing(statement, sql, limit);
+        }
+        self.transaction.begin_function(&self.conn, &self.capture, || self.header())?;
+        match self.step_writing(statement, sql, limit) {
+            Ok(result) => self.end_function().map(|()| result).map_err(|error| error.in_sql(sql)),
+            Err(error) => {
+                self.take_back_function()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn step_writing(&self, mut statement: Statement<'_>, sql: &str, limit: usize) -> Result<(Rows, u64)> {
+        let schema = statement.facts.schema;
+        if schema {
+            self.validators.remove(&self.conn)?;
+        } else {
+            self.validators.install(&self.conn, &self.capture.catalog())?;
+        }
+        self.conn.writing();
+        let result = self.step(&mut statement, sql, limit);
+        // A statement that stays compiled would keep tables from being dropped.
+        drop(statement);
+        if self.conn.is_autocommit() {
+            // ON CONFLICT ROLLBACK, a full disk: SQLite has taken everything back by itself.
+            if self.transaction.is_of_sql() { self.forget_lost() } else { self.transaction.lose() }
+        } else if schema && result.is_ok() {
+            self.transaction.schema_changed(&self.conn, &self.capture)?;
+        }
+        result
+    }
+
+    fn step(&self, statement: &mut Statement<'_>, sql: &str, limit: usize) -> Result<(Rows, u64)> {
+        let columns = if statement.has_columns() { statement.columns() } else { Vec::new() };
+        let width = columns.len();
+        let before = self.conn.total_changes();
+        let mut rows = Vec::new();
+        let mut cursor = statement.rows();
+        loop {
+            match cursor.next() {
+                // What a statement changes it changes before its first row.
+                Ok(Some(_)) if rows.len() == limit => break,
+                Ok(Some(row)) if width > 0 => {
+                    let values = (0..width).map(|index| row.get_ref(index).map(SqlValue::from));
+                    rows.push(values.collect::<rusqlite::Result<Vec<_>>>()?);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    drop(cursor);
+                    return Err(self.conn.refused(error, sql));
+                }
+            }
+        }
+        drop(cursor);
+        let changed = if self.conn.total_changes() == before { 0 } else { self.conn.changes() };
+        Ok((Rows { columns, rows }, changed))
+    }
+
+    /// Refuses to write while a row is judged: the statement that made it is not at its end.
+    fn check_not_judging(&self) -> Result<()> {
+        if self.validators.is_judging() {
+            return Err(CapsuleError::usage(
+                "a validate_ hook judges a row and cannot write: before_commit can",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Ends the innermost frame of a function well.
+    fn end_function(&self) -> Result<()> {
+        if self.transaction.check().is_err() {
+            self.take_back_function()?;
+            return Err(CapsuleError::usage("the transaction was rolled back by an error before its end"));
+        }
+        let frame = self.transaction.function_frame();
+        if frame > 0 {
+            return self.transaction.release(&self.conn, frame);
+        }
+        self.commit().inspect_err(|_| drop(self.take_back_function()))
+    }
+
+    /// Takes back the innermost frame of a function.
+    fn take_back_function(&self) -> Result<()> {
+        self.validators.forget();
+        if self.transaction.function_frame() == 0 {
+            return self.roll_back();
+        }
+        if self.transaction.check().is_ok() {
+            return self.transaction.rollback_function(&self.conn, &self.capture);
+        }
+        self.transaction.leave_lost();
+        if self.transaction.is_of_sql() {
+            self.forget_lost();
+        }
+        Ok(())
+    }
+
+    /// Commits the transaction with its log. If it fails, the transaction goes on as it was before.
+    fn commit(&self) -> Result<()> {
+        let Some(header) = self.transaction.header() else {
+            return Err(CapsuleError::new(ErrorKind::Bug, "a commit without a transaction"));
+        };
+        let changes = self.rounds()?;
+        let schema = self.transaction.schema_changes();
+        let now = self.now();
+        if changes.is_empty() && schema.is_empty() {
+            self.conn.run_own("COMMIT")?;
+            self.finish(header, now, None, changes, schema);
+            return Ok(());
+        }
+        self.conn.run_own("SAVEPOINT _capsule_log")?;
+        let written = self.log.write(&self.conn, header, now, &changes);
+        let committed = written.and_then(|first| self.conn.run_own("COMMIT").map(|()| first));
+        match committed {
+            Ok(first) => {
+                self.log.written();
+                self.finish(header, now, first, changes, schema);
+                Ok(())
+            }
+            Err(error) => {
+                if !self.conn.is_autocommit() {
+                    self.conn.run_own("ROLLBACK TO _capsule_log; RELEASE _capsule_log")?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The net changes, after the rules have seen them and what they have written themselves.
+    fn rounds(&self) -> Result<Vec<RowChange>> {
+        let mut shown = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let changes = self.capture.changes(&self.conn)?;
+            let Some(rules) = self.validators.of_rounds() else { return Ok(changes) };
+            let fresh = rules::fresh(&changes, &shown);
+            if fresh.is_empty() {
+                return Ok(changes);
+            }
+            // A frame, so that nothing in it can end the transaction.
+            self.transaction.begin_function(&self.conn, &self.capture, || self.header())?;
+            match rules.round(&fresh) {
+                Ok(()) => self.end_function()?,
+                Err(error) => {
+                    self.take_back_function()?;
+                    return Err(error);
+                }
+            }
+            shown = changes;
+        }
+        let last = self.capture.changes(&self.conn)?;
+        let fresh = rules::fresh(&last, &shown);
+        if fresh.is_empty() {
+            return Ok(last);
+        }
+        let chain: Vec<&str> = fresh.iter().map(RowChange::table).collect();
+        Err(CapsuleError::new(
+            ErrorKind::Limit,
+            format!(
+                "after_save and before_commit still change rows after {ROUNDS_MAX} rounds: of {}",
+                chain.join(", ")
+            ),
+        ))
+    }
+
+    /// Ends a transaction that is committed, and tells who listens.
+    fn finish(
+        &self,
+        header: Header,
+        at: i64,
+        first: Option<i64>,
+        changes: Vec<RowChange>,
+        schema: Vec<SchemaChange>,
+    ) {
+        self.transaction.end(&self.conn, &self.capture, true);
+        self.ended();
+        for work in self.transaction.take_deferred() {
+            work();
+        }
+        self.publish(header, at, first, changes, schema);
+    }
+
+    /// Tells who listens.
+    fn publish(
+        &self,
+        header: Header,
+        at: i64,
+        first: Option<i64>,
+        changes: Vec<RowChange>,
+        schema: Vec<SchemaChange>,
+    ) {
+        if changes.is_empty() && schema.is_empty() {
+            return;
+        }
+        let Header { tx: transaction, source, cause, .. } = header;
+        let committed = Committed { transaction, first, source, cause, at, changes, schema };
+        // Taken out while it runs, so that it may write.
+        let listener = self.listener.0.borrow_mut().take();
+        if let Some(mut listener) = listener {
+            listener(&committed);
+            self.listener.0.borrow_mut().get_or_insert(listener);
+        }
+    }
+
+    /// Does what was waiting for the end of the transaction.
+    fn ended(&self) {
+        for work in self.transaction.take_at_end() {
+            work();
+        }
+    }
+
+    /// Takes the whole transaction back.
+    fn roll_back(&self) -> Result<()> {
+        self.validators.forget();
+        let result = if self.conn.is_autocommit() { Ok(()) } else { self.conn.run_own("ROLLBACK") };
+        self.forget_lost();
+        result
+    }
+
+    /// Forgets a transaction that is gone, with all that it did.
+    fn forget_lost(&self) {
+        self.validators.forget();
+        if let Some(header) = self.transaction.end(&self.conn, &self.capture, false) {
+            self.log.rolled_back(header, self.now());
+        }
+        self.ended();
+    }
+}

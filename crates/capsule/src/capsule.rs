@@ -1,0 +1,516 @@
+//! A capsule: one database and one Lua VM that rules over it.
+
+use crate::conn::{Durability, Location, Params};
+use crate::database::{Database, Rows};
+use crate::environment::{Environment, SystemEnvironment};
+use crate::error::{CapsuleError, ErrorKind, Result};
+use crate::schema::{Schema, SchemaAction, TableDeclaration};
+use crate::script::{LIBRARY, Libraries, ModInfo, Shared, from_lua, from_script, to_lua};
+use crate::value::SqlValue;
+use crate::watch::ChangeEvent;
+use perilune::{Host, IntoLuaMulti, Limits, Runtime, Table, Value, Variadic, Vm};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Libraries of Lua that scripts of a capsule have, beside those of the capsule.
+const LIBRARIES: &[&str] =
+    &["string", "table", "math", "utf8", "coroutine", "os", "json", "base64", "host", "async", LIBRARY];
+
+/// Time that one call of Lua may take, unless something else is said.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Bytes that Lua may use, unless something else is said.
+const MEMORY_DEFAULT_BYTES: usize = 512 * 1024 * 1024;
+
+/// Setup of a [`Capsule`].
+pub struct CapsuleBuilder {
+    location: Location,
+    durability: Durability,
+    environment: Box<dyn Environment>,
+    host: Option<Box<dyn FnOnce(perilune::Builder) -> perilune::Builder>>,
+    memory_bytes: usize,
+    timeout: Option<Duration>,
+    fuel: Option<u64>,
+    batch: (Duration, usize),
+}
+
+impl fmt::Debug for CapsuleBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CapsuleBuilder").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl CapsuleBuilder {
+    /// Sets what a commit survives.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Sets clock and randomness of the capsule. Those of the system unless something else is said.
+    #[must_use]
+    pub fn environment(mut self, environment: impl Environment + 'static) -> Self {
+        self.environment = Box::new(environment);
+        self
+    }
+
+    /// Sets the world around Lua: where its output goes, what time it is for `os`.
+    #[must_use]
+    pub fn host(mut self, host: impl Host + 'static) -> Self {
+        self.host = Some(Box::new(move |builder| builder.host(host)));
+        self
+    }
+
+    /// Sets the bytes that Lua may use: 512 MiB unless something else is said, at least 512 KiB.
+    #[must_use]
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
+    /// Sets the time that one call of Lua may take, with all SQL in it: 30 seconds unless something else is
+    /// said. None is no limit.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the fuel that one call of Lua may use, with all SQL in it. None, the default, is no limit.
+    #[must_use]
+    pub fn fuel(mut self, fuel: Option<u64>) -> Self {
+        self.fuel = fuel;
+        self
+    }
+
+    /// Sets when events are delivered: an interval after the first that waits, or at once when so many wait.
+    /// 100 ms and 100 events unless something else is said.
+    #[must_use]
+    pub fn batch(mut self, interval: Duration, size: usize) -> Self {
+        self.batch = (interval, size);
+        self
+    }
+
+    /// Opens the capsule. Its database is made if there is none. The mods that were active are activated
+    /// again, in the order in which they were installed; what fails there is told to [`Capsule::on_error`].
+    ///
+    /// # Errors
+    /// `unsupported` where the database cannot be opened, `locked` if another program has it, `corrupt` if it
+    /// is no database, `usage` for a memory limit below 512 KiB.
+    pub fn open(self) -> Result<Capsule> {
+        let db = Database::open(&self.location, self.durability, self.environment)?;
+        let mut limits = Limits::default();
+        limits.memory_bytes = self.memory_bytes;
+        let (libraries, shared) = Libraries::new(db);
+        let mut builder = Runtime::builder().limits(limits).library(libraries).libraries(LIBRARIES);
+        if let Some(set) = self.host {
+            builder = set(builder);
+        }
+        let mut lua = builder.build().map_err(from_script)?;
+        let Some(shared) = shared.get().cloned() else {
+            return Err(CapsuleError::new(ErrorKind::Bug, "the libraries of the capsule were not opened"));
+        };
+        lua.set_limits(self.timeout, self.fuel);
+        let (interval, size) = self.batch;
+        shared.batches.set(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX), size);
+        let mut capsule = Capsule { lua, shared };
+        capsule.mod_work(Shared::activate_mods)?;
+        Ok(capsule)
+    }
+}
+
+/// A database whose changes are events, with a Lua VM whose hooks take part in its transactions.
+///
+/// ```
+/// use perilune_capsule::{Capsule, ErrorKind};
+///
+/// let mut capsule = Capsule::open(":memory:")?;
+/// capsule.execute("CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT)", ())?;
+/// capsule.eval("function validate_insert(t, row) if not row.email then error('no address') end end")?;
+/// assert_eq!(capsule.execute("INSERT INTO users DEFAULT VALUES", ()).unwrap_err().kind(), ErrorKind::Veto);
+/// # Ok::<(), perilune_capsule::CapsuleError>(())
+/// ```
+#[derive(Debug)]
+pub struct Capsule {
+    // Lua is dropped first: its functions use the database.
+    lua: Runtime,
+    shared: Rc<Shared>,
+}
+
+impl Capsule {
+    /// Opens a capsule with everything as it is by default: `":memory:"`, or the path of a file.
+    ///
+    /// # Errors
+    /// As [`CapsuleBuilder::open`].
+    pub fn open(name: &str) -> Result<Self> {
+        Self::builder(Location::from_name(name)).open()
+    }
+
+    /// Sets up a capsule.
+    pub fn builder(location: Location) -> CapsuleBuilder {
+        CapsuleBuilder {
+            location,
+            durability: Durability::default(),
+            environment: Box::new(SystemEnvironment),
+            host: None,
+            memory_bytes: MEMORY_DEFAULT_BYTES,
+            timeout: Some(TIMEOUT_DEFAULT),
+            fuel: None,
+            batch: (Duration::from_millis(100), 100),
+        }
+    }
+
+    /// Works with the database while hooks may use the VM, and delivers what was dispatched.
+    fn enter<T>(&mut self, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+        let Self { lua, shared } = self;
+        let result = shared.slot.lend(lua, || work(&shared.db));
+        shared.pump(lua);
+        result
+    }
+
+    /// Works in Lua. If it fails, what it has begun and not ended is taken back.
+    fn script<T>(&mut self, work: impl FnOnce(&mut Vm) -> perilune::Result<T>) -> Result<T> {
+        let Self { lua, shared } = self;
+        let result = shared.db.whole(|| work(lua).map_err(from_script));
+        shared.pump(lua);
+        result
+    }
+
+    /// Runs Lua source, and returns what it returned. Globals stay for the next.
+    ///
+    /// # Errors
+    /// `lua`, `timeout`, `limit` for a lack of memory; those of the capsule that the script did not catch. A
+    /// transaction that was open is taken back.
+    pub fn eval(&mut self, source: &str) -> Result<Vec<Value>> {
+        self.script(|lua| lua.eval_named(source, "capsule").map(|reply| reply.values))
+    }
+
+    /// Calls a global function, or one in a table (`"math.max"`), and returns its results.
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval).
+    pub fn call(&mut self, name: &str, args: impl IntoLuaMulti) -> Result<Vec<Value>> {
+        self.script(|lua| lua.call(name, args))
+    }
+
+    /// The rows of one statement.
+    ///
+    /// # Errors
+    /// `sql`, `usage`, `constraint`, `veto`, ...
+    pub fn query<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<Rows> {
+        let params = params.into();
+        self.enter(|db| db.query(sql, params))
+    }
+
+    /// The first value of the first row; `None` if the query has no rows.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn query_scalar<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<Option<SqlValue>> {
+        let params = params.into();
+        self.enter(|db| db.query_scalar(sql, params))
+    }
+
+    /// Runs one statement with its parameters, or several without; returns the number of rows that the last
+    /// one changed.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn execute<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<u64> {
+        let params = params.into();
+        self.enter(|db| db.execute(sql, params))
+    }
+
+    /// Inserts a row, after the hooks that change it, and returns its key.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn insert(&mut self, table: &str, row: &[(&str, SqlValue)]) -> Result<Vec<SqlValue>> {
+        if !self.shared.has_transforms(&mut self.lua)? {
+            return self.enter(|db| db.insert(table, row));
+        }
+        let row = script_row(row);
+        let key: Vec<Value> = self.hooked(|shared, lua| shared.insert(lua, table, row))?;
+        key.iter().map(from_lua).collect()
+    }
+
+    /// Sets columns of the row with a key, after the hooks that change them. Returns false if there is no
+    /// such row.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn update(&mut self, table: &str, key: &[SqlValue], row: &[(&str, SqlValue)]) -> Result<bool> {
+        if !self.shared.has_transforms(&mut self.lua)? {
+            return self.enter(|db| db.update(table, key, row));
+        }
+        let arguments = arguments(table, Some(script_row(row)), key);
+        self.hooked(|shared, lua| shared.update(lua, arguments))
+    }
+
+    /// Deletes the row with a key. Returns false if there is no such row.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn delete(&mut self, table: &str, key: &[SqlValue]) -> Result<bool> {
+        if !self.shared.has_transforms(&mut self.lua)? {
+            return self.enter(|db| db.delete(table, key));
+        }
+        let arguments = arguments(table, None, key);
+        self.hooked(|shared, lua| shared.delete(lua, arguments))
+    }
+
+    /// Sets columns of all rows for which a condition holds, after the hooks that change them, and returns
+    /// how many these are. The condition is an expression of SQL, with or without the word WHERE before it.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn update_where<'a>(
+        &mut self,
+        table: &str,
+        condition: &str,
+        params: impl Into<Params<'a>>,
+        row: &[(&str, SqlValue)],
+    ) -> Result<u64> {
+        let params = params.into();
+        if !self.shared.has_transforms(&mut self.lua)? {
+            return self.enter(|db| db.update_where(table, condition, params, row));
+        }
+        let arguments =
+            Variadic(vec![table.into(), condition.into(), script_params(params), script_row(row)]);
+        self.hooked(|shared, lua| shared.update_where(lua, arguments)).map(|count| count as u64)
+    }
+
+    /// Deletes all rows for which a condition holds, and returns how many these were.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn delete_where<'a>(
+        &mut self,
+        table: &str,
+        condition: &str,
+        params: impl Into<Params<'a>>,
+    ) -> Result<u64> {
+        let params = params.into();
+        if !self.shared.has_transforms(&mut self.lua)? {
+            return self.enter(|db| db.delete_where(table, condition, params));
+        }
+        let arguments = Variadic(vec![table.into(), condition.into(), script_params(params)]);
+        self.hooked(|shared, lua| shared.delete_where(lua, arguments)).map(|count| count as u64)
+    }
+
+    /// Writes by way of the prelude, which runs the hooks that change rows.
+    fn hooked<T>(&mut self, work: impl FnOnce(&Shared, &mut Vm) -> Result<T>) -> Result<T> {
+        let Self { lua, shared } = self;
+        let result = shared.part(lua, |lua| work(shared, lua));
+        shared.pump(lua);
+        result
+    }
+
+    /// Brings the database to a schema: see [`Database::apply_schema`].
+    ///
+    /// # Errors
+    /// As [`Database::apply_schema`].
+    pub fn apply_schema(&mut self, schema: &Schema) -> Result<Vec<SchemaAction>> {
+        self.enter(|db| db.apply_schema(schema))
+    }
+
+    /// Makes a table, or adds to it what is declared and missing.
+    ///
+    /// # Errors
+    /// As [`Database::apply_schema`].
+    pub fn create_table(&mut self, table: &TableDeclaration) -> Result<()> {
+        self.enter(|db| db.create_table(table))
+    }
+
+    /// Installs a mod: named sources that run in this order, in an environment of their own that reads the
+    /// globals and writes to itself. `on_install` and `on_activate` run after them, all in one transaction
+    /// with the row that keeps the mod; if anything fails, everything is as before. From then on the hooks of
+    /// the mod take part, after those of the globals and of the mods that were installed before it.
+    ///
+    /// A mod that is there with this version stays as it is, active or not. With another version its files
+    /// are replaced: the old version is deactivated, the new one runs and is activated, without `on_install`.
+    /// If that fails, the old version is activated again. Of a mod that is not active the files are replaced,
+    /// and do not run.
+    ///
+    /// ```
+    /// # let mut capsule = perilune_capsule::Capsule::open(":memory:")?;
+    /// capsule.install_mod("greeter", "1.0", &[("main.lua", "function greet(name) return 'Hello, ' .. name
+    /// end")])?; assert_eq!(capsule.call_mod("greeter", "greet", "Ann")?, ["Hello, Ann".into()]);
+    /// # Ok::<(), perilune_capsule::CapsuleError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `usage` for names that are empty or too long, for no files, and within a transaction; `lua` if a file
+    /// does not compile, with its name and line; those of the files and hooks.
+    pub fn install_mod(&mut self, name: &str, version: &str, files: &[(&str, &str)]) -> Result<()> {
+        self.mod_work(|shared, lua| shared.install_mod(lua, name, version, files))
+    }
+
+    /// Activates a mod that is not active: its files and `on_activate` run in one transaction. It will be
+    /// activated again whenever the capsule is opened.
+    ///
+    /// # Errors
+    /// `usage` if there is no such mod, and within a transaction; those of the files and hooks. The mod is
+    /// not active then.
+    pub fn activate_mod(&mut self, name: &str) -> Result<()> {
+        self.mod_work(|shared, lua| shared.activate_mod(lua, name))
+    }
+
+    /// Deactivates a mod: `on_deactivate` runs, in a transaction, then its hooks, timers, watchers, handlers
+    /// and cache are gone. They are, too, if `on_deactivate` fails; its error is told to
+    /// [`on_error`](Self::on_error).
+    ///
+    /// # Errors
+    /// `usage` if there is no such mod, and within a transaction.
+    pub fn deactivate_mod(&mut self, name: &str) -> Result<()> {
+        self.mod_work(|shared, lua| shared.deactivate_mod(lua, name))
+    }
+
+    /// Deactivates a mod and forgets it. What it has written to tables stays.
+    ///
+    /// # Errors
+    /// As [`deactivate_mod`](Self::deactivate_mod).
+    pub fn uninstall_mod(&mut self, name: &str) -> Result<()> {
+        self.mod_work(|shared, lua| shared.uninstall_mod(lua, name))
+    }
+
+    /// Calls a function of an active mod, or one in a table of its own (`"api.find"`), and returns its
+    /// results.
+    ///
+    /// # Errors
+    /// As [`eval`](Self::eval); `usage` if there is no such function, or the mod is not active.
+    pub fn call_mod(&mut self, name: &str, function: &str, args: impl IntoLuaMulti) -> Result<Vec<Value>> {
+        let shared = Rc::clone(&self.shared);
+        self.script(|lua| shared.call_mod(lua, name, function, args))
+    }
+
+    /// The mods that are installed, in the order of their installation.
+    ///
+    /// # Errors
+    /// `corrupt` if their table is damaged.
+    pub fn mods(&self) -> Result<Vec<ModInfo>> {
+        self.shared.mods()
+    }
+
+    fn mod_work(&mut self, work: impl FnOnce(&Shared, &mut Vm) -> Result<()>) -> Result<()> {
+        let Self { lua, shared } = self;
+        let done = work(shared, lua);
+        shared.pump(lua);
+        done
+    }
+
+    /// Adds a listener of what is dispatched under a name. Returns its number, for [`off`](Self::off).
+    pub fn on(&self, name: &str, listener: impl Fn(&Value) + 'static) -> u64 {
+        self.shared.messages.listen(name, listener)
+    }
+
+    /// Takes a listener away; false if there is none of this number.
+    pub fn off(&self, listener: u64) -> bool {
+        self.shared.messages.unlisten(listener)
+    }
+
+    /// Sets who is told of errors that nobody waits for: of timers and handlers.
+    pub fn on_error(&self, listener: impl Fn(&CapsuleError) + 'static) {
+        self.shared.on_error(listener);
+    }
+
+    /// Watches a table, the rows of a table for which a condition holds, or a query, and returns the id of
+    /// the watcher. Anything that begins with SELECT, WITH or VALUES is a query.
+    ///
+    /// # Errors
+    /// `usage` if there is no such table, or the filter is no condition; `sql` for a query that cannot run.
+    pub fn watch(&mut self, table_or_query: &str, filter: Option<&str>) -> Result<Rc<str>> {
+        self.shared.watch(None, table_or_query, filter, None)
+    }
+
+    /// Takes a watcher away, with its subscriptions; false if there is none with this id.
+    pub fn unwatch(&mut self, watcher: &str) -> bool {
+        self.shared.unwatch_from_outside(&mut self.lua, watcher)
+    }
+
+    /// Has a listener told of the events of a watcher, batch by batch. Returns the id of the subscription.
+    ///
+    /// # Errors
+    /// `usage` if there is no such watcher.
+    pub fn subscribe(
+        &mut self,
+        watcher: &str,
+        listener: impl Fn(&[ChangeEvent]) + 'static,
+    ) -> Result<Rc<str>> {
+        self.shared.subscribe(watcher, listener)
+    }
+
+    /// Takes a subscription away; false if there is none with this id.
+    pub fn unsubscribe(&mut self, subscription: &str) -> bool {
+        self.shared.unsubscribe(subscription)
+    }
+
+    /// The time at which the next timer of a script or the next batch of events is due, in milliseconds since
+    /// 1970; `None` if there is none.
+    ///
+    /// # Errors
+    /// `timeout` and `limit`.
+    pub fn next_due(&mut self) -> Result<Option<i64>> {
+        let timer = self.shared.next_due(&mut self.lua)?;
+        Ok(timer.into_iter().chain(self.shared.batches.due()).min())
+    }
+
+    /// Runs the timers that are due, and delivers the events that are. What fails is told to
+    /// [`on_error`](Self::on_error), and the rest goes on.
+    ///
+    /// # Errors
+    /// `timeout` and `limit`: those of all timers together.
+    pub fn run_due(&mut self) -> Result<()> {
+        let Self { lua, shared } = self;
+        let done = shared.db.whole(|| shared.run_timers(lua));
+        shared.pump(lua);
+        shared.deliver_due(lua);
+        done
+    }
+
+    /// Delivers all events that wait, whether they are due or not.
+    pub fn flush(&mut self) {
+        self.shared.flush(&mut self.lua);
+    }
+
+    /// The database, to read its log.
+    pub fn database(&self) -> &Database {
+        &self.shared.db
+    }
+}
+
+fn script_row(row: &[(&str, SqlValue)]) -> Value {
+    let table: Table = Table::new();
+    table.with_mut(|data| {
+        for (name, value) in row {
+            let value = if *value == SqlValue::Null { Value::Null } else { to_lua(value) };
+            data.pairs.push(((*name).into(), value));
+        }
+    });
+    table.into()
+}
+
+/// Parameters as a list with its length, or by their names.
+fn script_params(params: Params<'_>) -> Value {
+    match params {
+        Params::Named(named) => script_row(named),
+        Params::List(values) => {
+            let table = Table::new();
+            table.with_mut(|data| {
+                let pairs = values.iter().zip(1i64..).filter(|(value, _)| **value != SqlValue::Null);
+                data.pairs.extend(pairs.map(|(value, place)| (place.into(), to_lua(value))));
+                data.pairs.push(("n".into(), (values.len() as i64).into()));
+            });
+            table.into()
+        }
+    }
+}
+
+fn arguments(table: &str, row: Option<Value>, key: &[SqlValue]) -> Variadic<Value> {
+    let mut arguments = vec![table.into()];
+    arguments.extend(row);
+    arguments.extend(key.iter().map(to_lua));
+    Variadic(arguments)
+}

@@ -1,0 +1,62 @@
+//! Errors between Lua and the capsule: in Lua an error of the capsule is a table with `kind`, `code`,
+//! `message`, `sql` and `cause`, which shows its message as text.
+
+use crate::error::{CapsuleError, ErrorKind};
+use perilune::{Error, Raise, Value};
+use std::rc::Rc;
+
+/// The error as Lua raises it. `make` is the function of the prelude that makes the table.
+pub(super) fn raise(make: u32, error: &CapsuleError) -> Raise {
+    let text = |text: Option<&str>| text.map_or(Value::Nil, Value::from);
+    let cause = error.cause().and_then(Error::lua).map_or(Value::Nil, |lua| lua.value.clone());
+    let fields = vec![
+        error.kind().name().into(),
+        text(error.code()),
+        error.message().into(),
+        text(error.sql()),
+        cause,
+    ];
+    Raise::result_of(make, perilune::Variadic(fields))
+}
+
+/// The error that a script has ended with. One that the capsule has raised is that error again.
+pub(crate) fn from_script(error: Error) -> CapsuleError {
+    if let perilune::ErrorKind::Timeout(lua) | perilune::ErrorKind::Interrupt(lua) = error.kind() {
+        return CapsuleError::new(ErrorKind::Timeout, lua.message.clone()).caused_by(Rc::new(error));
+    }
+    if let perilune::ErrorKind::Memory(lua) = error.kind() {
+        return CapsuleError::new(ErrorKind::Limit, lua.message.clone()).caused_by(Rc::new(error));
+    }
+    own(&error)
+        .unwrap_or_else(|| CapsuleError::new(ErrorKind::Lua, message(&error)))
+        .caused_by(Rc::new(error))
+}
+
+/// The error with which a hook has refused a change.
+pub(super) fn from_hook(error: Error) -> CapsuleError {
+    let known = from_script(error);
+    if known.kind() == ErrorKind::Lua { known.of_kind(ErrorKind::Veto) } else { known }
+}
+
+fn message(error: &Error) -> String {
+    error.lua().map_or_else(|| error.to_string(), |lua| lua.message.clone())
+}
+
+/// The error of the capsule that the error value is.
+fn own(error: &Error) -> Option<CapsuleError> {
+    let Value::Table(table) = &error.lua()?.value else { return None };
+    let field = |name: &str| match table.get(&name.into()) {
+        Value::String(bytes) => Some(bytes),
+        _ => None,
+    };
+    let kind = ErrorKind::by_name(&field("kind")?)?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let mut own = CapsuleError::new(kind, text(field("message")?));
+    if let Some(code) = field("code") {
+        own = own.with_code(&code);
+    }
+    if let Some(sql) = field("sql") {
+        own = own.in_sql(&text(sql));
+    }
+    Some(own)
+}

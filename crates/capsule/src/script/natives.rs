@@ -1,0 +1,352 @@
+//! Functions in Rust below the libraries that scripts see (prelude.lua): they get names and values, and
+//! return rows.
+
+use super::Shared;
+use super::errors::raise;
+use super::values::{from_token, row_to_lua, write, write_row};
+use crate::bus::Message;
+use crate::conn::Params;
+use crate::database::Rows;
+use crate::error::{CapsuleError, ErrorKind, Result};
+use crate::log::Source;
+use crate::value::SqlValue;
+use perilune::value::{Decoder, FormatError, Token};
+use perilune::{Bytes, Raise, Results, Value, Vm};
+use std::rc::{Rc, Weak};
+
+/// Costs of bcrypt that are allowed: the time doubles with each, and 16 takes seconds.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
+
+/// Bytes of a password that bcrypt looks at.
+const PASSWORD_BYTES_MAX: usize = 72;
+
+/// Ticks for one round of bcrypt, of which there are two to the power of the cost.
+const TICKS_PER_ROUND: u64 = 2000;
+
+/// Names and values of a row as a script gives them.
+type OwnedRow = Vec<(String, SqlValue)>;
+
+/// Registers all of them as `_capsule.NAME`, from where the prelude takes them.
+pub(super) fn register(vm: &mut Vm, shared: &Rc<Shared>) -> perilune::Result<()> {
+    let natives = Natives(Rc::downgrade(shared));
+    natives.add(vm, "query", |shared, args, results| {
+        let (sql, params) = (text(args)?, ScriptParams::read(args)?);
+        let Rows { columns, rows } = params.give(|params| shared.db.query(&sql, params))?;
+        results.table(rows.len() as u32, 0)?;
+        rows.iter().try_for_each(|row| write_row(results, &columns, row))?;
+        Ok(())
+    })?;
+    natives.add(vm, "query_one", |shared, args, results| {
+        let (sql, params) = (text(args)?, ScriptParams::read(args)?);
+        let Rows { columns, rows } = params.give(|params| shared.db.query_one(&sql, params))?;
+        match rows.first() {
+            Some(row) => write_row(results, &columns, row)?,
+            None => results.nil()?,
+        }
+        Ok(())
+    })?;
+    natives.add(vm, "query_scalar", |shared, args, results| {
+        let (sql, params) = (text(args)?, ScriptParams::read(args)?);
+        let value = params.give(|params| shared.db.query_scalar(&sql, params))?;
+        Ok(write(results, &value.unwrap_or_default())?)
+    })?;
+    natives.add(vm, "execute", |shared, args, results| {
+        let (sql, params) = (text(args)?, ScriptParams::read(args)?);
+        let changed = params.give(|params| shared.db.execute(&sql, params))?;
+        Ok(results.integer(changed as i64)?)
+    })?;
+    register_rows(vm, &natives)?;
+    register_boundaries(vm, &natives)?;
+    register_surroundings(vm, &natives)
+}
+
+/// Rows by the name of their table.
+fn register_rows(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
+    natives.add(vm, "insert", |shared, args, results| {
+        let table = text(args)?;
+        let row = columns(shared, &table, args)?;
+        let key = shared.db.insert(&table, &borrowed(&row))?;
+        Ok(key.iter().try_for_each(|value| write(results, value))?)
+    })?;
+    natives.add(vm, "update", |shared, args, results| {
+        let table = text(args)?;
+        let row = columns(shared, &table, args)?;
+        let updated = shared.db.update(&table, &rest(args)?, &borrowed(&row))?;
+        Ok(results.boolean(updated)?)
+    })?;
+    natives.add(vm, "update_where", |shared, args, results| {
+        let (table, condition) = (text(args)?, text(args)?);
+        let row = columns(shared, &table, args)?;
+        let params = ScriptParams::read(args)?;
+        let updated =
+            params.give(|params| shared.db.update_where(&table, &condition, params, &borrowed(&row)))?;
+        Ok(results.integer(updated as i64)?)
+    })?;
+    natives.add(vm, "delete", |shared, args, results| {
+        let table = text(args)?;
+        Ok(results.boolean(shared.db.delete(&table, &rest(args)?)?)?)
+    })?;
+    natives.add(vm, "delete_where", |shared, args, results| {
+        let (table, condition) = (text(args)?, text(args)?);
+        let params = ScriptParams::read(args)?;
+        let deleted = params.give(|params| shared.db.delete_where(&table, &condition, params))?;
+        Ok(results.integer(deleted as i64)?)
+    })?;
+    natives.add(vm, "get", |shared, args, results| {
+        let table = text(args)?;
+        let Rows { columns, rows } = shared.db.get(&table, &rest(args)?)?;
+        match rows.first() {
+            Some(row) => write_row(results, &columns, row)?,
+            None => results.nil()?,
+        }
+        Ok(())
+    })?;
+    natives.add(vm, "select", |shared, args, results| {
+        let (table, condition) = (text(args)?, text(args)?);
+        let params = ScriptParams::read(args)?;
+        let Rows { columns, rows } =
+            params.give(|params| shared.db.select_where(&table, &condition, params))?;
+        results.table(rows.len() as u32, 0)?;
+        rows.iter().try_for_each(|row| write_row(results, &columns, row))?;
+        Ok(())
+    })
+}
+
+/// Boundaries of transactions, and what waits for their end.
+fn register_boundaries(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
+    natives.add(vm, "begin", |shared, _, _| Ok(shared.db.begin_part()?))?;
+    natives.add(vm, "commit", |shared, _, _| Ok(shared.db.commit_part()?))?;
+    natives.add(vm, "depth", |shared, _, results| Ok(results.integer(shared.db.depth() as i64)?))?;
+    natives.add(vm, "cut", |shared, args, results| {
+        let depth = match args.token()? {
+            Token::Integer(depth) => usize::try_from(depth).unwrap_or_default(),
+            _ => 0,
+        };
+        Ok(results.boolean(shared.db.cut(depth)?)?)
+    })?;
+    natives.add(vm, "rollback", |shared, _, _| Ok(shared.db.take_back_part()?))?;
+    let shared = Weak::clone(&natives.0);
+    vm.register("_capsule.dispatch", move |vm: &mut Vm, (name, payload, handled): (String, Value, bool)| {
+        let Some(shared) = shared.upgrade() else { return Ok(()) };
+        let cause = shared.db.cause();
+        shared.post(Message { name, payload, handled, cause });
+        shared.pump(vm);
+        Ok::<_, Raise>(())
+    })?;
+    natives.add(vm, "watch", |shared, args, results| {
+        let target = text(args)?;
+        let filter = match args.token()? {
+            Token::Nil => None,
+            Token::String(bytes) => Some(
+                String::from_utf8(bytes.to_vec())
+                    .map_err(|_| Failure::from(CapsuleError::usage("a filter is UTF-8, and this is not")))?,
+            ),
+            _ => return Err(CapsuleError::usage("a filter is a condition of SQL, as text").into()),
+        };
+        let owner = text(args)?;
+        let id = shared.watch(None, &target, filter.as_deref(), Some(&owner))?;
+        Ok(results.string(id.as_bytes())?)
+    })?;
+    natives.add(vm, "unwatch", |shared, args, results| Ok(results.boolean(shared.unwatch(&text(args)?))?))
+}
+
+/// Clock, randomness, and where errors go.
+fn register_surroundings(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
+    natives.add(vm, "now", |shared, _, results| Ok(results.integer(shared.db.clock())?))?;
+    natives.add(vm, "uuid", |shared, _, results| Ok(results.string(shared.uuid().as_bytes())?))?;
+    natives.add(vm, "report", |shared, args, _| {
+        shared.report(&CapsuleError::new(ErrorKind::Lua, text(args)?));
+        Ok(())
+    })?;
+    let shared = Weak::clone(&natives.0);
+    vm.register("_capsule.bcrypt", move |vm: &mut Vm, (password, cost): (Bytes, Option<i64>)| {
+        let Some(shared) = shared.upgrade() else { return Err(gone()) };
+        let cost = cost.unwrap_or(10);
+        let hashed = u32::try_from(cost).ok().filter(|cost| BCRYPT_COSTS.contains(cost));
+        let hashed = hashed
+            .ok_or_else(|| CapsuleError::usage(format!("the cost of bcrypt is from 4 to 16, not {cost}")))
+            .and_then(|cost| hash(vm, &shared, &password.0, cost));
+        hashed.map_err(|error| raise(shared.make_error(), &error))
+    })?;
+    let shared = Weak::clone(&natives.0);
+    vm.register("_capsule.verify", move |vm: &mut Vm, (password, hash): (Bytes, String)| {
+        let Some(shared) = shared.upgrade() else { return Err(gone()) };
+        verify(vm, &password.0, &hash).map_err(|error| raise(shared.make_error(), &error))
+    })
+}
+
+fn check_password(password: &[u8]) -> Result<()> {
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(CapsuleError::usage(format!(
+            "the password has {} bytes: bcrypt looks at {PASSWORD_BYTES_MAX} and would ignore the others",
+            password.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Uses fuel for bcrypt; an error if there is not enough for it.
+fn pay(vm: &mut Vm, cost: u32) -> Result<()> {
+    if vm.charge(TICKS_PER_ROUND << cost) {
+        return Ok(());
+    }
+    Err(CapsuleError::new(ErrorKind::Timeout, "there is no time left for bcrypt"))
+}
+
+fn hash(vm: &mut Vm, shared: &Shared, password: &[u8], cost: u32) -> Result<String> {
+    check_password(password)?;
+    pay(vm, cost)?;
+    let mut salt = [0; 16];
+    shared.db.random(&mut salt);
+    let parts = bcrypt::hash_with_salt(password, cost, salt);
+    parts.map(|parts| parts.to_string()).map_err(|error| CapsuleError::usage(error.to_string()))
+}
+
+fn verify(vm: &mut Vm, password: &[u8], hash: &str) -> Result<bool> {
+    check_password(password)?;
+    let parts: bcrypt::HashParts =
+        hash.parse().map_err(|_| CapsuleError::usage("verify wants a hash that bcrypt has made"))?;
+    if !BCRYPT_COSTS.contains(&parts.get_cost()) {
+        return Err(CapsuleError::usage(format!("a hash of cost {} takes too long", parts.get_cost())));
+    }
+    pay(vm, parts.get_cost())?;
+    bcrypt::verify(password, hash).map_err(|error| CapsuleError::usage(error.to_string()))
+}
+
+fn gone() -> Raise {
+    Raise::value("the capsule is closed")
+}
+
+/// A failure of a function: of the capsule, or in writing its results.
+enum Failure {
+    Capsule(CapsuleError),
+    Format(FormatError),
+}
+
+impl From<CapsuleError> for Failure {
+    fn from(error: CapsuleError) -> Self {
+        Self::Capsule(error)
+    }
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
+
+type Native = fn(&Rc<Shared>, &mut Decoder<'_>, &mut Results<'_>) -> std::result::Result<(), Failure>;
+
+/// Maker of functions that work on one capsule.
+struct Natives(Weak<Shared>);
+
+impl Natives {
+    fn add(&self, vm: &mut Vm, name: &str, native: Native) -> perilune::Result<()> {
+        let shared = Weak::clone(&self.0);
+        vm.register_raw(&format!("_capsule.{name}"), move |vm, args, results| {
+            let Some(shared) = shared.upgrade() else { return Err(gone()) };
+            let done = shared
+                .slot
+                .lend(vm, || shared.db.with_source(Source::Lua, || native(&shared, args, results)));
+            let done = done.map_err(|failure| match failure {
+                Failure::Capsule(error) => raise(shared.make_error(), &error),
+                Failure::Format(error) => Raise::value(error.to_string()),
+            });
+            shared.pump(vm);
+            done
+        })
+    }
+}
+
+/// A text: a name, or SQL.
+fn text(args: &mut Decoder<'_>) -> std::result::Result<String, Failure> {
+    match args.token()? {
+        Token::String(bytes) => String::from_utf8(bytes.to_vec())
+            .map_err(|_| CapsuleError::usage("names and SQL are UTF-8, and this is not").into()),
+        _ => Err(CapsuleError::usage("a text is expected: the name of a table, or SQL").into()),
+    }
+}
+
+/// The values up to the end of the arguments.
+fn rest(args: &mut Decoder<'_>) -> std::result::Result<Vec<SqlValue>, Failure> {
+    let mut values = Vec::new();
+    while args.remaining() > 0 {
+        values.push(from_token(&args.token()?)?);
+    }
+    Ok(values)
+}
+
+/// A table of names and values.
+fn named(args: &mut Decoder<'_>, head: &Token<'_>) -> std::result::Result<OwnedRow, Failure> {
+    let pairs = match *head {
+        Token::Table { array: 0, pairs } => pairs,
+        Token::EmptyList => 0,
+        _ => return Err(CapsuleError::usage("a table of names and values is expected").into()),
+    };
+    (0..pairs).map(|_| Ok((text(args)?, from_token(&args.token()?)?))).collect()
+}
+
+/// The columns of a row. A string for a column that is declared as BLOB is one.
+fn columns(shared: &Shared, table: &str, args: &mut Decoder<'_>) -> std::result::Result<OwnedRow, Failure> {
+    let head = args.token()?;
+    let mut row = named(args, &head)?;
+    if let Some(table) = shared.db.table(table) {
+        for (name, value) in &mut row {
+            let is_blob = |index: usize| table.columns[index].declared_type().eq_ignore_ascii_case("BLOB");
+            if let SqlValue::Text(bytes) = value
+                && table.column(name).is_some_and(is_blob)
+            {
+                *value = SqlValue::Blob(std::mem::take(bytes));
+            }
+        }
+    }
+    Ok(row)
+}
+
+fn borrowed(row: &OwnedRow) -> Vec<(&str, SqlValue)> {
+    row.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+}
+
+/// Parameters of a statement as the prelude gives them: names, or nil and a list.
+enum ScriptParams {
+    List(Vec<SqlValue>),
+    Named(OwnedRow),
+}
+
+impl ScriptParams {
+    fn read(args: &mut Decoder<'_>) -> std::result::Result<Self, Failure> {
+        if args.remaining() == 0 {
+            return Ok(Self::List(Vec::new()));
+        }
+        Ok(match args.token()? {
+            Token::Nil => Self::List(rest(args)?),
+            head => Self::Named(named(args, &head)?),
+        })
+    }
+
+    fn give<T>(&self, to: impl FnOnce(Params<'_>) -> T) -> T {
+        match self {
+            Self::List(values) => to(Params::List(values)),
+            Self::Named(row) => to(Params::Named(&borrowed(row))),
+        }
+    }
+}
+
+/// A change as hooks see it.
+pub(super) fn event(change: &crate::capture::RowChange) -> Value {
+    let table = perilune::Table::new();
+    let image = |row: Option<&crate::capture::Row>| row.map_or(Value::Nil, |row| row_to_lua(row.iter()));
+    table.with_mut(|data| {
+        let mut set = |name: &str, value: Value| {
+            if value != Value::Nil {
+                data.pairs.push((name.into(), value));
+            }
+        };
+        set("operation", change.operation().name().into());
+        set("table_name", change.table().into());
+        set("row_id", change.rowid().map_or(Value::Nil, Value::Integer));
+        set("old_data", image(change.old_row()));
+        set("new_data", image(change.new_row()));
+    });
+    table.into()
+}

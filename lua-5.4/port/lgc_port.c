@@ -1,8 +1,9 @@
 /* lgc.c, with a pause that ends while there is memory left. The original waits until memory has doubled (or
    grown by a fifth, in generational mode), which may be beyond the limit: then nothing is collected, and no
-   finalizer runs, until an allocation fails. Here the collector waits for half of what is left at most. Near
-   the limit, where that would mean a collection every few objects, emergency collections are enough, after
-   which the finalizers run at once.
+   finalizer runs, until an allocation fails. Here the collector waits for a third of what is left at most. (With
+   half of it, one VM in four had no place for a string of 100 KB while a third of its memory was free: what
+   lives on lay in the gaps of what was freed.) Near the limit, where that would mean a collection every few
+   objects, emergency collections are enough, after which the finalizers run at once.
 
    Also userdata that own a block of memory (memory.h). */
 #define lgc_c
@@ -26,7 +27,7 @@
 static l_mem perilune_pause_max(const global_State *g) {
   const struct perilune_memory *memory = perilune_memory(g);
   if (!perilune_is_ours(g)) return MAX_LMEM / 4;
-  size_t left = memory->ceiling > memory->footprint ? (memory->ceiling - memory->footprint) / 2 : 0;
+  size_t left = memory->ceiling > memory->footprint ? (memory->ceiling - memory->footprint) / 3 : 0;
   if (left > MAX_LMEM / 4) return MAX_LMEM / 4;
   return left > PERILUNE_PAUSE_MIN ? (l_mem)left : PERILUNE_PAUSE_MIN;
 }

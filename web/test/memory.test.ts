@@ -196,3 +196,32 @@ suite('memoryLimit: "large"', () => {
     }
   });
 });
+
+suite("memory that is half in use", () => {
+  /** Joins 8,000 short strings to one of 100 KB, and makes others: at most 1.2 MB of 2 are alive. */
+  const JOIN = `function join(units)
+    local bytes = 0
+    for unit = 1, units do
+      local parts = {}
+      for i = 1, 8000 do parts[#parts + 1] = "item " .. i .. ":" .. (i ~ unit) end
+      local text = table.concat(parts, ";")
+      bytes = bytes + #text + text:byte(unit * 7)
+      local line = ""
+      for i = 1, 800 do line = line .. string.char(97 + i % 26) end
+      bytes = bytes + #line:rep(20, "\\n") + #line:upper():reverse():sub(10, -10)
+    end
+    return bytes
+  end`;
+
+  test("has a place for a long string, wherever small ones lie", async () => {
+    const lengths = new Set<unknown>();
+    for (let layout = 0; layout < 24; layout++) {
+      const lua = await Lua.create({ seed: 42 + layout });
+      lua.eval(`pad = {} for i = 1, ${layout} do pad[i] = ('x'):rep(i * 7) end`);
+      lua.eval(JOIN);
+      for (let round = 0; round < 5; round++) lengths.add(lua.eval("return join(8)"));
+      await lua.close();
+    }
+    assert.equal(lengths.size, 1);
+  });
+});

@@ -7,7 +7,7 @@ use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::schema::{Schema, SchemaAction, TableDeclaration};
 use crate::script::{LIBRARY, Libraries, ModInfo, Shared, from_lua, from_script, to_lua};
 use crate::value::SqlValue;
-use crate::watch::ChangeEvent;
+use crate::watch::{ChangeEvent, LiveUpdate};
 use perilune::{Host, IntoLuaMulti, Limits, Runtime, Table, Value, Variadic, Vm};
 use std::fmt;
 use std::rc::Rc;
@@ -423,6 +423,26 @@ impl Capsule {
     /// `usage` if there is no such table, or the filter is no condition; `sql` for a query that cannot run.
     pub fn watch(&mut self, table_or_query: &str, filter: Option<&str>) -> Result<Rc<str>> {
         self.shared.watch(None, table_or_query, filter, None)
+    }
+
+    /// Keeps the rows of a query as they are: a listener is told right after each commit that has changed
+    /// them, with the patches that bring the rows before to those now. Returns the number of the live query,
+    /// for [`end_live`](Self::end_live), and the rows to begin with.
+    ///
+    /// # Errors
+    /// `usage` if it is no query, or a transaction is open; those of a query.
+    pub fn live(
+        &mut self,
+        sql: &str,
+        params: &[SqlValue],
+        listener: impl Fn(LiveUpdate<'_>) + 'static,
+    ) -> Result<(u64, Rows)> {
+        self.shared.live.add(&self.shared.db, sql, params.to_vec(), listener)
+    }
+
+    /// Ends a live query; false if there is none of this number.
+    pub fn end_live(&mut self, live: u64) -> bool {
+        self.shared.live.remove(live)
     }
 
     /// Takes a watcher away, with its subscriptions; false if there is none with this id.

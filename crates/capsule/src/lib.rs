@@ -44,7 +44,7 @@ pub use schema::{
 };
 pub use script::ModInfo;
 pub use value::SqlValue;
-pub use watch::{Change, ChangeEvent};
+pub use watch::{Change, ChangeEvent, LiveUpdate, Patch};
 
 /// Has the samples of the capsule's page compiled with the documentation's.
 #[cfg(doctest)]

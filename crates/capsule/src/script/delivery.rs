@@ -29,6 +29,9 @@ pub(super) fn attach(shared: &Rc<Shared>) -> Result<()> {
     let told = Rc::downgrade(shared);
     shared.db.on_commit(move |committed| {
         let Some(shared) = told.upgrade() else { return };
+        for error in shared.live.committed(&shared.db, committed) {
+            shared.report(&error);
+        }
         let links = shared.batches.add(committed);
         if links > crate::bus::CHAIN_MAX {
             return;

@@ -12,7 +12,7 @@ use crate::bus::{Batches, Messages};
 use crate::database::Database;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::Source;
-use crate::watch::Watchers;
+use crate::watch::{LiveQueries, Watchers};
 use delivery::Subscription;
 use perilune::{FromLuaMulti, IntoLuaMulti, Value, Variadic, Vm};
 use rules::ScriptRules;
@@ -83,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) messages: Messages,
     pub(crate) batches: Batches,
     watchers: Watchers,
+    pub(crate) live: LiveQueries,
     subscriptions: RefCell<Vec<Subscription>>,
     /// True while messages or batches are delivered.
     delivering: Cell<bool>,
@@ -141,6 +142,7 @@ impl Shared {
             messages: Messages::default(),
             batches: Batches::default(),
             watchers: Watchers::default(),
+            live: LiveQueries::default(),
             subscriptions: RefCell::default(),
             delivering: Cell::default(),
             errors: RefCell::default(),

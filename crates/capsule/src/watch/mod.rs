@@ -1,11 +1,14 @@
 //! Watchers: who wants to know of which changes.
 
 mod event;
+mod live;
 mod query;
 
 pub(crate) use event::Image;
 pub use event::{Change, ChangeEvent};
 use event::{CommitFacts, RowEvent};
+pub(crate) use live::LiveQueries;
+pub use live::{LiveUpdate, Patch};
 
 use crate::capture::Row;
 use crate::catalog::SchemaChange;
@@ -21,6 +24,24 @@ use std::rc::Rc;
 struct Reads {
     tables: BTreeSet<Box<str>>,
     schema: u64,
+}
+
+impl Reads {
+    fn of(db: &Database, sql: &str) -> Result<Self> {
+        Ok(Self { tables: db.tables_read_by(sql)?, schema: db.schema_number() })
+    }
+
+    /// True if a commit may have changed the rows of the query. An error is told once, and waits for another
+    /// schema.
+    fn concerns(&mut self, db: &Database, sql: &str, committed: &Committed) -> Result<bool> {
+        let is_other = self.schema != db.schema_number();
+        if is_other {
+            self.schema = db.schema_number();
+            self.tables.clear();
+            self.tables = db.tables_read_by(sql)?;
+        }
+        Ok(is_other || committed.changes.iter().any(|change| self.tables.contains(change.table())))
+    }
 }
 
 /// Target of a watcher.
@@ -111,7 +132,7 @@ impl Watchers {
             if filter.is_some() {
                 return Err(CapsuleError::usage("a query has its own WHERE: a filter is for tables"));
             }
-            let reads = Reads { tables: db.tables_read_by(target)?, schema: db.schema_number() };
+            let reads = Reads::of(db, target)?;
             let rows = db.query(target, ())?;
             Target::Query { sql: target.into(), reads: RefCell::new(reads), rows: RefCell::new(rows) }
         } else {
@@ -154,24 +175,13 @@ impl Watchers {
         errors.extend(lost_tables(db, committed, &list));
         for watcher in &list {
             let Target::Query { sql, reads, rows } = &watcher.target else { continue };
-            let mut reads = reads.borrow_mut();
-            let is_other = reads.schema != db.schema_number();
-            if is_other {
-                reads.schema = db.schema_number();
-                match db.tables_read_by(sql) {
-                    Ok(tables) => reads.tables = tables,
-                    Err(error) => {
-                        // It is told once, and waits for another schema.
-                        reads.tables.clear();
-                        errors.push(error);
-                        continue;
-                    }
+            match reads.borrow_mut().concerns(db, sql, committed) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
                 }
-            }
-            let changed = committed.changes.iter().any(|change| reads.tables.contains(change.table()));
-            drop(reads);
-            if !changed && !is_other {
-                continue;
             }
             match db.query(sql, ()) {
                 Ok(now) => {

@@ -33,7 +33,7 @@ pub(super) fn differences(name: &Rc<str>, before: &Rows, after: &Rows) -> Vec<(C
 
 /// The first column whose values tell the rows of both results apart; `None` if no column does: then a row
 /// that changes is another row.
-fn key_column(before: &Rows, after: &Rows) -> Option<usize> {
+pub(super) fn key_column(before: &Rows, after: &Rows) -> Option<usize> {
     let is_unique = |rows: &Rows, column: usize| {
         let mut values: Vec<String> =
             rows.rows.iter().map(|row| key_text(std::slice::from_ref(&row[column]))).collect();

@@ -153,11 +153,6 @@ impl Database {
     /// # Errors
     /// Those of a write.
     pub fn mark_delivered(&self, seq: i64) -> Result<()> {
-        self.set_delivered(seq)
-    }
-
-    /// Notes that the changes up to this number were delivered.
-    pub(crate) fn set_delivered(&self, seq: i64) -> Result<()> {
         log::set_delivered(&self.conn, seq)
     }
 
@@ -248,12 +243,11 @@ impl Database {
         &self,
         work: impl FnOnce(&Self) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        self.check_not_judging()?;
-        self.transaction.begin_function(&self.conn, &self.capture, || self.header())?;
+        self.begin_part()?;
         match work(self) {
-            Ok(value) => self.end_function().map(|()| value).map_err(E::from),
+            Ok(value) => self.commit_part().map(|()| value).map_err(E::from),
             Err(error) => {
-                self.take_back_function()?;
+                self.take_back_part()?;
                 Err(error)
             }
         }
@@ -264,16 +258,6 @@ impl Database {
     pub(crate) fn begin_part(&self) -> Result<()> {
         self.check_not_judging()?;
         self.transaction.begin_function(&self.conn, &self.capture, || self.header())
-    }
-
-    /// Ends the innermost part well. If that fails it is taken back.
-    pub(crate) fn commit_part(&self) -> Result<()> {
-        self.end_function()
-    }
-
-    /// Takes the innermost part back.
-    pub(crate) fn take_back_part(&self) -> Result<()> {
-        self.take_back_function()
     }
 
     /// Runs work whose end leaves no part open that it has begun: what is open then is taken back.
@@ -293,10 +277,8 @@ impl Database {
 
     /// Takes back the transaction under way, of which the log will not tell.
     pub(crate) fn leave_preview(&self) -> Result<()> {
-        let undone = if self.conn.is_autocommit() { Ok(()) } else { self.conn.run_own("ROLLBACK") };
-        self.validators.forget();
-        self.transaction.end(&self.conn, &self.capture, false);
-        self.ended();
+        let undone = self.go_back();
+        self.end_lost();
         undone
     }
 
@@ -339,7 +321,7 @@ impl Database {
     /// deleted.
     pub fn sweep(&self, retention: &Retention) -> Result<u64> {
         let delivered = self.delivered()?;
-        log::sweep(&self.conn, retention, self.now(), delivered)
+        log::sweep(&self.conn, retention, self.clock(), delivered)
     }
 
     /// The number of parts that are open.
@@ -379,7 +361,7 @@ impl Database {
 
     /// Milliseconds since 1970.
     pub(crate) fn clock(&self) -> i64 {
-        self.now()
+        self.environment.borrow_mut().now()
     }
 
     /// Random bytes of the surroundings.
@@ -412,14 +394,10 @@ impl Database {
         &self.conn
     }
 
-    fn now(&self) -> i64 {
-        self.environment.borrow_mut().now()
-    }
-
     fn header(&self) -> Header {
         Header {
             tx: self.log.take_number(),
-            started: self.now(),
+            started: self.clock(),
             source: self.source.get(),
             cause: self.cause.get(),
         }
@@ -475,7 +453,7 @@ impl Database {
                 conn.vacuum(sql)?;
                 // Tables lie elsewhere in the file now.
                 transaction.schema_changed(conn, capture)?;
-                let header = Header { tx: 0, started: self.now(), source: self.source.get(), cause: None };
+                let header = Header { tx: 0, started: self.clock(), source: self.source.get(), cause: None };
                 self.publish(header, header.started, None, Vec::new(), capture.catalog().vacuumed());
             }
         }
@@ -501,14 +479,8 @@ impl Database {
             self.transaction.check()?;
             return self.step_writing(statement, sql, limit);
         }
-        self.transaction.begin_function(&self.conn, &self.capture, || self.header())?;
-        match self.step_writing(statement, sql, limit) {
-            Ok(result) => self.end_function().map(|()| result).map_err(|error| error.in_sql(sql)),
-            Err(error) => {
-                self.take_back_function()?;
-                Err(error)
-            }
-        }
+        let written: Result<_> = self.transaction(|db| db.step_writing(statement, sql, limit));
+        written.map_err(|error| error.in_sql(sql))
     }
 
     fn step_writing(&self, mut statement: Statement<'_>, sql: &str, limit: usize) -> Result<(Rows, u64)> {
@@ -568,21 +540,21 @@ impl Database {
         Ok(())
     }
 
-    /// Ends the innermost frame of a function well.
-    fn end_function(&self) -> Result<()> {
+    /// Ends the innermost part well. If that fails it is taken back.
+    pub(crate) fn commit_part(&self) -> Result<()> {
         if self.transaction.check().is_err() {
-            self.take_back_function()?;
+            self.take_back_part()?;
             return Err(CapsuleError::usage("the transaction was rolled back by an error before its end"));
         }
         let frame = self.transaction.function_frame();
         if frame > 0 {
             return self.transaction.release(&self.conn, frame);
         }
-        self.commit().inspect_err(|_| drop(self.take_back_function()))
+        self.commit().inspect_err(|_| drop(self.take_back_part()))
     }
 
-    /// Takes back the innermost frame of a function.
-    fn take_back_function(&self) -> Result<()> {
+    /// Takes the innermost part back.
+    pub(crate) fn take_back_part(&self) -> Result<()> {
         self.validators.forget();
         if self.transaction.function_frame() == 0 {
             return self.roll_back();
@@ -604,7 +576,7 @@ impl Database {
         };
         let changes = self.rounds()?;
         let schema = self.transaction.schema_changes();
-        let now = self.now();
+        let now = self.clock();
         if changes.is_empty() && schema.is_empty() {
             self.conn.run_own("COMMIT")?;
             self.finish(header, now, None, changes, schema);
@@ -639,14 +611,7 @@ impl Database {
                 return Ok(changes);
             }
             // A frame, so that nothing in it can end the transaction.
-            self.transaction.begin_function(&self.conn, &self.capture, || self.header())?;
-            match rules.round(&fresh) {
-                Ok(()) => self.end_function()?,
-                Err(error) => {
-                    self.take_back_function()?;
-                    return Err(error);
-                }
-            }
+            self.transaction(|_| rules.round(&fresh))?;
             shown = changes;
         }
         let last = self.capture.changes(&self.conn)?;
@@ -712,18 +677,29 @@ impl Database {
 
     /// Takes the whole transaction back.
     fn roll_back(&self) -> Result<()> {
-        self.validators.forget();
-        let result = if self.conn.is_autocommit() { Ok(()) } else { self.conn.run_own("ROLLBACK") };
+        let result = self.go_back();
         self.forget_lost();
         result
     }
 
+    /// Has SQLite take the transaction back, unless it has by itself.
+    fn go_back(&self) -> Result<()> {
+        if self.conn.is_autocommit() { Ok(()) } else { self.conn.run_own("ROLLBACK") }
+    }
+
     /// Forgets a transaction that is gone, with all that it did.
     fn forget_lost(&self) {
-        self.validators.forget();
-        if let Some(header) = self.transaction.end(&self.conn, &self.capture, false) {
-            self.log.rolled_back(header, self.now());
+        // The log tells of it with the next commit.
+        if let Some(header) = self.end_lost() {
+            self.log.rolled_back(header, self.clock());
         }
+    }
+
+    /// Ends a transaction that is gone, and returns what was known of it.
+    fn end_lost(&self) -> Option<Header> {
+        self.validators.forget();
+        let header = self.transaction.end(&self.conn, &self.capture, false);
         self.ended();
+        header
     }
 }

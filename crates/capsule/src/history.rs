@@ -5,7 +5,7 @@ use crate::catalog::Table;
 use crate::database::Database;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::{LoggedChange, Source};
-use crate::value::SqlValue;
+use crate::value::{SqlValue, is_same};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -206,7 +206,9 @@ impl Database {
                 let value =
                     |name: &String| rows.columns.iter().position(|column| column == name).map(|at| &row[at]);
                 // What was added to the table since is not of this change.
-                Ok(image.iter().all(|(name, known)| value(name).is_none_or(|value| is_same(value, known))))
+                Ok(image.iter().all(|(name, known)| {
+                    value(name).is_none_or(|value| is_same(value.borrowed(), known.borrowed()))
+                }))
             }
             _ => Ok(false),
         }
@@ -228,19 +230,13 @@ impl Database {
             (Some(old), Some(new)) => {
                 let mut row = writable(&table, old);
                 row.retain(|(name, value)| {
-                    new.iter().find(|(known, _)| known == name).is_none_or(|(_, new)| !is_same(new, value))
+                    new.iter()
+                        .find(|(known, _)| known == name)
+                        .is_none_or(|(_, new)| !is_same(new.borrowed(), value.borrowed()))
                 });
                 self.update_row_of(&table, change, &row)
             }
         }
-    }
-}
-
-/// True for the same value in the same storage class, bit for bit.
-fn is_same(a: &SqlValue, b: &SqlValue) -> bool {
-    match (a, b) {
-        (SqlValue::Real(a), SqlValue::Real(b)) => a.to_bits() == b.to_bits(),
-        (a, b) => a == b,
     }
 }
 

@@ -49,15 +49,30 @@ impl From<ValueRef<'_>> for SqlValue {
     }
 }
 
-impl ToSql for SqlValue {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
+impl SqlValue {
+    /// The value as SQLite's binding borrows it.
+    pub(crate) fn borrowed(&self) -> ValueRef<'_> {
+        match self {
             Self::Null => ValueRef::Null,
             Self::Integer(integer) => ValueRef::Integer(*integer),
             Self::Real(real) => ValueRef::Real(*real),
             Self::Text(text) => ValueRef::Text(text),
             Self::Blob(blob) => ValueRef::Blob(blob),
-        }))
+        }
+    }
+}
+
+/// True for the same value in the same storage class, bit for bit.
+pub(crate) fn is_same(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
+    match (a, b) {
+        (ValueRef::Real(a), ValueRef::Real(b)) => a.to_bits() == b.to_bits(),
+        (a, b) => a == b,
+    }
+}
+
+impl ToSql for SqlValue {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.borrowed()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows as bytes: one allocation each, equal if and only if the rows are.
 
 use crate::catalog::{Affinity, Column, KeyColumns, Table};
-use crate::value::SqlValue;
+use crate::value::{SqlValue, is_same};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::fmt;
@@ -153,14 +153,6 @@ impl Row {
             let there = other.values().find(|(known, _)| known.id == column.id);
             there.is_none_or(|(_, known)| is_same(known, value))
         })
-    }
-}
-
-/// True for the same value in the same storage class, bit for bit.
-fn is_same(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
-    match (a, b) {
-        (ValueRef::Real(a), ValueRef::Real(b)) => a.to_bits() == b.to_bits(),
-        (a, b) => a == b,
     }
 }
 

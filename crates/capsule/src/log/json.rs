@@ -27,7 +27,7 @@ pub(super) fn write_key(out: &mut String, key: &[SqlValue]) {
         if index > 0 {
             out.push(',');
         }
-        write_value(out, borrowed(value));
+        write_value(out, value.borrowed());
     }
     out.push(']');
 }
@@ -44,16 +44,6 @@ pub(super) fn write_row(out: &mut String, row: &Row) {
         write_value(out, value);
     }
     out.push('}');
-}
-
-fn borrowed(value: &SqlValue) -> ValueRef<'_> {
-    match value {
-        SqlValue::Null => ValueRef::Null,
-        SqlValue::Integer(integer) => ValueRef::Integer(*integer),
-        SqlValue::Real(real) => ValueRef::Real(*real),
-        SqlValue::Text(text) => ValueRef::Text(text),
-        SqlValue::Blob(blob) => ValueRef::Blob(blob),
-    }
 }
 
 fn write_value(out: &mut String, value: ValueRef<'_>) {

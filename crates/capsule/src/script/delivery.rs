@@ -297,7 +297,7 @@ impl Shared {
                     let rows: Value =
                         Table::from(reaction.rows.iter().map(reaction_row).collect::<Vec<_>>()).into();
                     self.call_prelude::<()>(vm, |prelude| prelude.react, rows)?;
-                    self.db.set_delivered(reaction.last)
+                    self.db.mark_delivered(reaction.last)
                 })
             });
             match done {
@@ -305,7 +305,7 @@ impl Shared {
                 Err(error) => self.report(&error),
             }
         }
-        if let Err(error) = self.db.set_delivered(reaction.last) {
+        if let Err(error) = self.db.mark_delivered(reaction.last) {
             self.report(&error);
         }
     }

@@ -3,10 +3,9 @@
 
 use super::Shared;
 use super::errors::raise;
-use super::values::{from_token, row_to_lua, write, write_row};
+use super::values::{from_token, row_to_lua, write, write_first, write_rows};
 use crate::bus::Message;
 use crate::conn::Params;
-use crate::database::Rows;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::Source;
 use crate::value::SqlValue;
@@ -31,19 +30,13 @@ pub(super) fn register(vm: &mut Vm, shared: &Rc<Shared>) -> perilune::Result<()>
     let natives = Natives(Rc::downgrade(shared));
     natives.add(vm, "query", |shared, args, results| {
         let (sql, params) = (text(args)?, ScriptParams::read(args)?);
-        let Rows { columns, rows } = params.give(|params| shared.db.query(&sql, params))?;
-        results.table(rows.len() as u32, 0)?;
-        rows.iter().try_for_each(|row| write_row(results, &columns, row))?;
-        Ok(())
+        let rows = params.give(|params| shared.db.query(&sql, params))?;
+        Ok(write_rows(results, &rows)?)
     })?;
     natives.add(vm, "query_one", |shared, args, results| {
         let (sql, params) = (text(args)?, ScriptParams::read(args)?);
-        let Rows { columns, rows } = params.give(|params| shared.db.query_one(&sql, params))?;
-        match rows.first() {
-            Some(row) => write_row(results, &columns, row)?,
-            None => results.nil()?,
-        }
-        Ok(())
+        let rows = params.give(|params| shared.db.query_one(&sql, params))?;
+        Ok(write_first(results, &rows)?)
     })?;
     natives.add(vm, "query_scalar", |shared, args, results| {
         let (sql, params) = (text(args)?, ScriptParams::read(args)?);
@@ -94,21 +87,14 @@ fn register_rows(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
     })?;
     natives.add(vm, "get", |shared, args, results| {
         let table = text(args)?;
-        let Rows { columns, rows } = shared.db.get(&table, &rest(args)?)?;
-        match rows.first() {
-            Some(row) => write_row(results, &columns, row)?,
-            None => results.nil()?,
-        }
-        Ok(())
+        let rows = shared.db.get(&table, &rest(args)?)?;
+        Ok(write_first(results, &rows)?)
     })?;
     natives.add(vm, "select", |shared, args, results| {
         let (table, condition) = (text(args)?, text(args)?);
         let params = ScriptParams::read(args)?;
-        let Rows { columns, rows } =
-            params.give(|params| shared.db.select_where(&table, &condition, params))?;
-        results.table(rows.len() as u32, 0)?;
-        rows.iter().try_for_each(|row| write_row(results, &columns, row))?;
-        Ok(())
+        let rows = params.give(|params| shared.db.select_where(&table, &condition, params))?;
+        Ok(write_rows(results, &rows)?)
     })
 }
 

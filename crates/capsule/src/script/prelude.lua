@@ -24,6 +24,10 @@ local function usage(message)
   error(make_error("usage", nil, message), 0)
 end
 
+local function veto(message)
+  error(make_error("veto", nil, message), 0)
+end
+
 -- Calls a function that nobody waits for; its error goes to who listens for errors. A transaction that it leaves open
 -- is taken back. Limits are not caught.
 local function guarded(what, fn, ...)
@@ -144,14 +148,14 @@ local function parameters(...)
 end
 
 -- The columns of a row.
-local function columns(row, what)
+local function columns(row)
   if type(row) ~= "table" then
-    usage(what .. " is a table of columns and values, not a " .. type(row))
+    usage("a row is a table of columns and values, not a " .. type(row))
   end
   local copy = {}
   for name, v in pairs(row) do
     if type(name) ~= "string" then
-      usage(what .. " has a key that is no name of a column: " .. tostring(name))
+      usage("a row has a key that is no name of a column: " .. tostring(name))
     end
     copy[name] = value(v)
   end
@@ -221,7 +225,7 @@ local function transform(operation, name, row, old)
     for fn in hooks(hook) do
       local changed = fn(name, copy_of(row), old)
       if changed == false then
-        error(make_error("veto", nil, hook .. " has refused a row of " .. name), 0)
+        veto(hook .. " has refused a row of " .. name)
       elseif type(changed) == "table" then
         row = changed
       elseif changed ~= nil then
@@ -236,7 +240,7 @@ local function before_delete(name, rows)
   for _, row in ipairs(rows) do
     for fn in hooks("before_delete") do
       if fn(name, copy_of(row)) == false then
-        error(make_error("veto", nil, "before_delete has refused to delete a row of " .. name), 0)
+        veto("before_delete has refused to delete a row of " .. name)
       end
     end
   end
@@ -245,10 +249,10 @@ end
 local function insert_row(name, row)
   if any("before_save", "before_insert") then
     return transaction(function()
-      return native.insert(name, columns(transform("insert", name, columns(row, "a row"), nil), "a row"))
+      return native.insert(name, columns(transform("insert", name, columns(row), nil)))
     end)
   end
-  return native.insert(name, columns(row, "a row"))
+  return native.insert(name, columns(row))
 end
 
 local function update_row(name, id, row)
@@ -258,21 +262,21 @@ local function update_row(name, id, row)
       if old == nil then
         return false
       end
-      row = transform("update", name, columns(row, "a row"), old)
-      return native.update(name, columns(row, "a row"), key(id))
+      row = transform("update", name, columns(row), old)
+      return native.update(name, columns(row), key(id))
     end)
   end
-  return native.update(name, columns(row, "a row"), key(id))
+  return native.update(name, columns(row), key(id))
 end
 
 local function update_where(name, where, params, row)
   if any("before_save", "before_update") then
     return transaction(function()
-      row = transform("update", name, columns(row, "a row"), nil)
-      return native.update_where(name, where, columns(row, "a row"), parameters(params))
+      row = transform("update", name, columns(row), nil)
+      return native.update_where(name, where, columns(row), parameters(params))
     end)
   end
-  return native.update_where(name, where, columns(row, "a row"), parameters(params))
+  return native.update_where(name, where, columns(row), parameters(params))
 end
 
 local function delete_row(name, id)
@@ -304,7 +308,7 @@ end
 local function validate(hook, name, row, old)
   for fn in hooks(hook) do
     if fn(name, row, old) == false then
-      error(make_error("veto", nil, hook .. " has refused a row of " .. name), 0)
+      veto(hook .. " has refused a row of " .. name)
     end
   end
 end
@@ -323,7 +327,7 @@ local function round(events)
   end
   for fn in hooks("before_commit") do
     if fn(events) == false then
-      error(make_error("veto", nil, "before_commit has refused the transaction"), 0)
+      veto("before_commit has refused the transaction")
     end
   end
 end

@@ -3,6 +3,7 @@
 //! A string of Lua is text if it is UTF-8, else a blob; a boolean is 0 or 1. NULL is a missing key in a row,
 //! and `json.null` binds it. Integers are exact on both sides.
 
+use crate::database::Rows;
 use crate::error::{CapsuleError, Result};
 use crate::value::SqlValue;
 use perilune::value::{FormatError, Token};
@@ -77,7 +78,7 @@ pub(super) fn write(results: &mut Results<'_>, value: &SqlValue) -> std::result:
 }
 
 /// Writes a row as a table with its columns.
-pub(super) fn write_row(
+fn write_row(
     results: &mut Results<'_>,
     columns: &[String],
     row: &[SqlValue],
@@ -89,4 +90,18 @@ pub(super) fn write_row(
         write(results, value)?;
     }
     Ok(())
+}
+
+/// Writes rows as a list of tables.
+pub(super) fn write_rows(results: &mut Results<'_>, rows: &Rows) -> std::result::Result<(), FormatError> {
+    results.table(rows.rows.len() as u32, 0)?;
+    rows.rows.iter().try_for_each(|row| write_row(results, &rows.columns, row))
+}
+
+/// Writes the first row as a table; nil if there is none.
+pub(super) fn write_first(results: &mut Results<'_>, rows: &Rows) -> std::result::Result<(), FormatError> {
+    match rows.rows.first() {
+        Some(row) => write_row(results, &rows.columns, row),
+        None => results.nil(),
+    }
 }

@@ -31,9 +31,10 @@ const RUST: &[&[&str]] = &[
 /// Floors of the capsule, `crates/capsule`, the highest first.
 const CAPSULE: &[&[&str]] = &[
     &["src/lib.rs"],
-    &["src/capsule.rs"],
+    &["src/capsule.rs", "src/operations/"],
+    &["src/call.rs"],
     &["src/script/"],
-    &["src/history.rs"],
+    &["src/history.rs", "src/transfer.rs"],
     &["src/bus/", "src/watch/", "src/data.rs", "src/schema/"],
     &["src/database.rs"],
     &["src/rules/", "src/transaction/"],

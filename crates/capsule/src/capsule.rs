@@ -1,14 +1,17 @@
 //! A capsule: one database and one Lua VM that rules over it.
 
+use crate::call::Call;
+use crate::capture::RowChange;
 use crate::conn::{Durability, Location, Params};
 use crate::database::{Database, Rows};
 use crate::environment::{Environment, SystemEnvironment};
 use crate::error::{CapsuleError, ErrorKind, Result};
+use crate::history::Undo;
 use crate::schema::{Schema, SchemaAction, TableDeclaration};
-use crate::script::{LIBRARY, Libraries, ModInfo, Shared, from_lua, from_script, to_lua};
+use crate::script::{LIBRARY, Libraries, Listening, ModInfo, Shared, from_script};
 use crate::value::SqlValue;
 use crate::watch::{ChangeEvent, LiveUpdate};
-use perilune::{Host, IntoLuaMulti, Limits, Runtime, Table, Value, Variadic, Vm};
+use perilune::{Host, IntoLuaMulti, Limits, Runtime, Value};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -116,7 +119,7 @@ impl CapsuleBuilder {
         let (interval, size) = self.batch;
         shared.batches.set(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX), size);
         let mut capsule = Capsule { lua, shared };
-        capsule.mod_work(Shared::activate_mods)?;
+        capsule.begin().with(|shared, lua| shared.activate_mods(lua))?;
         Ok(capsule)
     }
 }
@@ -162,20 +165,8 @@ impl Capsule {
         }
     }
 
-    /// Works with the database while hooks may use the VM, and delivers what was dispatched.
-    fn enter<T>(&mut self, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
-        let Self { lua, shared } = self;
-        let result = shared.slot.lend(lua, || work(&shared.db));
-        shared.pump(lua);
-        result
-    }
-
-    /// Works in Lua. If it fails, what it has begun and not ended is taken back.
-    fn script<T>(&mut self, work: impl FnOnce(&mut Vm) -> perilune::Result<T>) -> Result<T> {
-        let Self { lua, shared } = self;
-        let result = shared.db.whole(|| work(lua).map_err(from_script));
-        shared.pump(lua);
-        result
+    fn begin(&mut self) -> Call<'_> {
+        Call { shared: &self.shared, vm: &mut self.lua }
     }
 
     /// Runs Lua source, and returns what it returned. Globals stay for the next.
@@ -184,7 +175,7 @@ impl Capsule {
     /// `lua`, `timeout`, `limit` for a lack of memory; those of the capsule that the script did not catch. A
     /// transaction that was open is taken back.
     pub fn eval(&mut self, source: &str) -> Result<Vec<Value>> {
-        self.script(|lua| lua.eval_named(source, "capsule").map(|reply| reply.values))
+        self.begin().script(|lua| lua.eval_named(source, "capsule").map(|reply| reply.values))
     }
 
     /// Calls a global function, or one in a table (`"math.max"`), and returns its results.
@@ -192,7 +183,7 @@ impl Capsule {
     /// # Errors
     /// As [`eval`](Self::eval).
     pub fn call(&mut self, name: &str, args: impl IntoLuaMulti) -> Result<Vec<Value>> {
-        self.script(|lua| lua.call(name, args))
+        self.begin().script(|lua| lua.call(name, args))
     }
 
     /// The rows of one statement.
@@ -201,7 +192,16 @@ impl Capsule {
     /// `sql`, `usage`, `constraint`, `veto`, ...
     pub fn query<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<Rows> {
         let params = params.into();
-        self.enter(|db| db.query(sql, params))
+        self.begin().enter(|db| db.query(sql, params))
+    }
+
+    /// The first row of a query; without rows if it has none.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn query_one<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<Rows> {
+        let params = params.into();
+        self.begin().enter(|db| db.query_one(sql, params))
     }
 
     /// The first value of the first row; `None` if the query has no rows.
@@ -210,7 +210,7 @@ impl Capsule {
     /// As [`query`](Self::query).
     pub fn query_scalar<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<Option<SqlValue>> {
         let params = params.into();
-        self.enter(|db| db.query_scalar(sql, params))
+        self.begin().enter(|db| db.query_scalar(sql, params))
     }
 
     /// Runs one statement with its parameters, or several without; returns the number of rows that the last
@@ -220,7 +220,7 @@ impl Capsule {
     /// As [`query`](Self::query).
     pub fn execute<'a>(&mut self, sql: &str, params: impl Into<Params<'a>>) -> Result<u64> {
         let params = params.into();
-        self.enter(|db| db.execute(sql, params))
+        self.begin().enter(|db| db.execute(sql, params))
     }
 
     /// Inserts a row, after the hooks that change it, and returns its key.
@@ -228,12 +228,19 @@ impl Capsule {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn insert(&mut self, table: &str, row: &[(&str, SqlValue)]) -> Result<Vec<SqlValue>> {
-        if !self.shared.has_transforms(&mut self.lua)? {
-            return self.enter(|db| db.insert(table, row));
-        }
-        let row = script_row(row);
-        let key: Vec<Value> = self.hooked(|shared, lua| shared.insert(lua, table, row))?;
-        key.iter().map(from_lua).collect()
+        self.begin().insert(table, row)
+    }
+
+    /// Inserts several rows in one transaction, after the hooks that change them, and returns their keys.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); no row is inserted then.
+    pub fn insert_multiple(
+        &mut self,
+        table: &str,
+        rows: &[&[(&str, SqlValue)]],
+    ) -> Result<Vec<Vec<SqlValue>>> {
+        self.begin().insert_multiple(table, rows)
     }
 
     /// Sets columns of the row with a key, after the hooks that change them. Returns false if there is no
@@ -242,11 +249,7 @@ impl Capsule {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn update(&mut self, table: &str, key: &[SqlValue], row: &[(&str, SqlValue)]) -> Result<bool> {
-        if !self.shared.has_transforms(&mut self.lua)? {
-            return self.enter(|db| db.update(table, key, row));
-        }
-        let arguments = arguments(table, Some(script_row(row)), key);
-        self.hooked(|shared, lua| shared.update(lua, arguments))
+        self.begin().update(table, key, row)
     }
 
     /// Deletes the row with a key. Returns false if there is no such row.
@@ -254,11 +257,7 @@ impl Capsule {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn delete(&mut self, table: &str, key: &[SqlValue]) -> Result<bool> {
-        if !self.shared.has_transforms(&mut self.lua)? {
-            return self.enter(|db| db.delete(table, key));
-        }
-        let arguments = arguments(table, None, key);
-        self.hooked(|shared, lua| shared.delete(lua, arguments))
+        self.begin().delete(table, key)
     }
 
     /// Sets columns of all rows for which a condition holds, after the hooks that change them, and returns
@@ -273,13 +272,7 @@ impl Capsule {
         params: impl Into<Params<'a>>,
         row: &[(&str, SqlValue)],
     ) -> Result<u64> {
-        let params = params.into();
-        if !self.shared.has_transforms(&mut self.lua)? {
-            return self.enter(|db| db.update_where(table, condition, params, row));
-        }
-        let arguments =
-            Variadic(vec![table.into(), condition.into(), script_params(params), script_row(row)]);
-        self.hooked(|shared, lua| shared.update_where(lua, arguments)).map(|count| count as u64)
+        self.begin().update_where(table, condition, params.into(), row)
     }
 
     /// Deletes all rows for which a condition holds, and returns how many these were.
@@ -292,20 +285,71 @@ impl Capsule {
         condition: &str,
         params: impl Into<Params<'a>>,
     ) -> Result<u64> {
-        let params = params.into();
-        if !self.shared.has_transforms(&mut self.lua)? {
-            return self.enter(|db| db.delete_where(table, condition, params));
-        }
-        let arguments = Variadic(vec![table.into(), condition.into(), script_params(params)]);
-        self.hooked(|shared, lua| shared.delete_where(lua, arguments)).map(|count| count as u64)
+        self.begin().delete_where(table, condition, params.into())
     }
 
-    /// Writes by way of the prelude, which runs the hooks that change rows.
-    fn hooked<T>(&mut self, work: impl FnOnce(&Shared, &mut Vm) -> Result<T>) -> Result<T> {
-        let Self { lua, shared } = self;
-        let result = shared.part(lua, |lua| work(shared, lua));
-        shared.pump(lua);
-        result
+    /// Runs a function as one transaction, or as a part of the one under way. An error takes back what it
+    /// did.
+    ///
+    /// ```
+    /// # use perilune_capsule::{Capsule, CapsuleError};
+    /// let mut capsule = Capsule::open(":memory:")?;
+    /// capsule.execute("CREATE TABLE stock(item TEXT PRIMARY KEY, count INTEGER CHECK(count >= 0))", ())?;
+    /// capsule.insert("stock", &[("item", "tea".into()), ("count", 1.into())])?;
+    /// let sold = capsule.transaction(|capsule| {
+    ///     capsule.execute("INSERT INTO stock VALUES('cup', 1)", ())?;
+    ///     capsule.execute("UPDATE stock SET count = count - 2 WHERE item = 'tea'", ())
+    /// });
+    /// assert!(sold.is_err());
+    /// assert_eq!(capsule.query_scalar("SELECT count(*) FROM stock", ())?, Some(1.into()));
+    /// # Ok::<(), CapsuleError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of the function; those of a commit.
+    pub fn transaction<T, E: From<CapsuleError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        self.begin().enter(Database::begin_part)?;
+        match work(self) {
+            Ok(value) => self.begin().enter(Database::commit_part).map(|()| value).map_err(E::from),
+            Err(error) => {
+                self.begin().enter(Database::take_back_part)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a function as a transaction, tells what it would change, and takes it back: see
+    /// [`Database::preview`].
+    ///
+    /// # Errors
+    /// As [`Database::preview`].
+    pub fn preview(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<Vec<RowChange>> {
+        self.begin().enter(Database::begin_preview)?;
+        let done = work(self);
+        let call = &mut self.begin();
+        match done {
+            Ok(()) => call.enter(Database::end_preview),
+            Err(error) => call.enter(Database::leave_preview).and(Err(error)),
+        }
+    }
+
+    /// Undoes a transaction, which the rules can refuse like any other: see [`Database::undo`].
+    ///
+    /// # Errors
+    /// As [`Database::undo`].
+    pub fn undo(&mut self, transaction: i64) -> Result<Undo> {
+        self.begin().enter(|db| db.undo(transaction))
+    }
+
+    /// The database as bytes: see [`Database::export`].
+    ///
+    /// # Errors
+    /// As [`Database::export`].
+    pub fn export(&mut self) -> Result<Vec<u8>> {
+        self.begin().enter(Database::export)
     }
 
     /// Brings the database to a schema: see [`Database::apply_schema`].
@@ -313,7 +357,9 @@ impl Capsule {
     /// # Errors
     /// As [`Database::apply_schema`].
     pub fn apply_schema(&mut self, schema: &Schema) -> Result<Vec<SchemaAction>> {
-        self.enter(|db| db.apply_schema(schema))
+        let actions = self.begin().enter(|db| db.apply_schema(schema))?;
+        self.shared.declared(schema)?;
+        Ok(actions)
     }
 
     /// Makes a table, or adds to it what is declared and missing.
@@ -321,7 +367,7 @@ impl Capsule {
     /// # Errors
     /// As [`Database::apply_schema`].
     pub fn create_table(&mut self, table: &TableDeclaration) -> Result<()> {
-        self.enter(|db| db.create_table(table))
+        self.apply_schema(&Schema::new().table(table.clone())).map(drop)
     }
 
     /// Installs a mod: named sources that run in this order, in an environment of their own that reads the
@@ -345,7 +391,7 @@ impl Capsule {
     /// `usage` for names that are empty or too long, for no files, and within a transaction; `lua` if a file
     /// does not compile, with its name and line; those of the files and hooks.
     pub fn install_mod(&mut self, name: &str, version: &str, files: &[(&str, &str)]) -> Result<()> {
-        self.mod_work(|shared, lua| shared.install_mod(lua, name, version, files))
+        self.begin().with(|shared, lua| shared.install_mod(lua, name, version, files))
     }
 
     /// Activates a mod that is not active: its files and `on_activate` run in one transaction. It will be
@@ -355,7 +401,7 @@ impl Capsule {
     /// `usage` if there is no such mod, and within a transaction; those of the files and hooks. The mod is
     /// not active then.
     pub fn activate_mod(&mut self, name: &str) -> Result<()> {
-        self.mod_work(|shared, lua| shared.activate_mod(lua, name))
+        self.begin().with(|shared, lua| shared.activate_mod(lua, name))
     }
 
     /// Deactivates a mod: `on_deactivate` runs, in a transaction, then its hooks, timers, watchers, handlers
@@ -365,7 +411,7 @@ impl Capsule {
     /// # Errors
     /// `usage` if there is no such mod, and within a transaction.
     pub fn deactivate_mod(&mut self, name: &str) -> Result<()> {
-        self.mod_work(|shared, lua| shared.deactivate_mod(lua, name))
+        self.begin().with(|shared, lua| shared.deactivate_mod(lua, name))
     }
 
     /// Deactivates a mod and forgets it. What it has written to tables stays.
@@ -373,7 +419,7 @@ impl Capsule {
     /// # Errors
     /// As [`deactivate_mod`](Self::deactivate_mod).
     pub fn uninstall_mod(&mut self, name: &str) -> Result<()> {
-        self.mod_work(|shared, lua| shared.uninstall_mod(lua, name))
+        self.begin().with(|shared, lua| shared.uninstall_mod(lua, name))
     }
 
     /// Calls a function of an active mod, or one in a table of its own (`"api.find"`), and returns its
@@ -383,7 +429,7 @@ impl Capsule {
     /// As [`eval`](Self::eval); `usage` if there is no such function, or the mod is not active.
     pub fn call_mod(&mut self, name: &str, function: &str, args: impl IntoLuaMulti) -> Result<Vec<Value>> {
         let shared = Rc::clone(&self.shared);
-        self.script(|lua| shared.call_mod(lua, name, function, args))
+        self.begin().script(|lua| shared.call_mod(lua, name, function, args))
     }
 
     /// The mods that are installed, in the order of their installation.
@@ -392,13 +438,6 @@ impl Capsule {
     /// `corrupt` if their table is damaged.
     pub fn mods(&self) -> Result<Vec<ModInfo>> {
         self.shared.mods()
-    }
-
-    fn mod_work(&mut self, work: impl FnOnce(&Shared, &mut Vm) -> Result<()>) -> Result<()> {
-        let Self { lua, shared } = self;
-        let done = work(shared, lua);
-        shared.pump(lua);
-        done
     }
 
     /// Adds a listener of what is dispatched under a name. Returns its number, for [`off`](Self::off).
@@ -437,7 +476,8 @@ impl Capsule {
         params: &[SqlValue],
         listener: impl Fn(LiveUpdate<'_>) + 'static,
     ) -> Result<(u64, Rows)> {
-        self.shared.live.add(&self.shared.db, sql, params.to_vec(), listener)
+        let tell = move |_, update: LiveUpdate<'_>| listener(update);
+        self.shared.live.add(&self.shared.db, sql, params.to_vec(), tell)
     }
 
     /// Ends a live query; false if there is none of this number.
@@ -459,7 +499,7 @@ impl Capsule {
         watcher: &str,
         listener: impl Fn(&[ChangeEvent]) + 'static,
     ) -> Result<Rc<str>> {
-        self.shared.subscribe(watcher, listener)
+        self.shared.subscribe(watcher, Listening::default(), Rc::new(listener))
     }
 
     /// Takes a subscription away; false if there is none with this id.
@@ -473,8 +513,7 @@ impl Capsule {
     /// # Errors
     /// `timeout` and `limit`.
     pub fn next_due(&mut self) -> Result<Option<i64>> {
-        let timer = self.shared.next_due(&mut self.lua)?;
-        Ok(timer.into_iter().chain(self.shared.batches.due()).min())
+        self.begin().next_due()
     }
 
     /// Runs the timers that are due, and delivers the events that are. What fails is told to
@@ -483,11 +522,7 @@ impl Capsule {
     /// # Errors
     /// `timeout` and `limit`: those of all timers together.
     pub fn run_due(&mut self) -> Result<()> {
-        let Self { lua, shared } = self;
-        let done = shared.db.whole(|| shared.run_timers(lua));
-        shared.pump(lua);
-        shared.deliver_due(lua);
-        done
+        self.begin().run_due()
     }
 
     /// Delivers all events that wait, whether they are due or not.
@@ -499,38 +534,4 @@ impl Capsule {
     pub fn database(&self) -> &Database {
         &self.shared.db
     }
-}
-
-fn script_row(row: &[(&str, SqlValue)]) -> Value {
-    let table: Table = Table::new();
-    table.with_mut(|data| {
-        for (name, value) in row {
-            let value = if *value == SqlValue::Null { Value::Null } else { to_lua(value) };
-            data.pairs.push(((*name).into(), value));
-        }
-    });
-    table.into()
-}
-
-/// Parameters as a list with its length, or by their names.
-fn script_params(params: Params<'_>) -> Value {
-    match params {
-        Params::Named(named) => script_row(named),
-        Params::List(values) => {
-            let table = Table::new();
-            table.with_mut(|data| {
-                let pairs = values.iter().zip(1i64..).filter(|(value, _)| **value != SqlValue::Null);
-                data.pairs.extend(pairs.map(|(value, place)| (place.into(), to_lua(value))));
-                data.pairs.push(("n".into(), (values.len() as i64).into()));
-            });
-            table.into()
-        }
-    }
-}
-
-fn arguments(table: &str, row: Option<Value>, key: &[SqlValue]) -> Variadic<Value> {
-    let mut arguments = vec![table.into()];
-    arguments.extend(row);
-    arguments.extend(key.iter().map(to_lua));
-    Variadic(arguments)
 }

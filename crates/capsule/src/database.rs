@@ -300,13 +300,23 @@ impl Database {
     /// Works while references are neither checked nor followed by cascades, which SQLite allows outside of a
     /// transaction only.
     pub(crate) fn without_foreign_keys<T>(&self, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.suspend_foreign_keys(what)?;
+        let result = work();
+        self.resume_foreign_keys()?;
+        result
+    }
+
+    /// Has references not checked until [`resume_foreign_keys`](Self::resume_foreign_keys).
+    pub(crate) fn suspend_foreign_keys(&self, what: &str) -> Result<()> {
         if self.is_in_transaction() {
             return Err(CapsuleError::usage(format!("{what} cannot run within a transaction")));
         }
-        self.conn.run_own("PRAGMA foreign_keys=OFF")?;
-        let result = work();
-        self.conn.run_own("PRAGMA foreign_keys=ON")?;
-        result
+        self.conn.run_own("PRAGMA foreign_keys=OFF")
+    }
+
+    /// Has references checked again.
+    pub(crate) fn resume_foreign_keys(&self) -> Result<()> {
+        self.conn.run_own("PRAGMA foreign_keys=ON")
     }
 
     /// Works while triggers of the application do not run. Those of the rules do.
@@ -382,6 +392,28 @@ impl Database {
     /// The name of this copy of the database.
     pub fn device(&self) -> &str {
         self.log.device()
+    }
+
+    /// The mode of the journal, and the level of `synchronous`: 1 is NORMAL, 2 is FULL.
+    pub(crate) fn settings(&self) -> Result<(String, i64)> {
+        let one = |sql: &str| Ok::<_, CapsuleError>(self.query_scalar(sql, ())?.unwrap_or_default());
+        let journal = one("PRAGMA journal_mode")?.as_str().unwrap_or_default().to_owned();
+        Ok((journal, one("PRAGMA synchronous")?.as_i64().unwrap_or_default()))
+    }
+
+    /// Numbers of the database at the moment, by their names.
+    pub(crate) fn stats(&self) -> Result<Vec<(&'static str, i64)>> {
+        let one = |sql: &str| {
+            Ok::<_, CapsuleError>(self.query_scalar(sql, ())?.and_then(|n| n.as_i64()).unwrap_or_default())
+        };
+        Ok(vec![
+            ("databaseBytes", one("PRAGMA page_count")? * one("PRAGMA page_size")?),
+            ("freeBytes", one("PRAGMA freelist_count")? * one("PRAGMA page_size")?),
+            ("logChanges", one("SELECT count(*) FROM _capsule_events")?),
+            ("lastSeq", one("SELECT coalesce(max(id), 0) FROM _capsule_events")?),
+            ("sqliteMemory", self.conn.memory_used()),
+            ("openParts", self.depth() as i64),
+        ])
     }
 
     /// Closes the database. Any SQLite can open its file then.

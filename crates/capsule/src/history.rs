@@ -150,15 +150,26 @@ impl Database {
     /// # Errors
     /// That of the function; `usage` within another transaction; those with which a commit would fail.
     pub fn preview(&self, work: impl FnOnce(&Self) -> Result<()>) -> Result<Vec<RowChange>> {
+        self.whole(|| {
+            self.begin_preview()?;
+            work(self).or_else(|error| self.leave_preview().and(Err(error)))?;
+            self.end_preview()
+        })
+    }
+
+    /// Begins a preview: a transaction that [`end_preview`](Self::end_preview) takes back.
+    pub(crate) fn begin_preview(&self) -> Result<()> {
         if self.is_in_transaction() {
             return Err(CapsuleError::usage("a preview cannot be a part of a transaction"));
         }
-        self.whole(|| {
-            self.begin_part()?;
-            let previewed = work(self).and_then(|()| self.changes_so_far());
-            self.leave_preview()?;
-            previewed
-        })
+        self.begin_part()
+    }
+
+    /// Ends a preview: what its transaction would change, which is taken back.
+    pub(crate) fn end_preview(&self) -> Result<Vec<RowChange>> {
+        let previewed = self.changes_so_far();
+        self.leave_preview()?;
+        previewed
     }
 
     /// The rows that are not as these changes have left them.

@@ -12,6 +12,7 @@
 //! ```
 
 mod bus;
+mod call;
 mod capsule;
 mod capture;
 mod catalog;
@@ -22,10 +23,12 @@ mod environment;
 mod error;
 mod history;
 mod log;
+mod operations;
 mod rules;
 mod schema;
 mod script;
 mod transaction;
+mod transfer;
 mod value;
 mod watch;
 
@@ -38,6 +41,7 @@ pub use environment::{Environment, SystemEnvironment};
 pub use error::{CapsuleError, ErrorKind, Result};
 pub use history::{Blocker, Undo};
 pub use log::{LoggedChange, LoggedTransaction, Retention, Source};
+pub use operations::{CapsuleLibrary, operation_numbers};
 pub use schema::{
     ColumnDeclaration, ColumnType, DefaultValue, IndexDeclaration, Migration, ReferenceAction, References,
     Schema, SchemaAction, TableDeclaration, Up,

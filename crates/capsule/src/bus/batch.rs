@@ -58,6 +58,10 @@ pub(crate) struct Batches {
     interval: Cell<i64>,
     /// Events that do not wait any longer.
     size: Cell<usize>,
+    /// The same for the events of single tables.
+    sizes: RefCell<BTreeMap<Box<str>, usize>>,
+    /// The number of changes of those tables that wait.
+    counts: RefCell<BTreeMap<Box<str>, usize>>,
     waiting: RefCell<VecDeque<Reaction>>,
     /// The number of changes in them.
     changes: Cell<usize>,
@@ -72,6 +76,8 @@ impl Default for Batches {
         Self {
             interval: Cell::new(100),
             size: Cell::new(100),
+            sizes: RefCell::default(),
+            counts: RefCell::default(),
             waiting: RefCell::default(),
             changes: Cell::default(),
             since: Cell::default(),
@@ -85,6 +91,16 @@ impl Batches {
     pub(crate) fn set(&self, interval: i64, size: usize) {
         self.interval.set(interval.max(0));
         self.size.set(size.max(1));
+    }
+
+    /// Sets the number of events of one table that do not wait any longer.
+    pub(crate) fn set_size_of(&self, table: &str, size: usize) {
+        self.sizes.borrow_mut().insert(table.into(), size.max(1));
+    }
+
+    /// The number of changes that wait.
+    pub(crate) fn changes(&self) -> usize {
+        self.waiting.borrow().iter().map(|reaction| reaction.rows.len()).sum()
     }
 
     /// Adds a commit; returns the links of the chain of causes that it ends.
@@ -112,6 +128,10 @@ impl Batches {
             self.since.set(at);
         }
         self.changes.set(self.changes.get() + reaction.rows.len());
+        let sizes = self.sizes.borrow();
+        for row in reaction.rows.iter().filter(|row| sizes.contains_key(&*row.table)) {
+            *self.counts.borrow_mut().entry((&*row.table).into()).or_default() += 1;
+        }
         self.waiting.borrow_mut().push_back(reaction);
     }
 
@@ -143,6 +163,7 @@ impl Batches {
         }
         // They wait for the interval, however many they are.
         self.changes.set(0);
+        self.counts.borrow_mut().clear();
     }
 
     /// The time at which what waits is due, in milliseconds since 1970; `None` if nothing waits.
@@ -152,12 +173,15 @@ impl Batches {
 
     /// True if so much waits that it does not wait any longer.
     pub(crate) fn is_full(&self) -> bool {
+        let (sizes, counts) = (self.sizes.borrow(), self.counts.borrow());
         self.changes.get() >= self.size.get()
+            || counts.iter().any(|(table, count)| sizes.get(table).is_some_and(|size| count >= size))
     }
 
     /// Takes all that waits.
     pub(crate) fn take(&self) -> VecDeque<Reaction> {
         self.changes.set(0);
+        self.counts.borrow_mut().clear();
         self.waiting.take()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! With `capture`, the only module that calls SQLite. Everything above it is told rows and errors.
 
+mod bytes;
 mod counters;
 mod facts;
 mod functions;
@@ -52,7 +53,11 @@ pub(crate) struct Conn {
 impl Conn {
     /// Opens a database and sets what holds for every capsule.
     pub(crate) fn open(location: &Location, durability: Durability) -> Result<Self> {
-        let mut sqlite = open::open(location, durability)?;
+        Self::of(open::open(location, durability)?)
+    }
+
+    /// Takes a connection for which holds what does for every capsule.
+    fn of(mut sqlite: Connection) -> Result<Self> {
         sqlite.set_prepared_statement_cache_capacity(COMPILED_STATEMENTS);
         let recorder = Arc::new(Mutex::new(Recorder::default()));
         let judge = Arc::clone(&recorder);
@@ -218,6 +223,13 @@ impl Conn {
     /// Rows that all statements have changed.
     pub(crate) fn total_changes(&self) -> u64 {
         self.sqlite.total_changes()
+    }
+
+    /// Bytes that SQLite has allocated, in all of this program or module.
+    #[allow(clippy::unused_self, reason = "SQLite counts for all connections together")]
+    pub(crate) fn memory_used(&self) -> i64 {
+        // SAFETY: the function reads a counter, and takes nothing.
+        unsafe { rusqlite::ffi::sqlite3_memory_used() }
     }
 
     /// The address of the connection, for the hook of `capture`.

@@ -42,7 +42,7 @@ impl Durability {
 }
 
 /// Bytes of a page of the file.
-const PAGE_SIZE: u32 = 8192;
+pub(super) const PAGE_SIZE: u32 = 8192;
 
 /// Pages of the write-ahead log after which it goes into the database. Small: at a quota even a DELETE has to
 /// make it grow.
@@ -57,6 +57,12 @@ pub(super) fn open(location: &Location, durability: Durability) -> Result<Connec
         Location::File(path) => Connection::open_with_flags(literal(path)?, flags),
     }?;
     configure(&sqlite, durability)?;
+    Ok(sqlite)
+}
+
+/// A connection to a database in memory, with the settings of every capsule.
+pub(super) fn configured(sqlite: Connection) -> Result<Connection> {
+    configure(&sqlite, Durability::default())?;
     Ok(sqlite)
 }
 

@@ -16,7 +16,9 @@ pub(crate) use read::{changes_of, changes_since, last_change_of, transaction};
 pub(crate) use registry::{Registry, RegistrySlot};
 pub use retention::Retention;
 pub(crate) use retention::sweep;
-pub(crate) use tables::{delivered, schema_version, set_delivered, set_schema_version};
+pub(crate) use tables::{
+    delivered, device_of, new_device, schema_version, set_delivered, set_device, set_schema_version,
+};
 
 use crate::capture::RowChange;
 use crate::conn::Conn;

@@ -94,6 +94,21 @@ fn meta(conn: &Conn, key: &str) -> Result<Option<String>> {
     })
 }
 
+/// The name of the device that a database has; `None` if it is no capsule.
+pub(crate) fn device_of(conn: &Conn) -> Result<Option<String>> {
+    if format(conn)?.is_some() { meta(conn, "device") } else { Ok(None) }
+}
+
+/// Sets the name of the device.
+pub(crate) fn set_device(conn: &Conn, device: &str) -> Result<()> {
+    conn.own(|| {
+        let mut write =
+            conn.own_statement("UPDATE main._capsule_meta SET value = ?1 WHERE key = 'device'")?;
+        write.execute([device])?;
+        Ok(())
+    })
+}
+
 /// Version that migrations have brought the database to; 0 if none has run.
 pub(crate) fn schema_version(conn: &Conn) -> Result<i64> {
     conn.own(|| {
@@ -132,7 +147,7 @@ pub(crate) fn set_delivered(conn: &Conn, seq: i64) -> Result<()> {
 }
 
 /// A name that no other copy of any database has.
-fn new_device(environment: &mut dyn Environment) -> String {
+pub(crate) fn new_device(environment: &mut dyn Environment) -> String {
     use std::fmt::Write;
     let mut bytes = [0; 16];
     environment.random(&mut bytes);

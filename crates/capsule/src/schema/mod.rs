@@ -92,27 +92,73 @@ impl Database {
     /// message lists every reason. The error of a migration as it is. `usage` if there are migrations to run
     /// within a transaction. The database is as before then.
     pub fn apply_schema(&self, schema: &Schema) -> Result<Vec<SchemaAction>> {
+        let pending = match self.begin_upgrade(schema)? {
+            Upgrade::Done(actions) => return Ok(actions),
+            Upgrade::Begun(pending) => pending,
+        };
+        let run = || -> Result<Vec<SchemaAction>> {
+            let runs = |migration: &&Migration| pending.contains(&migration.version);
+            schema.migrations.iter().filter(runs).map(|migration| self.migrate(migration)).collect()
+        };
+        let mut actions = run().or_else(|error| self.cancel_upgrade().and(Err(error)))?;
+        actions.append(&mut self.end_upgrade(schema)?);
+        Ok(actions)
+    }
+
+    /// Begins to bring the database to a schema. Where migrations have to run, a transaction is open
+    /// afterwards, and references are not checked: the migrations run in it, then comes
+    /// [`end_upgrade`](Self::end_upgrade) or [`cancel_upgrade`](Self::cancel_upgrade).
+    pub(crate) fn begin_upgrade(&self, schema: &Schema) -> Result<Upgrade> {
         let mut contradictions = check::itself(schema);
         let version = schema_version(self.conn())?;
-        let pending: Vec<_> =
-            schema.migrations.iter().filter(|migration| migration.version > version).collect();
+        let versions = schema.migrations.iter().map(|migration| migration.version);
+        let pending: Vec<i64> = versions.filter(|known| *known > version).collect();
         if pending.is_empty() {
-            return self.transaction(|db| apply(db, schema, contradictions));
+            return self.transaction(|db| apply(db, schema, contradictions)).map(Upgrade::Done);
         }
         // The tables that it names may be made by a migration yet.
         contradictions.append(&mut check::json_defaults(self, schema)?);
         refuse(CONTRADICTION, &contradictions)?;
-        self.without_foreign_keys("migrations", || {
-            self.transaction(|db| {
-                let mut actions = Vec::new();
-                for migration in pending {
-                    actions.push(migrate(db, migration)?);
-                }
-                actions.append(&mut apply(db, schema, Complaints::new())?);
-                refuse("the migrations leave references to rows that are not there", &dangling(db)?)?;
-                Ok(actions)
-            })
-        })
+        self.suspend_foreign_keys("migrations")?;
+        self.begin_part().or_else(|error| self.resume_foreign_keys().and(Err(error)))?;
+        Ok(Upgrade::Begun(pending))
+    }
+
+    /// Runs one migration, and notes that it has run.
+    fn migrate(&self, migration: &Migration) -> Result<SchemaAction> {
+        let done = match &migration.up {
+            Up::Sql(sql) => self.execute(sql, ()).map(drop),
+            Up::Function(work) => work(self),
+        };
+        let action = SchemaAction::Migrated(migration.version);
+        done.map_err(|error| error.within(&action))?;
+        self.note_migration(migration.version)
+    }
+
+    /// Notes that a migration has run.
+    pub(crate) fn note_migration(&self, version: i64) -> Result<SchemaAction> {
+        set_schema_version(self.conn(), version)?;
+        Ok(SchemaAction::Migrated(version))
+    }
+
+    /// Adds what the schema has and the migrations have not made, and commits. After an error everything is
+    /// as it was before.
+    pub(crate) fn end_upgrade(&self, schema: &Schema) -> Result<Vec<SchemaAction>> {
+        let end = || {
+            let actions = apply(self, schema, Complaints::new())?;
+            refuse("the migrations leave references to rows that are not there", &dangling(self)?)?;
+            self.commit_part()?;
+            Ok(actions)
+        };
+        let ended = end();
+        self.cancel_upgrade()?;
+        ended
+    }
+
+    /// Takes back what an upgrade has done, if it has not ended.
+    pub(crate) fn cancel_upgrade(&self) -> Result<()> {
+        self.cut(0)?;
+        self.resume_foreign_keys()
     }
 
     /// Makes a table, or adds to it what is declared and missing.
@@ -122,6 +168,14 @@ impl Database {
     pub fn create_table(&self, table: &TableDeclaration) -> Result<()> {
         self.apply_schema(&Schema::new().table(table.clone())).map(drop)
     }
+}
+
+/// State of a database that is brought to a schema.
+pub(crate) enum Upgrade {
+    /// End: there were no migrations to run.
+    Done(Vec<SchemaAction>),
+    /// Beginning: migrations have to run, by their versions.
+    Begun(Vec<i64>),
 }
 
 const CONTRADICTION: &str = "the schema contradicts itself";
@@ -155,18 +209,6 @@ fn refuse(headline: &str, complaints: &Complaints) -> Result<()> {
     }
     let list = complaints.join("\n- ");
     Err(CapsuleError::new(ErrorKind::Schema, format!("{headline}:\n- {list}")))
-}
-
-/// Runs one migration, and notes that it has run.
-fn migrate(db: &Database, migration: &Migration) -> Result<SchemaAction> {
-    let action = SchemaAction::Migrated(migration.version);
-    let done = match &migration.up {
-        Up::Sql(sql) => db.execute(sql, ()).map(drop),
-        Up::Function(work) => work(db),
-    };
-    done.map_err(|error| error.within(&action))?;
-    set_schema_version(db.conn(), migration.version)?;
-    Ok(action)
 }
 
 /// Makes what is missing. What SQLite refuses is a difference: the rows are against it, or it is no SQL.

@@ -14,13 +14,51 @@ use std::rc::{Rc, Weak};
 /// Changes of the log that are read at once after a crash.
 const RESUMED_AT_ONCE: i64 = 1000;
 
-type Listener = Rc<dyn Fn(&[ChangeEvent])>;
+/// Listener that is told of the events of watchers.
+pub(crate) type Listener = Rc<dyn Fn(&[ChangeEvent])>;
 
-/// Listener in Rust that is told of the events of a watcher.
+/// Kind of a listener, as `_capsule_subscriptions` shows it. Those of scripts have no subscription here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ListenerKind {
+    React,
+    #[default]
+    Custom,
+}
+
+impl ListenerKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::React => "react",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// The kind with this name.
+    pub(crate) fn by_name(name: &str) -> Result<Self> {
+        match name {
+            "react" => Ok(Self::React),
+            "custom" => Ok(Self::Custom),
+            _ => Err(CapsuleError::usage(format!("a listener is \"react\" or \"custom\", not {name:?}"))),
+        }
+    }
+}
+
+/// Facts of a subscription that are there to be shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listening {
+    /// The name of the listener; that of the subscription if there is none.
+    pub(crate) listener: Option<String>,
+    pub(crate) kind: ListenerKind,
+    /// The filter of the listener, as text.
+    pub(crate) filter: Option<String>,
+}
+
+/// Listener that is told of the events of a watcher.
 pub(super) struct Subscription {
     id: Rc<str>,
     watcher: Rc<str>,
     created: i64,
+    listening: Listening,
     listener: Listener,
 }
 
@@ -31,6 +69,10 @@ pub(super) fn attach(shared: &Rc<Shared>) -> Result<()> {
         let Some(shared) = told.upgrade() else { return };
         for error in shared.live.committed(&shared.db, committed) {
             shared.report(&error);
+        }
+        let listener = shared.commits.borrow().clone();
+        if let Some(listener) = listener {
+            listener(committed);
         }
         let links = shared.batches.add(committed);
         if links > crate::bus::CHAIN_MAX {
@@ -82,10 +124,12 @@ impl Registry for Directory {
     fn subscriptions(&self) -> String {
         let Some(shared) = self.0.upgrade() else { return "[]".into() };
         let one = |subscription: &Subscription| {
-            let (id, watcher) = (json_text(&subscription.id), json_text(&subscription.watcher));
-            let created = subscription.created;
+            let Subscription { id, watcher, created, listening, .. } = subscription;
+            let listener = json_text(listening.listener.as_deref().unwrap_or(id));
+            let filter = listening.filter.as_deref().map_or("null".into(), json_text);
+            let (id, watcher, kind) = (json_text(id), json_text(watcher), listening.kind.name());
             format!(
-                r#"{{"id":{id},"watcher_id":{watcher},"listener_id":{id},"listener_type":"custom","filter_json":null,"created":{created}}}"#
+                r#"{{"id":{id},"watcher_id":{watcher},"listener_id":{listener},"listener_type":"{kind}","filter_json":{filter},"created":{created}}}"#
             )
         };
         let of_script = |watcher: &Rc<Watcher>| {
@@ -152,11 +196,13 @@ impl Shared {
         known
     }
 
-    /// Has a listener told of the events of a watcher. Returns the id of the subscription.
+    /// Has a listener told of the events of a watcher. Returns the id of the subscription. A listener with
+    /// several subscriptions to a watcher hears each batch once.
     pub(crate) fn subscribe(
         &self,
         watcher: &str,
-        listener: impl Fn(&[ChangeEvent]) + 'static,
+        listening: Listening,
+        listener: Listener,
     ) -> Result<Rc<str>> {
         let known = self.watchers.all().into_iter().find(|known| *known.id == *watcher);
         let Some(known) = known else {
@@ -164,7 +210,7 @@ impl Shared {
         };
         let id: Rc<str> = self.uuid().into();
         let (watcher, created) = (Rc::clone(&known.id), self.db.clock());
-        let subscription = Subscription { id: Rc::clone(&id), watcher, created, listener: Rc::new(listener) };
+        let subscription = Subscription { id: Rc::clone(&id), watcher, created, listening, listener };
         self.subscriptions.borrow_mut().push(subscription);
         Ok(id)
     }
@@ -262,7 +308,12 @@ impl Shared {
         }
         let subscriptions = self.subscriptions.borrow();
         let of_watcher = subscriptions.iter().filter(|subscription| subscription.watcher == *id);
-        let called: Vec<_> = of_watcher.map(|subscription| Rc::clone(&subscription.listener)).collect();
+        let mut called: Vec<Listener> = Vec::new();
+        for Subscription { listener, .. } in of_watcher {
+            if !called.iter().any(|known| Rc::ptr_eq(known, listener)) {
+                called.push(Rc::clone(listener));
+            }
+        }
         drop(subscriptions);
         for listener in called {
             listener(events);

@@ -2,8 +2,27 @@
 //! `message`, `sql` and `cause`, which shows its message as text.
 
 use crate::error::{CapsuleError, ErrorKind};
+use perilune::value::FormatError;
 use perilune::{Error, Raise, Value};
 use std::rc::Rc;
+
+/// A failure of a function that writes its results: of the capsule, or in writing them.
+pub(crate) enum Failure {
+    Capsule(CapsuleError),
+    Format(FormatError),
+}
+
+impl From<CapsuleError> for Failure {
+    fn from(error: CapsuleError) -> Self {
+        Self::Capsule(error)
+    }
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
 
 /// The error as Lua raises it. `make` is the function of the prelude that makes the table.
 pub(super) fn raise(make: u32, error: &CapsuleError) -> Raise {

@@ -9,20 +9,22 @@ mod slot;
 mod values;
 
 use crate::bus::{Batches, Messages};
-use crate::database::Database;
+use crate::database::{Committed, Database};
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::Source;
+use crate::schema::Schema;
 use crate::watch::{LiveQueries, Watchers};
 use delivery::Subscription;
 use perilune::{FromLuaMulti, IntoLuaMulti, Value, Variadic, Vm};
 use rules::ScriptRules;
 use slot::VmSlot;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 
-pub(crate) use errors::from_script;
+pub(crate) use delivery::{Listener, ListenerKind, Listening};
+pub(crate) use errors::{Failure, from_script};
 pub use mods::ModInfo;
 pub(crate) use values::{from_lua, to_lua};
 
@@ -74,6 +76,7 @@ prelude![
 const UNTOLD_MAX: usize = 100;
 
 type ErrorListener = Rc<dyn Fn(&CapsuleError)>;
+type CommitListener = Rc<dyn Fn(&Committed)>;
 
 /// State that the functions of scripts share with the capsule.
 pub(crate) struct Shared {
@@ -88,6 +91,10 @@ pub(crate) struct Shared {
     /// True while messages or batches are delivered.
     delivering: Cell<bool>,
     errors: RefCell<Option<ErrorListener>>,
+    /// Listener for the facts of each commit.
+    commits: RefCell<Option<CommitListener>>,
+    /// Days for which the log keeps the changes of single tables.
+    retention_days: RefCell<BTreeMap<String, u32>>,
     /// Errors of the time before anybody was there to be told: of the mods, when the capsule was opened.
     untold: RefCell<Vec<CapsuleError>>,
     /// The mods that take part at the moment.
@@ -134,7 +141,7 @@ pub(crate) const LIBRARY: &str = "glyphcase";
 
 impl Shared {
     /// Opens the libraries in a VM.
-    fn open(db: Database, vm: &mut Vm) -> perilune::Result<Rc<Self>> {
+    pub(crate) fn open(db: Database, vm: &mut Vm) -> perilune::Result<Rc<Self>> {
         let shared = Rc::new(Self {
             db,
             slot: VmSlot::default(),
@@ -146,6 +153,8 @@ impl Shared {
             subscriptions: RefCell::default(),
             delivering: Cell::default(),
             errors: RefCell::default(),
+            commits: RefCell::default(),
+            retention_days: RefCell::default(),
             untold: RefCell::default(),
             running_mods: RefCell::default(),
         });
@@ -205,6 +214,50 @@ impl Shared {
         for error in self.untold.take() {
             self.report(&error);
         }
+    }
+
+    /// Sets who is told the facts of each commit.
+    pub(crate) fn on_commit(&self, listener: impl Fn(&Committed) + 'static) {
+        *self.commits.borrow_mut() = Some(Rc::new(listener));
+    }
+
+    /// Takes note of what a schema says beyond tables and columns: the tables that are watched, under an id
+    /// that is their name, and how long the log keeps what was changed in them.
+    pub(crate) fn declared(self: &Rc<Self>, schema: &Schema) -> Result<()> {
+        for table in &schema.tables {
+            if let Some(days) = table.retention_days {
+                self.retention_days.borrow_mut().insert(table.name.clone(), days);
+            }
+            if let Some(size) = table.batch_size {
+                self.batches.set_size_of(&table.name, size as usize);
+            }
+            if table.watch && !self.watchers.has(&table.name) {
+                self.watch(Some(&table.name), &table.name, None, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Days for which the log keeps the changes of single tables.
+    pub(crate) fn retention_days(&self) -> BTreeMap<String, u32> {
+        self.retention_days.borrow().clone()
+    }
+
+    /// The handle of the function that calls one of a mod: with its name, the name of the function, and the
+    /// arguments.
+    pub(crate) fn mod_caller(&self) -> u32 {
+        self.prelude().map_or(0, |prelude| prelude.call_mod)
+    }
+
+    /// Numbers of what there is at the moment, by their names.
+    pub(crate) fn stats(&self) -> Vec<(&'static str, i64)> {
+        vec![
+            ("watchers", self.watchers.all().len() as i64),
+            ("subscriptions", self.subscriptions.borrow().len() as i64),
+            ("liveQueries", self.live.len() as i64),
+            ("mods", self.running_mods.borrow().len() as i64),
+            ("waitingChanges", self.batches.changes() as i64),
+        ]
     }
 
     /// Runs a part in one transaction, whose author is a script.

@@ -2,14 +2,14 @@
 //! return rows.
 
 use super::Shared;
-use super::errors::raise;
+use super::errors::{Failure, raise};
 use super::values::{from_token, row_to_lua, write, write_first, write_rows};
 use crate::bus::Message;
 use crate::conn::Params;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::Source;
 use crate::value::SqlValue;
-use perilune::value::{Decoder, FormatError, Token};
+use perilune::value::{Decoder, Token};
 use perilune::{Bytes, Raise, Results, Value, Vm};
 use std::rc::{Rc, Weak};
 
@@ -201,24 +201,6 @@ fn verify(vm: &mut Vm, password: &[u8], hash: &str) -> Result<bool> {
 
 fn gone() -> Raise {
     Raise::value("the capsule is closed")
-}
-
-/// A failure of a function: of the capsule, or in writing its results.
-enum Failure {
-    Capsule(CapsuleError),
-    Format(FormatError),
-}
-
-impl From<CapsuleError> for Failure {
-    fn from(error: CapsuleError) -> Self {
-        Self::Capsule(error)
-    }
-}
-
-impl From<FormatError> for Failure {
-    fn from(error: FormatError) -> Self {
-        Self::Format(error)
-    }
 }
 
 type Native = fn(&Rc<Shared>, &mut Decoder<'_>, &mut Results<'_>) -> std::result::Result<(), Failure>;

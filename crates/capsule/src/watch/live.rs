@@ -71,7 +71,7 @@ pub struct LiveUpdate<'a> {
     pub seq: i64,
 }
 
-type Listener = Box<dyn Fn(LiveUpdate<'_>)>;
+type Listener = Box<dyn Fn(u64, LiveUpdate<'_>)>;
 
 /// A live query.
 struct Live {
@@ -97,13 +97,13 @@ impl fmt::Debug for LiveQueries {
 }
 
 impl LiveQueries {
-    /// Adds a query. Returns its number and its rows.
+    /// Adds a query, whose listener gets its number with each update. Returns the number and its rows.
     pub(crate) fn add(
         &self,
         db: &Database,
         sql: &str,
         params: Vec<SqlValue>,
-        listener: impl Fn(LiveUpdate<'_>) + 'static,
+        listener: impl Fn(u64, LiveUpdate<'_>) + 'static,
     ) -> Result<(u64, Rows)> {
         if db.is_in_transaction() {
             return Err(CapsuleError::usage(
@@ -118,6 +118,11 @@ impl LiveQueries {
         let live = Live { id, sql, params, reads, rows: RefCell::new(rows.clone()), listener };
         self.list.borrow_mut().push(Rc::new(live));
         Ok((id, rows))
+    }
+
+    /// The number of live queries.
+    pub(crate) fn len(&self) -> usize {
+        self.list.borrow().len()
     }
 
     /// Ends a query; false if there is none of this number.
@@ -145,7 +150,7 @@ impl Live {
         let patches = patches(&before, &now);
         if !patches.is_empty() || before.columns != now.columns {
             let seq = committed.first.unwrap_or_default() + committed.changes.len() as i64 - 1;
-            (self.listener)(LiveUpdate { rows: &now, patches: &patches, seq });
+            (self.listener)(self.id, LiveUpdate { rows: &now, patches: &patches, seq });
         }
         Ok(())
     }

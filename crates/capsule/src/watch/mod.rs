@@ -158,6 +158,11 @@ impl Watchers {
         true
     }
 
+    /// True if there is a watcher with this id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.list.borrow().iter().any(|watcher| *watcher.id == *id)
+    }
+
     /// All watchers, in the order in which they were added.
     pub(crate) fn all(&self) -> Vec<Rc<Watcher>> {
         self.list.borrow().clone()

@@ -216,6 +216,15 @@ impl From<rusqlite::Error> for CapsuleError {
             rusqlite::Error::MultipleStatement => {
                 Self::usage("one statement is expected, and here are several")
             }
+            // Only of what the capsule itself reads: names, and its own tables.
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::QueryReturnedNoRows => Self::new(
+                ErrorKind::Corrupt,
+                format!("the tables of the capsule, or names of the schema, are damaged: {error}"),
+            ),
             rusqlite::Error::NulError(_) => Self::usage("SQL cannot hold a NUL character"),
             other => Self::new(ErrorKind::Bug, other.to_string()),
         }

@@ -36,7 +36,7 @@ pub(super) fn close(operation: &mut Operation<'_, '_, '_>) -> Done {
     host.schema.take();
     host.outbox.clear();
     match Rc::try_unwrap(shared) {
-        Ok(shared) => Ok(shared.db.close()?),
+        Ok(shared) => Ok(shared.close(operation.vm)?),
         Err(shared) => {
             host.shared.replace(Some(shared));
             Err(CapsuleError::usage("the capsule cannot be closed by what it runs").into())

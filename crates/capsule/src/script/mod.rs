@@ -42,6 +42,10 @@ macro_rules! prelude {
                 };
                 Ok(Self { $($name: handle(stringify!($name))?),* })
             }
+
+            fn release(self, vm: &mut Vm) {
+                $(vm.release(self.$name);)*
+            }
         }
     };
 }
@@ -173,6 +177,15 @@ impl Shared {
         shared.db.set_rules(Rc::new(ScriptRules::new(&shared)));
         delivery::attach(&shared).map_err(|error| perilune::ErrorKind::Bug(error.to_string()))?;
         Ok(shared)
+    }
+
+    /// Closes the database, and lets go of what the VM has for it.
+    pub(crate) fn close(self, vm: &mut Vm) -> Result<()> {
+        let Self { db, prelude, .. } = self;
+        if let Some(prelude) = prelude.into_inner() {
+            prelude.release(vm);
+        }
+        db.close()
     }
 
     fn prelude(&self) -> Option<&Prelude> {

@@ -36,6 +36,7 @@ pub struct CapsuleBuilder {
     timeout: Option<Duration>,
     fuel: Option<u64>,
     batch: (Duration, usize),
+    events: bool,
 }
 
 impl fmt::Debug for CapsuleBuilder {
@@ -96,6 +97,14 @@ impl CapsuleBuilder {
         self
     }
 
+    /// Sets whether changes are events: kept in the log, and told to watchers. They are unless something else
+    /// is said. Without them there are no watchers, live queries, reactions and undo; hooks work as ever.
+    #[must_use]
+    pub fn events(mut self, kept: bool) -> Self {
+        self.events = kept;
+        self
+    }
+
     /// Opens the capsule. Its database is made if there is none. The mods that were active are activated
     /// again, in the order in which they were installed; what fails there is told to [`Capsule::on_error`].
     ///
@@ -115,6 +124,7 @@ impl CapsuleBuilder {
         let Some(shared) = shared.get().cloned() else {
             return Err(CapsuleError::new(ErrorKind::Bug, "the libraries of the capsule were not opened"));
         };
+        shared.db.set_events(self.events);
         lua.set_limits(self.timeout, self.fuel);
         let (interval, size) = self.batch;
         shared.batches.set(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX), size);
@@ -162,6 +172,7 @@ impl Capsule {
             timeout: Some(TIMEOUT_DEFAULT),
             fuel: None,
             batch: (Duration::from_millis(100), 100),
+            events: true,
         }
     }
 

@@ -57,6 +57,8 @@ pub struct Database {
     environment: RefCell<Box<dyn Environment>>,
     source: Cell<Source>,
     cause: Cell<Option<i64>>,
+    /// True if changes are kept in the log and told.
+    has_events: Cell<bool>,
     listener: Listening,
 }
 
@@ -96,6 +98,7 @@ impl Database {
             environment: RefCell::new(environment),
             source: Cell::default(),
             cause: Cell::default(),
+            has_events: Cell::new(true),
             listener: Listening::default(),
         })
     }
@@ -103,6 +106,19 @@ impl Database {
     /// Sets who is told of each commit, after it.
     pub fn on_commit(&self, listener: impl FnMut(&Committed) + 'static) {
         *self.listener.0.borrow_mut() = Some(Box::new(listener));
+    }
+
+    /// Sets whether changes are kept in the log and told. Hooks see them in any case.
+    pub(crate) fn set_events(&self, kept: bool) {
+        self.has_events.set(kept);
+    }
+
+    /// Refuses what needs events, where there are none.
+    pub(crate) fn check_events(&self, what: &str) -> Result<()> {
+        if self.has_events.get() {
+            return Ok(());
+        }
+        Err(CapsuleError::usage(format!("{what} needs events, which this capsule was opened without")))
     }
 
     /// Sets the rules that rows go through.
@@ -154,6 +170,24 @@ impl Database {
     /// Those of a write.
     pub fn mark_delivered(&self, seq: i64) -> Result<()> {
         log::set_delivered(&self.conn, seq)
+    }
+
+    /// The last request of a client that was committed.
+    pub(crate) fn request(&self, client: &str) -> Result<Option<log::StoredRequest>> {
+        log::request(&self.conn, client)
+    }
+
+    /// Keeps the answer of a request in the transaction that it has made, which is open.
+    pub(crate) fn keep_request(&self, client: &str, number: i64, reply: &[u8]) -> Result<()> {
+        if !self.is_in_transaction() {
+            return Err(CapsuleError::usage("an answer is kept within a transaction"));
+        }
+        log::keep_request(&self.conn, client, number, reply)
+    }
+
+    /// Forgets the requests of all clients but these.
+    pub(crate) fn keep_clients(&self, clients: &[String]) -> Result<()> {
+        log::keep_clients(&self.conn, clients)
     }
 
     /// The rows of one statement.
@@ -606,7 +640,10 @@ impl Database {
         let Some(header) = self.transaction.header() else {
             return Err(CapsuleError::new(ErrorKind::Bug, "a commit without a transaction"));
         };
-        let changes = self.rounds()?;
+        let mut changes = self.rounds()?;
+        if !self.has_events.get() {
+            changes.clear();
+        }
         let schema = self.transaction.schema_changes();
         let now = self.clock();
         if changes.is_empty() && schema.is_empty() {

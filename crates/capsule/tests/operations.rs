@@ -42,7 +42,9 @@ impl Module {
 
     fn open() -> Self {
         let mut module = Self::new();
-        module.call("open", &[":memory:".into(), false.into(), 100.into(), 100.into()]).expect("is opened");
+        module
+            .call("open", &[":memory:".into(), false.into(), 100.into(), 100.into(), true.into()])
+            .expect("is opened");
         module
     }
 
@@ -164,8 +166,11 @@ fn rows_go_in_and_out_with_their_types() {
 fn failures_say_what_is_known_of_them() {
     let mut module = Module::new();
     assert_eq!(kind_of(module.call("query", &["SELECT 1".into()])), "closed");
-    module.ok("open", &[":memory:".into(), true.into(), 0.into(), 1.into()]);
-    assert_eq!(kind_of(module.call("open", &[":memory:".into(), true.into(), 0.into(), 1.into()])), "usage");
+    module.ok("open", &[":memory:".into(), true.into(), 0.into(), 1.into(), true.into()]);
+    assert_eq!(
+        kind_of(module.call("open", &[":memory:".into(), true.into(), 0.into(), 1.into(), true.into()])),
+        "usage"
+    );
     let failure = module.call("query", &["SELECT * FROM nowhere".into()]).expect_err("no table");
     assert_eq!((failure.text("kind"), failure.text("code")), ("sql".into(), "SQLITE_ERROR".into()));
     assert_eq!(failure.text("sql"), "SELECT * FROM nowhere");
@@ -279,6 +284,49 @@ fn a_schema_is_applied_step_by_step() {
 }
 
 #[test]
+fn a_request_is_answered_once() {
+    let mut module = Module::open();
+    module.execute("CREATE TABLE t(id INTEGER PRIMARY KEY)");
+    let keep = ["tab".into(), 7.into(), "answer".into()];
+    assert_eq!(module.ok("find_request", &["tab".into()]), [Value::Nil]);
+    assert_eq!(kind_of(module.call("keep_request", &keep)), "usage", "no transaction is open");
+    for end in ["roll_back", "commit"] {
+        module.ok("begin", &[]);
+        module.ok("insert", &["t".into(), 0.into()]);
+        module.ok("keep_request", &keep);
+        module.ok(end, &[i64::from(end == "commit").into()]);
+        let kept = module.ok("find_request", &["tab".into()]);
+        let rows = module.ok("query_scalar", &["SELECT count(*) FROM t".into()]).remove(1);
+        match end {
+            "commit" => assert_eq!((kept, rows), (vec![7.into(), "answer".into()], 1.into())),
+            _ => assert_eq!((kept, rows), (vec![Value::Nil], 0.into())),
+        }
+    }
+    module.ok("begin", &[]);
+    assert_eq!(kind_of(module.call("keep_request", &keep)), "usage", "it was answered");
+    module.ok("roll_back", &[0.into()]);
+    assert!(module.call("execute", &["DELETE FROM _capsule_requests".into()]).is_err());
+    module.ok("keep_clients", &[1.into(), "tab".into()]);
+    assert_ne!(module.ok("find_request", &["tab".into()]), [Value::Nil]);
+    module.ok("keep_clients", &[0.into()]);
+    assert_eq!(module.ok("find_request", &["tab".into()]), [Value::Nil]);
+}
+
+#[test]
+fn without_events_there_are_hooks_and_no_log() {
+    let mut module = Module::new();
+    module.ok("open", &[":memory:".into(), false.into(), 100.into(), 100.into(), false.into()]);
+    module.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v)");
+    module.lua.eval("function before_commit(events) seen = #events end").expect("is defined");
+    module.execute("INSERT INTO t VALUES(1, 2), (2, 3)");
+    assert_eq!(module.lua.eval("return seen").expect("runs").values, [2.into()]);
+    assert_eq!(module.ok("query_scalar", &["SELECT count(*) FROM _capsule_events".into()])[1], 0.into());
+    assert_eq!(kind_of(module.call("watch", &[Value::Nil, "t".into(), Value::Nil])), "usage");
+    assert_eq!(kind_of(module.call("live", &["SELECT 1".into()])), "usage");
+    assert_eq!(module.ok("next_due", &[]), [Value::Nil]);
+}
+
+#[test]
 fn mods_come_and_go() {
     let mut module = Module::open();
     module.ok("activate_mods", &[]);
@@ -310,14 +358,14 @@ fn a_database_goes_out_and_in_as_bytes() {
     let name = std::env::temp_dir().join(format!("perilune-operations-{}.db", std::process::id()));
     let name: Value = name.to_str().expect("UTF-8").into();
     module.ok("import", &[name.clone(), Value::String(bytes.clone())]);
-    let device = module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into()]);
+    let device = module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into()]);
     assert_eq!(module.ok("query_scalar", &["SELECT v FROM t".into()])[1], "one".into());
     assert_eq!(module.ok("query_scalar", &["PRAGMA journal_mode".into()])[1], "wal".into());
     module.execute("INSERT INTO t VALUES(2, 'two')");
     module.ok("close", &[]);
     // Twice: the device stays what it is, and everything else is that of the bytes.
     module.ok("import", &[name.clone(), Value::String(bytes.clone())]);
-    assert_eq!(module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into()]), device);
+    assert_eq!(module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into()]), device);
     assert_eq!(module.ok("query_scalar", &["SELECT count(*) FROM t".into()])[1], 1.into());
     module.ok("close", &[]);
     // Cut, or with pages of nonsense: refused, or whole.
@@ -344,7 +392,7 @@ fn a_database_goes_out_and_in_as_bytes() {
             );
         }
         // Whatever it was, there is a database that can be opened, or one that says why not.
-        match module.call("open", &[name.clone(), false.into(), 100.into(), 100.into()]) {
+        match module.call("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into()]) {
             Ok(_) => drop(module.ok("close", &[])),
             Err(failure) => assert_ne!(failure.text("kind"), "bug", "{}", failure.text("message")),
         }
@@ -412,7 +460,7 @@ fn every_operation_refuses_what_is_malformed() {
         }
         // It goes on, whatever state it was brought to.
         module.ok("close", &[]);
-        module.ok("open", &[":memory:".into(), false.into(), 100.into(), 100.into()]);
+        module.ok("open", &[":memory:".into(), false.into(), 100.into(), 100.into(), true.into()]);
     }
     let called = module.called.borrow();
     assert!(operation_numbers().all(|(name, _)| name == "import" || called.contains(name)));

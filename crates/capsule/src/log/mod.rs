@@ -7,6 +7,7 @@ mod json;
 mod mods;
 mod read;
 mod registry;
+mod requests;
 mod retention;
 mod tables;
 
@@ -14,6 +15,7 @@ pub(crate) use mods::{StoredMod, add_mod, mods, remove_mod, replace_mod, set_mod
 pub use read::{LoggedChange, LoggedTransaction};
 pub(crate) use read::{changes_of, changes_since, last_change_of, transaction};
 pub(crate) use registry::{Registry, RegistrySlot};
+pub(crate) use requests::{StoredRequest, keep_clients, keep_request, request};
 pub use retention::Retention;
 pub(crate) use retention::sweep;
 pub(crate) use tables::{

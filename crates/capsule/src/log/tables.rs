@@ -38,6 +38,11 @@ CREATE TABLE IF NOT EXISTS main._capsule_mods(
   installed INTEGER NOT NULL,
   active INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS main._capsule_requests(
+  client TEXT PRIMARY KEY,
+  last INTEGER NOT NULL,
+  reply BLOB
+) STRICT;
 ";
 
 /// Makes the tables where there are none, and the views of this connection. Returns the name of the device.

@@ -8,16 +8,18 @@ use crate::log::Retention;
 use crate::script::Shared;
 use std::rc::Rc;
 
-/// (name, strict, batch interval in ms, batch size) -> name of the device
+/// (name, strict, batch interval in ms, batch size, events) -> name of the device
 pub(super) fn open(operation: &mut Operation<'_, '_, '_>) -> Done {
     let args = &mut operation.args;
     let (name, strict, interval, size) = (args.text()?, args.boolean()?, args.integer()?, args.count()?);
+    let events = args.boolean()?;
     if operation.host.shared.borrow().is_some() {
         return Err(CapsuleError::usage("the capsule is open already").into());
     }
     let durability = if strict { Durability::Strict } else { Durability::Relaxed };
     let db = Database::open(&Location::from_name(&name), durability, (operation.host.environment)())?;
     let shared = Shared::open(db, operation.vm).map_err(crate::script::from_script)?;
+    shared.db.set_events(events);
     shared.batches.set(interval, size);
     let outbox = Rc::clone(&operation.host.outbox);
     shared.on_error(move |error| outbox.error(error));

@@ -9,6 +9,7 @@ mod data;
 mod lifecycle;
 mod outbox;
 mod reply;
+mod requests;
 mod schema;
 mod scripts;
 mod watching;
@@ -88,6 +89,10 @@ const OPERATIONS: &[(&str, Run)] = &[
     ("uninstall_mod", scripts::uninstall_mod),
     ("mods", scripts::mods),
     ("mod_caller", scripts::mod_caller),
+    // Requests that must have their effect once.
+    ("find_request", requests::find_request),
+    ("keep_request", requests::keep_request),
+    ("keep_clients", requests::keep_clients),
 ];
 
 /// Names of the operations, with their numbers, as the host has to know them.

@@ -165,6 +165,7 @@ impl Shared {
         filter: Option<&str>,
         script: Option<&str>,
     ) -> Result<Rc<str>> {
+        self.db.check_events("a watcher")?;
         let id = id.map_or_else(|| self.uuid(), str::to_owned);
         let watcher = self.watchers.add(&self.db, &id, target, filter, script)?;
         let id = Rc::clone(&watcher.id);

@@ -105,6 +105,7 @@ impl LiveQueries {
         params: Vec<SqlValue>,
         listener: impl Fn(u64, LiveUpdate<'_>) + 'static,
     ) -> Result<(u64, Rows)> {
+        db.check_events("a live query")?;
         if db.is_in_transaction() {
             return Err(CapsuleError::usage(
                 "a live query begins outside of a transaction, which may be taken back",

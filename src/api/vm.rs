@@ -321,6 +321,30 @@ impl Vm {
         self.raw().charge(ticks)
     }
 
+    /// Runs work of Rust as one call, so that what it [charges](Vm::charge) counts against the limits of one,
+    /// and ends the work of the calls of Lua in it, too.
+    ///
+    /// ```
+    /// # use perilune::{ErrorKind, Runtime};
+    /// let mut lua = Runtime::builder().build()?;
+    /// lua.set_limits(None, Some(1_000_000));
+    /// assert_eq!(lua.within_limits(|vm| vm.charge(1000))?, true);
+    /// let error = lua.within_limits(|vm| while vm.charge(1000) {}).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Timeout(_)));
+    /// # Ok::<(), perilune::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `timeout` and `interrupt`: the work has come to its end, but over a limit. `usage` where calls nest
+    /// too deep: it has not begun.
+    pub fn within_limits<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T> {
+        let mut raw = self.raw();
+        raw.within_limits(|| work(self)).map_err(|outcome| match self.typed(outcome) {
+            Err(error) => error,
+            Ok(_) => Error::bug("a call has failed without an error"),
+        })
+    }
+
     /// The host, to ask it what it has seen.
     pub fn host(&mut self) -> &mut dyn Host {
         self.context_mut().host.inner()

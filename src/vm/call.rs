@@ -12,6 +12,7 @@ use crate::lua::{Memory, Refusal, Stack, Status, file_text, fuel, raw};
 use crate::marshal::{self, EncodeError};
 use crate::state::context::{Context, context};
 use crate::state::error_record::{ErrorRecord, Mark, describe, describe_syntax, handle_error};
+use crate::state::guarded::caught;
 use crate::state::host_functions::Side;
 use crate::state::meter::{CallEnd, LimitExceeded};
 use crate::value::Encoder;
@@ -184,6 +185,28 @@ impl RawVm {
             Err(_) => {}
         }
         outcome
+    }
+
+    /// Runs work of Rust as one call: what is charged in it counts against the limits of one. On failure the
+    /// reply says which of them it was, or why no call can begin.
+    pub(crate) fn within_limits<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, Outcome> {
+        let frame = self.begin()?;
+        let done = caught(work);
+        let exceeded = self.context().meter.exceeded().is_some();
+        match done {
+            Ok(_) if exceeded => {
+                frame.stack.push_nil();
+                Err(self.fail(frame, Status::Runtime))
+            }
+            Ok(value) => match self.end(frame, Outcome::Ok) {
+                Outcome::Ok => Ok(value),
+                outcome => Err(outcome),
+            },
+            Err(panic) => {
+                self.end(frame, Outcome::Bug);
+                std::panic::resume_unwind(panic)
+            }
+        }
     }
 
     /// Ends an operation with the error value on top as its error record.

@@ -3,7 +3,7 @@
 
 use crate::conn::Params;
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::script::{Shared, from_lua, from_script, to_lua};
 use crate::value::SqlValue;
 use perilune::{Table, Value, Variadic, Vm};
@@ -19,12 +19,20 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Works with the database while hooks may use the VM, and delivers what was dispatched.
+    /// Works with the database while hooks may use the VM, and delivers what was dispatched. All of it has
+    /// the limits of one call.
     pub(crate) fn enter<T>(&mut self, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
         let Self { shared, vm } = self;
-        let result = shared.slot.lend(vm, || work(&shared.db));
+        let mut done = None;
+        let limited = vm.within_limits(|vm| done = Some(shared.slot.lend(vm, || work(&shared.db))));
         shared.pump(vm);
-        result
+        match (done, limited) {
+            // What has come to its end in spite of a limit is done.
+            (Some(Ok(value)), _) => Ok(value),
+            (_, Err(error)) => Err(from_script(error)),
+            (Some(Err(error)), Ok(())) => Err(error),
+            (None, Ok(())) => Err(CapsuleError::new(ErrorKind::Bug, "a call has not begun")),
+        }
     }
 
     /// Works in Lua. If it fails, what it has begun and not ended is taken back.

@@ -43,6 +43,10 @@ pub struct Committed {
     pub schema: Vec<SchemaChange>,
 }
 
+/// Bytes that the rows of one query may take. What is more would have to be in memory several times on its
+/// way.
+const ROWS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 type Listener = dyn FnMut(&Committed);
 
 /// A database whose changes are events.
@@ -264,7 +268,7 @@ impl Database {
             return self.execute_one(sql, params);
         }
         let mut changed = 0;
-        let mut batch = self.conn.prepare_each(sql);
+        let mut batch = self.conn.prepare_each(sql)?;
         while let Some(statement) = self.conn.prepare_next(&mut batch, sql)? {
             changed = self.run(statement, sql, params, usize::MAX)?.1;
         }
@@ -573,15 +577,24 @@ impl Database {
         let columns = if statement.has_columns() { statement.columns() } else { Vec::new() };
         let width = columns.len();
         let before = self.conn.total_changes();
-        let mut rows = Vec::new();
+        let (mut rows, mut bytes) = (Vec::new(), 0);
         let mut cursor = statement.rows();
         loop {
             match cursor.next() {
                 // What a statement changes it changes before its first row.
                 Ok(Some(_)) if rows.len() == limit => break,
                 Ok(Some(row)) if width > 0 => {
-                    let values = (0..width).map(|index| row.get_ref(index).map(SqlValue::from));
-                    rows.push(values.collect::<rusqlite::Result<Vec<_>>>()?);
+                    let values = (0..width).map(|index| SqlValue::read(row.get_ref(index)?));
+                    let values = values.collect::<Result<Vec<_>>>()?;
+                    bytes += values.iter().map(SqlValue::bytes).sum::<usize>();
+                    if bytes > ROWS_BYTES_MAX {
+                        let message = format!(
+                            "the rows of this query take more than {} MiB: ask for fewer at a time",
+                            ROWS_BYTES_MAX >> 20
+                        );
+                        return Err(CapsuleError::new(ErrorKind::Limit, message).in_sql(sql));
+                    }
+                    rows.push(values);
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,

@@ -1,5 +1,6 @@
 //! Values of SQLite as Rust owns them.
 
+use crate::error::{CapsuleError, ErrorKind, Result};
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -50,6 +51,35 @@ impl From<ValueRef<'_>> for SqlValue {
 }
 
 impl SqlValue {
+    /// The value that SQLite has, as one of its own; an error if there is no memory for it.
+    pub(crate) fn read(value: ValueRef<'_>) -> Result<Self> {
+        let owned = |bytes: &[u8]| -> Result<Vec<u8>> {
+            let mut owned = Vec::new();
+            owned.try_reserve_exact(bytes.len()).map_err(|_| {
+                CapsuleError::new(
+                    ErrorKind::Full,
+                    format!("there is no memory for a value of {} bytes", bytes.len()),
+                )
+            })?;
+            owned.extend_from_slice(bytes);
+            Ok(owned)
+        };
+        Ok(match value {
+            ValueRef::Text(text) => Self::Text(owned(text)?),
+            ValueRef::Blob(blob) => Self::Blob(owned(blob)?),
+            other => other.into(),
+        })
+    }
+
+    /// Bytes that the value takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = match self {
+            Self::Text(bytes) | Self::Blob(bytes) => bytes.capacity(),
+            _ => 0,
+        };
+        size_of::<Self>() + own
+    }
+
     /// The value as SQLite's binding borrows it.
     pub(crate) fn borrowed(&self) -> ValueRef<'_> {
         match self {

@@ -1,6 +1,8 @@
 //! Messages that were dispatched, and those who listen.
 
+use crate::error::{CapsuleError, ErrorKind, Result};
 use perilune::Value;
+use perilune::value::encode_value;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,15 +20,37 @@ pub(crate) struct Message {
     pub(crate) handled: bool,
     /// The transaction to whose changes it reacts.
     pub(crate) cause: Option<i64>,
+    _room: Room,
+}
+
+/// Room of a message among those that wait, given back when it is gone.
+#[derive(Debug)]
+struct Room {
+    all: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.all.set(self.all.get() - self.bytes);
+    }
 }
 
 type Listener = Rc<dyn Fn(&Value)>;
+
+/// Bytes of the messages that wait, at most: they are outside of Lua's memory.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes that a message takes beside its name and payload, about.
+const MESSAGE_BYTES: usize = 128;
 
 /// Messages that wait for their delivery, and listeners of channels.
 #[derive(Default)]
 pub(crate) struct Messages {
     /// Messages, each with the links of the chain that it ends.
     queue: RefCell<VecDeque<(Message, usize)>>,
+    /// Bytes of the messages that wait, or will when their transaction has ended.
+    bytes: Rc<Cell<usize>>,
     /// Links of the chain that is delivered at the moment.
     chain: Cell<usize>,
     listeners: RefCell<Vec<(u64, String, Listener)>>,
@@ -70,6 +94,29 @@ impl Messages {
     /// The links of the chain that a message ends which is dispatched now; `None` if that would be too many.
     pub(crate) fn links(&self) -> Option<usize> {
         Some(self.chain.get() + 1).filter(|links| *links <= CHAIN_MAX)
+    }
+
+    /// A message that will wait, in whose payload nothing is that cannot travel.
+    pub(crate) fn message(
+        &self,
+        name: String,
+        payload: Value,
+        handled: bool,
+        cause: Option<i64>,
+    ) -> Result<Message> {
+        let mut encoded = Vec::new();
+        encode_value(&payload, &mut encoded)
+            .map_err(|error| CapsuleError::usage(format!("the payload of {name} cannot travel: {error}")))?;
+        let bytes = MESSAGE_BYTES + name.len() + encoded.len();
+        if self.bytes.get() + bytes > WAITING_BYTES_MAX {
+            return Err(CapsuleError::new(
+                ErrorKind::Limit,
+                format!("the messages that wait take more than {} MiB", WAITING_BYTES_MAX >> 20),
+            ));
+        }
+        self.bytes.set(self.bytes.get() + bytes);
+        let room = Room { all: Rc::clone(&self.bytes), bytes };
+        Ok(Message { name, payload, handled, cause, _room: room })
     }
 
     /// Adds a message.

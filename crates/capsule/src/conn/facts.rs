@@ -36,7 +36,13 @@ pub(crate) struct Facts {
     pub(crate) schema: bool,
     /// Tables and columns that it reads; with an empty name for a table of which no column is read.
     pub(crate) reads: BTreeSet<(String, String)>,
+    /// Tables that it writes, each with the trigger that does; an empty name for none, or one of a reference.
+    pub(super) writes: BTreeSet<(String, String)>,
 }
+
+/// Tables that one statement may write by triggers and references, one setting off the next. SQLite's
+/// compiler goes down a level of the stack for each.
+const WRITES_MAX: usize = 200;
 
 /// Author of the statements that are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,13 +128,26 @@ impl Recorder {
         if own_accessor || (self.trust == Trust::Own && context.accessor.is_none()) {
             return Authorization::Allow;
         }
-        match refusal(&context.action) {
+        match refusal(&context.action).or_else(|| self.too_many(context)) {
             Some(reason) => {
                 self.refusal.get_or_insert(reason);
                 Authorization::Deny
             }
             None => Authorization::Allow,
         }
+    }
+
+    /// Returns the reason to refuse a statement that sets off too many triggers.
+    fn too_many(&mut self, context: &AuthContext<'_>) -> Option<String> {
+        let (AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }) = context.action
+        else {
+            return None;
+        };
+        self.facts.writes.insert((table_name.to_owned(), context.accessor.unwrap_or_default().to_owned()));
+        (self.facts.writes.len() > WRITES_MAX)
+            .then(|| format!("the statement writes more than {WRITES_MAX} tables by triggers and references"))
     }
 
     /// Notes what an action says about its statement.

@@ -125,6 +125,7 @@ impl Conn {
             let compiled = self.sqlite.prepare_cached(sql).map_err(|error| self.refused(error, sql))?;
             return Ok(Statement::cached(compiled, facts));
         }
+        check_nul(sql)?;
         self.recorder().facts = Facts::default();
         let compiled = self.sqlite.prepare(sql).map_err(|error| self.refused(error, sql))?;
         let facts = self.take_facts(&compiled, sql)?;
@@ -137,8 +138,9 @@ impl Conn {
     }
 
     /// Compiles the statements of a text one after the other, each when the one before has run.
-    pub(crate) fn prepare_each<'sql>(&self, sql: &'sql str) -> Batch<'_, 'sql> {
-        Batch::new(&self.sqlite, sql)
+    pub(crate) fn prepare_each<'sql>(&self, sql: &'sql str) -> Result<Batch<'_, 'sql>> {
+        check_nul(sql)?;
+        Ok(Batch::new(&self.sqlite, sql))
     }
 
     /// Compiles the next statement of a text; `None` at its end.
@@ -243,6 +245,14 @@ impl Conn {
     pub(crate) fn close(self) -> Result<()> {
         self.sqlite.close().map_err(|(_, error)| error.into())
     }
+}
+
+/// Refuses a text that SQLite would read up to a NUL character only.
+fn check_nul(sql: &str) -> Result<()> {
+    if sql.contains('\0') {
+        return Err(CapsuleError::usage("SQL cannot hold a NUL character").in_sql(sql));
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Conn {

@@ -2,6 +2,7 @@
 
 use crate::error::{CapsuleError, ErrorKind, Result};
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,6 +49,16 @@ pub(super) const PAGE_SIZE: u32 = 8192;
 /// make it grow.
 const CHECKPOINT_PAGES: u32 = 500;
 
+/// Bytes of one value, and of one row. What takes several times as much on its way must have room, too.
+const VALUE_BYTES_MAX: i32 = 64 * 1024 * 1024;
+
+/// Bytes of a pattern of LIKE and GLOB: SQLite goes down a level of the stack for each wildcard in it.
+const PATTERN_BYTES_MAX: i32 = 2000;
+
+/// Columns of a table, and of a result: SQLite goes down a level of the stack for each generated column that
+/// needs another.
+const COLUMNS_MAX: i32 = 500;
+
 /// Opens a database.
 pub(super) fn open(location: &Location, durability: Durability) -> Result<Connection> {
     let flags =
@@ -82,6 +93,9 @@ fn literal(path: &Path) -> Result<PathBuf> {
 }
 
 fn configure(sqlite: &Connection, durability: Durability) -> Result<()> {
+    sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
+    sqlite.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)?;
+    sqlite.set_limit(Limit::SQLITE_LIMIT_COLUMN, COLUMNS_MAX)?;
     sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;

@@ -8,7 +8,9 @@ use std::fmt;
 use std::rc::Rc;
 
 /// Operations of SQLite's own machine between two questions whether a statement may go on.
-pub(crate) const OPERATIONS_PER_ASK: u32 = 1000;
+///
+/// Few, because one operation can work on a value of many megabytes.
+pub(crate) const OPERATIONS_PER_ASK: u32 = 100;
 
 type MayGoOn = Rc<RefCell<Option<Box<dyn Fn() -> bool>>>>;
 

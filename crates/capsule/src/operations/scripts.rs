@@ -1,7 +1,6 @@
 //! Operations around scripts: what comes after one, messages to them, mods.
 
 use super::{Done, Operation};
-use crate::bus::Message;
 use crate::error::Result;
 use crate::script::Shared;
 use perilune::value::decode_list;
@@ -28,13 +27,7 @@ pub(super) fn settle(operation: &mut Operation<'_, '_, '_>) -> Done {
 pub(super) fn dispatch(operation: &mut Operation<'_, '_, '_>) -> Done {
     let name = operation.args.text()?;
     let payload = decode_list(operation.input)?.into_iter().nth(1).unwrap_or(Value::Nil);
-    operation.call(|call| {
-        call.with(|shared, _| {
-            let cause = shared.db.cause();
-            shared.post(Message { name, payload, handled: true, cause });
-            Ok(())
-        })
-    })?;
+    operation.call(|call| call.with(|shared, _| shared.post(name, payload, true)))?;
     Ok(())
 }
 

@@ -14,6 +14,9 @@ use std::rc::{Rc, Weak};
 /// Changes of the log that are read at once after a crash.
 const RESUMED_AT_ONCE: i64 = 1000;
 
+/// Watchers of a capsule, at most.
+const WATCHERS_MAX: usize = 10_000;
+
 /// Listener that is told of the events of watchers.
 pub(crate) type Listener = Rc<dyn Fn(&[ChangeEvent])>;
 
@@ -166,6 +169,12 @@ impl Shared {
         script: Option<&str>,
     ) -> Result<Rc<str>> {
         self.db.check_events("a watcher")?;
+        if self.watchers.all().len() >= WATCHERS_MAX {
+            return Err(CapsuleError::new(
+                ErrorKind::Limit,
+                format!("there are {WATCHERS_MAX} watchers, and there can be no more"),
+            ));
+        }
         let id = id.map_or_else(|| self.uuid(), str::to_owned);
         let watcher = self.watchers.add(&self.db, &id, target, filter, script)?;
         let id = Rc::clone(&watcher.id);
@@ -225,20 +234,22 @@ impl Shared {
     }
 
     /// Has a message delivered after the commit of the transaction under way, or at the next opportunity.
-    pub(crate) fn post(self: &Rc<Self>, message: Message) {
+    /// `handled`: handlers of scripts are called for it, too.
+    pub(crate) fn post(self: &Rc<Self>, name: String, payload: Value, handled: bool) -> Result<()> {
         let Some(links) = self.messages.links() else {
-            let error = format!(
-                "{} was dispatched at the end of a long chain of handlers: it goes no further",
-                message.name
-            );
-            return self.report(&CapsuleError::new(ErrorKind::Limit, error));
+            let error =
+                format!("{name} was dispatched at the end of a long chain of handlers: it goes no further");
+            self.report(&CapsuleError::new(ErrorKind::Limit, error));
+            return Ok(());
         };
+        let message = self.messages.message(name, payload, handled, self.db.cause())?;
         let shared = Rc::downgrade(self);
         self.db.after_commit(move || {
             if let Some(shared) = shared.upgrade() {
                 shared.messages.push(message, links);
             }
         });
+        Ok(())
     }
 
     /// Delivers the messages that wait, and batches that are full, unless somebody is at it or a transaction

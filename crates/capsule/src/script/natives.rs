@@ -4,7 +4,6 @@
 use super::Shared;
 use super::errors::{Failure, raise};
 use super::values::{from_token, row_to_lua, write, write_first, write_rows};
-use crate::bus::Message;
 use crate::conn::Params;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::Source;
@@ -114,8 +113,7 @@ fn register_boundaries(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
     let shared = Weak::clone(&natives.0);
     vm.register("_capsule.dispatch", move |vm: &mut Vm, (name, payload, handled): (String, Value, bool)| {
         let Some(shared) = shared.upgrade() else { return Ok(()) };
-        let cause = shared.db.cause();
-        shared.post(Message { name, payload, handled, cause });
+        shared.post(name, payload, handled).map_err(|error| raise(shared.make_error(), &error))?;
         shared.pump(vm);
         Ok::<_, Raise>(())
     })?;

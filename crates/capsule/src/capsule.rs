@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::capture::RowChange;
 use crate::conn::{Durability, Location, Params};
 use crate::database::{Database, Rows};
-use crate::environment::{Environment, SystemEnvironment};
+use crate::environment::{self, Environment};
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::history::Undo;
 use crate::schema::{Schema, SchemaAction, TableDeclaration};
@@ -30,7 +30,7 @@ const MEMORY_DEFAULT_BYTES: usize = 512 * 1024 * 1024;
 pub struct CapsuleBuilder {
     location: Location,
     durability: Durability,
-    environment: Box<dyn Environment>,
+    environment: Option<Box<dyn Environment>>,
     host: Option<Box<dyn FnOnce(perilune::Builder) -> perilune::Builder>>,
     memory_bytes: usize,
     timeout: Option<Duration>,
@@ -53,10 +53,11 @@ impl CapsuleBuilder {
         self
     }
 
-    /// Sets clock and randomness of the capsule. Those of the system unless something else is said.
+    /// Sets clock and randomness of the capsule. Those of the system unless something else is said; on
+    /// `wasm32-unknown-unknown`, where there are none, something has to be said.
     #[must_use]
     pub fn environment(mut self, environment: impl Environment + 'static) -> Self {
-        self.environment = Box::new(environment);
+        self.environment = Some(Box::new(environment));
         self
     }
 
@@ -110,9 +111,12 @@ impl CapsuleBuilder {
     ///
     /// # Errors
     /// `unsupported` where the database cannot be opened, `locked` if another program has it, `corrupt` if it
-    /// is no database, `usage` for a memory limit below 512 KiB.
+    /// is no database, `usage` for a memory limit below 512 KiB or without an environment.
     pub fn open(self) -> Result<Capsule> {
-        let db = Database::open(&self.location, self.durability, self.environment)?;
+        let Some(environment) = self.environment else {
+            return Err(CapsuleError::usage("this platform has no clock of its own: set the environment"));
+        };
+        let db = Database::open(&self.location, self.durability, environment)?;
         let mut limits = Limits::default();
         limits.memory_bytes = self.memory_bytes;
         let (libraries, shared) = Libraries::new(db);
@@ -166,7 +170,7 @@ impl Capsule {
         CapsuleBuilder {
             location,
             durability: Durability::default(),
-            environment: Box::new(SystemEnvironment),
+            environment: environment::of_system(),
             host: None,
             memory_bytes: MEMORY_DEFAULT_BYTES,
             timeout: Some(TIMEOUT_DEFAULT),

@@ -37,7 +37,9 @@ pub use capture::{Operation, Row, RowChange};
 pub use catalog::{Column, SchemaChange};
 pub use conn::{Durability, Location, Params};
 pub use database::{Committed, Database, Rows};
-pub use environment::{Environment, SystemEnvironment};
+pub use environment::Environment;
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+pub use environment::SystemEnvironment;
 pub use error::{CapsuleError, ErrorKind, Result};
 pub use history::{Blocker, Undo};
 pub use log::{LoggedChange, LoggedTransaction, Retention, Source};

@@ -1,5 +1,5 @@
-//! `build`: the wasm module, in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the npm package
-//! around it.
+//! `build`: the two wasm modules, each in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the npm
+//! package around them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::args::Args;
 use crate::run::Run;
 use crate::setup::{self, Browser, WASM_TARGET};
-use crate::{Result, paths, size};
+use crate::{Result, paths, size, sqlite};
 
 /// Features of wasm that the module uses, one by one: `--all-features` writes a module that Node 20 refuses.
 const WASM_FEATURES: &[&str] = &[
@@ -27,9 +27,10 @@ pub(crate) fn command(args: &mut Args) -> Result {
     all()
 }
 
-/// Builds the module and the npm package; `setup` has run.
+/// Builds the modules and the npm package; `setup` has run.
 pub(crate) fn all() -> Result {
     wasm()?;
+    capsule()?;
     Run::npm_script(&paths::web(), "build").go()?;
     size::summary()
 }
@@ -73,9 +74,15 @@ pub(crate) fn guest() -> Result {
     Ok(())
 }
 
+/// The command that compiles the cdylib of a package. One for each, so that they get no features of each
+/// other.
+fn cargo_build(package: &str) -> Run {
+    Run::cargo().args(["build", "--release", "--package", package, "--target", WASM_TARGET])
+}
+
 /// Compiles the cdylib of a package; returns the folder that holds it.
 fn compile(package: &str, variant: Variant) -> Result<PathBuf> {
-    let cargo = Run::cargo().args(["build", "--release", "--package", package, "--target", WASM_TARGET]);
+    let cargo = cargo_build(package);
     // A folder of its own, so that neither build throws the other's objects away.
     let (cargo, folder) = match variant {
         Variant::Shipped => (cargo, paths::cargo_target()),
@@ -89,7 +96,11 @@ fn compile(package: &str, variant: Variant) -> Result<PathBuf> {
         }
     };
     cargo.go()?;
-    Ok(folder.join(WASM_TARGET).join("release"))
+    Ok(released(&folder))
+}
+
+fn released(cargo_target: &Path) -> PathBuf {
+    cargo_target.join(WASM_TARGET).join("release")
 }
 
 fn wasm() -> Result {
@@ -99,6 +110,12 @@ fn wasm() -> Result {
 fn module(variant: Variant) -> Result {
     let compiled = compile("perilune-wasm", variant)?.join("perilune_wasm.wasm");
     finish(&compiled, variant.name())
+}
+
+/// Builds the module of the capsule: target/wasm/capsule.wasm.
+fn capsule() -> Result {
+    sqlite::for_wasm(cargo_build("capsule-wasm"))?.go()?;
+    finish(&released(&paths::cargo_target()).join("capsule_wasm.wasm"), "capsule")
 }
 
 /// Builds the module of tests/extension: target/wasm/extension.wasm.
@@ -120,7 +137,7 @@ fn finish(compiled: &Path, name: &str) -> Result {
     optimise(&bindgen.join(format!("{name}_bg.wasm")), &finished)
 }
 
-/// Exports of the module. Rust itself exports every symbol that C calls (the libc of lua-5.4/port), and
+/// Exports of a module. Rust itself exports every symbol that C calls (the libc of lua-5.4/port), and
 /// wasm-bindgen adds entry points for JavaScript values, of which the module passes none: both are removed.
 const EXPORTS: &[&str] = &[
     "memory",

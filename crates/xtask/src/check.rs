@@ -6,7 +6,7 @@
 use crate::args::Args;
 use crate::run::Run;
 use crate::setup::{self, Browser, WASM_TARGET};
-use crate::{Result, build, paths, size, test};
+use crate::{Result, build, paths, size, sqlite, test};
 
 pub(crate) fn command(args: &mut Args) -> Result {
     let no_test = args.flag("--no-test");
@@ -19,7 +19,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
     build::all()?;
 
     let mut failures: Vec<String> = Vec::new();
-    for run in lints() {
+    for run in lints()? {
         if let Err(error) = run.go() {
             failures.push(error.to_string());
         }
@@ -37,25 +37,28 @@ pub(crate) fn command(args: &mut Args) -> Result {
     if no_test { Ok(()) } else { test::all() }
 }
 
-fn lints() -> Vec<Run> {
+fn lints() -> Result<Vec<Run>> {
     let clippy = || Run::cargo().args(["clippy", "--quiet", "--all-targets"]);
     let clippy_wasm = |what: &[&str]| {
         let run = Run::cargo().args(["clippy", "--quiet", "--target", WASM_TARGET]);
         run.args(what).args(["--", "-D", "warnings"])
     };
-    vec![
+    // As `build` compiles it, or SQLite would be compiled once more.
+    let capsule = sqlite::for_wasm(clippy_wasm(&["--package", "capsule-wasm", "--release"]))?;
+    Ok(vec![
         Run::cargo().args(["fmt", "--all", "--check"]),
         clippy().args(["--workspace", "--all-features", "--", "-D", "warnings"]),
         clippy_wasm(&["--package", "perilune", "--all-targets", "--features", "console_error_panic_hook"]),
         clippy_wasm(&["--package", "perilune", "--no-default-features", "--features", "js"]),
         clippy_wasm(&["--package", "perilune", "--no-default-features"]),
         clippy_wasm(&["--package", "guest"]),
+        capsule,
         Run::npm_script(&paths::web(), "check"),
         Run::cargo()
             .args(["doc", "--quiet", "--workspace", "--all-features", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
         cargo_package(),
-    ]
+    ])
 }
 
 /// Packs the crate and builds it from what was packed, in the folder where its dependencies are compiled

@@ -21,6 +21,7 @@ mod run;
 mod serve;
 mod setup;
 mod size;
+mod sqlite;
 mod tally;
 mod test;
 

@@ -46,6 +46,11 @@ pub(crate) fn wasm() -> PathBuf {
     target().join("wasm/perilune.wasm")
 }
 
+/// The finished module of the capsule.
+pub(crate) fn capsule_wasm() -> PathBuf {
+    target().join("wasm/capsule.wasm")
+}
+
 /// The file `program` in a folder of `PATH`, if there is one.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;

@@ -4,6 +4,7 @@ mod delivery;
 mod errors;
 mod mods;
 mod natives;
+mod password;
 mod rules;
 mod slot;
 mod values;

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::errors::{Failure, raise};
+use super::password::{Hash, PASSWORD_BYTES_MAX};
 use super::values::{from_token, row_to_lua, write, write_first, write_rows};
 use crate::conn::Params;
 use crate::error::{CapsuleError, ErrorKind, Result};
@@ -14,9 +15,6 @@ use std::rc::{Rc, Weak};
 
 /// Costs of bcrypt that are allowed: the time doubles with each, and 16 takes seconds.
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
-
-/// Bytes of a password that bcrypt looks at.
-const PASSWORD_BYTES_MAX: usize = 72;
 
 /// Ticks for one round of bcrypt, of which there are two to the power of the cost.
 const TICKS_PER_ROUND: u64 = 2000;
@@ -182,19 +180,18 @@ fn hash(vm: &mut Vm, shared: &Shared, password: &[u8], cost: u32) -> Result<Stri
     pay(vm, cost)?;
     let mut salt = [0; 16];
     shared.db.random(&mut salt);
-    let parts = bcrypt::hash_with_salt(password, cost, salt);
-    parts.map(|parts| parts.to_string()).map_err(|error| CapsuleError::usage(error.to_string()))
+    Ok(Hash::new(password, cost, salt).text())
 }
 
 fn verify(vm: &mut Vm, password: &[u8], hash: &str) -> Result<bool> {
     check_password(password)?;
-    let parts: bcrypt::HashParts =
-        hash.parse().map_err(|_| CapsuleError::usage("verify wants a hash that bcrypt has made"))?;
-    if !BCRYPT_COSTS.contains(&parts.get_cost()) {
-        return Err(CapsuleError::usage(format!("a hash of cost {} takes too long", parts.get_cost())));
+    let hash =
+        Hash::parse(hash).ok_or_else(|| CapsuleError::usage("verify wants a hash that bcrypt has made"))?;
+    if !BCRYPT_COSTS.contains(&hash.cost()) {
+        return Err(CapsuleError::usage(format!("a hash of cost {} takes too long", hash.cost())));
     }
-    pay(vm, parts.get_cost())?;
-    bcrypt::verify(password, hash).map_err(|error| CapsuleError::usage(error.to_string()))
+    pay(vm, hash.cost())?;
+    Ok(hash.is_of(password))
 }
 
 fn gone() -> Raise {

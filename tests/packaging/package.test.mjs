@@ -36,7 +36,9 @@ test("holds what it promises, and nothing else", () => {
   assert.match(readFileSync(installed("NOTICE"), "utf8"), /Lua\.org, PUC-Rio/);
   const files = run("tar", "tzf", tarball).trim().split("\n");
   for (const file of files) assert.doesNotMatch(file, /\/(src|test|e2e|playground|node_modules)\//, file);
-  assert.equal(files.filter((file) => file.endsWith(".wasm")).length, 1);
+  const modules = files.filter((file) => file.endsWith(".wasm")).map((file) => basename(file));
+  assert.deepEqual(modules.sort(), ["capsule.wasm", "perilune.wasm"]);
+  assert.match(readFileSync(installed("NOTICE"), "utf8"), /SQLite/);
 });
 
 /** Samples of README.md in one language. */

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 /** The folder `web/`. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Path of the finished module, as the build tool (cargo xtask build) leaves it. */
-export const wasm = resolve(root, "../target/wasm/perilune.wasm");
+/** Paths of the finished modules, as the build tool (cargo xtask build) leaves them. */
+export const modules = ["perilune.wasm", "capsule.wasm"].map((name) => resolve(root, "../target/wasm", name));
 
 /** `#js/x.js` is `../src/js/x.js`: the same files that the Rust crate carries along. */
 const jsRoom = {

@@ -1,8 +1,8 @@
-/** The JavaScript of the package, bundled, with the module beside it. */
+/** The JavaScript of the package, bundled, with the modules beside it. */
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { build } from "esbuild";
-import { options, wasm } from "./bundle.mjs";
+import { modules, options } from "./bundle.mjs";
 import { shifted } from "./source_map.mjs";
 
 /** The entries that stand on `index` do so as the package's users do. */
@@ -15,8 +15,8 @@ const onIndex = {
 
 /**
  * Bundles into `outdir`, with source maps that hold their sources. One file for each entry: what `index` and
- * `raw` share is small, and chunks of their own would cost more in `index`. Says whether the module was
- * there.
+ * `raw` share is small, and chunks of their own would cost more in `index`. Returns the paths of
+ * modules that are missing.
  */
 export async function buildPackage(outdir, { sourcemap = true } = {}) {
   rmSync(outdir, { recursive: true, force: true });
@@ -26,9 +26,8 @@ export async function buildPackage(outdir, { sourcemap = true } = {}) {
   await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
   await build({ ...shared, entryPoints: ["src/node.ts"], external: ["node:*"], plugins: [...shared.plugins, onIndex] });
   for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file), sourcemap);
-  if (!existsSync(wasm)) return false;
-  copyFileSync(wasm, resolve(outdir, "perilune.wasm"));
-  return true;
+  for (const module of modules.filter(existsSync)) copyFileSync(module, resolve(outdir, basename(module)));
+  return modules.filter((module) => !existsSync(module));
 }
 
 /**

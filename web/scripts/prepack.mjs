@@ -4,13 +4,14 @@
  * README.md is the repository's. Its relative links become addresses, since the package has no docs/.
  */
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { root } from "./bundle.mjs";
+import { basename, resolve } from "node:path";
+import { modules, root } from "./bundle.mjs";
 
 const repository = resolve(root, "..");
 
-if (!existsSync(resolve(root, "dist/perilune.wasm"))) {
-  console.error('web/dist has no module: run "cargo xtask build" first');
+for (const module of modules.map((path) => basename(path))) {
+  if (existsSync(resolve(root, "dist", module))) continue;
+  console.error(`web/dist has no ${module}: run "cargo xtask build" first`);
   process.exit(1);
 }
 for (const name of ["LICENSE", "NOTICE"]) copyFileSync(resolve(repository, name), resolve(root, name));

@@ -4,9 +4,9 @@
  * With words: only files whose path has one of them (`npm test -- codec e2e`).
  */
 import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { build } from "esbuild";
-import { options, root, run, wasm } from "./bundle.mjs";
+import { modules, options, root, run } from "./bundle.mjs";
 
 const words = process.argv.slice(2);
 const sources = ["test", "e2e"]
@@ -29,8 +29,8 @@ await build({
 });
 // Beside every file that may have the loader in it.
 for (const folder of ["", "test", "e2e"]) {
-  if (existsSync(wasm) && existsSync(resolve(outdir, folder)))
-    copyFileSync(wasm, resolve(outdir, folder, "perilune.wasm"));
+  if (!existsSync(resolve(outdir, folder))) continue;
+  for (const module of modules.filter(existsSync)) copyFileSync(module, resolve(outdir, folder, basename(module)));
 }
 
 const files = sources.map((file) => `.cache/test/${file.replace(/\.ts$/, ".mjs")}`);

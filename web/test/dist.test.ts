@@ -35,6 +35,14 @@ suite("perilune", () => {
     }
   });
 
+  test("has the capsule's module beside its own, which nothing of it asks for", async () => {
+    const module = new WebAssembly.Module(readFileSync(new URL(import.meta.resolve("perilune/capsule.wasm"))));
+    assert.equal(WebAssembly.Module.customSections(module, "perilune.build")[0]?.byteLength, 16);
+    for (const entry of ["index", "node", "raw", "wasmoon", "workerd"]) {
+      assert.doesNotMatch(readFileSync(`dist/${entry}.js`, "utf8"), /capsule\.wasm/, entry);
+    }
+  });
+
   test("is small", async () => {
     const { gzipSync } = await import("node:zlib");
     const { fileURLToPath } = await import("node:url");

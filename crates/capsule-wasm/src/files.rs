@@ -18,6 +18,7 @@ use rsqlite_vfs::{
     AccessMode, DeviceCharacteristics, FileKind, LockLevel, MemChunksFile, OpenOptions, OpenRequest, OpenedFile,
     SQLiteIoMethods, SQLiteVfs, SyncOptions, VfsError, VfsErrorCode, VfsFile, VfsResult, VfsStore, register_vfs,
 };
+use sqlite_wasm_rs as ffi;
 use std::cell::RefCell;
 
 /// Name of the VFS, which is the default one.
@@ -26,7 +27,11 @@ const VFS: &str = "host";
 /// Largest number up to which the host's numbers, which are floats, are exact.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// Failure codes of the host (docs/codec.md, section 7). Every other negative number is a failure of the
+/// Part of the memory of Lua that SQLite may use, as a divisor: what is left is Lua's and Rust's. When it is
+/// used up SQLite reuses the pages that it remembers, and only then refuses.
+const SQLITE_PART: usize = 2;
+
+/// Failure codes of the host (docs/codec.md, section 8). Every other negative number is a failure of the
 /// medium.
 mod failure {
     pub(super) const ABSENT: i32 = -1;
@@ -44,7 +49,10 @@ impl Library for Files {
         "capsule.files"
     }
 
-    fn open(&self, _: &mut Vm) -> perilune::Result<()> {
+    fn open(&self, vm: &mut Vm) -> perilune::Result<()> {
+        let limit_bytes = vm.stats().limit_bytes / SQLITE_PART;
+        // SAFETY: nothing of SQLite runs. It initializes itself, by functions of this module.
+        unsafe { ffi::sqlite3_hard_heap_limit64(i64::try_from(limit_bytes).unwrap_or(i64::MAX)) };
         // SAFETY: the constructor, the methods and the layout of files are those of rsqlite_vfs, for one store
         // and one type of application data. The module has one thread, and `init` runs once.
         let registered = unsafe { register_vfs::<Methods, Host>(VFS, OpenDatabases::default(), true) };
@@ -222,8 +230,8 @@ impl VfsStore for Store {
         Ok(plain(name).to_owned())
     }
 
-    fn delete_file(_: &OpenDatabases, name: &str, _sync_dir: bool) -> VfsResult<()> {
-        done(file_delete(name.as_ptr(), name.len()), VfsErrorCode::IoDelete)
+    fn delete_file(_: &OpenDatabases, name: &str, durable: bool) -> VfsResult<()> {
+        done(file_delete(name.as_ptr(), name.len(), u32::from(durable)), VfsErrorCode::IoDelete)
     }
 }
 

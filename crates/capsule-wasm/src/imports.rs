@@ -1,4 +1,4 @@
-//! The imports of the module beside those of `perilune`: docs/codec.md, section 7.
+//! The imports of the module beside those of `perilune`: docs/codec.md, section 8.
 //!
 //! All take and give numbers, and none of them throws: who answers them returns a code.
 
@@ -14,7 +14,7 @@ extern "C" {
     pub(crate) fn file_sync(file: i32) -> i32;
     pub(crate) fn file_size(file: i32) -> f64;
     pub(crate) fn file_exists(name: *const u8, name_len: usize) -> i32;
-    pub(crate) fn file_delete(name: *const u8, name_len: usize) -> i32;
+    pub(crate) fn file_delete(name: *const u8, name_len: usize, durable: u32) -> i32;
     pub(crate) fn capsule_clock_ms() -> f64;
     pub(crate) fn capsule_random_u32() -> u32;
     pub(crate) fn capsule_notify(count: u32);

@@ -29,7 +29,8 @@ pub(crate) fn for_wasm(run: Run) -> Result<Run> {
 
 /// The folder with SQLite's sources, where cargo has the package.
 fn sources() -> Result<PathBuf> {
-    let metadata = Run::cargo().args(["metadata", "--format-version", "1", "--offline", "--locked"]).read()?;
+    let metadata =
+        Run::cargo().args(["metadata", "--format-version", "1", "--offline", "--locked"]).read()?;
     let manifest =
         manifest_path(&metadata, PACKAGE).ok_or_else(|| format!("cargo metadata names no {PACKAGE}"))?;
     let folder = Path::new(manifest).with_file_name(FOLDER);

@@ -1,0 +1,71 @@
+/** The module of the capsule as it is: an instance over some files, driven by lists. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createHostImports, noHost } from "#js/imports.js";
+import { TableStore } from "#js/storage/table_store.js";
+import type { Files } from "../src/capsule/files.ts";
+import { capsuleImports } from "../src/capsule/imports.ts";
+import type { LuaValue } from "../src/codec/values.ts";
+import { instantiate } from "../src/instance/imports.ts";
+import { decodeList, written } from "./helpers.ts";
+
+export const capsuleModule: WebAssembly.Module = new WebAssembly.Module(
+  readFileSync(resolve("../target/wasm/capsule.wasm")),
+);
+
+const MEMORY_BYTES = 256 * 1024 * 1024;
+
+/** Operations of the stand-in. */
+const Operation = { open: 256, query: 257, eval: 258, close: 259 } as const;
+
+/** An operation that failed, with its message. */
+export class CapsuleFailure extends Error {}
+
+export interface RawCapsule {
+  readonly exports: { readonly memory: WebAssembly.Memory; stack_len(): number };
+  open(name: string, strict?: boolean): void;
+  /** The rows of a statement, each a list; NULL is false. */
+  query(sql: string): LuaValue[];
+  /** The results of a script. */
+  eval(source: string): LuaValue[];
+  close(): void;
+}
+
+export interface RawCapsuleOptions {
+  readonly now?: () => number;
+  readonly notify?: (count: number) => void;
+  readonly memoryBytes?: number;
+}
+
+export async function rawCapsule(files: Files, options: RawCapsuleOptions = {}): Promise<RawCapsule> {
+  let exports!: Awaited<ReturnType<typeof instantiate>>;
+  const memory = () => exports.memory;
+  const imports = createHostImports({ memory, host: noHost(memory) });
+  imports.attach(new TableStore());
+  const { now, notify = () => {}, memoryBytes = MEMORY_BYTES } = options;
+  const others = capsuleImports({ files, memory, notify, ...(now && { now }) });
+  exports = await instantiate(capsuleModule, imports, others);
+  assert.equal(exports.configure(memoryBytes), 0);
+  assert.equal(exports.init(), 0);
+  const request = (operation: number, ...values: unknown[]): LuaValue[] => {
+    const list = written((encoder) => {
+      encoder.list(values);
+    });
+    new Uint8Array(exports.memory.buffer).set(list, exports.io_reserve(list.length));
+    const length = exports.request(operation, list.length);
+    assert.ok(length >= 16);
+    const view = new DataView(exports.memory.buffer, exports.io_ptr(), length);
+    const at = view.getUint32(4, true);
+    const results = decodeList(new Uint8Array(exports.memory.buffer).slice(at, at + view.getUint32(8, true)));
+    if (view.getUint8(0) !== 0) throw new CapsuleFailure(String(results[0]));
+    return results;
+  };
+  return {
+    exports,
+    open: (name, strict = false) => void request(Operation.open, name, strict),
+    query: (sql) => request(Operation.query, sql),
+    eval: (source) => request(Operation.eval, source),
+    close: () => void request(Operation.close),
+  };
+}

@@ -1,4 +1,7 @@
-/** Files of a database in files of the system: against a model, with a system that fails, and one process at a time. */
+/**
+ * Files of a database in files of the system: against a model, with a system that fails, and one process at a
+ * time.
+ */
 import assert from "node:assert/strict";
 import * as system from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +17,8 @@ import { Random } from "./random.ts";
 if (part === "hold") {
   const { path } = await claimDatabase(partArguments[0] as string, 0);
   console.log(`held ${path}`);
-  setInterval(() => {}, 1000);
+  // Until it is killed.
+  process.stdin.resume();
 } else if (part === undefined) {
   tests();
 }

@@ -56,7 +56,7 @@ export class FakeFolder implements Folder {
     return sum;
   }
 
-  /** The worker is gone, and its handles with it. */
+  /** Ends the worker, and its handles with it. */
   die(): void {
     for (const file of this.files.values()) {
       file.holder = undefined;
@@ -65,7 +65,7 @@ export class FakeFolder implements Folder {
     this.lifetime = Infinity;
   }
 
-  /** The power fails: of each file there is what it was at its last flush, or what it is. */
+  /** Cuts the power: of each file there is what it was at its last flush, or what it is. */
   cutPower(random: Random): void {
     this.die();
     for (const file of this.files.values()) {

@@ -64,7 +64,7 @@ export class FileCaller {
   }
 }
 
-/** What the files should hold, by name. */
+/** Contents that the files should have, by name. */
 export type Model = Map<string, Uint8Array>;
 
 /** Bytes of a file after some were written. */

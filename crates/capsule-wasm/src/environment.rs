@@ -31,7 +31,8 @@ impl Environment for HostEnvironment {
 }
 
 impl rsqlite_vfs::OsCallback for HostEnvironment {
-    /// Nobody can wait here. SQLite would only do so for a lock that another one has, and none has.
+    /// Does nothing, since nobody can wait here. SQLite would only do so for a lock that another one has, and
+    /// none has.
     fn sleep(&self, _: Duration) {}
 
     fn random(&self, buffer: &mut [u8]) -> usize {

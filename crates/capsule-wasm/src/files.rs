@@ -11,12 +11,14 @@
 
 use crate::environment::HostEnvironment;
 use crate::imports::{
-    file_close, file_delete, file_exists, file_open, file_read, file_size, file_sync, file_truncate, file_write,
+    file_close, file_delete, file_exists, file_open, file_read, file_size, file_sync, file_truncate,
+    file_write,
 };
 use perilune::{ErrorKind, Library, Vm};
 use rsqlite_vfs::{
-    AccessMode, DeviceCharacteristics, FileKind, LockLevel, MemChunksFile, OpenOptions, OpenRequest, OpenedFile,
-    SQLiteIoMethods, SQLiteVfs, SyncOptions, VfsError, VfsErrorCode, VfsFile, VfsResult, VfsStore, register_vfs,
+    AccessMode, DeviceCharacteristics, FileKind, LockLevel, MemChunksFile, OpenOptions, OpenRequest,
+    OpenedFile, SQLiteIoMethods, SQLiteVfs, SyncOptions, VfsError, VfsErrorCode, VfsFile, VfsResult,
+    VfsStore, register_vfs,
 };
 use sqlite_wasm_rs as ffi;
 use std::cell::RefCell;
@@ -27,8 +29,8 @@ const VFS: &str = "host";
 /// Largest number up to which the host's numbers, which are floats, are exact.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// Part of the memory of Lua that SQLite may use, as a divisor: what is left is Lua's and Rust's. When it is
-/// used up SQLite reuses the pages that it remembers, and only then refuses.
+/// Part of Lua's memory that SQLite may use, as a divisor: what is left is Lua's and Rust's. When it is used
+/// up SQLite reuses the pages that it remembers, and only then refuses.
 const SQLITE_PART: usize = 2;
 
 /// Failure codes of the host (docs/codec.md, section 8). Every other negative number is a failure of the
@@ -53,8 +55,8 @@ impl Library for Files {
         let limit_bytes = vm.stats().limit_bytes / SQLITE_PART;
         // SAFETY: nothing of SQLite runs. It initializes itself, by functions of this module.
         unsafe { ffi::sqlite3_hard_heap_limit64(i64::try_from(limit_bytes).unwrap_or(i64::MAX)) };
-        // SAFETY: the constructor, the methods and the layout of files are those of rsqlite_vfs, for one store
-        // and one type of application data. The module has one thread, and `init` runs once.
+        // SAFETY: the constructor, the methods and the layout of files are those of rsqlite_vfs, for one
+        // store and one type of application data. The module has one thread, and `init` runs once.
         let registered = unsafe { register_vfs::<Methods, Host>(VFS, OpenDatabases::default(), true) };
         match registered {
             Ok(registration) => {
@@ -103,8 +105,8 @@ fn exact(bytes: u64) -> VfsResult<f64> {
 }
 
 impl VfsFile for File {
-    /// As SQLite has it on the systems that the host's files are kept by: what is written leaves the bytes
-    /// beside it alone.
+    /// Promise that what is written leaves the bytes beside it alone, as SQLite has it on the systems that
+    /// keep the host's files.
     fn device_characteristics(&self) -> DeviceCharacteristics {
         DeviceCharacteristics::POWERSAFE_OVERWRITE
     }
@@ -246,7 +248,7 @@ struct Host;
 impl SQLiteVfs<Methods> for Host {
     type Os = HostEnvironment;
 
-    /// As long as a path of Linux may be; the host refuses what is too long for it.
+    /// Length of the longest path of Linux; the host refuses what is too long for it.
     const MAX_PATH_SIZE: i32 = 4096;
 
     fn os(_: &OpenDatabases) -> &HostEnvironment {

@@ -31,7 +31,13 @@ impl Library for StandIn {
 }
 
 fn told(error: &CapsuleError) -> perilune::Error {
-    ErrorKind::Usage(format!("{}: {} ({})", error.kind().name(), error.message(), error.code().unwrap_or("-"))).into()
+    ErrorKind::Usage(format!(
+        "{}: {} ({})",
+        error.kind().name(),
+        error.message(),
+        error.code().unwrap_or("-")
+    ))
+    .into()
 }
 
 fn run(
@@ -46,8 +52,11 @@ fn run(
         _ => String::new(),
     };
     if number == 256 {
-        let durability =
-            if arguments.get(1) == Some(&Value::Boolean(true)) { Durability::Strict } else { Durability::Relaxed };
+        let durability = if arguments.get(1) == Some(&Value::Boolean(true)) {
+            Durability::Strict
+        } else {
+            Durability::Relaxed
+        };
         let builder = Capsule::builder(Location::from_name(&text(0))).environment(HostEnvironment);
         *open = Some(builder.durability(durability).open().map_err(|error| told(&error))?);
         capsule_notify(0);

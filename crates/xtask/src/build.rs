@@ -1,5 +1,5 @@
-//! `build`: the two wasm modules, each in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the npm
-//! package around them.
+//! `build`: the two wasm modules, each in four steps (rustc, wasm-bindgen, wasm-opt, its build id), and the
+//! npm package around them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

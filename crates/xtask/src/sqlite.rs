@@ -1,8 +1,8 @@
 //! SQLite for wasm32: compiled from the same file as the native one, by the compiler that Lua has.
 //!
 //! The crate `sqlite-wasm-rs` brings a SQLite of its own, of another version. Here it gets the one of
-//! `libsqlite3-sys`, so that a database behaves alike wherever it is opened. What both are compiled with is in
-//! `.cargo/config.toml`.
+//! `libsqlite3-sys`, so that a database behaves alike wherever it is opened. `.cargo/config.toml` has the
+//! options of both.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::run::Run;
 
 /// Package that carries the file.
 const PACKAGE: &str = "libsqlite3-sys";
-/// Its folder there.
+/// Folder of the file in it.
 const FOLDER: &str = "sqlite3";
 
 /// Sets what the build of the capsule's module asks for.

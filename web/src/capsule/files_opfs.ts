@@ -16,16 +16,16 @@
  *
  * Invariants:
  * - A head that is not whole is that of a free slot: never a wrong name.
- * - A name is on the disk only after what an earlier file left in the slot has gone from it, and a file that
- *   was removed is gone from the disk before its name is given again. So no old log is taken for a new one.
- * - What is written either is all there, or the result is `full`: browsers say so by a count, or an exception.
- * - Where there is no room, not even a DELETE works, since the log must grow. The reserve, a file of zeros, is
- *   given up then; its room comes back when it is closed. `replenish` takes it back.
+ * - A name is on the disk only after what an earlier file left in the slot has gone from it, and a file
+ *   that was removed is gone before its name is given again. So no old log is taken for a new one.
+ * - What is written is all there, or the result is `full`: browsers say so by a count, or an exception.
+ * - Where there is no room, not even a DELETE works, since the log must grow. The reserve, a file of zeros,
+ *   is given up then; its room comes back when it is closed. `replenish` takes it back.
  */
 import { crc32 } from "#js/storage/crc32.js";
 import { FailureCode, Failures, FileError, bytesIn, nameIn, opened, type FileFailure, type Files } from "./files.js";
 
-/** What is used of a `FileSystemSyncAccessHandle`. */
+/** Functions of a `FileSystemSyncAccessHandle` that are used. */
 export interface SyncHandle {
   read(into: Uint8Array, options: { at: number }): number;
   write(from: Uint8Array, options: { at: number }): number;
@@ -35,21 +35,21 @@ export interface SyncHandle {
   close(): void;
 }
 
-/** What is used of a `FileSystemFileHandle`. */
+/** Functions of a `FileSystemFileHandle` that are used. */
 export interface FileHandle {
   createSyncAccessHandle(): Promise<SyncHandle>;
 }
 
-/** What is used of a `FileSystemDirectoryHandle`. */
+/** Functions of a `FileSystemDirectoryHandle` that are used. */
 export interface Folder {
   keys(): AsyncIterable<string>;
   getFileHandle(name: string, options?: { create?: boolean }): Promise<FileHandle>;
 }
 
 export interface OpfsOptions {
-  /** Slots that are free beside those that have files: a database, its log, its journal, and as many to spare. */
+  /** Slots that are free beside those that have files: for a database, its log, its journal, and more. */
   readonly spare?: number;
-  /** Bytes of the reserve: enough to bring the log into the database, and for a transaction that makes room. */
+  /** Bytes of the reserve: for the log to go into the database, and for what makes room. */
   readonly reserveBytes?: number;
 }
 
@@ -65,7 +65,7 @@ export const NAME_BYTES_MAX: number = HEAD_BYTES - NAME_AT;
 const SPARE_DEFAULT = 6;
 /** Files of one database: itself, its log, its journal. */
 const SPARE_MIN = 3;
-/** The log of a capsule goes into the database when it has 4 MiB, by which the database may grow; and a DELETE. */
+/** The log goes into the database when it has 4 MiB, by which that may grow; and there is a DELETE. */
 const RESERVE_BYTES_DEFAULT = 6 * 1024 * 1024;
 const SLOT = /^slot-(\d+)$/;
 const RESERVE = "reserve";
@@ -350,7 +350,7 @@ export class OpfsFiles implements Files {
   }
 }
 
-/** All slots have files. Room on the disk would not help. */
+/** Lack of slots: room on the disk would not help. */
 class NoSlotError extends FileError {}
 
 /** Takes the name away from a slot. What it holds goes when nobody has it open. */

@@ -16,8 +16,13 @@ export const capsuleModule: WebAssembly.Module = new WebAssembly.Module(
 
 const MEMORY_BYTES = 256 * 1024 * 1024;
 
-/** Operations of the stand-in. */
-const Operation = { open: 256, query: 257, eval: 258, close: 259 } as const;
+/** Operations: docs/codec.md, sections 3 and 7. */
+const Operation = { eval: 1, open: 256, close: 257, query: 269, settle: 295 } as const;
+
+const EMPTY_LIST_BYTES = 4;
+
+/** Milliseconds and events of a batch. */
+const BATCH = [100, 100] as const;
 
 /** An operation that failed, with its message. */
 export class CapsuleFailure extends Error {}
@@ -41,7 +46,12 @@ export interface RawCapsuleOptions {
 export async function rawCapsule(files: Files, options: RawCapsuleOptions = {}): Promise<RawCapsule> {
   let exports!: Awaited<ReturnType<typeof instantiate>>;
   const memory = () => exports.memory;
-  const imports = createHostImports({ memory, host: noHost(memory) });
+  // Asked for modules alone, of which it has none: an empty list.
+  const call = (_id: number, _args: number, _length: number, _mayWait: boolean, out: number) => {
+    new DataView(memory().buffer).setUint32(out, 0, true);
+    return EMPTY_LIST_BYTES << 2;
+  };
+  const imports = createHostImports({ memory, host: { ...noHost(memory), call } });
   imports.attach(new TableStore());
   const { now, notify = () => {}, memoryBytes = MEMORY_BYTES } = options;
   const others = capsuleImports({ files, memory, notify, ...(now && { now }) });
@@ -61,11 +71,34 @@ export async function rawCapsule(files: Files, options: RawCapsuleOptions = {}):
     if (view.getUint8(0) !== 0) throw new CapsuleFailure(String(results[0]));
     return results;
   };
+  const run = (operation: number, ...values: unknown[]): LuaValue[] => {
+    const [succeeded, ...results] = request(operation, ...values);
+    if (succeeded === true) return results;
+    const { kind, message, code = "-" } = results[0] as unknown as Record<string, string>;
+    throw new CapsuleFailure(`${kind}: ${message} (${code})`);
+  };
+  const query = (sql: string): LuaValue[] => {
+    const results = run(Operation.query, sql);
+    const width = Number(results[0]);
+    const rows: LuaValue[] = [];
+    for (let at = width + 2; at < results.length; at += width) {
+      rows.push(results.slice(at, at + width).map((value) => value ?? false));
+    }
+    return rows;
+  };
+  const evaluate = (source: string): LuaValue[] => {
+    try {
+      return request(Operation.eval, source, "test");
+    } catch (error) {
+      run(Operation.settle, 0);
+      throw error;
+    }
+  };
   return {
     exports,
-    open: (name, strict = false) => void request(Operation.open, name, strict),
-    query: (sql) => request(Operation.query, sql),
-    eval: (source) => request(Operation.eval, source),
-    close: () => void request(Operation.close),
+    open: (name, strict = false) => void run(Operation.open, name, strict, ...BATCH, true),
+    query,
+    eval: evaluate,
+    close: () => void run(Operation.close),
   };
 }

@@ -9,8 +9,18 @@
 mod environment;
 mod files;
 mod imports;
-mod stand_in;
 
 use perilune::{Base64, Json};
+use perilune_capsule::{CapsuleLibrary, Environment};
 
-perilune::exports!(libraries = [Json, Base64, files::Files, stand_in::StandIn]);
+/// The surroundings of a database.
+fn environment() -> Box<dyn Environment> {
+    Box::new(environment::HostEnvironment)
+}
+
+/// Tells the host that so many messages wait.
+fn notify(count: u32) {
+    imports::capsule_notify(count);
+}
+
+perilune::exports!(libraries = [Json, Base64, files::Files, CapsuleLibrary::new(environment, notify)]);

@@ -53,7 +53,7 @@ const CHECKPOINT_PAGES: u32 = 500;
 const VALUE_BYTES_MAX: i32 = 64 * 1024 * 1024;
 
 /// Bytes of a pattern of LIKE and GLOB: SQLite goes down a level of the stack for each wildcard in it.
-const PATTERN_BYTES_MAX: i32 = 2000;
+const PATTERN_BYTES_MAX: i32 = 4096;
 
 /// Columns of a table, and of a result: SQLite goes down a level of the stack for each generated column that
 /// needs another.

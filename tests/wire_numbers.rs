@@ -31,6 +31,10 @@ mod file {
     pub(super) const IMAGE: &str = "web/src/snapshot/format.ts";
     pub(super) const PAGES: &str = "web/src/snapshot/pages.ts";
     pub(super) const EXPORTS: &str = "src/js/exports.rs";
+    pub(super) const CAPSULE_IMPORTS: &str = "crates/capsule-wasm/src/imports.rs";
+    pub(super) const CAPSULE_FILES: &str = "crates/capsule-wasm/src/files.rs";
+    pub(super) const CAPSULE_ANSWERS: &str = "web/src/capsule/imports.ts";
+    pub(super) const FILE_ANSWERS: &str = "web/src/capsule/files.ts";
 }
 
 /// Texts of files by path.
@@ -59,6 +63,10 @@ fn sources() -> Sources {
         file::SCRIPT_EXPORTS,
         file::IMAGE,
         file::PAGES,
+        file::CAPSULE_IMPORTS,
+        file::CAPSULE_FILES,
+        file::CAPSULE_ANSWERS,
+        file::FILE_ANSWERS,
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path| {
@@ -314,6 +322,8 @@ fn differences(sources: &Sources) -> Vec<String> {
 
     exports(sources, &mut complaints);
     imports(sources, &mut complaints);
+    capsule_imports(sources, &mut complaints);
+    file_codes(sources, &mut complaints);
     sizes(sources, &mut complaints);
     complaints
 }
@@ -347,16 +357,60 @@ fn exports(sources: &Sources, complaints: &mut Vec<String>) {
     same("exports in TypeScript and their parameters", &counted, &typed, complaints);
 }
 
+/// The functions in a table of the document: signatures by name.
+fn documented_functions(doc: &str, first: &str, second: &str) -> BTreeMap<String, String> {
+    let rows = table(doc, first, second);
+    let function = |row: &Vec<&str>| {
+        let (name, rest) = row[0].split_once('(')?;
+        Some((name.to_owned(), signature(&format!("({rest}").replace('`', ""))))
+    };
+    rows.iter().filter_map(function).collect()
+}
+
+fn capsule_imports(sources: &Sources, complaints: &mut Vec<String>) {
+    let documented = documented_functions(&sources[file::DOC], "import of the capsule", "result");
+    let mut declared = functions(&sources[file::CAPSULE_IMPORTS], "pub(crate) fn ");
+    // What is an import of every module is documented there.
+    for name in documented_functions(&sources[file::DOC], "import", "result").keys() {
+        declared.remove(name);
+    }
+    let declared: BTreeMap<String, String> =
+        declared.into_iter().map(|(name, signature)| (name, signature.replace(" -> u32", ""))).collect();
+    let documented: BTreeMap<String, String> =
+        documented.into_iter().map(|(name, signature)| (name, signature.replace(" -> u32", ""))).collect();
+    same("imports of the capsule", &documented, &declared, complaints);
+    let mut answered = BTreeMap::new();
+    for path in [file::CAPSULE_ANSWERS, file::FILE_ANSWERS] {
+        for line in sources[path].lines() {
+            if let Some((name, rest)) = line.trim().split_once(": (")
+                && line.contains("=>")
+                && name.contains('_')
+            {
+                answered.insert(name.to_owned(), count(&signature(&format!("({rest}"))));
+            }
+        }
+    }
+    let counted = documented.iter().map(|(name, signature)| (name.clone(), count(signature))).collect();
+    same("answers of the capsule's imports and their parameters", &counted, &answered, complaints);
+}
+
+fn file_codes(sources: &Sources, complaints: &mut Vec<String>) {
+    let codes = numbered(&sources[file::DOC], "file code", "name");
+    let answered =
+        code(between(&sources[file::FILE_ANSWERS], "const FailureCode = {", "}")).filter_map(|line| {
+            let (name, code) = line.trim_end_matches(',').split_once(':')?;
+            Some((number(code), plain(name)))
+        });
+    compare("file code", &codes, file::FILE_ANSWERS, &answered.collect(), complaints);
+    for line in code(between(&sources[file::CAPSULE_FILES], "mod failure {", "\n}")) {
+        let (declared, value) = line.trim_end_matches(';').split_once('=').expect("a constant");
+        let name = plain(between(declared, "const ", ":"));
+        same(&format!("file code {value} in Rust"), &codes.get(&number(value)), &Some(&name), complaints);
+    }
+}
+
 fn imports(sources: &Sources, complaints: &mut Vec<String>) {
-    let rows = table(&sources[file::DOC], "import", "result");
-    let documented: BTreeMap<String, String> = rows
-        .iter()
-        .filter_map(|row| {
-            row[0]
-                .split_once('(')
-                .map(|(name, rest)| (name.to_owned(), signature(&format!("({rest}").replace('`', ""))))
-        })
-        .collect();
+    let documented = documented_functions(&sources[file::DOC], "import", "result");
     let declared = functions(&sources[file::IMPORTS], "pub(super) fn ");
     let names: Vec<&String> = documented.keys().collect();
     same("imports of Rust", &names, &declared.keys().collect(), complaints);
@@ -524,6 +578,15 @@ fn a_number_changed_in_one_place_is_found() {
         (file::SCRIPT, "HOST_ID_FIRST = 16", "HOST_ID_FIRST = 8"),
         (file::DOC, "in memory: a multiple of 16,384", "in memory: a multiple of 65,536"),
         (file::PAGES, " PAGE_BYTES: number = 16", " PAGE_BYTES: number = 8"),
+        (file::DOC, "| `file_sync(file) -> i32` ", "| `file_flush(file) -> i32` "),
+        (file::DOC, "`file_size(file) -> f64`", "`file_size(file) -> i32`"),
+        (file::CAPSULE_IMPORTS, "fn file_close(file: i32)", "fn file_close(file: i32, sync: u32)"),
+        (file::CAPSULE_IMPORTS, "fn capsule_notify(count: u32)", "fn capsule_tell(count: u32)"),
+        (file::CAPSULE_ANSWERS, "capsule_notify: (count: number) =>", "capsule_notify: () =>"),
+        (file::FILE_ANSWERS, "file_sync: (file: number) =>", "file_flush: (file: number) =>"),
+        (file::DOC, "| -4        | full ", "| -7        | full "),
+        (file::FILE_ANSWERS, "full: -4", "full: -7"),
+        (file::CAPSULE_FILES, "FULL: i32 = -4", "FULL: i32 = -7"),
         (file::IMAGE, "const FORMAT = 1", "const FORMAT = 2"),
         (file::IMAGE, "MAGIC = \"PERILUVM\"", "MAGIC = \"PERILUNE\""),
     ] {

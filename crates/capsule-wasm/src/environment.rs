@@ -14,7 +14,8 @@ const SECONDS_PER_DAY: i64 = 24 * 60 * SECONDS_PER_MINUTE;
 
 /// Seconds since 1970 whose date is asked for, before and after: the years that SQLite knows, 0 to 9999, with
 /// a day to spare.
-const SECONDS_MAX: i64 = 10_000 * 366 * SECONDS_PER_DAY;
+const SECONDS_MAX: u64 = 10_000 * 366 * SECONDS_PER_DAY as u64;
+const _: () = assert!(SECONDS_MAX * (MS_PER_SECOND as u64) < 1 << 53);
 
 /// Clock and randomness of the host.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,10 +100,12 @@ unsafe extern "C" fn rust_sqlite_wasm_host_epoch_timestamp_in_ms(out: *mut i64) 
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn rust_sqlite_wasm_host_localtime(seconds: i64, out: *mut LocalTime) -> i32 {
-    if seconds.abs() > SECONDS_MAX {
+    if seconds.unsigned_abs() > SECONDS_MAX {
         return Error::InvalidTime as i32;
     }
-    let offset_minutes = time_zone_minutes((seconds * MS_PER_SECOND) as f64);
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53, by the check before")]
+    let ms = (seconds * MS_PER_SECOND) as f64;
+    let offset_minutes = time_zone_minutes(ms);
     // SAFETY: the caller has it from a reference.
     unsafe { out.write(local_time(seconds, offset_minutes)) };
     OK

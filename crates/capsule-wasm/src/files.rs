@@ -101,6 +101,7 @@ fn exact(bytes: u64) -> VfsResult<f64> {
     if bytes > EXACT_MAX {
         return Err(VfsError::new(VfsErrorCode::Full, "a file cannot be so long".into()));
     }
+    #[expect(clippy::cast_precision_loss, reason = "exact, by the check before")]
     Ok(bytes as f64)
 }
 

@@ -1,5 +1,5 @@
 //! Version and compile options of SQLite, which is the same on every target: those of
-//! tests/vectors/sqlite.txt, which web/test/capsule_module.test.ts compares with the module's.
+//! tests/vectors/sqlite.txt, which `web/test/capsule_module.test.ts` compares with the module's.
 
 use perilune_capsule::{Database, Durability, Location, SystemEnvironment};
 use std::collections::BTreeSet;

@@ -36,7 +36,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   setup [--browser]      install what is missing: wasm target, clang, wasm-bindgen, npm packages; with --browser Chromium
-  build                  target/wasm/perilune.wasm, and the npm package in web/dist
+  build                  target/wasm/perilune.wasm and capsule.wasm, and the npm package in web/dist
   test [--only SUITE]    every test: native, chrome, guest, web, e2e, packaging
   check [--no-test]      format, clippy, types, docs, packages, size; then every test
         [--deny]         also cargo-deny, with the database of advisories

@@ -8,14 +8,14 @@ use base64ct::{Base64Bcrypt, Encoding};
 /// Most bytes of a password that bcrypt looks at.
 pub(super) const PASSWORD_BYTES_MAX: usize = 72;
 const SALT_CHARS: usize = 22;
-const HASH_CHARS: usize = 31;
+const DIGEST_CHARS: usize = 31;
 
 /// A hash in its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hash {
     cost: u32,
     salt: [u8; 16],
-    hash: [u8; 23],
+    digest: [u8; 23],
 }
 
 impl Hash {
@@ -26,9 +26,9 @@ impl Hash {
         let len = password.len().min(PASSWORD_BYTES_MAX);
         ended[..len].copy_from_slice(&password[..len]);
         let output = bcrypt::bcrypt(cost, salt, &ended[..PASSWORD_BYTES_MAX.min(len + 1)]);
-        let mut hash = [0; 23];
-        hash.copy_from_slice(&output[..23]);
-        Self { cost, salt, hash }
+        let mut digest = [0; 23];
+        digest.copy_from_slice(&output[..23]);
+        Self { cost, salt, digest }
     }
 
     /// Reads the text of a hash; `None` if it is not one. These versions of bcrypt are the same for passwords
@@ -36,17 +36,17 @@ impl Hash {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let rest = ["$2a$", "$2b$", "$2y$"].iter().find_map(|version| text.strip_prefix(version))?;
         let (cost, rest) = rest.split_once('$')?;
-        let (salt_text, hash_text) = rest.split_at_checked(SALT_CHARS)?;
+        let (salt_text, digest_text) = rest.split_at_checked(SALT_CHARS)?;
         if cost.len() != 2
             || !cost.bytes().all(|digit| digit.is_ascii_digit())
-            || hash_text.len() != HASH_CHARS
+            || digest_text.len() != DIGEST_CHARS
         {
             return None;
         }
-        let (mut salt, mut hash) = ([0; 16], [0; 23]);
+        let (mut salt, mut digest) = ([0; 16], [0; 23]);
         Base64Bcrypt::decode(salt_text, &mut salt).ok()?;
-        Base64Bcrypt::decode(hash_text, &mut hash).ok()?;
-        Some(Self { cost: cost.parse().ok()?, salt, hash })
+        Base64Bcrypt::decode(digest_text, &mut digest).ok()?;
+        Some(Self { cost: cost.parse().ok()?, salt, digest })
     }
 
     pub(super) fn cost(&self) -> u32 {
@@ -56,12 +56,13 @@ impl Hash {
     /// True if this is the hash of the password. Takes as long for each that is not.
     pub(super) fn is_of(&self, password: &[u8]) -> bool {
         let other = Self::new(password, self.cost, self.salt);
-        self.hash.iter().zip(other.hash).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+        self.digest.iter().zip(other.digest).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
     }
 
     pub(super) fn text(&self) -> String {
-        let (salt, hash) = (Base64Bcrypt::encode_string(&self.salt), Base64Bcrypt::encode_string(&self.hash));
-        format!("$2b${:02}${salt}{hash}", self.cost)
+        let (salt, digest) =
+            (Base64Bcrypt::encode_string(&self.salt), Base64Bcrypt::encode_string(&self.digest));
+        format!("$2b${:02}${salt}{digest}", self.cost)
     }
 }
 

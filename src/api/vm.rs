@@ -338,8 +338,15 @@ impl Vm {
     /// `timeout` and `interrupt`: the work has come to its end, but over a limit. `usage` where calls nest
     /// too deep: it has not begun.
     pub fn within_limits<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T> {
+        let (mut work, mut done) = (Some(work), None);
+        self.call_within_limits(&mut |vm| done = work.take().map(|work| work(vm)))?;
+        done.ok_or_else(|| Error::bug("the work of a call has not begun"))
+    }
+
+    /// Does what [`within_limits`](Vm::within_limits) does, once for all kinds of work.
+    fn call_within_limits(&mut self, work: &mut dyn FnMut(&mut Self)) -> Result<()> {
         let mut raw = self.raw();
-        raw.within_limits(|| work(self)).map_err(|outcome| match self.typed(outcome) {
+        raw.within_limits(&mut || work(self)).map_err(|outcome| match self.typed(outcome) {
             Err(error) => error,
             Ok(_) => Error::bug("a call has failed without an error"),
         })

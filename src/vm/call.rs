@@ -189,17 +189,17 @@ impl RawVm {
 
     /// Runs work of Rust as one call: what is charged in it counts against the limits of one. On failure the
     /// reply says which of them it was, or why no call can begin.
-    pub(crate) fn within_limits<T>(&mut self, work: impl FnOnce() -> T) -> Result<T, Outcome> {
+    pub(crate) fn within_limits(&mut self, work: &mut dyn FnMut()) -> Result<(), Outcome> {
         let frame = self.begin()?;
         let done = caught(work);
         let exceeded = self.context().meter.exceeded().is_some();
         match done {
-            Ok(_) if exceeded => {
+            Ok(()) if exceeded => {
                 frame.stack.push_nil();
                 Err(self.fail(frame, Status::Runtime))
             }
-            Ok(value) => match self.end(frame, Outcome::Ok) {
-                Outcome::Ok => Ok(value),
+            Ok(()) => match self.end(frame, Outcome::Ok) {
+                Outcome::Ok => Ok(()),
                 outcome => Err(outcome),
             },
             Err(panic) => {

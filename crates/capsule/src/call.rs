@@ -22,17 +22,23 @@ impl Call<'_> {
     /// Works with the database while hooks may use the VM, and delivers what was dispatched. All of it has
     /// the limits of one call.
     pub(crate) fn enter<T>(&mut self, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
-        let Self { shared, vm } = self;
-        let mut done = None;
-        let limited = vm.within_limits(|vm| done = Some(shared.slot.lend(vm, || work(&shared.db))));
-        shared.pump(vm);
-        match (done, limited) {
+        let (mut work, mut done) = (Some(work), None);
+        let exceeded = self.limited(&mut |db| done = work.take().map(|work| work(db)));
+        match (done, exceeded) {
             // What has come to its end in spite of a limit is done.
             (Some(Ok(value)), _) => Ok(value),
-            (_, Err(error)) => Err(from_script(error)),
-            (Some(Err(error)), Ok(())) => Err(error),
-            (None, Ok(())) => Err(CapsuleError::new(ErrorKind::Bug, "a call has not begun")),
+            (_, Some(error)) | (Some(Err(error)), None) => Err(error),
+            (None, None) => Err(CapsuleError::new(ErrorKind::Bug, "a call has not begun")),
         }
+    }
+
+    /// Does what [`enter`](Self::enter) does, once for all kinds of work; returns the error of a limit that
+    /// was exceeded.
+    fn limited(&mut self, work: &mut dyn FnMut(&Database)) -> Option<CapsuleError> {
+        let Self { shared, vm } = self;
+        let limited = vm.within_limits(|vm| shared.slot.lend(vm, || work(&shared.db)));
+        shared.pump(vm);
+        limited.err().map(from_script)
     }
 
     /// Works in Lua. If it fails, what it has begun and not ended is taken back.

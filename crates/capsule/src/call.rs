@@ -143,6 +143,7 @@ impl Call<'_> {
         let done = shared.db.whole(|| shared.run_timers(vm));
         shared.pump(vm);
         shared.deliver_due(vm);
+        shared.sweep_if_due();
         done
     }
 

@@ -7,10 +7,11 @@ use crate::database::{Database, Rows};
 use crate::environment::{self, Environment};
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::history::Undo;
+use crate::log::Retention;
 use crate::schema::{Schema, SchemaAction, TableDeclaration};
 use crate::script::{LIBRARY, Libraries, Listening, ModInfo, Shared, from_script};
 use crate::value::SqlValue;
-use crate::watch::{ChangeEvent, LiveUpdate};
+use crate::watch::{ChangeEvent, Explanation, LiveOptions, LiveStart, LiveUpdate, Missed, Patch};
 use perilune::{Host, IntoLuaMulti, Limits, Runtime, Value};
 use std::fmt;
 use std::rc::Rc;
@@ -37,6 +38,7 @@ pub struct CapsuleBuilder {
     fuel: Option<u64>,
     batch: (Duration, usize),
     events: bool,
+    retention: Retention,
 }
 
 impl fmt::Debug for CapsuleBuilder {
@@ -106,6 +108,14 @@ impl CapsuleBuilder {
         self
     }
 
+    /// Sets what the log keeps: see [`Retention`]. It is swept when the capsule is opened, and once a day by
+    /// [`Capsule::run_due`].
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
     /// Opens the capsule. Its database is made if there is none. The mods that were active are activated
     /// again, in the order in which they were installed; what fails there is told to [`Capsule::on_error`].
     ///
@@ -133,6 +143,8 @@ impl CapsuleBuilder {
         let (interval, size) = self.batch;
         shared.batches.set(i64::try_from(interval.as_millis()).unwrap_or(i64::MAX), size);
         let mut capsule = Capsule { lua, shared };
+        capsule.shared.set_retention(self.retention);
+        capsule.shared.sweep_if_due();
         capsule.begin().with(|shared, lua| shared.activate_mods(lua))?;
         Ok(capsule)
     }
@@ -177,6 +189,7 @@ impl Capsule {
             fuel: None,
             batch: (Duration::from_millis(100), 100),
             events: true,
+            retention: Retention::default(),
         }
     }
 
@@ -491,8 +504,50 @@ impl Capsule {
         params: &[SqlValue],
         listener: impl Fn(LiveUpdate<'_>) + 'static,
     ) -> Result<(u64, Rows)> {
+        let begun = self.live_with(sql, params, LiveOptions::default(), listener)?;
+        Ok((begun.live, begun.rows))
+    }
+
+    /// Keeps the rows of a query as they are, as [`live`](Self::live) does, with options: a window that can
+    /// be moved, a key, and what the subscriber has seen before.
+    ///
+    /// # Errors
+    /// As [`live`](Self::live); `usage` for a window of a query with its own LIMIT, and a key that is not
+    /// among its columns.
+    pub fn live_with(
+        &mut self,
+        sql: &str,
+        params: &[SqlValue],
+        options: LiveOptions,
+        listener: impl Fn(LiveUpdate<'_>) + 'static,
+    ) -> Result<LiveStart> {
         let tell = move |_, update: LiveUpdate<'_>| listener(update);
-        self.shared.live.add(&self.shared.db, sql, params.to_vec(), tell)
+        self.shared.live.add(&self.shared.db, sql, params.to_vec(), options, tell)
+    }
+
+    /// Moves the window of a live query. Returns the patches that make the rows of the new window of those of
+    /// the window before; the listener is not told of them.
+    ///
+    /// # Errors
+    /// `usage` if there is no such live query, if it has begun without a window, and within a transaction.
+    pub fn move_live(&mut self, live: u64, limit: u64, offset: u64) -> Result<Vec<Patch>> {
+        self.shared.live.set_window(&self.shared.db, live, (limit, offset))
+    }
+
+    /// Explains how a live query is kept up: the cheapest rung that can be used, and why no cheaper one.
+    ///
+    /// # Errors
+    /// `usage` if there is no such live query.
+    pub fn explain_live(&self, live: u64) -> Result<Explanation> {
+        self.shared.live.explain(live)
+    }
+
+    /// Explains how a watcher follows its data.
+    ///
+    /// # Errors
+    /// `usage` if there is no such watcher.
+    pub fn explain(&self, watcher: &str) -> Result<Explanation> {
+        self.shared.explain(watcher)
     }
 
     /// Ends a live query; false if there is none of this number.
@@ -517,6 +572,15 @@ impl Capsule {
         self.shared.subscribe(watcher, Listening::default(), Rc::new(listener))
     }
 
+    /// The events of a watcher with a number above `since` ([`ChangeEvent::seq`]), as the log has them: for a
+    /// subscriber that comes back. What still waits for its delivery is not among them.
+    ///
+    /// # Errors
+    /// `usage` if there is no such watcher; those of its filter.
+    pub fn events_since(&self, watcher: &str, since: i64) -> Result<Missed> {
+        self.shared.missed(watcher, since)
+    }
+
     /// Takes a subscription away; false if there is none with this id.
     pub fn unsubscribe(&mut self, subscription: &str) -> bool {
         self.shared.unsubscribe(subscription)
@@ -531,8 +595,8 @@ impl Capsule {
         self.begin().next_due()
     }
 
-    /// Runs the timers that are due, and delivers the events that are. What fails is told to
-    /// [`on_error`](Self::on_error), and the rest goes on.
+    /// Runs the timers that are due, and delivers the events that are. Once a day it sweeps the log, too.
+    /// What fails is told to [`on_error`](Self::on_error), and the rest goes on.
     ///
     /// # Errors
     /// `timeout` and `limit`: those of all timers together.

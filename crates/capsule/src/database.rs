@@ -1,9 +1,9 @@
 //! One database: statements, transactions, and what they change.
 
 use crate::capture::{Capture, Row, RowChange};
-use crate::catalog::{SchemaChange, Table};
+use crate::catalog::{Catalog, SchemaChange, Table};
 use crate::conn::{
-    Conn, Durability, Location, OPERATIONS_PER_ASK, Params, Role, Statement, expression, quoted,
+    Conn, Durability, Facts, Location, OPERATIONS_PER_ASK, Params, Role, Statement, expression, quoted,
 };
 use crate::environment::Environment;
 use crate::error::{CapsuleError, ErrorKind, Result};
@@ -12,7 +12,6 @@ use crate::rules::{self, ROUNDS_MAX, Rules, Validators};
 use crate::transaction::Transaction;
 use crate::value::SqlValue;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Rows of a query.
@@ -41,6 +40,15 @@ pub struct Committed {
     pub changes: Vec<RowChange>,
     /// Changes of the schema.
     pub schema: Vec<SchemaChange>,
+    /// Tables in which rows have got other rowids and nothing else.
+    pub(crate) renumbered: Vec<Rc<str>>,
+}
+
+impl Committed {
+    /// The number of its last change in the log; `None` if it has none.
+    pub(crate) fn last_seq(&self) -> Option<i64> {
+        self.first.map(|first| first + self.changes.len() as i64 - 1)
+    }
 }
 
 /// Bytes that the rows of one query may take. What is more would have to be in memory several times on its
@@ -64,6 +72,10 @@ pub struct Database {
     /// True if changes are kept in the log and told.
     has_events: Cell<bool>,
     listener: Listening,
+    /// Number of the schema that the log knows of.
+    logged_schema: Cell<u64>,
+    /// True if the commit that comes to its end is told whatever it has changed: an index, a view.
+    is_told: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -93,6 +105,7 @@ impl Database {
         let validators = Validators::attach(&conn)?;
         let transaction = Transaction::default();
         transaction.schema_changed(&conn, &capture)?;
+        let logged_schema = Cell::new(conn.schema_number());
         Ok(Self {
             conn,
             capture,
@@ -104,10 +117,13 @@ impl Database {
             cause: Cell::default(),
             has_events: Cell::new(true),
             listener: Listening::default(),
+            logged_schema,
+            is_told: Cell::default(),
         })
     }
 
-    /// Sets who is told of each commit, after it.
+    /// Sets who is told of each commit, after it. A commit that has changed an index or a view has neither
+    /// changes of rows nor of the schema, as far as rows show it.
     pub fn on_commit(&self, listener: impl FnMut(&Committed) + 'static) {
         *self.listener.0.borrow_mut() = Some(Box::new(listener));
     }
@@ -205,18 +221,26 @@ impl Database {
         self.run(statement, sql, params, limit).map(|(rows, _)| rows)
     }
 
-    /// The tables that a query reads.
+    /// Facts about a query.
     ///
     /// # Errors
     /// `usage` if it is no query.
-    pub(crate) fn tables_read_by(&self, sql: &str) -> Result<BTreeSet<Box<str>>> {
+    pub(crate) fn facts_of_query(&self, sql: &str) -> Result<Rc<Facts>> {
         let statement = self.conn.prepare(sql)?;
         if !statement.is_readonly() || !statement.has_columns() {
             return Err(CapsuleError::usage("only a query can be watched").in_sql(sql));
         }
-        let catalog = self.capture.catalog();
-        let name = |table: &str| catalog.by_storage(table).map_or(table, |known| &known.name).into();
-        Ok(statement.facts.reads.iter().map(|(table, _)| name(table)).collect())
+        Ok(Rc::clone(&statement.facts))
+    }
+
+    /// The names of the columns of a query.
+    pub(crate) fn columns_of_query(&self, sql: &str) -> Result<Vec<String>> {
+        Ok(self.conn.prepare(sql)?.columns())
+    }
+
+    /// The tables that are captured, as they are now.
+    pub(crate) fn catalog(&self) -> Rc<Catalog> {
+        self.capture.catalog()
     }
 
     /// A number that is another after each change of the schema, of views, too.
@@ -239,9 +263,14 @@ impl Database {
         Ok(filter.trim().to_owned())
     }
 
-    /// Answers expressions about a row that need not be in its table.
-    pub(crate) fn holds(&self, row: &Row, expressions: &[&str]) -> Result<Vec<Result<bool>>> {
-        self.capture.holds(&self.conn, row, expressions)
+    /// Answers expressions about a row that need not be in its table, with its rowid.
+    pub(crate) fn holds(
+        &self,
+        row: &Row,
+        rowid: Option<i64>,
+        expressions: &[&str],
+    ) -> Result<Vec<Result<bool>>> {
+        self.capture.holds(&self.conn, row, rowid, expressions)
     }
 
     /// Runs one statement, and returns the number of rows that it changed.
@@ -368,8 +397,8 @@ impl Database {
     /// Deletes what the log need not keep: see [`Retention`]. Returns the number of changes that were
     /// deleted.
     pub fn sweep(&self, retention: &Retention) -> Result<u64> {
-        let delivered = self.delivered()?;
-        log::sweep(&self.conn, retention, self.clock(), delivered)
+        let nobody_waits = log::lowest_cursor(&self.conn)?;
+        log::sweep(&self.conn, retention, self.clock(), nobody_waits)
     }
 
     /// The number of parts that are open.
@@ -420,6 +449,16 @@ impl Database {
     /// Changes with a number above `seq`, at most `limit`, in order.
     pub fn changes_since(&self, seq: i64, limit: i64) -> Result<Vec<LoggedChange>> {
         log::changes_since(&self.conn, seq, limit)
+    }
+
+    /// The number of the last change that was ever logged; 0 if there was none.
+    pub fn last_change(&self) -> Result<i64> {
+        log::last_change(&self.conn)
+    }
+
+    /// True if the log has every change with a number above `seq`, and the schema is the same since.
+    pub(crate) fn log_reaches_back(&self, seq: i64) -> Result<bool> {
+        log::reaches_back(&self.conn, seq)
     }
 
     /// A transaction of the log, by its number.
@@ -523,8 +562,16 @@ impl Database {
                 conn.vacuum(sql)?;
                 // Tables lie elsewhere in the file now.
                 transaction.schema_changed(conn, capture)?;
+                log::set_schema_changed(conn)?;
                 let header = Header { tx: 0, started: self.clock(), source: self.source.get(), cause: None };
-                self.publish(header, header.started, None, Vec::new(), capture.catalog().vacuumed());
+                self.publish(
+                    header,
+                    header.started,
+                    None,
+                    Vec::new(),
+                    capture.catalog().vacuumed(),
+                    Vec::new(),
+                );
             }
         }
         Ok((Rows::default(), 0))
@@ -562,6 +609,10 @@ impl Database {
         }
         self.conn.writing();
         let result = self.step(&mut statement, sql, limit);
+        // One that fails, or ends before its last row, can have been taken back.
+        if !matches!(&result, Ok((rows, _)) if rows.rows.len() < limit) {
+            self.capture.doubt();
+        }
         // A statement that stays compiled would keep tables from being dropped.
         drop(statement);
         if self.conn.is_autocommit() {
@@ -659,17 +710,31 @@ impl Database {
         }
         let schema = self.transaction.schema_changes();
         let now = self.clock();
-        if changes.is_empty() && schema.is_empty() {
+        // A view or an index has changed, too, where the numbers differ.
+        let is_other_schema = self.logged_schema.get() != self.conn.schema_number();
+        let is_logged = !changes.is_empty() || !schema.is_empty();
+        let header = if is_logged { header } else { Header { tx: 0, ..header } };
+        if !is_logged && !is_other_schema {
             self.conn.run_own("COMMIT")?;
             self.finish(header, now, None, changes, schema);
             return Ok(());
         }
         self.conn.run_own("SAVEPOINT _capsule_log")?;
-        let written = self.log.write(&self.conn, header, now, &changes);
-        let committed = written.and_then(|first| self.conn.run_own("COMMIT").map(|()| first));
-        match committed {
+        let write = || {
+            let log = || self.log.write(&self.conn, header, now, &changes);
+            let first = if is_logged { self.capture.aside(&self.conn, log)? } else { None };
+            if is_other_schema {
+                log::set_schema_changed(&self.conn)?;
+            }
+            self.conn.run_own("COMMIT").map(|()| first)
+        };
+        match write() {
             Ok(first) => {
-                self.log.written();
+                if is_logged {
+                    self.log.written();
+                }
+                self.logged_schema.set(self.conn.schema_number());
+                self.is_told.set(is_other_schema);
                 self.finish(header, now, first, changes, schema);
                 Ok(())
             }
@@ -720,12 +785,13 @@ impl Database {
         changes: Vec<RowChange>,
         schema: Vec<SchemaChange>,
     ) {
+        let renumbered = self.capture.take_renumbered();
         self.transaction.end(&self.conn, &self.capture, true);
         self.ended();
         for work in self.transaction.take_deferred() {
             work();
         }
-        self.publish(header, at, first, changes, schema);
+        self.publish(header, at, first, changes, schema, renumbered);
     }
 
     /// Tells who listens.
@@ -736,12 +802,14 @@ impl Database {
         first: Option<i64>,
         changes: Vec<RowChange>,
         schema: Vec<SchemaChange>,
+        renumbered: Vec<Rc<str>>,
     ) {
-        if changes.is_empty() && schema.is_empty() {
+        let is_told = self.is_told.take();
+        if changes.is_empty() && schema.is_empty() && renumbered.is_empty() && !is_told {
             return;
         }
         let Header { tx: transaction, source, cause, .. } = header;
-        let committed = Committed { transaction, first, source, cause, at, changes, schema };
+        let committed = Committed { transaction, first, source, cause, at, changes, schema, renumbered };
         // Taken out while it runs, so that it may write.
         let listener = self.listener.0.borrow_mut().take();
         if let Some(mut listener) = listener {

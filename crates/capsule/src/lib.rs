@@ -50,7 +50,9 @@ pub use schema::{
 };
 pub use script::ModInfo;
 pub use value::SqlValue;
-pub use watch::{Change, ChangeEvent, LiveUpdate, Patch};
+pub use watch::{
+    Change, ChangeEvent, Decided, Explanation, LiveOptions, LiveStart, LiveUpdate, Missed, Patch, Rung,
+};
 
 /// Has the samples of the capsule's page compiled with the documentation's.
 #[cfg(doctest)]

@@ -2,7 +2,7 @@
 
 mod support;
 
-use perilune_capsule::{ErrorKind, Location};
+use perilune_capsule::{Capsule, ErrorKind, Location, Retention};
 use std::time::Duration;
 use support::{Directory, World};
 
@@ -214,4 +214,34 @@ fn the_author_of_a_write_is_who_began_it() {
     assert_eq!(w.scalar("SELECT group_concat(DISTINCT source) FROM _capsule_events"), "trigger".into());
     w.eval("glyphcase.insert('t', { v = 1 })");
     assert_eq!(w.scalar("SELECT source FROM _capsule_events ORDER BY id DESC LIMIT 1"), "lua".into());
+}
+
+#[test]
+fn the_log_is_swept_at_open_and_once_a_day() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    let directory = Directory::new("sweeps");
+    let path = directory.file("a.db");
+    let mut w = World::open(&path, "CREATE TABLE a(x); INSERT INTO a VALUES(1)");
+    let left = |w: &mut World| w.scalar("SELECT count(*) FROM _capsule_events");
+    w.pass(200);
+    w.pass(8 * DAY_MS);
+    assert_eq!(left(&mut w), 0.into(), "it is older than a week");
+    w.sql("INSERT INTO a VALUES(2)");
+    w.pass(200);
+    w.pass(DAY_MS / 2);
+    assert_eq!(left(&mut w), 1.into());
+    // What nobody was told of yet stays.
+    w.sql("INSERT INTO a VALUES(3)");
+    drop(w.capsule);
+    let clock = w.clock;
+    clock.pass(30 * DAY_MS);
+    let builder = Capsule::builder(Location::File(path)).environment(clock.clone());
+    let retention = Retention { days: 60, ..Retention::default() };
+    let capsule = builder.retention(retention).open().expect("opens");
+    assert_eq!(capsule.database().changes_since(0, 10).expect("reads").len(), 2, "it keeps 60 days");
+    drop(capsule);
+    let path = directory.file("a.db");
+    let capsule = Capsule::builder(Location::File(path)).environment(clock).open().expect("opens");
+    let kept = capsule.database().changes_since(0, 10).expect("reads");
+    assert_eq!(kept.len(), 1, "only the one that waits");
 }

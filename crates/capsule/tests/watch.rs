@@ -182,13 +182,14 @@ fn watchers_follow_the_schema() {
     let (_, table) = watch(&mut w.capsule, "a", None);
     w.sql("INSERT INTO a VALUES(1); DROP VIEW v; CREATE VIEW v AS SELECT id FROM b; INSERT INTO b VALUES(2)");
     w.capsule.flush();
-    assert_eq!(all(&view), ["enter 1 ->1", "enter 2 ->2", "leave 1 1>-"]);
+    assert_eq!(w.told().len(), 1, "there was no view for a while");
+    assert_eq!(all(&view), ["enter 1 ->1", "leave 1 1>-", "enter 2 ->2"]);
     w.sql("DROP VIEW v; INSERT INTO b VALUES(3)");
     assert_eq!(w.told().len(), 1, "once");
     w.sql("INSERT INTO b VALUES(4); CREATE VIEW v AS SELECT id FROM b WHERE id > 3; INSERT INTO b VALUES(5)");
     w.capsule.flush();
     assert_eq!(w.told(), []);
-    assert_eq!(all(&view), ["enter 4 ->4", "enter 5 ->5", "leave 2 2>-"]);
+    assert_eq!(all(&view), ["enter 4 ->4", "leave 2 2>-", "enter 5 ->5"]);
     assert_eq!(all(&table), ["enter 1 ->1"]);
     w.sql("ALTER TABLE a ADD COLUMN x; INSERT INTO a VALUES(2, 'x')");
     w.sql("BEGIN; CREATE TABLE c(id INTEGER PRIMARY KEY, x); INSERT INTO c SELECT * FROM a; DROP TABLE a; ALTER TABLE c RENAME TO a; COMMIT");

@@ -67,6 +67,8 @@ pub(crate) struct Batches {
     changes: Cell<usize>,
     /// The time at which the first of them came.
     since: Cell<i64>,
+    /// True if watchers have events of commits without changes of rows: of the schema alone.
+    has_others: Cell<bool>,
     /// Links of the chains that transactions with a cause end.
     chains: RefCell<BTreeMap<i64, usize>>,
 }
@@ -81,6 +83,7 @@ impl Default for Batches {
             waiting: RefCell::default(),
             changes: Cell::default(),
             since: Cell::default(),
+            has_others: Cell::default(),
             chains: RefCell::default(),
         }
     }
@@ -124,15 +127,26 @@ impl Batches {
         if reaction.rows.is_empty() {
             return;
         }
-        if self.waiting.borrow().is_empty() {
-            self.since.set(at);
-        }
+        self.begin(at);
         self.changes.set(self.changes.get() + reaction.rows.len());
         let sizes = self.sizes.borrow();
         for row in reaction.rows.iter().filter(|row| sizes.contains_key(&*row.table)) {
             *self.counts.borrow_mut().entry((&*row.table).into()).or_default() += 1;
         }
         self.waiting.borrow_mut().push_back(reaction);
+    }
+
+    /// Notes the time at which the first of what waits came.
+    fn begin(&self, at: i64) {
+        if self.waiting.borrow().is_empty() && !self.has_others.get() {
+            self.since.set(at);
+        }
+    }
+
+    /// Notes that watchers have events, be they of a commit that changed no row.
+    pub(crate) fn add_others(&self, at: i64) {
+        self.begin(at);
+        self.has_others.set(true);
     }
 
     /// Adds what was not delivered before the database was closed, or a crash.
@@ -168,7 +182,8 @@ impl Batches {
 
     /// The time at which what waits is due, in milliseconds since 1970; `None` if nothing waits.
     pub(crate) fn due(&self) -> Option<i64> {
-        (!self.waiting.borrow().is_empty()).then(|| self.since.get().saturating_add(self.interval.get()))
+        let waits = self.has_others.get() || !self.waiting.borrow().is_empty();
+        waits.then(|| self.since.get().saturating_add(self.interval.get()))
     }
 
     /// True if so much waits that it does not wait any longer.
@@ -182,6 +197,7 @@ impl Batches {
     pub(crate) fn take(&self) -> VecDeque<Reaction> {
         self.changes.set(0);
         self.counts.borrow_mut().clear();
+        self.has_others.set(false);
         self.waiting.take()
     }
 }

@@ -1,7 +1,7 @@
-//! The preupdate hook: keeps the first image of each row.
+//! The preupdate hook: keeps the first image of each row, and the last one.
 
 use super::image::{self, Key, Row};
-use super::{State, Touched};
+use super::{After, State, Touched};
 use crate::catalog::{KeyColumns, Table};
 use crate::conn::Conn;
 use rusqlite::ffi;
@@ -17,6 +17,14 @@ pub(super) fn set(conn: &Conn, state: &State) {
     // the address is good whenever SQLite calls. All of it is `Cell`s, so shared access is enough.
     unsafe {
         ffi::sqlite3_preupdate_hook(conn.handle(), Some(preupdate), ptr::from_ref(state).cast_mut().cast());
+    }
+}
+
+/// Takes the hook of a connection away. [`set`] sets it again.
+pub(super) fn unset(conn: &Conn) {
+    // SAFETY: SQLite takes NULL for no hook.
+    unsafe {
+        ffi::sqlite3_preupdate_hook(conn.handle(), None, ptr::null_mut());
     }
 }
 
@@ -44,10 +52,10 @@ unsafe extern "C" fn preupdate(
     let Some(table) = table(state, unsafe { CStr::from_ptr(name) }) else { return };
     let change = Change { state, sqlite, table };
     if operation != ffi::SQLITE_INSERT {
-        change.touch(Side::Before, rowid_before);
+        change.leave(rowid_before);
     }
     if operation != ffi::SQLITE_DELETE {
-        change.touch(Side::After, rowid_after);
+        change.arrive(rowid_after);
     }
 }
 
@@ -81,17 +89,36 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Keeps the row of one side of the change, unless the transaction has touched it before.
-    fn touch(&self, side: Side, rowid: i64) {
-        let Some(key) = self.key(side, rowid) else { return };
+    /// Keeps the row before the change, unless the transaction has touched it before, and that it is gone.
+    fn leave(&self, rowid: i64) {
+        let Some(key) = self.key(Side::Before, rowid) else { return };
         let mut journal = self.state.journal.borrow_mut();
-        if !journal.is_first(self.table.id, &key) {
+        if let Some(place) = journal.place(self.table.id, &key) {
+            journal.rows[place].after = After::Gone;
             return;
         }
-        // The new side of a change is a row that was not there: its key was free.
-        let before = if side == Side::Before { self.image() } else { None };
+        let before = self.image(Side::Before);
         let rowid = (before.is_some() && self.table.rowid.is_some()).then_some(rowid);
-        journal.rows.push(Touched { table: Rc::clone(&self.table), key, rowid, before });
+        let table = Rc::clone(&self.table);
+        journal.rows.push(Touched { table, key, rowid, before, after: After::Gone });
+    }
+
+    /// Keeps the row after the change.
+    fn arrive(&self, rowid: i64) {
+        let Some(key) = self.key(Side::After, rowid) else { return };
+        let mut journal = self.state.journal.borrow_mut();
+        let after = if journal.is_uncertain {
+            After::Unknown
+        } else {
+            let rowid = self.table.rowid.is_some().then_some(rowid);
+            self.image(Side::After).map_or(After::Unknown, |row| After::There(rowid, row))
+        };
+        if let Some(place) = journal.place(self.table.id, &key) {
+            journal.rows[place].after = after;
+            return;
+        }
+        // A row that was not there: its key was free.
+        journal.rows.push(Touched { table: Rc::clone(&self.table), key, rowid: None, before: None, after });
     }
 
     fn key(&self, side: Side, rowid: i64) -> Option<Key> {
@@ -108,8 +135,8 @@ impl Change<'_> {
         Some(Key::Declared(bytes.as_slice().into()))
     }
 
-    /// The row before the change.
-    fn image(&self) -> Option<Row> {
+    /// The row on one side of the change.
+    fn image(&self, side: Side) -> Option<Row> {
         let mut bytes = self.state.scratch.borrow_mut();
         bytes.clear();
         for column in &self.table.columns {
@@ -117,7 +144,7 @@ impl Change<'_> {
                 image::push_missing(&mut bytes);
                 continue;
             }
-            image::push_stored(&mut bytes, self.value(Side::Before, column.position)?, column.affinity);
+            image::push_stored(&mut bytes, self.value(side, column.position)?, column.affinity);
         }
         Some(Row { table: Rc::clone(&self.table), bytes: bytes.as_slice().into() })
     }

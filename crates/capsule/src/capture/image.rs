@@ -143,6 +143,37 @@ impl Row {
         Values::new(&self.bytes).nth(index).flatten().map(Into::into)
     }
 
+    /// Makes a row of names and values; an error names a column that is missing.
+    pub(crate) fn of_values(
+        table: &Rc<Table>,
+        values: &[(String, SqlValue)],
+    ) -> std::result::Result<Self, Rc<str>> {
+        let mut bytes = Vec::new();
+        for column in &table.columns {
+            let value = values.iter().find(|(name, _)| **name == *column.name).map(|(_, value)| value);
+            match value {
+                Some(value) => push(&mut bytes, value.borrowed()),
+                None if column.is_virtual => push_missing(&mut bytes),
+                None => return Err(Rc::clone(&column.name)),
+            }
+        }
+        Ok(Self { table: Rc::clone(table), bytes: bytes.into() })
+    }
+
+    /// True if one of the columns that are marked may differ: a value that could not be computed counts as
+    /// one.
+    pub(crate) fn differs_in(&self, other: &Self, marked: &[bool]) -> bool {
+        let both = Values::new(&self.bytes).zip(Values::new(&other.bytes)).zip(marked);
+        let differs =
+            |(values, marked): (_, &bool)| *marked && !matches!(values, (Some(a), Some(b)) if is_same(a, b));
+        both.into_iter().any(differs)
+    }
+
+    /// The table, as it was when the row was read.
+    pub(crate) fn table(&self) -> &Rc<Table> {
+        &self.table
+    }
+
     /// True if both have the same values in the columns that both have. What one of them lacks is a change of
     /// the schema, not of the row.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
@@ -169,7 +200,7 @@ impl fmt::Debug for Row {
 }
 
 /// Identity of a row within its table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
     /// The rowid.
     Rowid(i64),

@@ -1,8 +1,9 @@
 //! Exact changes of a transaction.
 //!
 //! SQLite tells each change of a row before it is made (its preupdate hook). Of each row the *first* image is
-//! kept; at the end every row that was touched is read again, and what differs is an event. So it does not
-//! matter by which way a row changed, how often, or what was rolled back on the way.
+//! kept, and the last one: at the end they are compared, and what differs is an event. Where anything was
+//! rolled back on the way the last image is not what is there, so every row that was touched is read again.
+//! So it does not matter by which way a row changed, or how often.
 //!
 //! No SQL runs inside of the hook.
 
@@ -20,7 +21,8 @@ use crate::conn::{Conn, quoted};
 use crate::error::Result;
 use shadows::Shadows;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Expressions that one query asks. SQLite allows 2,000 columns.
@@ -35,24 +37,43 @@ struct Touched {
     /// The rowid then, if the row was there and has one.
     rowid: Option<i64>,
     before: Option<Row>,
+    after: After,
+}
+
+/// A row that a transaction has touched, as its last change has left it.
+#[derive(Debug, Clone)]
+enum After {
+    /// Unknown: it has to be read.
+    Unknown,
+    Gone,
+    There(Option<i64>, Row),
 }
 
 #[derive(Debug, Default)]
 struct Journal {
-    known: BTreeSet<(TableId, Key)>,
+    /// Places among the rows.
+    known: HashMap<(TableId, Key), usize>,
     /// Rows in the order of their first touch.
     rows: Vec<Touched>,
+    /// True if a part was taken back: what changes have left is not what is there.
+    is_uncertain: bool,
 }
 
 impl Journal {
-    /// True for the first touch of a row.
-    fn is_first(&mut self, table: TableId, key: &Key) -> bool {
-        self.known.insert((table, key.clone()))
+    /// The place of a row; `None` if this is its first touch, which takes the next place.
+    fn place(&mut self, table: TableId, key: &Key) -> Option<usize> {
+        match self.known.entry((table, key.clone())) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(free) => {
+                free.insert(self.rows.len());
+                None
+            }
+        }
     }
 
     /// Keeps a row, unless it was touched before.
     fn touch(&mut self, row: Touched) {
-        if self.is_first(row.table.id, &row.key) {
+        if self.place(row.table.id, &row.key).is_none() {
             self.rows.push(row);
         }
     }
@@ -67,6 +88,8 @@ struct State {
     last: RefCell<Option<(usize, Rc<Table>)>>,
     journal: RefCell<Journal>,
     scratch: RefCell<Vec<u8>>,
+    /// Tables in which rows have got other rowids and nothing else.
+    renumbered: RefCell<BTreeSet<Rc<str>>>,
     /// Result code of a value that could not be read: there was no memory.
     failure: Cell<Option<i32>>,
 }
@@ -91,7 +114,9 @@ impl Capture {
         let mut journal = self.state.journal.borrow_mut();
         journal.known.clear();
         journal.rows.clear();
+        journal.is_uncertain = false;
         self.state.failure.set(None);
+        self.state.renumbered.borrow_mut().clear();
         self.state.on.set(true);
     }
 
@@ -99,6 +124,14 @@ impl Capture {
     pub(crate) fn stop(&self) {
         self.state.on.set(false);
         *self.state.journal.borrow_mut() = Journal::default();
+    }
+
+    /// Works on the capsule's own tables, of which SQLite tells nothing meanwhile.
+    pub(crate) fn aside<T>(&self, conn: &Conn, work: impl FnOnce() -> T) -> T {
+        hook::unset(conn);
+        let result = work();
+        hook::set(conn, &self.state);
+        result
     }
 
     /// Captures the rows that tables with a number from `first` on came with: CREATE TABLE AS tells the hook
@@ -116,18 +149,25 @@ impl Capture {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let key = Key::Rowid(row.get(0)?);
-                journal.touch(Touched { table: Rc::clone(table), key, rowid: None, before: None });
+                let (table, after) = (Rc::clone(table), After::Unknown);
+                journal.touch(Touched { table, key, rowid: None, before: None, after });
             }
         }
         Ok(())
     }
 
-    /// Answers expressions about a row that need not be in its table: true for those that hold. An expression
-    /// that fails for the row has its error.
-    pub(crate) fn holds(&self, conn: &Conn, row: &Row, expressions: &[&str]) -> Result<Vec<Result<bool>>> {
+    /// Answers expressions about a row that need not be in its table, with its rowid: true for those that
+    /// hold. An expression that fails for the row has its error.
+    pub(crate) fn holds(
+        &self,
+        conn: &Conn,
+        row: &Row,
+        rowid: Option<i64>,
+        expressions: &[&str],
+    ) -> Result<Vec<Result<bool>>> {
         let name = quoted(&row.table.name);
         conn.own(|| {
-            self.shadows.with(conn, row, |table| {
+            self.shadows.with(conn, row, rowid, |table| {
                 let mut answers = Vec::with_capacity(expressions.len());
                 for chunk in expressions.chunks(EXPRESSIONS_PER_QUERY) {
                     match holds(conn, table, &name, chunk) {
@@ -146,6 +186,13 @@ impl Capture {
     /// Notes that SQLite has gone back to an earlier point.
     pub(crate) fn rolled_back(&self) {
         self.shadows.rolled_back();
+        self.doubt();
+    }
+
+    /// Notes that a statement may have been taken back, or has changed tables themselves: touched rows are
+    /// read again at the end.
+    pub(crate) fn doubt(&self) {
+        self.state.journal.borrow_mut().is_uncertain = true;
     }
 
     /// The tables as they are now.
@@ -157,6 +204,7 @@ impl Capture {
     pub(crate) fn set_catalog(&self, catalog: Rc<Catalog>) {
         *self.state.catalog.borrow_mut() = catalog;
         *self.state.last.borrow_mut() = None;
+        self.doubt();
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::image::{self, Key, Parameter, Row, Values};
 use super::shadows::Shadows;
-use super::{Capture, Touched};
+use super::{After, Capture, Touched};
 use crate::catalog::{Catalog, KeyColumns, Table};
 use crate::conn::Conn;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::value::SqlValue;
 use rusqlite::CachedStatement;
 use rusqlite::types::ValueRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Kind of a change of a row.
@@ -40,6 +40,8 @@ pub struct RowChange {
     pub(crate) table: Rc<str>,
     pub(crate) key: Key,
     pub(crate) rowid: Option<i64>,
+    /// The rowid before; `None` if there was no such row, or it had none.
+    pub(crate) old_rowid: Option<i64>,
     pub(crate) old: Option<Row>,
     pub(crate) new: Option<Row>,
 }
@@ -77,6 +79,17 @@ impl RowChange {
         self.rowid
     }
 
+    /// True for a row that is there as before, but with another rowid.
+    pub(crate) fn is_renumbered(&self) -> bool {
+        self.old.is_some() && self.new.is_some() && self.rowid != self.old_rowid
+    }
+
+    /// The rows before and now that there are, with their rowids.
+    pub(crate) fn images(&self) -> [Option<(&Row, Option<i64>)>; 2] {
+        let old = self.old.as_ref().map(|row| (row, self.old_rowid));
+        [old, self.new.as_ref().map(|row| (row, self.rowid))]
+    }
+
     /// The row before the transaction; `None` if there was none.
     pub fn old_row(&self) -> Option<&Row> {
         self.old.as_ref()
@@ -107,15 +120,24 @@ impl Capture {
             shadows: &self.shadows,
             statements: BTreeMap::new(),
             scratch: Vec::new(),
+            renumbered: BTreeSet::new(),
+            is_uncertain: journal.is_uncertain,
         };
         let mut changes = Vec::with_capacity(journal.rows.len());
-        conn.own(|| {
+        conn.own(|| -> Result<()> {
             for touched in &journal.rows {
                 changes.extend(reader.change(touched)?);
             }
             Ok(())
-        })
-        .map(|()| changes)
+        })?;
+        *self.state.renumbered.borrow_mut() = reader.renumbered;
+        Ok(changes)
+    }
+
+    /// Takes the names of the tables in which rows have got other rowids and nothing else, as the last look
+    /// at the changes has found.
+    pub(crate) fn take_renumbered(&self) -> Vec<Rc<str>> {
+        self.state.renumbered.take().into_iter().collect()
     }
 }
 
@@ -126,13 +148,19 @@ struct Reader<'a> {
     shadows: &'a Shadows,
     statements: BTreeMap<*const u8, CachedStatement<'a>>,
     scratch: Vec<u8>,
+    renumbered: BTreeSet<Rc<str>>,
+    is_uncertain: bool,
 }
 
 impl Reader<'_> {
     /// Returns the change of a row; `None` if it has not. The rows of a table that is gone went with it.
     fn change(&mut self, touched: &Touched) -> Result<Option<RowChange>> {
         let Some(table) = self.catalog.by_id(touched.table.id) else { return Ok(None) };
-        let now = self.read(table, &touched.key)?;
+        let now = match &touched.after {
+            After::Gone if !self.is_uncertain => None,
+            After::There(rowid, row) if !self.is_uncertain => Some((*rowid, row.clone())),
+            _ => self.read(table, &touched.key)?,
+        };
         let (rowid, new) = now.map_or((None, None), |(rowid, row)| (rowid, Some(row)));
         let is_same = match (&touched.before, &new) {
             (None, None) => true,
@@ -140,6 +168,9 @@ impl Reader<'_> {
             _ => false,
         };
         if is_same {
+            if new.is_some() && rowid != touched.rowid {
+                self.renumbered.insert(Rc::clone(&table.name));
+            }
             return Ok(None);
         }
         let complete = |row: Option<Row>| row.map(|row| self.shadows.complete(self.conn, row)).transpose();
@@ -147,6 +178,7 @@ impl Reader<'_> {
             table: Rc::clone(&table.name),
             key: touched.key.clone(),
             rowid: rowid.or(touched.rowid),
+            old_rowid: touched.rowid,
             old: complete(touched.before.clone())?,
             new: complete(new)?,
         }))

@@ -32,7 +32,7 @@ impl Shadows {
             return Ok(row);
         }
         let select = |table: &str| format!("SELECT {} FROM {table}", row.table.shadow.computed);
-        let computed = match self.with(conn, &row, |table| read(conn, &select(table), virtuals.len())) {
+        let computed = match self.with(conn, &row, None, |table| read(conn, &select(table), virtuals.len())) {
             // No memory, a full disk: not the expression.
             Err(error) if error.code() != Some("SQLITE_ERROR") => return Err(error),
             Err(_) => return Ok(row),
@@ -50,16 +50,32 @@ impl Shadows {
         Ok(Row { table: Rc::clone(&row.table), bytes: bytes.into() })
     }
 
-    /// Does work with the name of a temporary table that has this row and no other.
-    pub(super) fn with<T>(&self, conn: &Conn, row: &Row, work: impl FnOnce(&str) -> Result<T>) -> Result<T> {
-        let shadow = &row.table.shadow;
-        let table = self.table(conn, shadow)?;
-        let mut insert =
-            conn.own_statement(&format!("INSERT INTO {table}({}) VALUES({})", shadow.stored, shadow.marks))?;
+    /// Does work with the name of a temporary table that has this row and no other, with its rowid if one is
+    /// given.
+    pub(super) fn with<T>(
+        &self,
+        conn: &Conn,
+        row: &Row,
+        rowid: Option<i64>,
+        work: impl FnOnce(&str) -> Result<T>,
+    ) -> Result<T> {
+        let Shadow { stored, marks, .. } = &row.table.shadow;
+        let table = self.table(conn, &row.table.shadow)?;
+        let numbered = rowid.zip(row.table.free_rowid());
+        let sql = match numbered {
+            Some((_, name)) => format!("INSERT INTO {table}({name},{stored}) VALUES(?,{marks})"),
+            None => format!("INSERT INTO {table}({stored}) VALUES({marks})"),
+        };
+        let mut insert = conn.own_statement(&sql)?;
+        let mut next = 1..;
+        let mut place = || next.next().unwrap_or_default();
+        if let Some((rowid, _)) = numbered {
+            insert.raw_bind_parameter(place(), rowid)?;
+        }
         let stored =
             row.columns().iter().zip(Values::new(&row.bytes)).filter(|(column, _)| !column.is_virtual);
-        for (index, (_, value)) in stored.enumerate() {
-            insert.raw_bind_parameter(index + 1, value.map(Parameter))?;
+        for (_, value) in stored {
+            insert.raw_bind_parameter(place(), value.map(Parameter))?;
         }
         let done = insert.raw_execute().map_err(Into::into).and_then(|_| work(&table));
         conn.own_statement(&format!("DELETE FROM {table}"))?.execute([])?;

@@ -153,6 +153,12 @@ impl Table {
         self.rowid.as_deref().filter(|_| !matches!(self.key, KeyColumns::Rowid(Some(_))))
     }
 
+    /// A name that means the rowid in every table with these columns.
+    pub(crate) fn free_rowid(&self) -> Option<&str> {
+        // In quotes it is a column that was declared as the rowid.
+        self.rowid.as_deref().filter(|name| !name.starts_with('"'))
+    }
+
     /// True for a virtual table, whose rows another table keeps.
     pub(crate) fn is_virtual(&self) -> bool {
         *self.name != *self.storage

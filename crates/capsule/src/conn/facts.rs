@@ -34,10 +34,24 @@ pub(crate) struct Facts {
     pub(crate) role: Role,
     /// True if it changes the schema.
     pub(crate) schema: bool,
-    /// Tables and columns that it reads; with an empty name for a table of which no column is read.
-    pub(crate) reads: BTreeSet<(String, String)>,
+    /// Columns that it reads.
+    pub(crate) reads: BTreeSet<Read>,
+    /// Functions that it calls, in lower case. Operators like LIKE and words like `CURRENT_TIME` are some,
+    /// too.
+    pub(crate) functions: BTreeSet<Box<str>>,
     /// Tables that it writes, each with the trigger that does; an empty name for none, or one of a reference.
     pub(super) writes: BTreeSet<(String, String)>,
+}
+
+/// Column that a statement reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Read {
+    /// The schema of the table; `None` where SQLite does not say.
+    pub(crate) database: Option<Box<str>>,
+    /// The table, or view, or part of a query that has a name.
+    pub(crate) table: Box<str>,
+    /// The column. Empty for a table of which no column is read, `ROWID` for a rowid that is no column.
+    pub(crate) column: Box<str>,
 }
 
 /// Tables that one statement may write by triggers and references, one setting off the next. SQLite's
@@ -119,7 +133,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 impl Recorder {
     /// Judges one action of the statement that is compiled.
     pub(crate) fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
-        self.note(&context.action);
+        self.note(context);
         if self.vacuum {
             return Authorization::Allow;
         }
@@ -151,8 +165,8 @@ impl Recorder {
     }
 
     /// Notes what an action says about its statement.
-    fn note(&mut self, action: &AuthAction<'_>) {
-        match action {
+    fn note(&mut self, context: &AuthContext<'_>) {
+        match &context.action {
             AuthAction::Transaction { operation } => {
                 self.facts.role = match operation {
                     TransactionOperation::Begin => Role::Begin,
@@ -173,7 +187,12 @@ impl Recorder {
                 self.facts.role = Role::Outside;
             }
             AuthAction::Read { table_name, column_name } => {
-                self.facts.reads.insert(((*table_name).to_owned(), (*column_name).to_owned()));
+                let database = context.database_name.map(Into::into);
+                let (table, column) = ((*table_name).into(), (*column_name).into());
+                self.facts.reads.insert(Read { database, table, column });
+            }
+            AuthAction::Function { function_name } => {
+                self.facts.functions.insert(function_name.to_ascii_lowercase().into());
             }
             AuthAction::CreateIndex { .. }
             | AuthAction::CreateTable { .. }

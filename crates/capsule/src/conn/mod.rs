@@ -11,7 +11,7 @@ mod open;
 mod progress;
 mod statement;
 
-pub(crate) use facts::{EVENTS_DELETE_TRIGGER, Facts, RESERVED, Role, Trust, is_reserved, reserved};
+pub(crate) use facts::{EVENTS_DELETE_TRIGGER, Facts, RESERVED, Read, Role, Trust, is_reserved, reserved};
 pub(crate) use names::{expression, first_word, push_quoted, quoted};
 pub use open::{Durability, Location};
 pub(crate) use progress::OPERATIONS_PER_ASK;
@@ -160,7 +160,7 @@ impl Conn {
     fn take_facts(&self, compiled: &rusqlite::Statement<'_>, sql: &str) -> Result<Rc<Facts>> {
         let mut facts = std::mem::take(&mut self.recorder().facts);
         if compiled.is_explain() != 0 {
-            facts = Facts { reads: facts.reads, ..Facts::default() };
+            facts = Facts { reads: facts.reads, functions: facts.functions, ..Facts::default() };
         } else if first_word(sql).eq_ignore_ascii_case("VACUUM") {
             if sql.split_whitespace().any(|word| word.eq_ignore_ascii_case("INTO")) {
                 return Err(
@@ -179,8 +179,10 @@ impl Conn {
         self.raised.take().or(refusal).unwrap_or_else(|| error.into()).in_sql(sql)
     }
 
-    /// Forgets what is known about statements: the schema has changed.
+    /// Forgets what is known about statements: the schema has changed. One that stays compiled would go on to
+    /// tell the columns of before until it runs.
     pub(crate) fn forget_facts(&self) {
+        self.sqlite.flush_prepared_statement_cache();
         self.facts.borrow_mut().clear();
         self.schema.set(self.schema.get() + 1);
     }

@@ -13,13 +13,14 @@ mod tables;
 
 pub(crate) use mods::{StoredMod, add_mod, mods, remove_mod, replace_mod, set_mod_active};
 pub use read::{LoggedChange, LoggedTransaction};
-pub(crate) use read::{changes_of, changes_since, last_change_of, transaction};
+pub(crate) use read::{changes_of, changes_since, last_change, last_change_of, reaches_back, transaction};
 pub(crate) use registry::{Registry, RegistrySlot};
 pub(crate) use requests::{StoredRequest, keep_clients, keep_request, request};
 pub use retention::Retention;
-pub(crate) use retention::sweep;
+pub(crate) use retention::{SWEEP_INTERVAL_MS, lowest_cursor, sweep};
 pub(crate) use tables::{
-    delivered, device_of, new_device, schema_version, set_delivered, set_device, set_schema_version,
+    delivered, device_of, new_device, schema_version, set_delivered, set_device, set_schema_changed,
+    set_schema_version,
 };
 
 use crate::capture::RowChange;
@@ -30,7 +31,8 @@ use rusqlite::params;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-/// Rows of the log that one statement writes, at most.
+/// Rows of the log that one statement writes, at most. With more of them SQLite finds no memory at hand for
+/// their texts.
 const ROWS_PER_INSERT: usize = 32;
 
 /// Transactions that were rolled back and are written with the next commit, at most.
@@ -180,15 +182,19 @@ fn write_changes(conn: &Conn, header: Header, now: i64, changes: &[RowChange]) -
     let (mut key, mut image) = (String::new(), String::new());
     // A statement for many rows counts their numbers only once.
     for chunk in changes.chunks(ROWS_PER_INSERT) {
-        let mut statement = conn.own_statement(&insert_rows(chunk.len()))?;
+        let kind = |change: &RowChange| (change.operation(), change.table().as_ptr());
+        let is_alike = chunk.iter().all(|change| kind(change) == kind(&chunk[0]));
+        let mut statement = conn.own_statement(&insert_rows(chunk.len(), is_alike))?;
         statement.raw_bind_parameter(1, header.tx)?;
         statement.raw_bind_parameter(2, now)?;
         statement.raw_bind_parameter(3, header.source.name())?;
         let mut parameters = 4..;
         let mut next = || parameters.next().unwrap_or_default();
-        for change in chunk {
-            statement.raw_bind_parameter(next(), change.operation().name())?;
-            statement.raw_bind_parameter(next(), change.table())?;
+        for (index, change) in chunk.iter().enumerate() {
+            if index == 0 || !is_alike {
+                statement.raw_bind_parameter(next(), change.operation().name())?;
+                statement.raw_bind_parameter(next(), change.table())?;
+            }
             statement.raw_bind_parameter(next(), change.rowid())?;
             key.clear();
             json::write_key(&mut key, &change.key());
@@ -203,12 +209,14 @@ fn write_changes(conn: &Conn, header: Header, now: i64, changes: &[RowChange]) -
     Ok(first)
 }
 
-/// The statement that writes so many rows of the log.
-fn insert_rows(count: usize) -> String {
+/// The statement that writes so many rows of the log. Rows that are alike have the operation and the table of
+/// the first.
+fn insert_rows(count: usize, are_alike: bool) -> String {
     let mut sql =
         String::from("INSERT INTO main._capsule_log(tx, at, source, op, tbl, row_id, key, old, new) VALUES");
     for row in 0..count {
-        sql.push_str(if row == 0 { "(?1,?2,?3,?,?,?,?,?,?)" } else { ",(?1,?2,?3,?,?,?,?,?,?)" });
+        sql.push_str(if row == 0 { "(?1,?2,?3," } else { ",(?1,?2,?3," });
+        sql.push_str(if are_alike { "?4,?5,?,?,?,?)" } else { "?,?,?,?,?,?)" });
     }
     sql
 }

@@ -82,6 +82,23 @@ pub(crate) fn changes_since(conn: &Conn, seq: i64, limit: i64) -> Result<Vec<Log
     conn.own(|| statement.query_and_then([seq, limit], change)?.collect())
 }
 
+/// The number of the last change that was ever logged; 0 if there was none.
+pub(crate) fn last_change(conn: &Conn) -> Result<i64> {
+    let mut statement =
+        conn.own_statement("SELECT max(seq) FROM main.sqlite_sequence WHERE name = '_capsule_log'")?;
+    Ok(conn.own(|| statement.query_row([], |row| row.get::<_, Option<i64>>(0)))?.unwrap_or_default())
+}
+
+/// True if the log has every change with a number above `seq`, and the schema is the same since then.
+pub(crate) fn reaches_back(conn: &Conn, seq: i64) -> Result<bool> {
+    let mut statement = conn.own_statement(
+        "SELECT (SELECT count(*) FROM main._capsule_log WHERE seq > ?1)
+                = (SELECT coalesce(max(seq), 0) FROM main.sqlite_sequence WHERE name = '_capsule_log') - ?1
+            AND ?1 >= coalesce((SELECT value FROM main._capsule_meta WHERE key = 'schema_changed'), 0)",
+    )?;
+    Ok(conn.own(|| statement.query_row([seq], |row| row.get(0)))?)
+}
+
 /// Changes of a transaction, in order.
 pub(crate) fn changes_of(conn: &Conn, tx: i64) -> Result<Vec<LoggedChange>> {
     let mut statement = conn.own_statement(

@@ -25,6 +25,26 @@ impl Default for Retention {
     }
 }
 
+/// Milliseconds between two sweeps.
+pub(crate) const SWEEP_INTERVAL_MS: i64 = DAY_MS;
+
+/// The number of the last change that nobody waits for any more: neither reactions nor, where changes are
+/// sent to others, those who send them.
+pub(crate) fn lowest_cursor(conn: &Conn) -> Result<i64> {
+    let mut statement = conn.own_statement(
+        "SELECT min(CAST(value AS INTEGER)) FROM main._capsule_meta WHERE key IN ('delivered', 'pushed')",
+    )?;
+    Ok(conn.own(|| statement.query_row([], |row| row.get::<_, Option<i64>>(0)))?.unwrap_or_default())
+}
+
+/// True if the log may have more bytes than are kept: the file has.
+fn may_be_too_large(conn: &Conn, bytes: u64) -> Result<bool> {
+    let mut statement =
+        conn.own_statement("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")?;
+    let size: i64 = conn.own(|| statement.query_row([], |row| row.get(0)))?;
+    Ok(u64::try_from(size).unwrap_or_default() > bytes)
+}
+
 /// Deletes what need not be kept, up to the number of the last change that nobody waits for. Returns how many
 /// changes that were.
 pub(crate) fn sweep(conn: &Conn, retention: &Retention, now: i64, delivered: i64) -> Result<u64> {
@@ -44,8 +64,9 @@ pub(crate) fn sweep(conn: &Conn, retention: &Retention, now: i64, delivered: i64
         let named: Vec<String> = retention.tables.keys().map(|table| super::json_text(table)).collect();
         let named = format!("[{}]", named.join(","));
         deleted += delete.execute((delivered, before(retention.days), before(retention.sync_days), named))?;
-        // The newest changes that fit are kept.
-        let mut delete = conn.own_statement(
+        // The newest changes that fit are kept. To add up their sizes reads the whole log.
+        if may_be_too_large(conn, retention.bytes)? {
+            let mut delete = conn.own_statement(
             "DELETE FROM main._capsule_log WHERE seq <= ?1 AND seq <= (
                SELECT max(seq) FROM (
                  SELECT seq, sum(64 + length(tbl) + length(key) + coalesce(length(old), 0) + coalesce(length(new), 0))
@@ -54,7 +75,8 @@ pub(crate) fn sweep(conn: &Conn, retention: &Retention, now: i64, delivered: i64
                ) WHERE bytes > ?2
              )",
         )?;
-        deleted += delete.execute((delivered, i64::try_from(retention.bytes).unwrap_or(i64::MAX)))?;
+            deleted += delete.execute((delivered, i64::try_from(retention.bytes).unwrap_or(i64::MAX)))?;
+        }
         // The numbers of transactions go on from the last one, which stays.
         conn.own_statement(
             "DELETE FROM main._capsule_tx WHERE tx < (SELECT max(tx) FROM main._capsule_tx)

@@ -7,6 +7,8 @@ use crate::error::{CapsuleError, ErrorKind, Result};
 /// Version of these tables. A file with a higher one is not touched.
 const FORMAT: i64 = 1;
 
+/// Statements that make the tables. SQLite makes a table of its own for each `IN` of a CHECK that it looks
+/// at.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS main._capsule_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS main._capsule_tx(
@@ -22,7 +24,7 @@ CREATE TABLE IF NOT EXISTS main._capsule_tx(
 CREATE TABLE IF NOT EXISTS main._capsule_log(
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   tx INTEGER NOT NULL,
-  op TEXT NOT NULL CHECK(op IN ('INSERT', 'UPDATE', 'DELETE')),
+  op TEXT NOT NULL CHECK(op = 'INSERT' OR op = 'UPDATE' OR op = 'DELETE'),
   tbl TEXT NOT NULL,
   row_id INTEGER,
   key TEXT NOT NULL,
@@ -129,6 +131,20 @@ pub(crate) fn set_schema_version(conn: &Conn, version: i64) -> Result<()> {
         let mut write =
             conn.own_statement("INSERT OR REPLACE INTO main._capsule_meta VALUES('schema_version', ?1)")?;
         write.execute([version])?;
+        Ok(())
+    })
+}
+
+/// Notes that the schema has changed, within the transaction that has: who has seen the changes up to the
+/// last one has not seen the schema.
+pub(crate) fn set_schema_changed(conn: &Conn) -> Result<()> {
+    conn.own(|| {
+        let mut write = conn.own_statement(
+            "INSERT OR REPLACE INTO main._capsule_meta
+             SELECT 'schema_changed', coalesce(max(seq), 0) + 1 FROM main.sqlite_sequence
+             WHERE name = '_capsule_log'",
+        )?;
+        write.execute([])?;
         Ok(())
     })
 }

@@ -4,7 +4,6 @@ use super::{Done, Operation};
 use crate::conn::{Durability, Location};
 use crate::database::Database;
 use crate::error::CapsuleError;
-use crate::log::Retention;
 use crate::script::Shared;
 use std::rc::Rc;
 
@@ -25,6 +24,7 @@ pub(super) fn open(operation: &mut Operation<'_, '_, '_>) -> Done {
     shared.on_error(move |error| outbox.error(error));
     let outbox = Rc::clone(&operation.host.outbox);
     shared.on_commit(move |committed| outbox.committed(committed));
+    shared.sweep_if_due();
     operation.reply.text(shared.db.device())?;
     operation.host.shared.replace(Some(shared));
     Ok(())
@@ -83,10 +83,7 @@ pub(super) fn stats(operation: &mut Operation<'_, '_, '_>) -> Done {
 
 /// () -> number of changes that the log has forgotten
 pub(super) fn sweep(operation: &mut Operation<'_, '_, '_>) -> Done {
-    let swept = operation.call(|call| {
-        let retention = Retention { tables: call.shared.retention_days(), ..Retention::default() };
-        call.enter(|db| db.sweep(&retention))
-    })?;
+    let swept = operation.call(|call| call.with(|shared, _| shared.sweep()))?;
     Ok(operation.reply.integer(swept as i64)?)
 }
 

@@ -93,6 +93,12 @@ const OPERATIONS: &[(&str, Run)] = &[
     ("find_request", requests::find_request),
     ("keep_request", requests::keep_request),
     ("keep_clients", requests::keep_clients),
+    // More of live queries and watchers.
+    ("live_with", watching::live_with),
+    ("move_live", watching::move_live),
+    ("explain", watching::explain),
+    ("explain_live", watching::explain_live),
+    ("events_since", watching::events_since),
 ];
 
 /// Names of the operations, with their numbers, as the host has to know them.

@@ -5,7 +5,7 @@ use crate::capture::{Row, RowChange};
 use crate::database::Rows;
 use crate::error::CapsuleError;
 use crate::value::SqlValue;
-use crate::watch::{ChangeEvent, Patch};
+use crate::watch::{ChangeEvent, Decided, Explanation, Patch};
 use perilune::value::{FormatError, encode_value};
 use perilune::{Results, Table, Value};
 
@@ -166,7 +166,25 @@ impl<'a, 'b> Reply<'a, 'b> {
         self.text(event.transaction_id())?;
         self.text(event.source().name())?;
         self.text(event.change().name())?;
-        self.optional_integer(event.cause())
+        self.optional_integer(event.cause())?;
+        self.integer(event.seq())
+    }
+
+    /// An explanation: rung, reason, number of tables, of each its name and columns (texts); numbers of commits
+    /// by the rung that has decided; the reason of the last run, or nil.
+    pub(super) fn explanation(&mut self, explanation: &Explanation) -> Written {
+        self.text(explanation.rung.name())?;
+        self.text(&explanation.reason)?;
+        self.count(explanation.tables.len())?;
+        for (table, columns) in &explanation.tables {
+            self.text(table)?;
+            self.columns(columns)?;
+        }
+        let Decided { columns, images, keys, again } = explanation.decided;
+        for commits in [columns, images, keys, again] {
+            self.integer(commits as i64)?;
+        }
+        self.optional_text(explanation.last_fall.as_deref())
     }
 
     /// A change of a row that was previewed.

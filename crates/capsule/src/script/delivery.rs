@@ -7,7 +7,7 @@ use crate::bus::{Message, Reaction, ReactionRow};
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::{Registry, json_text};
 use crate::value::SqlValue;
-use crate::watch::{ChangeEvent, Image, Watcher};
+use crate::watch::{ChangeEvent, Explanation, Image, Missed, Watcher};
 use perilune::{Table, Value, Variadic, Vm};
 use std::rc::{Rc, Weak};
 
@@ -84,6 +84,9 @@ pub(super) fn attach(shared: &Rc<Shared>) -> Result<()> {
         for error in shared.watchers.committed(&shared.db, committed) {
             shared.report(&error);
         }
+        if shared.watchers.has_told() {
+            shared.batches.add_others(committed.at);
+        }
     });
     shared.db.set_registry(Rc::new(Directory(Rc::downgrade(shared))));
     let mut seq = shared.db.delivered()?;
@@ -102,9 +105,7 @@ struct Directory(Weak<Shared>);
 impl Registry for Directory {
     fn watcher_of(&self, table: &str) -> Option<String> {
         let shared = self.0.upgrade()?;
-        let all = shared.watchers.all();
-        let first = all.iter().find(|watcher| watcher.table_or_query().eq_ignore_ascii_case(table))?;
-        Some(first.id.to_string())
+        Some(shared.watchers.of_table(table)?.id.to_string())
     }
 
     fn watchers(&self) -> String {
@@ -169,7 +170,7 @@ impl Shared {
         script: Option<&str>,
     ) -> Result<Rc<str>> {
         self.db.check_events("a watcher")?;
-        if self.watchers.all().len() >= WATCHERS_MAX {
+        if self.watchers.len() >= WATCHERS_MAX {
             return Err(CapsuleError::new(
                 ErrorKind::Limit,
                 format!("there are {WATCHERS_MAX} watchers, and there can be no more"),
@@ -189,6 +190,21 @@ impl Shared {
             });
         }
         Ok(id)
+    }
+
+    /// Explains how a watcher follows its data.
+    pub(crate) fn explain(&self, watcher: &str) -> Result<Explanation> {
+        Ok(self.known(watcher)?.explain())
+    }
+
+    /// The events of a watcher since a number.
+    pub(crate) fn missed(&self, watcher: &str, since: i64) -> Result<Missed> {
+        self.known(watcher)?.missed(&self.db, since)
+    }
+
+    fn known(&self, watcher: &str) -> Result<Rc<Watcher>> {
+        let known = self.watchers.find(watcher);
+        known.ok_or_else(|| CapsuleError::usage(format!("there is no watcher {watcher}")))
     }
 
     /// Takes a watcher away with its subscriptions; false if there is none with this id.
@@ -214,10 +230,7 @@ impl Shared {
         listening: Listening,
         listener: Listener,
     ) -> Result<Rc<str>> {
-        let known = self.watchers.all().into_iter().find(|known| *known.id == *watcher);
-        let Some(known) = known else {
-            return Err(CapsuleError::usage(format!("there is no watcher {watcher}")));
-        };
+        let known = self.known(watcher)?;
         let id: Rc<str> = self.uuid().into();
         let (watcher, created) = (Rc::clone(&known.id), self.db.clock());
         let subscription = Subscription { id: Rc::clone(&id), watcher, created, listening, listener };
@@ -296,9 +309,9 @@ impl Shared {
     /// Delivers the commits that wait: to the watchers, then to the reactions.
     fn deliver_batch(&self, vm: &mut Vm) {
         let batch = self.batches.take();
-        let Some(last) = batch.back().map(|reaction| reaction.transaction) else { return };
-        self.db.with_cause(Some(last), || {
-            for watcher in self.watchers.all() {
+        let last = batch.back().map(|reaction| reaction.transaction);
+        self.db.with_cause(last, || {
+            for watcher in self.watchers.take_told() {
                 let events = watcher.take_pending();
                 // One that was told before it may have taken it away.
                 if !events.is_empty() && !watcher.is_gone() {

@@ -7,6 +7,7 @@ mod natives;
 mod password;
 mod rules;
 mod slot;
+mod upkeep;
 mod values;
 
 use crate::bus::{Batches, Messages};
@@ -20,9 +21,10 @@ use perilune::{FromLuaMulti, IntoLuaMulti, Value, Variadic, Vm};
 use rules::ScriptRules;
 use slot::VmSlot;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
+use upkeep::Upkeep;
 
 pub(crate) use delivery::{Listener, ListenerKind, Listening};
 pub(crate) use errors::{Failure, from_script};
@@ -93,13 +95,12 @@ pub(crate) struct Shared {
     watchers: Watchers,
     pub(crate) live: LiveQueries,
     subscriptions: RefCell<Vec<Subscription>>,
+    upkeep: Upkeep,
     /// True while messages or batches are delivered.
     delivering: Cell<bool>,
     errors: RefCell<Option<ErrorListener>>,
     /// Listener for the facts of each commit.
     commits: RefCell<Option<CommitListener>>,
-    /// Days for which the log keeps the changes of single tables.
-    retention_days: RefCell<BTreeMap<String, u32>>,
     /// Errors of the time before anybody was there to be told: of the mods, when the capsule was opened.
     untold: RefCell<Vec<CapsuleError>>,
     /// The mods that take part at the moment.
@@ -156,10 +157,10 @@ impl Shared {
             watchers: Watchers::default(),
             live: LiveQueries::default(),
             subscriptions: RefCell::default(),
+            upkeep: Upkeep::default(),
             delivering: Cell::default(),
             errors: RefCell::default(),
             commits: RefCell::default(),
-            retention_days: RefCell::default(),
             untold: RefCell::default(),
             running_mods: RefCell::default(),
         });
@@ -240,21 +241,16 @@ impl Shared {
     pub(crate) fn declared(self: &Rc<Self>, schema: &Schema) -> Result<()> {
         for table in &schema.tables {
             if let Some(days) = table.retention_days {
-                self.retention_days.borrow_mut().insert(table.name.clone(), days);
+                self.upkeep.keep_table(&table.name, days);
             }
             if let Some(size) = table.batch_size {
                 self.batches.set_size_of(&table.name, size as usize);
             }
-            if table.watch && !self.watchers.has(&table.name) {
+            if table.watch && self.watchers.find(&table.name).is_none() {
                 self.watch(Some(&table.name), &table.name, None, None)?;
             }
         }
         Ok(())
-    }
-
-    /// Days for which the log keeps the changes of single tables.
-    pub(crate) fn retention_days(&self) -> BTreeMap<String, u32> {
-        self.retention_days.borrow().clone()
     }
 
     /// The handle of the function that calls one of a mod: with its name, the name of the function, and the
@@ -266,7 +262,7 @@ impl Shared {
     /// Numbers of what there is at the moment, by their names.
     pub(crate) fn stats(&self) -> Vec<(&'static str, i64)> {
         vec![
-            ("watchers", self.watchers.all().len() as i64),
+            ("watchers", self.watchers.len() as i64),
             ("subscriptions", self.subscriptions.borrow().len() as i64),
             ("liveQueries", self.live.len() as i64),
             ("mods", self.running_mods.borrow().len() as i64),

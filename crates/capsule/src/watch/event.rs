@@ -43,6 +43,7 @@ pub struct ChangeEvent {
 /// The part of an event that all watchers of a row share.
 #[derive(Debug)]
 pub(crate) struct RowEvent {
+    pub(crate) seq: i64,
     pub(crate) operation: Operation,
     pub(crate) table: Rc<str>,
     pub(crate) rowid: Option<i64>,
@@ -68,10 +69,11 @@ impl CommitFacts {
 }
 
 impl RowEvent {
-    pub(crate) fn new(change: &RowChange) -> Self {
+    pub(crate) fn new(change: &RowChange, seq: i64) -> Self {
         let image =
             |row: &crate::capture::Row| row.iter().map(|(name, value)| (name.into(), value)).collect();
         Self {
+            seq,
             operation: change.operation(),
             table: change.table().into(),
             rowid: change.rowid(),
@@ -91,6 +93,11 @@ impl ChangeEvent {
     /// The meaning of the change for the filter of the watcher.
     pub fn change(&self) -> Change {
         self.change
+    }
+
+    /// The number of the change in the log; of a query that of the last change of the transaction.
+    pub fn seq(&self) -> i64 {
+        self.row.seq
     }
 
     /// The kind of the change.

@@ -1,64 +1,17 @@
 //! Live queries: the rows of a query, and patches that bring them to the next state.
 
-use super::Reads;
-use crate::conn::Params;
+use super::explain::Explanation;
+use super::follow::Followers;
+use super::ladder::{Ladder, Wanted};
+use super::missed::{MISSED_MAX, is_known};
+use super::patch::Patch;
+use super::shape::with_window;
 use crate::database::{Committed, Database, Rows};
 use crate::error::{CapsuleError, Result};
-use crate::log::key_text;
 use crate::value::SqlValue;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
-
-/// Step from one state of the rows of a query to the next. Steps apply one after the other.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Patch {
-    /// Inserts a row.
-    Insert {
-        /// The index of the row afterwards.
-        at: usize,
-        /// The row.
-        row: Vec<SqlValue>,
-    },
-    /// Gives a row other values.
-    Update {
-        /// The index of the row.
-        at: usize,
-        /// The row as it is now.
-        row: Vec<SqlValue>,
-    },
-    /// Deletes a row.
-    Delete {
-        /// The index of the row before.
-        at: usize,
-    },
-    /// Moves a row.
-    Move {
-        /// The index of the row afterwards, when it is not where it was any more.
-        at: usize,
-        /// The index of the row before.
-        from: usize,
-    },
-}
-
-impl Patch {
-    /// Applies the patch to rows.
-    ///
-    /// # Panics
-    /// If these are not the rows that the patch was made for.
-    pub fn apply(&self, rows: &mut Vec<Vec<SqlValue>>) {
-        match self {
-            Self::Insert { at, row } => rows.insert(*at, row.clone()),
-            Self::Update { at, row } => rows[*at].clone_from(row),
-            Self::Delete { at } => drop(rows.remove(*at)),
-            Self::Move { at, from } => {
-                let row = rows.remove(*from);
-                rows.insert(*at, row);
-            }
-        }
-    }
-}
 
 /// Update of a live query, after a commit that has changed its rows.
 #[derive(Debug, Clone, Copy)]
@@ -71,242 +24,154 @@ pub struct LiveUpdate<'a> {
     pub seq: i64,
 }
 
+/// Options of a live query.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LiveOptions {
+    /// The rows that are kept, of all that the query has: at most so many, after so many others. `None` for
+    /// all of them. The query must have no LIMIT of its own then.
+    pub window: Option<(u64, u64)>,
+    /// The names of columns whose values tell the rows apart, where they are no rows of one table.
+    pub key: Option<Vec<String>>,
+    /// The number of the last change that the subscriber has seen: [`LiveUpdate::seq`] of its last update, or
+    /// [`LiveStart::seq`].
+    pub since: Option<i64>,
+}
+
+/// State of a live query when it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveStart {
+    /// The number of the live query.
+    pub live: u64,
+    /// The rows now.
+    pub rows: Rows,
+    /// The number of the last change before them.
+    pub seq: i64,
+    /// True if the rows are proven to be those that the subscriber had at [`LiveOptions::since`]. If not, the
+    /// subscriber begins again with these.
+    pub is_unchanged: bool,
+}
+
 type Listener = Box<dyn Fn(u64, LiveUpdate<'_>)>;
 
 /// A live query.
 struct Live {
     id: u64,
-    sql: String,
-    params: Vec<SqlValue>,
-    reads: RefCell<Reads>,
-    rows: RefCell<Rows>,
+    /// The query without its window.
+    sql: Box<str>,
+    has_window: bool,
+    ladder: Ladder,
     listener: Listener,
 }
 
 /// The live queries of a capsule.
 #[derive(Default)]
 pub(crate) struct LiveQueries {
-    list: RefCell<Vec<Rc<Live>>>,
+    followers: Followers<Live>,
     last: Cell<u64>,
 }
 
 impl fmt::Debug for LiveQueries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} live queries", self.list.borrow().len())
+        write!(f, "{} live queries", self.followers.len())
+    }
+}
+
+impl AsRef<Ladder> for Live {
+    fn as_ref(&self) -> &Ladder {
+        &self.ladder
     }
 }
 
 impl LiveQueries {
-    /// Adds a query, whose listener gets its number with each update. Returns the number and its rows.
+    /// Adds a query, whose listener gets its number with each update.
     pub(crate) fn add(
         &self,
         db: &Database,
         sql: &str,
         params: Vec<SqlValue>,
+        options: LiveOptions,
         listener: impl Fn(u64, LiveUpdate<'_>) + 'static,
-    ) -> Result<(u64, Rows)> {
+    ) -> Result<LiveStart> {
         db.check_events("a live query")?;
         if db.is_in_transaction() {
             return Err(CapsuleError::usage(
                 "a live query begins outside of a transaction, which may be taken back",
             ));
         }
-        let reads = RefCell::new(Reads::of(db, sql)?);
-        let rows = db.query(sql, Params::List(&params))?;
-        let id = self.last.get() + 1;
-        self.last.set(id);
-        let (sql, listener) = (sql.to_owned(), Box::new(listener));
-        let live = Live { id, sql, params, reads, rows: RefCell::new(rows.clone()), listener };
-        self.list.borrow_mut().push(Rc::new(live));
-        Ok((id, rows))
+        let text = windowed(sql, options.window)?;
+        let ladder = Ladder::new(db, text, params, options.key)?;
+        let seq = db.last_change()?;
+        let is_unchanged = match options.since {
+            Some(since) => is_unchanged(db, &ladder, since)?,
+            None => false,
+        };
+        let live = self.last.get() + 1;
+        self.last.set(live);
+        let rows = ladder.rows().clone();
+        let has_window = options.window.is_some();
+        let (sql, listener) = (sql.into(), Box::new(listener));
+        let live = Live { id: live, sql, has_window, ladder, listener };
+        self.followers.add(Rc::new(live), db.schema_number());
+        Ok(LiveStart { live: self.last.get(), rows, seq, is_unchanged })
     }
 
     /// The number of live queries.
     pub(crate) fn len(&self) -> usize {
-        self.list.borrow().len()
+        self.followers.len()
     }
 
     /// Ends a query; false if there is none of this number.
     pub(crate) fn remove(&self, id: u64) -> bool {
-        let mut list = self.list.borrow_mut();
-        let before = list.len();
-        list.retain(|live| live.id != id);
-        list.len() < before
+        self.followers.remove(|live| live.id == id)
+    }
+
+    fn find(&self, id: u64) -> Result<Rc<Live>> {
+        let found = self.followers.find(|live| live.id == id);
+        found.ok_or_else(|| CapsuleError::usage(format!("there is no live query {id}")))
+    }
+
+    /// Moves the window of a query, and returns the steps from the rows before to those now.
+    pub(crate) fn set_window(&self, db: &Database, id: u64, window: (u64, u64)) -> Result<Vec<Patch>> {
+        let live = self.find(id)?;
+        if !live.has_window {
+            return Err(CapsuleError::usage("this live query has begun without a window"));
+        }
+        if db.is_in_transaction() {
+            return Err(CapsuleError::usage("a window is moved outside of a transaction"));
+        }
+        let moved = live.ladder.set_query(db, windowed(&live.sql, Some(window))?)?;
+        Ok(moved.patches)
+    }
+
+    /// Explains how a query is kept up.
+    pub(crate) fn explain(&self, id: u64) -> Result<Explanation> {
+        Ok(self.find(id)?.ladder.explain())
     }
 
     /// Tells the queries whose rows a commit has changed. Errors are those of single queries.
     pub(crate) fn committed(&self, db: &Database, committed: &Committed) -> Vec<CapsuleError> {
-        let list = self.list.borrow().clone();
-        list.iter().filter_map(|live| live.committed(db, committed).err()).collect()
+        self.followers.committed(db, committed, Wanted::Patches, |live, steps, columns_before| {
+            if steps.patches.is_empty() && columns_before.is_none() {
+                return;
+            }
+            let seq = committed.last_seq().or_else(|| db.last_change().ok()).unwrap_or_default();
+            let rows = live.ladder.rows();
+            (live.listener)(live.id, LiveUpdate { rows: &rows, patches: &steps.patches, seq });
+        })
     }
 }
 
-impl Live {
-    fn committed(&self, db: &Database, committed: &Committed) -> Result<()> {
-        if !self.reads.borrow_mut().concerns(db, &self.sql, committed)? {
-            return Ok(());
-        }
-        let now = db.query(&self.sql, Params::List(&self.params))?;
-        let before = self.rows.replace(now.clone());
-        let patches = patches(&before, &now);
-        if !patches.is_empty() || before.columns != now.columns {
-            let seq = committed.first.unwrap_or_default() + committed.changes.len() as i64 - 1;
-            (self.listener)(self.id, LiveUpdate { rows: &now, patches: &patches, seq });
-        }
-        Ok(())
-    }
+fn windowed(sql: &str, window: Option<(u64, u64)>) -> Result<Rc<str>> {
+    let Some((limit, offset)) = window else { return Ok(sql.into()) };
+    let text = with_window(sql, Some(limit), offset);
+    Ok(text.map_err(|reason| CapsuleError::usage(reason).in_sql(sql))?.into())
 }
 
-/// Identities of rows: the values of a column that tells them apart, else whole rows, the first, second ...
-/// of equal ones.
-fn identities(rows: &Rows, key: Option<usize>) -> Vec<(String, usize)> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let identity = |row: &Vec<SqlValue>| {
-        let text = key_text(key.map_or(row.as_slice(), |column| std::slice::from_ref(&row[column])));
-        let count = seen.entry(text.clone()).or_default();
-        *count += 1;
-        (text, *count)
-    };
-    rows.rows.iter().map(identity).collect()
-}
-
-/// The patches that make the rows of `after` of those of `before`.
-pub(crate) fn patches(before: &Rows, after: &Rows) -> Vec<Patch> {
-    let key = super::query::key_column(before, after);
-    let (old, new) = (identities(before, key), identities(after, key));
-    let place: BTreeMap<&(String, usize), usize> = new.iter().zip(0..).collect();
-    let mut patches = Vec::new();
-    // The rows that stay, as indices among the new ones, with their old values.
-    let mut now: Vec<(usize, &[SqlValue])> = Vec::with_capacity(old.len());
-    for (index, identity) in old.iter().enumerate().rev() {
-        match place.get(identity) {
-            Some(&target) => now.push((target, &before.rows[index])),
-            None => patches.push(Patch::Delete { at: index }),
-        }
+/// True if the log proves that nothing has changed the rows of a query since a number.
+fn is_unchanged(db: &Database, ladder: &Ladder, since: i64) -> Result<bool> {
+    if !ladder.is_steady() || !is_known(db, since)? {
+        return Ok(false);
     }
-    now.reverse();
-    let there: std::collections::BTreeSet<usize> = now.iter().map(|(target, _)| *target).collect();
-    let mut at = 0;
-    while at < new.len() {
-        let row = &after.rows[at];
-        match now.get(at) {
-            Some((target, was)) if *target == at => {
-                if *was != row.as_slice() {
-                    patches.push(Patch::Update { at, row: row.clone() });
-                }
-                at += 1;
-            }
-            _ if !there.contains(&at) => {
-                patches.push(Patch::Insert { at, row: row.clone() });
-                now.insert(at, (at, row));
-                at += 1;
-            }
-            // The next one is right: the row that stands here has moved down.
-            Some((target, _)) if now.get(at + 1).is_some_and(|(next, _)| *next == at) => {
-                let target = (*target).min(now.len() - 1);
-                let moved = now.remove(at);
-                now.insert(target, moved);
-                patches.push(Patch::Move { at: target, from: at });
-            }
-            _ => {
-                let from =
-                    now.iter().skip(at).position(|(target, _)| *target == at).map_or(at, |steps| at + steps);
-                let moved = now.remove(from);
-                now.insert(at, moved);
-                patches.push(Patch::Move { at, from });
-            }
-        }
-    }
-    patches
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Random numbers that a seed repeats.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, n: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 >> 11) % n
-        }
-    }
-
-    /// A change of rows of a key and a value.
-    type Edit<'a> = &'a dyn Fn(&mut Vec<(i64, i64)>);
-
-    fn rows(values: &[(i64, i64)]) -> Rows {
-        let row = |&(key, value): &(i64, i64)| vec![key.into(), value.into()];
-        Rows { columns: vec!["k".into(), "v".into()], rows: values.iter().map(row).collect() }
-    }
-
-    fn check(before: &Rows, after: &Rows) -> Vec<Patch> {
-        let patches = patches(before, after);
-        let mut patched = before.rows.clone();
-        for patch in &patches {
-            patch.apply(&mut patched);
-        }
-        assert_eq!(patched, after.rows, "{patches:?} of {before:?}");
-        patches
-    }
-
-    #[test]
-    fn patches_make_the_rows_of_a_fresh_run() {
-        let mut random = Random(7);
-        for _ in 0..20_000 {
-            let mut side = |distinct: bool| {
-                let mut values: Vec<(i64, i64)> = Vec::new();
-                for _ in 0..random.below(9) {
-                    let (key, value) = (random.below(7) as i64, random.below(2) as i64);
-                    if !distinct || values.iter().all(|(known, _)| *known != key) {
-                        values.push((key, value));
-                    }
-                }
-                rows(&values)
-            };
-            for distinct in [true, false] {
-                let (before, after) = (side(distinct), side(distinct));
-                check(&before, &after);
-                assert_eq!(check(&after, &after), []);
-            }
-        }
-    }
-
-    #[test]
-    fn one_change_is_one_patch() {
-        let all: Vec<(i64, i64)> = (0..100).map(|n| (n, n)).collect();
-        let changed = |change: Edit<'_>| {
-            let mut values = all.clone();
-            change(&mut values);
-            check(&rows(&all), &rows(&values)).len()
-        };
-        assert_eq!(changed(&|values| values[50].1 = 1000), 1);
-        assert_eq!(
-            changed(&|values| {
-                values.remove(0);
-            }),
-            1
-        );
-        assert_eq!(changed(&|values| values.insert(0, (200, 1))), 1);
-        assert_eq!(
-            changed(&|values| {
-                let first = values.remove(0);
-                values.push(first);
-            }),
-            1,
-            "a row that moves down"
-        );
-        assert_eq!(
-            changed(&|values| {
-                let last = values.remove(99);
-                values.insert(0, last);
-            }),
-            1,
-            "a row that moves up"
-        );
-    }
+    let missed = db.changes_since(since, MISSED_MAX)?;
+    Ok(!missed.iter().any(|change| ladder.sees_logged(change)))
 }

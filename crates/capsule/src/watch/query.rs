@@ -1,69 +1,66 @@
-//! Watched queries: the rows of the last run compared with those of a new one.
+//! Events of watched queries: the rows before compared with those now.
 
 use super::event::{Change, Image, RowEvent};
+use super::identity::{Identity, Key};
 use crate::capture::Operation;
 use crate::database::Rows;
-use crate::log::key_text;
 use crate::value::SqlValue;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
-/// Differences of two results of a query. The order of rows is none.
-pub(super) fn differences(name: &Rc<str>, before: &Rows, after: &Rows) -> Vec<(Change, RowEvent)> {
-    let key = key_column(before, after);
-    let mut gone: BTreeMap<String, VecDeque<&[SqlValue]>> = BTreeMap::new();
-    for row in &before.rows {
-        gone.entry(identity(row, key)).or_default().push_back(row);
+/// A row of a query before and now, with the values that name it.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) key: Vec<SqlValue>,
+    pub(super) old: Option<Vec<SqlValue>>,
+    pub(super) new: Option<Vec<SqlValue>>,
+}
+
+impl Difference {
+    /// The event of it, with the columns before and now. `query` is what it is called by.
+    pub(super) fn event(
+        self,
+        query: &Rc<str>,
+        before: &[String],
+        now: &[String],
+        seq: i64,
+    ) -> (Change, RowEvent) {
+        let Self { key, old, new } = self;
+        let (change, operation) = match (&old, &new) {
+            (None, _) => (Change::Enter, Operation::Insert),
+            (_, None) => (Change::Leave, Operation::Delete),
+            _ => (Change::Change, Operation::Update),
+        };
+        let image = |columns: &[String], row: Vec<SqlValue>| -> Image {
+            columns.iter().zip(row).map(|(column, value)| (column.as_str().into(), value)).collect()
+        };
+        let (old, new) = (old.map(|row| image(before, row)), new.map(|row| image(now, row)));
+        (change, RowEvent { seq, operation, table: Rc::clone(query), rowid: None, key, old, new })
     }
-    let mut events = Vec::new();
-    for row in &after.rows {
-        let was = gone.get_mut(&identity(row, key)).and_then(VecDeque::pop_front);
-        match was {
-            Some(was) if was == row.as_slice() => {}
-            Some(was) => {
-                events.push((Change::Change, event(name, key, Some((before, was)), Some((after, row)))));
-            }
-            None => events.push((Change::Enter, event(name, key, None, Some((after, row))))),
+}
+
+/// Differences of two results of a query. The order of rows is none.
+pub(super) fn differences(before: &Rows, after: &Rows, identity: Identity<'_>) -> Vec<Difference> {
+    let identity = identity.decided(before, after);
+    let (old_keys, new_keys) = identity.keys(before, after, 0, 0);
+    let mut gone: HashMap<Key, VecDeque<usize>> = HashMap::with_capacity(old_keys.len());
+    for (index, key) in old_keys.into_iter().enumerate() {
+        gone.entry(key).or_default().push_back(index);
+    }
+    let mut found = Vec::new();
+    for (index, key) in new_keys.into_iter().enumerate() {
+        let row = &after.rows[index];
+        let was = gone.get_mut(&key).and_then(VecDeque::pop_front);
+        let old = was.map(|was| &before.rows[was]);
+        if old != Some(row) {
+            let key = identity.values(row, index, false);
+            found.push(Difference { key, old: old.cloned(), new: Some(row.clone()) });
         }
     }
-    let rest = gone.into_values().flatten();
-    events.extend(rest.map(|was| (Change::Leave, event(name, key, Some((before, was)), None))));
-    events
+    let rest: BTreeSet<usize> = gone.into_values().flatten().collect();
+    found.extend(rest.into_iter().map(|index| {
+        let row = &before.rows[index];
+        Difference { key: identity.values(row, index, true), old: Some(row.clone()), new: None }
+    }));
+    found
 }
-
-/// The first column whose values tell the rows of both results apart; `None` if no column does: then a row
-/// that changes is another row.
-pub(super) fn key_column(before: &Rows, after: &Rows) -> Option<usize> {
-    let is_unique = |rows: &Rows, column: usize| {
-        let mut values: Vec<String> =
-            rows.rows.iter().map(|row| key_text(std::slice::from_ref(&row[column]))).collect();
-        let nulls = rows.rows.iter().any(|row| row[column] == SqlValue::Null);
-        let count = values.len();
-        values.sort_unstable();
-        values.dedup();
-        !nulls && values.len() == count
-    };
-    (0..after.columns.len()).find(|&column| is_unique(before, column) && is_unique(after, column))
-}
-
-fn identity(row: &[SqlValue], key: Option<usize>) -> String {
-    key_text(key.map_or(row, |column| std::slice::from_ref(&row[column])))
-}
-
-type Side<'a> = (&'a Rows, &'a [SqlValue]);
-
-fn event(name: &Rc<str>, key: Option<usize>, old: Option<Side<'_>>, new: Option<Side<'_>>) -> RowEvent {
-    let image = |(rows, row): Side<'_>| -> Image {
-        rows.columns.iter().zip(row).map(|(column, value)| (column.as_str().into(), value.clone())).collect()
-    };
-    let operation = match (&old, &new) {
-        (None, _) => Operation::Insert,
-        (_, None) => Operation::Delete,
-        _ => Operation::Update,
-    };
-    let (_, row) = new.or(old).unwrap_or((&EMPTY, &[]));
-    let key = key.map_or_else(|| row.to_vec(), |column| vec![row[column].clone()]);
-    RowEvent { operation, table: Rc::clone(name), rowid: None, key, old: old.map(image), new: new.map(image) }
-}
-
-static EMPTY: Rows = Rows { columns: Vec::new(), rows: Vec::new() };

@@ -11,7 +11,7 @@ import { FileCaller, RandomProgram, type Model, type Step } from "./file_caller.
 import { Random } from "./random.ts";
 
 const NAMES = ["app.db", "app.db-wal", "app.db-journal", "größer.db"];
-const SMALL = { spare: 4, reserveBytes: 8192 };
+const SMALL = { spare: 4, reserveBytes: 8192, growthStep: () => 0 };
 
 const opened = async (folder: FakeFolder, options: object = SMALL) =>
   new FileCaller(await OpfsFiles.open(folder, options));
@@ -178,7 +178,8 @@ suite("room in a pool", () => {
       const caller = await opened(folder);
       assert.ok(pool(caller).hasReserve);
       folder.quota = folder.usage + 20_000;
-      const file = caller.open("app.db");
+      const database = caller.open("app.db");
+      const file = caller.open("app.db-wal");
       let offset = 0;
       while (caller.write(file, new Uint8Array(4000), offset) === 0) offset += 4000;
       assert.equal(offset, 20_000);
@@ -188,16 +189,41 @@ suite("room in a pool", () => {
       assert.equal(pool(caller).takeFailure(), undefined);
       assert.equal(pool(caller).hasReserve, false);
       // So that what makes room has room for its log.
-      assert.equal(caller.write(caller.open("app.db-wal"), new Uint8Array(8000), 0), 0);
+      assert.equal(caller.write(database, new Uint8Array(8000), 0), 0);
       await pool(caller).replenish();
       assert.equal(pool(caller).hasReserve, false);
       assert.equal(caller.files.truncate(file, 0), 0);
       pool(caller).dispose();
       const again = await opened(folder);
       assert.ok(pool(again).hasReserve, "there is room again");
-      assert.equal(again.files.size(again.open("app.db-wal")), 8000);
+      assert.equal(again.files.size(again.open("app.db")), 8000);
     });
   }
+
+  test("a database that finds none leaves the reserve alone, for its checkpoint is tried again", async () => {
+    const folder = new FakeFolder();
+    const caller = await opened(folder);
+    folder.quota = folder.usage + 20_000;
+    const database = caller.open("app.db");
+    assert.equal(caller.write(database, new Uint8Array(30_000), 0), FailureCode.full);
+    assert.ok(pool(caller).hasReserve);
+  });
+
+  test("the reserve grows with the files, as far as there is room", async () => {
+    const folder = new FakeFolder();
+    const reserved = () => folder.files.get("reserve")?.bytes.length;
+    const caller = await opened(folder, { reserveBytes: 1000, growthStep: (size: number) => size });
+    const first = reserved() as number;
+    const file = caller.open("app.db");
+    assert.equal(caller.write(file, new Uint8Array(50_000), 0), 0);
+    assert.equal(reserved(), 1000 + HEAD_BYTES + 50_000);
+    assert.ok(first < 10_000);
+    folder.quota = folder.usage + 60_000;
+    assert.equal(caller.write(file, new Uint8Array(60_000), 50_000), 0);
+    assert.equal(reserved(), 1000 + HEAD_BYTES + 50_000, "there was no room for more");
+    assert.ok(pool(caller).hasReserve);
+    assert.equal(pool(caller).takeFailure(), undefined);
+  });
 
   test("a database opens where there is none, once it has been open", async () => {
     const folder = new FakeFolder();

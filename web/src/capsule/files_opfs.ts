@@ -19,8 +19,11 @@
  * - A name is on the disk only after what an earlier file left in the slot has gone from it, and a file
  *   that was removed is gone before its name is given again. So no old log is taken for a new one.
  * - What is written is all there, or the result is `full`: browsers say so by a count, or an exception.
- * - Where there is no room, not even a DELETE works, since the log must grow. The reserve, a file of zeros,
- *   is given up then; its room comes back when it is closed. `replenish` takes it back.
+ * - Where there is no room, not even a DELETE works, since the log must grow, and the database when the log
+ *   goes into it. The reserve, a file without contents, is given up when a log or a journal finds none, for
+ *   then a statement fails and says so; its room comes back when it is closed. Where the database finds none
+ *   nobody hears of it: SQLite tries again later to bring the log into it. The reserve grows with the files,
+ *   since browsers take room in growing steps, and `replenish` takes it back.
  */
 import { crc32 } from "#js/storage/crc32.js";
 import { FailureCode, Failures, FileError, bytesIn, nameIn, opened, type FileFailure, type Files } from "./files.js";
@@ -49,8 +52,10 @@ export interface Folder {
 export interface OpfsOptions {
   /** Slots that are free beside those that have files: for a database, its log, its journal, and more. */
   readonly spare?: number;
-  /** Bytes of the reserve: for the log to go into the database, and for what makes room. */
+  /** Bytes of the reserve beside one step of the largest file; 0: there is none. */
   readonly reserveBytes?: number;
+  /** Bytes that the browser takes at once when a file of this size grows. */
+  readonly growthStep?: (size: number) => number;
 }
 
 export const HEAD_BYTES = 4096;
@@ -65,10 +70,15 @@ export const NAME_BYTES_MAX: number = HEAD_BYTES - NAME_AT;
 const SPARE_DEFAULT = 6;
 /** Files of one database: itself, its log, its journal. */
 const SPARE_MIN = 3;
-/** The log goes into the database when it has 4 MiB, by which that may grow; and there is a DELETE. */
-const RESERVE_BYTES_DEFAULT = 6 * 1024 * 1024;
+const MIB = 1024 * 1024;
+/** Two steps of a log, which goes into the database when it has 4 MiB. */
+const RESERVE_BYTES_DEFAULT = 8 * MIB;
+/** Size from which on Chromium takes room for a file in steps of this size; below, it doubles. */
+const GRANT_BYTES_MAX = 128 * MIB;
 const SLOT = /^slot-(\d+)$/;
 const RESERVE = "reserve";
+/** Endings of files without which no statement can write. */
+const COMPANION = /-(?:wal|journal)$/;
 
 interface Slot {
   readonly handle: SyncHandle;
@@ -76,14 +86,17 @@ interface Slot {
   name: string;
   number: number;
   opens: number;
+  /** Size of the file up to which the reserve knows it. */
+  known: number;
 }
 
-type Reserve = { readonly state: "held"; readonly handle: SyncHandle } | { readonly state: "given up" };
+type Reserve = { readonly state: "held"; readonly handle: SyncHandle; bytes: number } | { readonly state: "given up" };
 
 export class OpfsFiles implements Files {
   readonly #folder: Folder;
   readonly #spare: number;
   readonly #reserveBytes: number;
+  readonly #growthStep: (size: number) => number;
   readonly #slots: Slot[] = [];
   readonly #open = new Map<number, Slot>();
   readonly #failures = new Failures(codeOf);
@@ -98,6 +111,7 @@ export class OpfsFiles implements Files {
     this.#folder = folder;
     this.#spare = options.spare ?? SPARE_DEFAULT;
     this.#reserveBytes = options.reserveBytes ?? RESERVE_BYTES_DEFAULT;
+    this.#growthStep = options.growthStep ?? growthStep;
   }
 
   /**
@@ -129,7 +143,7 @@ export class OpfsFiles implements Files {
     return this.#slots.map(({ name }) => name).filter((name) => name !== "");
   }
 
-  /** True if the reserve is there: false after an operation was refused for want of room. */
+  /** True if the reserve is there. Without it, a checkpoint is the first thing to do, and then to delete. */
   get hasReserve(): boolean {
     return this.#reserve.state === "held";
   }
@@ -158,11 +172,9 @@ export class OpfsFiles implements Files {
     if (this.#isClosed || this.hasReserve || this.#reserveBytes === 0) return;
     const file = await this.#folder.getFileHandle(RESERVE, { create: true });
     const handle = await file.createSyncAccessHandle();
-    this.#reserve = { state: "held", handle };
+    this.#reserve = { state: "held", handle, bytes: handle.getSize() };
     try {
-      const zeros = new Uint8Array(this.#reserveBytes);
-      if (handle.getSize() < zeros.length) writeAll(handle, zeros, 0);
-      handle.flush();
+      this.#extendReserve(this.#reserve);
     } catch (error) {
       this.#giveUpReserve();
       throw error;
@@ -223,7 +235,14 @@ export class OpfsFiles implements Files {
 
   write(memory: WebAssembly.Memory, file: number, at: number, length: number, offset: number): number {
     return this.#guard("write", () => {
-      writeAll(this.#opened(file).handle, bytesIn(memory, at, length), HEAD_BYTES + offset);
+      const slot = this.#opened(file);
+      try {
+        writeAll(slot.handle, bytesIn(memory, at, length), HEAD_BYTES + offset);
+      } catch (error) {
+        if (codeOf(error) === FailureCode.full && COMPANION.test(slot.name)) this.#giveUpReserve();
+        throw error;
+      }
+      if (HEAD_BYTES + offset + length > slot.known) this.#noteGrowth(slot);
       return 0;
     });
   }
@@ -270,12 +289,7 @@ export class OpfsFiles implements Files {
   #guard(operation: string, run: () => number): number {
     return this.#failures.guard(operation, () => {
       if (this.#isClosed) throw new FileError(FailureCode.closed, "the files are closed");
-      try {
-        return run();
-      } catch (error) {
-        if (codeOf(error) === FailureCode.full && !(error instanceof NoSlotError)) this.#giveUpReserve();
-        throw error;
-      }
+      return run();
     });
   }
 
@@ -294,7 +308,7 @@ export class OpfsFiles implements Files {
   /** Gives a free slot to a file that is made. */
   #assign(name: string): Slot {
     const [slot] = this.#free();
-    if (slot === undefined) throw new NoSlotError(FailureCode.full, `no slot is free for "${name}"`);
+    if (slot === undefined) throw new FileError(FailureCode.full, `no slot is free for "${name}"`);
     const { handle } = slot;
     if (handle.getSize() > HEAD_BYTES) {
       handle.truncate(HEAD_BYTES);
@@ -307,6 +321,7 @@ export class OpfsFiles implements Files {
     } catch (error) {
       // Not half a file: there was none.
       quietly(() => clear(slot));
+      if (codeOf(error) === FailureCode.full) this.#giveUpReserve();
       throw error;
     }
     slot.name = name;
@@ -317,7 +332,7 @@ export class OpfsFiles implements Files {
   async #addSlot(name: string): Promise<void> {
     const file = await this.#folder.getFileHandle(name, { create: true });
     const handle = await file.createSyncAccessHandle();
-    const slot: Slot = { handle, name: "", number: 0, opens: 0 };
+    const slot: Slot = { handle, name: "", number: 0, opens: 0, known: 0 };
     this.#slots.push(slot);
     if (this.#isClosed) return this.dispose();
     const head = new Uint8Array(HEAD_BYTES);
@@ -340,6 +355,28 @@ export class OpfsFiles implements Files {
     }
   }
 
+  /** Lets the reserve grow with a file that has grown. */
+  #noteGrowth(slot: Slot): void {
+    const size = slot.handle.getSize();
+    slot.known = size + this.#growthStep(size);
+    const reserve = this.#reserve;
+    if (reserve.state === "held") quietly(() => this.#extendReserve(reserve));
+  }
+
+  /** Makes the reserve as large as it should be; throws when there is no room, and it is what it was. */
+  #extendReserve(reserve: Reserve & { state: "held" }): void {
+    const step = Math.max(0, ...this.#slots.map(({ handle }) => this.#growthStep(handle.getSize())));
+    const bytes = this.#reserveBytes + step;
+    if (reserve.bytes >= bytes) return;
+    try {
+      reserve.handle.truncate(bytes);
+    } catch (cause) {
+      if (nameOfError(cause) === "InvalidStateError") throw cause;
+      throw new FileError(FailureCode.full, "there is no room for the reserve", { cause });
+    }
+    reserve.bytes = bytes;
+  }
+
   #giveUpReserve(): void {
     if (this.#reserve.state === "given up") return;
     const { handle } = this.#reserve;
@@ -350,8 +387,14 @@ export class OpfsFiles implements Files {
   }
 }
 
-/** Lack of slots: room on the disk would not help. */
-class NoSlotError extends FileError {}
+/**
+ * Bytes that Chromium takes at once, of the quota, when a file of this size grows: it doubles what the file
+ * has, from 1 MiB to 128 MiB, and then adds as much each time.
+ */
+function growthStep(size: number): number {
+  if (size >= GRANT_BYTES_MAX) return GRANT_BYTES_MAX;
+  return Math.max(MIB, 2 ** Math.ceil(Math.log2(Math.max(1, size))));
+}
 
 /** Takes the name away from a slot. What it holds goes when nobody has it open. */
 function clear(slot: Slot): void {

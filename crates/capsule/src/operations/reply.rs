@@ -170,8 +170,8 @@ impl<'a, 'b> Reply<'a, 'b> {
         self.integer(event.seq())
     }
 
-    /// An explanation: rung, reason, number of tables, of each its name and columns (texts); numbers of commits
-    /// by the rung that has decided; the reason of the last run, or nil.
+    /// An explanation: rung, reason, number of tables, of each its name and columns (texts); numbers of
+    /// commits by the rung that has decided; the reason of the last run, or nil.
     pub(super) fn explanation(&mut self, explanation: &Explanation) -> Written {
         self.text(explanation.rung.name())?;
         self.text(&explanation.reason)?;

@@ -112,14 +112,9 @@ fn module(variant: Variant) -> Result {
     finish(&compiled, variant.name())
 }
 
-/// Builds the module of the capsule: target/wasm/capsule.wasm. Its own crates are compiled small, as SQLite
-/// is: a page loads them. Programs in Rust have them as fast as their own profile says.
+/// Builds the module of the capsule: target/wasm/capsule.wasm.
 fn capsule() -> Result {
-    let mut cargo = cargo_build("capsule-wasm");
-    for package in ["perilune-capsule", "rusqlite"] {
-        cargo = cargo.arg("--config").arg(format!("profile.release.package.{package}.opt-level=\"z\""));
-    }
-    sqlite::for_wasm(cargo)?.go()?;
+    sqlite::for_wasm(cargo_build("capsule-wasm"))?.go()?;
     finish(&released(&paths::cargo_target()).join("capsule_wasm.wasm"), "capsule")
 }
 

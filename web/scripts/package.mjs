@@ -5,13 +5,13 @@ import { build } from "esbuild";
 import { modules, options } from "./bundle.mjs";
 import { shifted } from "./source_map.mjs";
 
-/** The entries that stand on `index` do so as the package's users do. */
-const onIndex = {
-  name: "on-index",
+/** The entries that stand on another one do so as the package's users do. */
+const onEntry = (file) => ({
+  name: "on-entry",
   setup(build) {
-    build.onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: "./index.js", external: true }));
+    build.onResolve({ filter: /^\.\/index\.js$/ }, () => ({ path: `./${file}`, external: true }));
   },
-};
+});
 
 /**
  * Bundles into `outdir`, with source maps that hold their sources. One file for each entry: what `index` and
@@ -23,11 +23,21 @@ export async function buildPackage(outdir, { sourcemap = true } = {}) {
   // Node prints the whole line that threw before it says what was thrown: it must not be all of the package.
   const shared = { ...options, splitting: false, outdir, minify: true, lineLimit: 1000, sourcemap };
   await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
-  await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onIndex] });
-  await build({ ...shared, entryPoints: ["src/node.ts"], external: ["node:*"], plugins: [...shared.plugins, onIndex] });
-  for (const file of ["index.js", "raw.js"]) keepComments(resolve(outdir, file), sourcemap);
+  await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onEntry("index.js")] });
+  await build({ ...shared, entryPoints: { node: "src/node.ts" }, ...onNode("index.js") });
+  // What it shares with `index` is in it again: a page has one of them, and their errors know each other by a
+  // mark.
+  await build({ ...shared, entryPoints: { capsule: "src/capsule/index.ts" } });
+  await build({ ...shared, entryPoints: { capsule_node: "src/capsule/node.ts" }, ...onNode("capsule.js") });
+  await build({ ...shared, entryPoints: ["src/react.ts"], external: ["react"] });
+  for (const file of ["index.js", "raw.js", "capsule.js"]) keepComments(resolve(outdir, file), sourcemap);
   for (const module of modules.filter(existsSync)) copyFileSync(module, resolve(outdir, basename(module)));
   return modules.filter((module) => !existsSync(module));
+}
+
+/** Settings of an entry of Node that stands on another one. */
+function onNode(file) {
+  return { external: ["node:*"], plugins: [...options.plugins, onEntry(file)] };
 }
 
 /**

@@ -15,7 +15,16 @@ function withChunks(file, seen = new Set()) {
   return seen;
 }
 
-for (const entry of ["index.js", "node.js", "raw.js", "wasmoon.js", "workerd.js"]) {
+for (const entry of [
+  "index.js",
+  "node.js",
+  "raw.js",
+  "wasmoon.js",
+  "workerd.js",
+  "capsule.js",
+  "capsule_node.js",
+  "react.js",
+]) {
   const files = [...withChunks(resolve(dist, entry))].map((file) => readFileSync(file));
   const sum = (sizes) => sizes.reduce((a, b) => a + b, 0);
   const raw = sum(files.map((file) => file.length));

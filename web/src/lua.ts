@@ -12,7 +12,7 @@ import { checkBuild, decodeImage } from "./snapshot/format.js";
 import { LuaImage, bytesOfImage, fillingOf, unpackImage, type LuaRestored } from "./snapshot/image.js";
 import { keep, resume } from "./snapshot/resume.js";
 import type { LuaTask } from "./snapshot/tasks.js";
-import { loadModule } from "./instance/loader.js";
+import { loadModule, perilune } from "./instance/loader.js";
 import { checkName, typeName } from "./names.js";
 import {
   readCloseOptions,
@@ -106,7 +106,7 @@ export class Lua {
   /** Loads the wasm module (once per page), opens the storage and makes a VM. */
   static async create(given: LuaOptions = {}): Promise<Lua> {
     const options = readCreateOptions<Lua>(given);
-    const loading = loadModule(options.wasm);
+    const loading = loadModule(options.wasm, perilune);
     return await withStorage(options, loading, async (store, module) => {
       const parts = { module, store, sink: outputTo(options), options };
       if (options.resume === true) return await Lua.#resume(parts, options);
@@ -151,13 +151,15 @@ export class Lua {
     }
     if (image instanceof LuaImage) return await Lua.#restore(Promise.resolve(image.module), image.decoded, options);
     const decoded = decodeImage(bytesOfImage(image));
-    return await Lua.#restore(loadModule(options.wasm), decoded, options, (module) => checkBuild(decoded, module));
+    return await Lua.#restore(loadModule(options.wasm, perilune), decoded, options, (module) =>
+      checkBuild(decoded, module),
+    );
   }
 
   /** Unpacks an image once, so that `Lua.restore` can begin any number of VMs with it. */
   static async image(image: Uint8Array | ArrayBuffer, options: Pick<LuaOptions, "wasm"> = {}): Promise<LuaImage> {
     const { wasm } = readImageOptions(options);
-    return await unpackImage(bytesOfImage(image), loadModule(wasm));
+    return await unpackImage(bytesOfImage(image), loadModule(wasm, perilune));
   }
 
   static async #restore(

@@ -7,7 +7,7 @@
 import { createHostImports, noHost, type Host } from "#js/imports.js";
 import { storageError } from "./errors.js";
 import { instantiate, type Exports } from "./instance/imports.js";
-import { loadModule } from "./instance/loader.js";
+import { loadModule, perilune } from "./instance/loader.js";
 import { isFunction, isStorage, only, readOptions, type Rules } from "./option_rules.js";
 import type { StorageBackend, WasmSource } from "./options.js";
 import { openStorage } from "./storage/storage.js";
@@ -60,7 +60,7 @@ const RULES: Rules = {
 export async function openRaw(options: RawOptions = {}): Promise<RawLua> {
   const memory = () => exports.memory;
   const { wasm, storage, output, host = noHost(memory) } = readOptions<RawOptions>("openRaw", RULES, options);
-  const module = await loadModule(wasm);
+  const module = await loadModule(wasm, perilune);
   const store = await openStorage({ storage });
   const hostImports = createHostImports({ memory, host, ...(output && { output }) });
   hostImports.attach(store);

@@ -14,6 +14,7 @@ import type { MemoryPages } from "./snapshot/pages.js";
 import type { TaskPart } from "./snapshot/parts.js";
 import type { LuaTask } from "./snapshot/tasks.js";
 import { restoreTasks } from "./tasks/restore.js";
+import { instantiate, type Exports } from "./instance/imports.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
 import { Closing, type Allowance, type RunLimits } from "./instance/limits.js";
@@ -41,9 +42,10 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   readonly waiting: Set<Task> = new Set();
   running: Task | undefined;
   readonly #tables = new Map<string, LuaTable>();
-  closing: Promise<void> | undefined;
+  /** Promise of its end while it is being closed. */
+  protected closing: Promise<void> | undefined;
 
-  private constructor(module: WebAssembly.Module, store: TableStore, sink: Sink, options: InstanceOptions) {
+  protected constructor(module: WebAssembly.Module, store: TableStore, sink: Sink, options: InstanceOptions) {
     super(store, sink, options);
     this.module = module;
   }
@@ -51,8 +53,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   /** Makes the VM; rejects when there is no memory for it. */
   static async create({ module, store, sink, options }: VmParts): Promise<Vm> {
     const vm = new Vm(module, store, sink, options);
-    await vm.open(module, makeServices(vm, options.modules, options.stdin), options);
-    vm.#registerAll(options.functions);
+    vm.begin(await instantiate(module, vm.hostImports), options);
     return vm;
   }
 
@@ -67,9 +68,9 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   ): Promise<{ vm: Vm; tasks: LuaTask[] }> {
     const vm = new Vm(module, store, sink, options);
     try {
-      await vm.open(module, makeServices(vm, options.modules, options.stdin), options, restoreState);
+      const exports = await instantiate(module, vm.hostImports);
       // In one go: some of what waited needs no more than a microtask to go on.
-      vm.#registerAll(options.functions);
+      vm.begin(exports, options, restoreState);
       const tasks = restoreTasks(vm, restoreState.image.meta.tasks);
       ready?.(vm);
       return { vm, tasks };
@@ -220,6 +221,10 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     });
   }
 
+  heldBy(_: Task): Promise<unknown> | undefined {
+    return this.closing;
+  }
+
   /** Ends the call that runs, and all that wait. */
   interrupt(): void {
     this.#cancelAll(interruptedError);
@@ -277,7 +282,10 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     this.running?.fail(error);
   }
 
-  #registerAll(functions: LuaOptions["functions"] = {}): void {
+  /** Begins, or goes on, in an instance of the module. */
+  protected begin(exports: Exports, options: VmParts["options"], restoreState?: RestoreState): void {
+    const { modules, stdin, functions = {} } = options;
+    this.open(exports, this.module, makeServices(this, modules, stdin), options, restoreState);
     for (const [name, fn] of Object.entries(functions)) this.register(name, fn);
   }
 

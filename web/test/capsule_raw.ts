@@ -47,7 +47,7 @@ export async function rawCapsule(files: Files, options: RawCapsuleOptions = {}):
   let exports!: Awaited<ReturnType<typeof instantiate>>;
   const memory = () => exports.memory;
   // Asked for modules alone, of which it has none: an empty list.
-  const call = (_id: number, _args: number, _length: number, _mayWait: boolean, out: number) => {
+  const call = (_id: number, _args: number, _length: number, _mayWait: number, out: number) => {
     new DataView(memory().buffer).setUint32(out, 0, true);
     return EMPTY_LIST_BYTES << 2;
   };

@@ -1,7 +1,9 @@
 /** The built package, through its own exports: what npm will carry. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { SourceMap, type SourceMapping } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 
 // Not what the compiler knows: these are the files in dist/.
@@ -39,7 +41,7 @@ suite("perilune", () => {
     const module = new WebAssembly.Module(readFileSync(new URL(import.meta.resolve("perilune/capsule.wasm"))));
     assert.equal(WebAssembly.Module.customSections(module, "perilune.build")[0]?.byteLength, 16);
     for (const entry of ["index", "node", "raw", "wasmoon", "workerd"]) {
-      assert.doesNotMatch(readFileSync(`dist/${entry}.js`, "utf8"), /capsule\.wasm/, entry);
+      assert.doesNotMatch(readFileSync(`dist/${entry}.js`, "utf8"), /[cC]apsule/, entry);
     }
   });
 
@@ -53,8 +55,44 @@ suite("perilune", () => {
   });
 });
 
+suite("perilune/capsule", () => {
+  test("finds its module by itself, and has files here", async () => {
+    const { Capsule, CapsuleError, GlyphCase } = await load("perilune/capsule");
+    const db = new GlyphCase(":memory:");
+    assert.equal(await db.executeLua(`return glyphcase.queryScalar("SELECT 6 * 7")`), 42);
+    await assert.rejects(db.query("SELECT * FROM nobody"), CapsuleError);
+    await db.close();
+    const sync = Capsule.openSync(":memory:");
+    assert.equal(sync.queryScalar("SELECT 1"), 1);
+    await sync.close();
+    const folder = mkdtempSync(join(tmpdir(), "perilune-dist-"));
+    try {
+      const file = await Capsule.open(join(folder, "a.db"));
+      assert.equal(file.durability().files, "file");
+      await file.close();
+      // Of the other copy of the class, which came with the files.
+      const nowhere = new GlyphCase(join(folder, "no", "a.db"));
+      nowhere.on("error", () => {});
+      await assert.rejects(nowhere.query("SELECT 1"), CapsuleError);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    assert.deepEqual([GlyphCase.name, Capsule.name, CapsuleError.name], ["GlyphCase", "Capsule", "CapsuleError"]);
+  });
+
+  test("has an entry for pages without files, and one for React without React", () => {
+    const page = readFileSync("dist/capsule.js", "utf8");
+    assert.doesNotMatch(page, /"node:fs"[^,]/);
+    // Bundlers would carry along what is named.
+    assert.doesNotMatch(page, /"\.\/perilune\.wasm"/);
+    const react = readFileSync("dist/react.js", "utf8");
+    assert.match(react, /from"react"/);
+    assert.ok(react.length < 3000);
+  });
+});
+
 test("source maps are right on both sides of the comments that were put back", () => {
-  for (const entry of ["index", "raw"]) {
+  for (const entry of ["index", "raw", "capsule"]) {
     const text = readFileSync(`dist/${entry}.js`, "utf8").split("\n");
     const map = new SourceMap(JSON.parse(readFileSync(`dist/${entry}.js.map`, "utf8")));
     const line = text.findIndex((found) => found.includes("/* webpackIgnore"));

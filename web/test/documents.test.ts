@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { format } from "node:util";
+import { GlyphCase } from "../src/capsule/index.ts";
 import * as perilune from "../src/index.ts";
 import { fileStorage } from "../src/storage/file/storage.ts";
 import { LuaFactory } from "../src/wasmoon.ts";
@@ -93,6 +94,7 @@ const JAVASCRIPT: { path: string; checked: number; blocks: Lacking[] }[] = [
       },
     ],
   },
+  { path: "../docs/capsule.md", checked: 4, blocks: [] },
   {
     path: "../docs/storage.md",
     checked: 1,
@@ -153,6 +155,7 @@ for (const { path, checked, blocks } of JAVASCRIPT) {
     let compared = 0;
     const own: Scope = {
       ...perilune,
+      GlyphCase,
       LuaFactory,
       console: { ...console, log: (...args: unknown[]) => void printed.push(format(...args)) },
       __gives(value: unknown, statement: string, comment: string) {

@@ -9,7 +9,7 @@ import { createHostImports, noHost } from "#js/imports.js";
 import * as errors from "../src/errors.ts";
 import { instantiate, plainName, type Exports } from "../src/instance/imports.ts";
 import * as perilune from "../src/index.ts";
-import { loadModule, setDefaultModule, type PackagedModule } from "../src/instance/loader.ts";
+import { loadModule, perilune as main, setDefaultModule, type PackagedModule } from "../src/instance/loader.ts";
 import { readCreateOptions, readEvalOptions } from "../src/options.ts";
 import { OutputCollector, outputTo } from "../src/instance/output.ts";
 import { openStorage } from "../src/storage/storage.ts";
@@ -229,10 +229,10 @@ suite("output", () => {
 suite("the loader", () => {
   test("compiles bytes once, and a module not at all", async () => {
     const bytes = EMPTY.slice();
-    const module = await loadModule(bytes);
-    assert.equal(await loadModule(bytes), module);
-    assert.equal(await loadModule(module), module);
-    assert.notEqual(await loadModule(bytes.buffer), module);
+    const module = await loadModule(bytes, main);
+    assert.equal(await loadModule(bytes, main), module);
+    assert.equal(await loadModule(module, main), module);
+    assert.notEqual(await loadModule(bytes.buffer, main), module);
   });
 
   test("an address is loaded once, and again after a failure", async (t) => {
@@ -243,29 +243,29 @@ suite("the loader", () => {
       return new Response(EMPTY, { headers: { "content-type": "application/wasm" } });
     });
     const address = "https://example.test/perilune.wasm";
-    await assert.rejects(loadModule(address), /cannot load .*404 Not Found/);
-    const [one, two] = await Promise.all([loadModule(address), loadModule(new URL(address))]);
+    await assert.rejects(loadModule(address, main), /cannot load .*404 Not Found/);
+    const [one, two] = await Promise.all([loadModule(address, main), loadModule(new URL(address), main)]);
     assert.equal(one, two);
     assert.equal(fetched, 2);
   });
 
   test("takes responses, of the wrong type too, and promises of them", async () => {
-    const module = await loadModule(new Response(EMPTY, { headers: { "content-type": "text/plain" } }));
+    const module = await loadModule(new Response(EMPTY, { headers: { "content-type": "text/plain" } }), main);
     assert.ok(module instanceof WebAssembly.Module);
-    assert.ok((await loadModule(Promise.resolve(new Response(EMPTY)))) instanceof WebAssembly.Module);
+    assert.ok((await loadModule(Promise.resolve(new Response(EMPTY)), main)) instanceof WebAssembly.Module);
   });
 
   test("refuses anything else", async () => {
-    await assert.rejects(loadModule({} as never), { name: "TypeError", message: /"wasm" must be/ });
-    await assert.rejects(loadModule(5 as never), TypeError);
-    await assert.rejects(loadModule(new Uint8Array(4)), WebAssembly.CompileError);
-    await assert.rejects(loadModule(new URL("file:///does/not/exist.wasm")), { code: "ENOENT" });
+    await assert.rejects(loadModule({} as never, main), { name: "TypeError", message: /"wasm" must be/ });
+    await assert.rejects(loadModule(5 as never, main), TypeError);
+    await assert.rejects(loadModule(new Uint8Array(4), main), WebAssembly.CompileError);
+    await assert.rejects(loadModule(new URL("file:///does/not/exist.wasm"), main), { code: "ENOENT" });
   });
 
   test("a default module can be set", async () => {
     const module = new WebAssembly.Module(EMPTY);
     setDefaultModule(module);
-    assert.equal(await loadModule(), module);
+    assert.equal(await loadModule(undefined, main), module);
     setDefaultModule(undefined);
   });
 

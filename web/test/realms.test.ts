@@ -57,6 +57,7 @@ const OWN: Record<string, string> = {
   Entry: "of the journal, which makes them",
   ExternalTable: "of one Lua, which makes them",
   HeldLock: "of this file",
+  FileError: "of the files of a capsule, which make it",
   HostRef: "made by lua.ref",
   LuaClosedError: "of this package",
   LuaDetachedObject: "made by Lua.restore",
@@ -70,6 +71,7 @@ const OWN: Record<string, string> = {
   LuaReference: "of one Lua, which makes them",
   LuaStorageError: "of this package",
   LuaTimeoutError: "of this package",
+  NoSlotError: "of the same file",
   PullError: "of this file",
 };
 

@@ -24,6 +24,7 @@ class Owner implements TaskOwner {
   running: Task | undefined;
   readonly usual = { timeout: Infinity, fuel: Infinity };
   readonly isInterrupted = (): boolean => false;
+  readonly heldBy = (): undefined => undefined;
   readonly cancelled: number[] = [];
   readonly resumed: Settled[] = [];
   readonly disposed: number[] = [];

@@ -98,8 +98,11 @@ impl Database {
         durability: Durability,
         environment: Box<dyn Environment>,
     ) -> Result<Self> {
-        let conn = Conn::open(location, durability)?;
-        let mut environment = environment;
+        Self::of(Conn::open(location, durability)?, environment)
+    }
+
+    /// The database of a connection.
+    pub(crate) fn of(conn: Conn, mut environment: Box<dyn Environment>) -> Result<Self> {
         let log = Log::open(&conn, &mut *environment)?;
         let capture = Capture::attach(&conn);
         let validators = Validators::attach(&conn)?;

@@ -26,12 +26,32 @@ impl Database {
     /// `corrupt` if the bytes are no database, or a damaged one; `unsupported` for one that a newer version
     /// has written, or whose texts are not UTF-8; `full`. The other is as before then.
     pub fn import(location: &Location, bytes: &[u8], environment: &mut dyn Environment) -> Result<()> {
-        let source = Conn::from_bytes(bytes)?;
-        Log::open(&source, environment)?;
+        let source = source(bytes, environment)?;
         let mut target = Conn::open(location, Durability::Strict)?;
-        let device = log::device_of(&target)?.unwrap_or_else(|| log::new_device(environment));
-        log::set_device(&source, &device)?;
-        source.copy_to(&mut target)?;
+        fill(&mut target, &source, environment)?;
         target.close()
     }
+
+    /// Opens a database in memory with the contents that these bytes have: [`import`](Self::import) for one
+    /// that ends when it is closed.
+    pub(crate) fn open_bytes(bytes: &[u8], mut environment: Box<dyn Environment>) -> Result<Self> {
+        let source = source(bytes, &mut *environment)?;
+        let mut conn = Conn::open(&Location::Memory, Durability::default())?;
+        fill(&mut conn, &source, &mut *environment)?;
+        Self::of(conn, environment)
+    }
+}
+
+/// A database in memory whose contents are these bytes, with the tables of a capsule.
+fn source(bytes: &[u8], environment: &mut dyn Environment) -> Result<Conn> {
+    let source = Conn::from_bytes(bytes)?;
+    Log::open(&source, environment)?;
+    Ok(source)
+}
+
+/// Gives a database the contents of another; its device stays, or is a new one.
+fn fill(target: &mut Conn, source: &Conn, environment: &mut dyn Environment) -> Result<()> {
+    let device = log::device_of(target)?.unwrap_or_else(|| log::new_device(environment));
+    log::set_device(source, &device)?;
+    source.copy_to(target)
 }

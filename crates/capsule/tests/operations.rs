@@ -368,6 +368,16 @@ fn a_database_goes_out_and_in_as_bytes() {
     assert_eq!(module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into()]), device);
     assert_eq!(module.ok("query_scalar", &["SELECT count(*) FROM t".into()])[1], 1.into());
     module.ok("close", &[]);
+    // One in memory is the next that is opened there, and no other is; its device is a new one.
+    let memory: [Value; 5] = [":memory:".into(), false.into(), 100.into(), 100.into(), true.into()];
+    assert_eq!(kind_of(module.call("import", &[":memory:".into(), "nonsense".into()])), "corrupt");
+    module.ok("import", &[":memory:".into(), Value::String(bytes.clone())]);
+    assert_ne!(module.ok("open", &memory), device);
+    assert_eq!(module.ok("query_scalar", &["SELECT v FROM t".into()])[1], "one".into());
+    module.ok("close", &[]);
+    module.ok("open", &memory);
+    assert_eq!(kind_of(module.call("query", &["SELECT v FROM t".into()])), "sql");
+    module.ok("close", &[]);
     // Cut, or with pages of nonsense: refused, or whole.
     let mut random = 7_u64;
     for _ in 0..200 {

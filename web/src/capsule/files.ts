@@ -1,6 +1,6 @@
 /**
  * Files of a database, as the module of the capsule sees them: names by address and length, ids, places in
- * bytes (docs/codec.md, section 7).
+ * bytes (docs/codec.md, section 8).
  *
  * Invariant: nothing throws. A failure is a negative code, and what was thrown waits for `takeFailure`, so
  * that it becomes the `cause` of the error that the module makes of the code.

@@ -1,4 +1,4 @@
-/** Imports of the module of the capsule beside those of Lua: docs/codec.md, section 7. */
+/** Imports of the module of the capsule beside those of Lua: docs/codec.md, section 8. */
 import type { ImportFunctions } from "../instance/imports.js";
 import { fileImports, type Files } from "./files.js";
 

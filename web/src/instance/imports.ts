@@ -28,6 +28,13 @@ export interface Exports {
 /** Functions that answer imports, by their plain names. */
 export type ImportFunctions = { readonly [name: string]: (...args: any[]) => unknown };
 
+/** Imports of a module as an instance takes them. */
+interface Wiring {
+  readonly imports: WebAssembly.Imports;
+  /** Takes note of the exports, of which the imports need the memory. */
+  made<E extends Exports>(exports: WebAssembly.Exports): E;
+}
+
 /**
  * Makes an instance of a module whose imports `hostImports` answers, and `others` what a module beside
  * `perilune.wasm` asks for in addition. Throws when a name is in both, or an import in neither.
@@ -35,9 +42,28 @@ export type ImportFunctions = { readonly [name: string]: (...args: any[]) => unk
 export async function instantiate<E extends Exports = Exports>(
   module: WebAssembly.Module,
   hostImports: HostImports,
-  others: ImportFunctions = {},
+  others?: ImportFunctions,
 ): Promise<E> {
-  let exports!: E;
+  const { imports, made } = wire(module, hostImports, others);
+  return made((await WebAssembly.instantiate(module, imports).catch(refused)).exports);
+}
+
+/** Makes an instance at once, as `instantiate` does. A page's main thread refuses that for a large module. */
+export function instantiateSync<E extends Exports = Exports>(
+  module: WebAssembly.Module,
+  hostImports: HostImports,
+  others?: ImportFunctions,
+): E {
+  const { imports, made } = wire(module, hostImports, others);
+  try {
+    return made(new WebAssembly.Instance(module, imports).exports);
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+function wire(module: WebAssembly.Module, hostImports: HostImports, others: ImportFunctions = {}): Wiring {
+  let exports!: Exports;
   const answers: Record<string, unknown> = {
     __proto__: null,
     ...hostImports.imports,
@@ -49,7 +75,7 @@ export async function instantiate<E extends Exports = Exports>(
     if (name in answers) throw new Error(`the import "${name}" has two answers`);
     answers[name] = answer;
   }
-  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+  const imports: WebAssembly.Imports = {};
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     const stem = plainName(name);
     const answer = kind === "function" ? answers[stem] : bindgenTag(stem);
@@ -58,8 +84,7 @@ export async function instantiate<E extends Exports = Exports>(
     }
     (imports[from] ??= {})[name] = answer as WebAssembly.ImportValue;
   }
-  exports = (await WebAssembly.instantiate(module, imports).catch(refused)).exports as unknown as E;
-  return exports;
+  return { imports, made: <E extends Exports>(of: WebAssembly.Exports) => (exports = of as unknown as Exports) as E };
 }
 
 /** Throws the reason for which there is no instance; no memory is a `LuaMemoryError`. */

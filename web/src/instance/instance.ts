@@ -22,8 +22,8 @@ import type { DecodedImage } from "../snapshot/format.js";
 import type { Meta, TaskPart } from "../snapshot/parts.js";
 import { MemoryPages, baselineOf, type Baseline } from "../snapshot/pages.js";
 import { handlesIn } from "../snapshot/tasks.js";
-import { instantiate, type Exports } from "./imports.js";
-import { Io, type Reply } from "./io_buffer.js";
+import type { Exports } from "./imports.js";
+import { Io, type ListReader, type Reply } from "./io_buffer.js";
 import {
   MEMORY_DEFAULT_BYTES,
   memoryBytesOf,
@@ -81,14 +81,15 @@ export abstract class Instance implements ValueContext {
   protected calls!: HostCalls;
   protected readonly errors: RaisedErrors = new RaisedErrors();
   readonly conversion: Conversion;
-  readonly #hostImports: HostImports;
+  /** Answers to the imports of the module, for who makes the instance. */
+  protected readonly hostImports: HostImports;
   #exports!: Exports;
   #baseline!: Baseline;
   #memoryLimit: number;
   /** Seeded generator; undefined for the platform's randomness. */
   #random: SeededRandom | undefined;
   #io!: Io;
-  #decoder: Decoder = new Decoder(this);
+  protected decoder: Decoder = new Decoder(this);
   /** Failure of a host import during the last call. */
   #failure: Failure | null = null;
   /** Limits of calls that have none of their own. */
@@ -114,7 +115,7 @@ export abstract class Instance implements ValueContext {
     this.isInterrupted = interrupted ?? (() => false);
     this.#memoryLimit = memoryBytesOf(options.memoryLimit) ?? MEMORY_DEFAULT_BYTES;
     if (seed !== undefined && seed !== "random") this.#random = new SeededRandom(seed);
-    this.#hostImports = createHostImports({
+    this.hostImports = createHostImports({
       random: () => this.#random?.next(),
       ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
       interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
@@ -137,7 +138,7 @@ export abstract class Instance implements ValueContext {
         release: (id, uses) => this.host.release(id, uses),
       },
     });
-    this.#hostImports.attach(store);
+    this.hostImports.attach(store);
   }
 
   abstract function(handle: number): LuaFunction;
@@ -148,18 +149,21 @@ export abstract class Instance implements ValueContext {
   /** Ends the asynchronous call of which a part runs, if one does, with what a callback has thrown. */
   protected abstract failed(error: unknown): void;
 
-  /** Makes the Lua state, or takes one over; rejects when there is no memory for it. */
-  protected async open(
+  /**
+   * Makes the Lua state in an instance of the module, or takes one over; throws when there is no memory for
+   * it.
+   */
+  protected open(
+    exports: Exports,
     module: WebAssembly.Module,
     services: Services,
     options: InstanceOptions,
     restoreState?: RestoreState,
-  ): Promise<void> {
-    const exports = await instantiate(module, this.#hostImports);
+  ): void {
     const memory = new Memory(exports.memory);
     this.#exports = exports;
     this.#baseline = baselineOf(module, exports);
-    this.calls = new HostCalls(this, memory, this.#decoder, this.errors, services);
+    this.calls = new HostCalls(this, memory, this.decoder, this.errors, services);
     if (restoreState === undefined) this.#begin(options);
     else this.#restore(options, restoreState);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call), this.#memoryLimit);
@@ -207,7 +211,7 @@ export abstract class Instance implements ValueContext {
     if (status !== Status.ok) throw imageError("corrupt", `the image is damaged: restore returned ${status}`);
     this.#memoryLimit = limit;
     if (seed === undefined && meta.random !== undefined) this.#random = SeededRandom.from(meta.random);
-    this.#hostImports.restore(meta);
+    this.hostImports.restore(meta);
     this.host.restore(meta.host, source);
   }
 
@@ -220,12 +224,7 @@ export abstract class Instance implements ValueContext {
     }
     // The last reply has been read; its memory would only make the image larger.
     this.#guarded(() => this.#exports.io_reserve(0));
-    const meta: Meta = {
-      host: this.host.capture(),
-      tasks,
-      random: this.#random?.state,
-      ...this.#hostImports.capture(),
-    };
+    const meta: Meta = { host: this.host.capture(), tasks, random: this.#random?.state, ...this.hostImports.capture() };
     return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
   }
 
@@ -276,6 +275,16 @@ export abstract class Instance implements ValueContext {
   requestFirst(operation: number, args: readonly unknown[], as: Conversion = this.conversion): LuaValue {
     this.send(operation, args);
     return this.#first(as);
+  }
+
+  /**
+   * Runs an operation whose arguments are a list in the first `length` of the bytes, and returns what
+   * `reader` makes of its results, which it reads where they lie: for operations with a form of their own.
+   */
+  protected exchange(operation: number, bytes: Uint8Array, length: number, reader: ListReader): LuaValue[] {
+    this.enter();
+    this.execute(operation, this.#io.put(bytes, length));
+    return this.finish(undefined, reader).list;
   }
 
   /** Releases the handle of a value that Lua gave out. */
@@ -347,7 +356,7 @@ export abstract class Instance implements ValueContext {
 
   protected execute(operation: number, length: number): void {
     const before = this.state;
-    const outer = this.#hostImports.takeFailure();
+    const outer = this.hostImports.takeFailure();
     if (before === "ready") this.errors.begin();
     this.state = "running";
     let replied: number;
@@ -361,14 +370,14 @@ export abstract class Instance implements ValueContext {
       this.#interrupted = false;
       if (!UNCOUNTED.includes(operation)) this.store.requestCommit();
     }
-    this.#failure = this.#hostImports.takeFailure();
-    if (outer !== null && before === "called") this.#hostImports.putFailure(outer);
+    this.#failure = this.hostImports.takeFailure();
+    if (outer !== null && before === "called") this.hostImports.putFailure(outer);
     if (replied === 0) throw busyError();
   }
 
   /** Reads the reply, passes its output on, and returns it, or throws its error. */
-  protected finish(as?: Conversion): Reply {
-    const reply = this.#io.reply(this.#decoder, as);
+  protected finish(as?: Conversion, reader: ListReader = this.decoder): Reply {
+    const reply = this.#io.reply(this.decoder, as, reader);
     const { status, output, refusal } = reply;
     const failed = status !== Status.ok && status !== Status.waiting;
     const error = failed ? this.errors.make(reply, this.#failure) : refusal;
@@ -389,10 +398,10 @@ export abstract class Instance implements ValueContext {
   /** Closes it, and keeps nothing of it. */
   protected dispose(): void {
     this.state = "closed";
-    this.#hostImports.detach(0);
+    this.hostImports.detach(0);
     this.host.clear();
     // The memory goes with these.
-    this.#exports = this.#io = this.#decoder = this.calls = undefined as never;
+    this.#exports = this.#io = this.decoder = this.calls = undefined as never;
   }
 
   #first(as: Conversion): LuaValue {

@@ -10,7 +10,7 @@
 import { LuaMemoryError } from "../errors.js";
 import type { Exports } from "./imports.js";
 import type { Memory } from "./memory.js";
-import { readInteger, writePlain } from "../codec/plain.js";
+import { readInteger, writePlain, type Views } from "../codec/plain.js";
 import type { Decoder } from "../codec/decoder.js";
 import { IO_BUFFER_BYTES, Status, Tag } from "../codec/tags.js";
 import { encodeText, utf8 } from "../codec/utf8.js";
@@ -39,6 +39,14 @@ export interface Reply {
   readonly output: Uint8Array | undefined;
   /** Error that the list cannot be what was asked for. */
   readonly refusal: unknown;
+}
+
+/** Reader of the list in a reply, where it lies. */
+export interface ListReader {
+  /** True if the last list itself had a host object: not inside of a table. */
+  readonly hosted: boolean;
+  /** Reads a list that takes all the bytes from `start` to `end`. */
+  list(views: Views, start: number, end: number, as?: Conversion): LuaValue[];
 }
 
 /** Function that calls into the module, and handles an exception out of it. */
@@ -100,8 +108,8 @@ export class Io {
     return undefined;
   }
 
-  /** Reads the reply of the last call; results are converted. */
-  reply(decoder: Decoder, as: Conversion | undefined): Reply {
+  /** Reads the reply of the last call: an error by the decoder, results by `reader`, which converts them. */
+  reply(decoder: Decoder, as: Conversion | undefined, reader: ListReader): Reply {
     const memory = this.#memory.fresh();
     const { bytes, view } = memory;
     const status = view.getUint8(this.#at);
@@ -112,7 +120,8 @@ export class Io {
     let list: LuaValue[] = [];
     let refusal: unknown;
     try {
-      if (middle > start) list = decoder.list(memory, start, middle, status === Status.ok ? as : undefined);
+      const isOk = status === Status.ok;
+      if (middle > start) list = (isOk ? reader : decoder).list(memory, start, middle, isOk ? as : undefined);
     } catch (error) {
       refusal = error;
     }

@@ -14,7 +14,8 @@ export interface PackagedModule {
   compiled?: WebAssembly.Module | undefined;
 }
 
-const perilune: PackagedModule = { address: () => new URL("./perilune.wasm", import.meta.url) };
+/** The module of the package's main entry. */
+export const perilune: PackagedModule = { address: () => new URL("./perilune.wasm", import.meta.url) };
 
 /**
  * Makes `module` what `Lua.create` uses by default, or (undefined) the one beside the package again: for
@@ -31,8 +32,8 @@ export function setDefaultModule(module: WebAssembly.Module | undefined): void {
  * source is given.
  */
 export async function loadModule(
-  source?: WasmSource,
-  packaged: PackagedModule = perilune,
+  source: WasmSource | undefined,
+  packaged: PackagedModule,
 ): Promise<WebAssembly.Module> {
   const wanted: unknown = source ?? packaged.compiled ?? packaged.address();
   if (isModule(wanted)) return wanted;

@@ -73,10 +73,10 @@ export interface TaskOwner {
   /** Conversion of results of calls that have none of their own. */
   readonly conversion: Conversion;
   /**
-   * Promise of its end while it is being closed: then nothing runs any more, or (rejected) everything goes
-   * on.
+   * Promise of the end of what keeps this call from going on: of its closing, after which nothing runs any
+   * more, or (rejected) everything goes on; undefined when nothing does.
    */
-  readonly closing?: Promise<void> | undefined;
+  heldBy(call: Task): Promise<unknown> | undefined;
   start(operation: number, args: readonly unknown[], allowance: Allowance, as: Conversion): Step;
   resume(task: number, name: string, fulfilled: boolean, value: unknown, allowance: Allowance, as: Conversion): Step;
   /**
@@ -281,7 +281,8 @@ export class Task {
   #goOn(step: Pause, fulfilled: boolean, value: unknown): void {
     if (this.#waits !== step) return;
     const again = () => this.#goOn(step, fulfilled, value);
-    if (this.#owner.closing !== undefined) return void this.#owner.closing.then(again, again);
+    const held = this.#owner.heldBy(this.#top);
+    if (held !== undefined) return void held.then(again, again);
     const ending = this.#ending;
     if (ending === undefined) {
       if (this.#ends()) return;
@@ -354,9 +355,9 @@ export class Task {
     const { waitMs } = allowance;
     if (ending.begun === undefined || waitMs === undefined) return;
     const late = () => {
-      const { closing } = this.#owner;
+      const held = this.#owner.heldBy(this.#top);
       if (this.#ending !== ending) return;
-      if (closing !== undefined) void closing.then(late, late);
+      if (held !== undefined) void held.then(late, late);
       else this.#endNow(ending);
     };
     const timer = clock.later(late, waitMs);

@@ -16,7 +16,12 @@ pub(super) fn open(operation: &mut Operation<'_, '_, '_>) -> Done {
         return Err(CapsuleError::usage("the capsule is open already").into());
     }
     let durability = if strict { Durability::Strict } else { Durability::Relaxed };
-    let db = Database::open(&Location::from_name(&name), durability, (operation.host.environment)())?;
+    let location = Location::from_name(&name);
+    let imported = operation.host.imported.take().filter(|_| location == Location::Memory);
+    let db = match imported {
+        Some(db) => db,
+        None => Database::open(&location, durability, (operation.host.environment)())?,
+    };
     let shared = Shared::open(db, operation.vm).map_err(crate::script::from_script)?;
     shared.db.set_events(events);
     shared.batches.set(interval, size);
@@ -46,14 +51,20 @@ pub(super) fn close(operation: &mut Operation<'_, '_, '_>) -> Done {
     }
 }
 
-/// (name, bytes): makes the database of this name one with the contents of another. It must not be open.
+/// (name, bytes): makes the database of this name one with the contents of another. It must not be open. One
+/// in memory is the next that is opened there.
 pub(super) fn import(operation: &mut Operation<'_, '_, '_>) -> Done {
     let (name, bytes) = (operation.args.text()?, operation.args.bytes()?);
     if operation.host.shared.borrow().is_some() {
         return Err(CapsuleError::usage("a database that is open cannot be replaced").into());
     }
     let mut environment = (operation.host.environment)();
-    Ok(Database::import(&Location::from_name(&name), bytes, &mut *environment)?)
+    let location = Location::from_name(&name);
+    if location == Location::Memory {
+        operation.host.imported.replace(Some(Database::open_bytes(bytes, environment)?));
+        return Ok(());
+    }
+    Ok(Database::import(&location, bytes, &mut *environment)?)
 }
 
 /// () -> the database as bytes

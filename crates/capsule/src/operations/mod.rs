@@ -15,6 +15,7 @@ mod scripts;
 mod watching;
 
 use crate::call::Call;
+use crate::database::Database;
 use crate::environment::Environment;
 use crate::error::{CapsuleError, ErrorKind};
 use crate::schema::Schema;
@@ -126,6 +127,7 @@ impl CapsuleLibrary {
             outbox,
             listener: Rc::new(move |events| told.events(events)),
             shared: RefCell::default(),
+            imported: RefCell::default(),
             schema: RefCell::default(),
             channels: RefCell::default(),
         }))
@@ -153,6 +155,8 @@ struct Host {
     /// The one listener of all subscriptions of the host, which hears each batch once.
     listener: Listener,
     shared: RefCell<Option<Rc<Shared>>>,
+    /// Database in memory that was imported and is to be opened.
+    imported: RefCell<Option<Database>>,
     /// The schema whose migrations run at the moment.
     schema: RefCell<Option<Schema>>,
     /// Listeners by the names that the host listens to.

@@ -125,7 +125,7 @@ suite("watchers", () => {
     await glyphcase.update("tasks", 1, { title: "first" });
     await glyphcase.flush();
     assert.deepEqual(lines, ["Ada: 1 tasks", "Ada: 2 tasks"]);
-    assert.equal(watcher.explain().target, "query");
+    assert.equal((await watcher.explain()).rung, "columns");
   });
 });
 

@@ -90,6 +90,7 @@ suite("types", () => {
       "newData",
       "operation",
       "rowId",
+      "seq",
       "source",
       "tableName",
       "timestamp",

@@ -7,6 +7,8 @@ import {
   setFiles,
   type CapsuleError,
   type GlyphCaseOptions,
+  type Patch,
+  type Row,
   type SyncCapsuleOptions,
 } from "../src/capsule/index.ts";
 import { takeNodeFiles } from "../src/capsule/places_node.ts";
@@ -43,4 +45,16 @@ export async function failure(call: () => unknown): Promise<{ kind: string; mess
     return { kind, message, error: error as CapsuleError };
   }
   throw new Error("it did not fail");
+}
+
+/** Applies the patches of a live query to rows. */
+export function apply(rows: readonly Row[], patches: readonly Patch[]): Row[] {
+  const patched = [...rows];
+  for (const patch of patches) {
+    if (patch.op === "insert") patched.splice(patch.at, 0, patch.row);
+    else if (patch.op === "update") patched[patch.at] = patch.row;
+    else if (patch.op === "delete") patched.splice(patch.at, 1);
+    else patched.splice(patch.at, 0, ...patched.splice(patch.from, 1));
+  }
+  return patched;
 }

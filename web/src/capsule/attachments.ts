@@ -15,13 +15,14 @@ import { errorOf, isCapsuleError, usageError } from "./errors.js";
 import { Live } from "./live_query.js";
 import type { CommittedMessage, Message } from "./messages.js";
 import type { PerformanceMonitor } from "./monitor.js";
-import { checkListener, readSubscribeOptions, readWatchOptions } from "./options.js";
+import { checkListener, readLiveOptions, readSubscribeOptions, readWatchOptions } from "./options.js";
 import { described } from "./sql_codec.js";
 import type {
   CapsuleEvents,
   ChangeEvent,
   ChangeListener,
   EventBus,
+  LiveOptions,
   Params,
   Patch,
   SubscribeOptions,
@@ -98,16 +99,17 @@ export class Attachments {
   }
 
   /**
-   * Steps that make all of it in a core that is new. Each may fail: the database may lack what it needs. What
-   * has not begun yet will do so by itself, in its turn.
+   * Steps that make all of it in a core that is new. Each may fail: the database may lack what it needs.
+   * What has not begun yet will do so by itself, in its turn. `isSame`: the database is the one that was
+   * there, and not another in its place.
    */
-  *steps(): Generator<() => MaybePromise<unknown>> {
+  *steps(isSame = false): Generator<() => MaybePromise<unknown>> {
     for (const { id, tableOrQuery, filterExpression, hasBegun } of [...this.#watchers.values()])
       if (hasBegun()) yield () => this.#link.call("watch", id, tableOrQuery, filterExpression);
     for (const entry of [...this.#subscriptions.values()])
       if (entry.inModule !== undefined) yield () => this.#subscribe(entry);
     for (const name of [...this.#heard]) yield () => this.#link.call("listen", name);
-    for (const live of [...this.#lives]) if (live.number !== undefined) yield () => this.#beginLive(live);
+    for (const live of [...this.#lives]) if (live.number !== undefined) yield () => this.#beginLive(live, isSame);
   }
 
   /** Functions that were given to Lua, by their names. */
@@ -140,7 +142,12 @@ export class Attachments {
       this.report(error);
       throw error;
     };
-    const watcher = new WatcherEntry(id, target, filter, Promise.resolve(begun).catch(failed), () => hasBegun);
+    const ready = Promise.resolve(begun).catch(failed);
+    const explain = async () => {
+      await ready;
+      return await this.#link.run(() => this.#link.call("explain", id));
+    };
+    const watcher = new WatcherEntry(id, target, filter, ready, { hasBegun: () => hasBegun, explain });
     this.#watchers.set(id, watcher);
     return watcher;
   }
@@ -187,13 +194,17 @@ export class Attachments {
     return true;
   }
 
-  live(sql: string, params: Params | undefined): Live {
+  live(sql: string, params: Params | undefined, given: LiveOptions): Live {
     this.#check("live");
-    const ended = (live: Live) => {
-      this.#lives.delete(live);
-      this.#later(() => (live.number === undefined ? undefined : this.#link.call("endLive", live.number)));
-    };
-    const live = new Live(sql, params, ended, (error) => this.report(error));
+    const live = new Live(sql, params, readLiveOptions(given), {
+      close: () => {
+        this.#lives.delete(live);
+        this.#later(() => (live.number === undefined ? undefined : this.#link.call("endLive", live.number)));
+      },
+      failed: (error) => this.report(error),
+      move: (_, limit, offset) => this.#ofLive(live, (number) => this.#link.call("moveLive", number, limit, offset)),
+      explain: () => this.#ofLive(live, (number) => this.#link.call("explainLive", number)),
+    });
     // Before it begins: nothing that comes then may be missed.
     this.#lives.add(live);
     try {
@@ -279,20 +290,30 @@ export class Attachments {
     this.#watchers.get(watcherId)?.subscriptions.delete(id);
   }
 
-  #beginLive(live: Live): MaybePromise<void> {
+  /** Makes a call about a live query that has begun. */
+  async #ofLive<T>(live: Live, call: (number: number) => MaybePromise<T>): Promise<T> {
+    await live.ready;
+    return await this.#link.run(() => {
+      if (live.closed || live.number === undefined) throw usageError("the live query is closed");
+      return call(live.number);
+    });
+  }
+
+  #beginLive(live: Live, isSame = false): MaybePromise<void> {
     if (live.closed) return;
     this.#beginning += 1;
     const over = () => {
       this.#beginning -= 1;
       if (this.#beginning === 0) this.#early = [];
     };
-    const begin = ({ number, rows }: CallResult<"live">) => {
-      live.begin(number, rows);
+    const begin = (start: CallResult<"live">) => {
+      const { number } = start;
+      live.begin(start);
       for (const update of this.#early) if (update.number === number) live.update(update.seq, update.patches);
       over();
     };
     try {
-      const begun = this.#link.call("live", live.sql, live.params);
+      const begun = this.#link.call("live", live.sql, live.params, isSame ? live.resumed : live.options);
       if (!isThenable(begun)) return begin(begun);
       return begun.then(begin, (error: unknown) => {
         over();

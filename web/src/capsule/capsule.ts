@@ -24,6 +24,7 @@ import type {
   Durability,
   EventBus,
   Key,
+  LiveOptions,
   LiveQuery,
   LuaFunctions,
   ModDefinition,
@@ -242,8 +243,8 @@ export class Capsule {
   }
 
   /** Keeps the rows of a query as they are in the database. */
-  live<T extends object = Row>(sql: string, params?: readonly SqlInput[]): LiveQuery<T> {
-    return this.#attachments.live(sql, params) as unknown as LiveQuery<T>;
+  live<T extends object = Row>(sql: string, params?: readonly SqlInput[], options: LiveOptions = {}): LiveQuery<T> {
+    return this.#attachments.live(sql, params, options) as unknown as LiveQuery<T>;
   }
 
   /** Returns the bus of events. */

@@ -21,17 +21,21 @@ import { CapsuleVm, type CapsuleVmHooks, type OpenTransaction, type Read } from 
 import { capsuleImports } from "./imports.js";
 import type { OpenFiles } from "./places.js";
 import { CapsuleError, closedError, fromLua, isCapsuleError, usageError } from "./errors.js";
-import { many, readChange, readMessage, type Message } from "./messages.js";
+import { many, readChange, readExplanation, readMessage, readPatches, type Message } from "./messages.js";
 import { CapsuleOperation } from "./operations.js";
+import type { LiveStart } from "./live_query.js";
 import type { Settings } from "./options.js";
 import type { ArgumentWriter } from "./sql_codec.js";
 import type {
   CapsuleStats,
   ChangeEvent,
+  Explanation,
   Key,
+  LiveOptions,
   ModDefinition,
   ModInfo,
   Params,
+  Patch,
   Row,
   RowInput,
   SqlValue,
@@ -379,11 +383,38 @@ export class Core {
     return this.#run(CapsuleOperation.unsubscribe, (args) => args.text(id, "the id"), boolean);
   }
 
-  live(sql: string, params?: Params): { number: number; rows: Row[] } {
-    return this.#statement(CapsuleOperation.live, sql, params, (results) => ({
-      number: results.integer(),
-      rows: results.rows(),
-    }));
+  live(sql: string, params: Params | undefined, { limit, offset, key = [], since }: LiveOptions = {}): LiveStart {
+    return this.#run(
+      CapsuleOperation.liveWith,
+      (args) => {
+        args.text(sql, "the query").optionalInteger(limit).optionalInteger(offset).optionalInteger(since);
+        args.integer(key.length);
+        for (const name of key) args.text(name, "the name of a column");
+        args.params(params);
+      },
+      (results) => ({
+        number: results.integer(),
+        seq: results.integer(),
+        unchanged: results.boolean(),
+        rows: results.rows(),
+      }),
+    );
+  }
+
+  moveLive(number: number, limit: number, offset?: number): Patch[] {
+    return this.#run(
+      CapsuleOperation.moveLive,
+      (args) => args.integer(number).integer(limit).optionalInteger(offset),
+      (results) => readPatches(results, results.rowReader(results.texts())),
+    );
+  }
+
+  explain(watcher: string): Explanation {
+    return this.#run(CapsuleOperation.explain, (args) => args.text(watcher, "the id of a watcher"), readExplanation);
+  }
+
+  explainLive(number: number): Explanation {
+    return this.#run(CapsuleOperation.explainLive, (args) => args.integer(number), readExplanation);
   }
 
   endLive(number: number): boolean {

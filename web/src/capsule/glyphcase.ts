@@ -27,6 +27,7 @@ import type {
   ColumnDef,
   Durability,
   EventBus,
+  LiveOptions,
   LiveQuery,
   ModDefinition,
   ModInfo,
@@ -160,8 +161,8 @@ export class GlyphCase extends Calls {
   }
 
   /** Keeps the rows of a query as they are in the database. */
-  live<T extends object = Row>(sql: string, params?: readonly SqlInput[]): LiveQuery<T> {
-    return this.#attachments.live(sql, params) as unknown as LiveQuery<T>;
+  live<T extends object = Row>(sql: string, params?: readonly SqlInput[], options: LiveOptions = {}): LiveQuery<T> {
+    return this.#attachments.live(sql, params, options) as unknown as LiveQuery<T>;
   }
 
   /** Returns the bus of events. */

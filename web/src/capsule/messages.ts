@@ -4,7 +4,7 @@
 import { fromFailure, type CapsuleError } from "./errors.js";
 import type { ResultReader } from "./sql_codec.js";
 import type { LuaValue } from "../codec/values.js";
-import type { ChangeEvent, ChangeOperation, Patch, Row, SchemaChange, SqlValue } from "./types.js";
+import type { ChangeEvent, ChangeOperation, Explanation, Patch, Row, Rung, SchemaChange, SqlValue } from "./types.js";
 
 /** A message. */
 export type Message =
@@ -44,7 +44,7 @@ export function readMessage(results: ResultReader, all: () => LuaValue[]): Messa
       const number = results.integer();
       const seq = results.integer();
       const row = results.rowReader(results.texts());
-      return { kind, number, seq, patches: many(results, () => readPatch(results, row)) };
+      return { kind, number, seq, patches: readPatches(results, row) };
     }
     case "committed":
       return {
@@ -81,6 +81,7 @@ function readEvent(results: ResultReader, watcherId: string): ChangeEvent {
   const source = results.text() as ChangeEvent["source"];
   const change = results.text() as ChangeEvent["change"];
   const cause = results.optionalInteger();
+  const seq = results.integer();
   return new Event({
     watcherId,
     operation,
@@ -94,6 +95,7 @@ function readEvent(results: ResultReader, watcherId: string): ChangeEvent {
     source,
     change,
     cause,
+    seq,
   });
 }
 
@@ -119,11 +121,33 @@ export function readChange(results: ResultReader): ChangeEvent {
     source: "trigger",
     change: operation === "INSERT" ? "enter" : operation === "DELETE" ? "leave" : "change",
     cause: undefined,
+    seq: 0,
   });
 }
 
 function jsonPart(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
+}
+
+/** Reads how a watcher or a live query finds what has changed. */
+export function readExplanation(results: ResultReader): Explanation {
+  const rung = results.text() as Rung;
+  const reason = results.text();
+  const tables = Object.fromEntries(many(results, () => [results.text(), results.texts()]));
+  const [columns = 0, images = 0, keys = 0, again = 0] = [1, 2, 3, 4].map(() => results.integer());
+  const lastFall = results.optionalText();
+  return {
+    rung,
+    reason,
+    tables,
+    decided: { columns, images, keys, again },
+    ...(lastFall !== undefined && { lastFall }),
+  };
+}
+
+/** Reads the patches of a live query whose rows `row` reads. */
+export function readPatches(results: ResultReader, row: () => Row): Patch[] {
+  return many(results, () => readPatch(results, row));
 }
 
 function readPatch(results: ResultReader, row: () => Row): Patch {
@@ -147,6 +171,7 @@ interface Facts {
   source: ChangeEvent["source"];
   change: ChangeEvent["change"];
   cause: number | undefined;
+  seq: number;
 }
 
 /** A change; the names that Lua has are on the prototype, so that consoles print each thing once. */
@@ -163,6 +188,7 @@ class Event implements ChangeEvent {
   readonly source: ChangeEvent["source"];
   readonly change: ChangeEvent["change"];
   declare readonly cause?: number;
+  readonly seq: number;
 
   constructor(facts: Facts) {
     this.watcherId = facts.watcherId;
@@ -178,6 +204,7 @@ class Event implements ChangeEvent {
     this.source = facts.source;
     this.change = facts.change;
     if (facts.cause !== undefined) this.cause = facts.cause;
+    this.seq = facts.seq;
   }
 
   get watcher_id(): string {

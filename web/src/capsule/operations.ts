@@ -54,4 +54,9 @@ export enum CapsuleOperation {
   findRequest = 304,
   keepRequest = 305,
   keepClients = 306,
+  liveWith = 307,
+  moveLive = 308,
+  explain = 309,
+  explainLive = 310,
+  eventsSince = 311,
 }

@@ -15,7 +15,14 @@ import { checkFunction } from "../host/functions.js";
 import { checkDottedName } from "../names.js";
 import { usageError } from "./errors.js";
 import type { Tracker } from "./monitor.js";
-import type { LuaFunctions, ModDefinition, SchemaDefinition, SubscribeOptions, WatchOptions } from "./types.js";
+import type {
+  LiveOptions,
+  LuaFunctions,
+  ModDefinition,
+  SchemaDefinition,
+  SubscribeOptions,
+  WatchOptions,
+} from "./types.js";
 
 /** Name of a database in memory. */
 export const MEMORY = ":memory:";
@@ -223,6 +230,23 @@ export function readCapsuleOptions(call: string, given: unknown, more: unknown):
 /** Reads the options of `watch`. */
 export function readWatchOptions(given: unknown): WatchOptions {
   return read("watch", { id: isName }, given);
+}
+
+const isWhole: Rule = only((value) => isCount(value, 0), "a whole number from 0 on");
+
+const isNames: Rule = only(
+  (value) => Array.isArray(value) && value.every((name) => typeof name === "string"),
+  "a list of names",
+);
+
+const LIVE: Rules = { limit: isWhole, offset: isWhole, key: isNames, since: isWhole };
+
+/** Reads the options of `live`. */
+export function readLiveOptions(given: unknown): LiveOptions {
+  const options = read<LiveOptions>("live", LIVE, given);
+  if (options.offset !== undefined && options.limit === undefined)
+    throw usageError('live: option "offset" needs a limit');
+  return options;
 }
 
 const SUBSCRIBE: Rules = {

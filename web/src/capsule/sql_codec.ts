@@ -71,6 +71,11 @@ export class ArgumentWriter {
     return this.#plain(integer);
   }
 
+  /** Writes an integer, or nil. */
+  optionalInteger(integer: number | undefined): this {
+    return this.#plain(integer);
+  }
+
   /** Writes a text that is no value: a name, SQL, source. `what` it is. */
   text(text: unknown, what: string): this {
     if (typeof text !== "string") throw usageError(`${what} must be a string, not ${described(text)}`);

@@ -62,6 +62,8 @@ export interface ChangeEvent {
   readonly change: "enter" | "leave" | "change";
   /** Number of the transaction that this one answers. */
   readonly cause?: number;
+  /** Number of the change in the log; of a query that of the last change of the transaction. */
+  readonly seq: number;
   /** The same under the names that Lua has. */
   readonly watcher_id: string;
   readonly table_name: string;
@@ -71,17 +73,26 @@ export interface ChangeEvent {
   readonly transaction_id: string;
 }
 
-/** Description of how a watcher finds what has changed. */
-export interface WatcherPlan {
-  /** Kind of what is watched. */
-  readonly target: "table" | "query";
-  /**
-   * `changes`: every change is an event; `filter`: the filter judges both images of a row; `rerun`: the query
-   * runs again.
-   */
-  readonly method: "changes" | "filter" | "rerun";
-  /** Reason, for people. */
-  readonly why: string;
+/**
+ * Rung by which a watcher or a live query follows its data. `table`: changes of a table are told as they are;
+ * `keys`: rows are read by the keys that have changed; `images`: a condition is asked about the images of
+ * changed rows, and what passes it runs again; `columns`: the query runs again when a column that it reads
+ * has changed; `commits`: after every commit.
+ */
+export type Rung = "table" | "keys" | "images" | "columns" | "commits";
+
+/** Explanation of how a watcher or a live query finds what has changed. */
+export interface Explanation {
+  /** The cheapest rung that can be used. */
+  readonly rung: Rung;
+  /** Reason that no cheaper one can be, or what this one does. */
+  readonly reason: string;
+  /** Tables that it depends on, with the columns that count; without columns its rows count. */
+  readonly tables: Readonly<Record<string, readonly string[]>>;
+  /** Numbers of commits so far, by the rung that has decided about them. */
+  readonly decided: Readonly<Record<"columns" | "images" | "keys" | "again", number>>;
+  /** Reason that it ran again after the last commit for which it did. */
+  readonly lastFall?: string;
 }
 
 /** A watcher of a table or of a query. */
@@ -97,8 +108,8 @@ export interface Watcher {
   readonly createdAt: Date;
   /** Resolves when it watches; rejects when it cannot: an unknown table, a filter that is no expression. */
   readonly ready: Promise<void>;
-  /** Says how it finds what has changed. */
-  explain(): WatcherPlan;
+  /** Explains how it finds what has changed. */
+  explain(): Promise<Explanation>;
 }
 
 /** Options of a watcher. */
@@ -153,12 +164,32 @@ export interface LiveUpdate<T = Row> {
   readonly reset?: true;
 }
 
+/** Options of a live query. */
+export interface LiveOptions {
+  /** Rows that are kept, at most; all of them by default. The query has no LIMIT of its own then. */
+  limit?: number | undefined;
+  /** Rows before them. */
+  offset?: number | undefined;
+  /** Names of columns whose values tell rows apart, where they are not rows of one table. */
+  key?: readonly string[] | undefined;
+  /** Number of the last change that was seen, `seq` of an update: `unchanged` says whether that still holds. */
+  since?: number | undefined;
+}
+
 /** A query whose rows follow the database. */
 export interface LiveQuery<T = Row> {
   /** Rows as they are now; none before it is ready. */
   readonly rows: readonly T[];
   /** Resolves to the first rows; rejects when the query is wrong. */
   readonly ready: Promise<readonly T[]>;
+  /** Number of the last change that the rows know of. */
+  readonly seq: number;
+  /** True if the first rows are proven to be those of the option `since`. */
+  readonly unchanged: boolean;
+  /** Moves the window of a query with a `limit`; listeners hear of it. */
+  move(limit: number, offset?: number): Promise<void>;
+  /** Explains how it is kept up. */
+  explain(): Promise<Explanation>;
   /** Adds a listener, which gets each update; a new one gets the rows at once when they are there. */
   subscribe(listener: (update: LiveUpdate<T>) => void): () => void;
   /** Ends it. */

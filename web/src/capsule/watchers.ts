@@ -1,12 +1,15 @@
 /** Watchers and subscriptions as their users hold them. */
-import type { ChangeEvent, ChangeListener, SubscribeOptions, Subscription, Watcher, WatcherPlan } from "./types.js";
-
-/** Texts that begin a query; everything else is the name of a table. */
-const QUERY = /^\s*(?:select|with|values)\b/i;
+import type { ChangeEvent, ChangeListener, Explanation, SubscribeOptions, Subscription, Watcher } from "./types.js";
 
 /** Makes an identifier of its own. */
 export function newId(): string {
   return globalThis.crypto.randomUUID();
+}
+
+/** Calls that a watcher makes. */
+export interface WatcherCalls {
+  hasBegun(): boolean;
+  explain(): Promise<Explanation>;
 }
 
 /** A watcher. */
@@ -20,26 +23,22 @@ export class WatcherEntry implements Watcher {
 
   /** Says whether the module has it. Not shown: it is none of the public properties. */
   declare readonly hasBegun: () => boolean;
+  declare readonly explain: () => Promise<Explanation>;
 
-  constructor(id: string, target: string, filter: string | undefined, ready: Promise<void>, hasBegun: () => boolean) {
+  constructor(
+    id: string,
+    target: string,
+    filter: string | undefined,
+    ready: Promise<void>,
+    { hasBegun, explain }: WatcherCalls,
+  ) {
     this.id = id;
     this.tableOrQuery = target;
     if (filter !== undefined) this.filterExpression = filter;
     this.ready = ready;
-    Object.defineProperty(this, "hasBegun", { value: hasBegun });
+    Object.defineProperties(this, { hasBegun: { value: hasBegun }, explain: { value: explain } });
     // Who does not wait for it hears of its failure as of others that nobody waits for.
     this.ready.catch(() => {});
-  }
-
-  explain(): WatcherPlan {
-    if (QUERY.test(this.tableOrQuery)) {
-      const why =
-        "the query runs again when a table that it reads, or the schema, has changed, and its rows are compared";
-      return { target: "query", method: "rerun", why };
-    }
-    return this.filterExpression === undefined
-      ? { target: "table", method: "changes", why: "every change of the table is an event" }
-      : { target: "table", method: "filter", why: "SQLite judges the filter on the row before and after the change" };
   }
 }
 

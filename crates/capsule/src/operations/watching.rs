@@ -84,15 +84,20 @@ fn window(limit: Option<i64>, offset: Option<i64>) -> Result<Option<(u64, u64)>>
     limit.map(|limit| Ok((count(limit)?, count(offset.unwrap_or(0))?))).transpose()
 }
 
-/// (number, limit, offset) -> number of patches, patches ...
+/// (number, limit, offset) -> names of the columns (texts), number of patches, patches ...
 pub(super) fn move_live(operation: &mut Operation<'_, '_, '_>) -> Done {
     let args = &mut operation.args;
     let (number, limit, offset) = (args.count()?, args.optional_integer()?, args.optional_integer()?);
     let Some(window) = window(limit, offset)? else {
         return Err(CapsuleError::usage("a window has a limit").into());
     };
-    let patches = operation
-        .call(|call| call.with(|shared, _| shared.live.set_window(&shared.db, number as u64, window)))?;
+    let (columns, patches) = operation.call(|call| {
+        call.with(|shared, _| {
+            let patches = shared.live.set_window(&shared.db, number as u64, window)?;
+            Ok((shared.live.columns(number as u64)?, patches))
+        })
+    })?;
+    operation.reply.columns(&columns)?;
     operation.reply.count(patches.len())?;
     Ok(patches.iter().try_for_each(|patch| operation.reply.patch(patch))?)
 }

@@ -143,6 +143,11 @@ impl LiveQueries {
         Ok(moved.patches)
     }
 
+    /// The names of the columns of a query.
+    pub(crate) fn columns(&self, id: u64) -> Result<Vec<String>> {
+        Ok(self.find(id)?.ladder.rows().columns.clone())
+    }
+
     /// Explains how a query is kept up.
     pub(crate) fn explain(&self, id: u64) -> Result<Explanation> {
         Ok(self.find(id)?.ladder.explain())

@@ -172,7 +172,7 @@ export interface LiveOptions {
   offset?: number | undefined;
   /** Names of columns whose values tell rows apart, where they are not rows of one table. */
   key?: readonly string[] | undefined;
-  /** Number of the last change that was seen, `seq` of an update: `unchanged` says whether that still holds. */
+  /** Number of the last change that was seen (`seq` of an update): `unchanged` says whether that holds. */
   since?: number | undefined;
 }
 

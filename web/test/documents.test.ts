@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, suite, test } from "node:test";
 import { format } from "node:util";
 import { GlyphCase } from "../src/capsule/index.ts";
@@ -41,7 +41,7 @@ interface Lacking {
 
 /** Documents with JavaScript, the number of comments in each that say a value, and what blocks lack. */
 const JAVASCRIPT: { path: string; checked: number; blocks: Lacking[] }[] = [
-  { path: "../README.md", checked: 6, blocks: [] },
+  { path: "../README.md", checked: 8, blocks: [] },
   {
     path: "../docs/js-api.md",
     checked: 30,
@@ -95,6 +95,7 @@ const JAVASCRIPT: { path: string; checked: number; blocks: Lacking[] }[] = [
     ],
   },
   { path: "../docs/capsule.md", checked: 4, blocks: [] },
+  { path: "../docs/capsule-api.md", checked: 15, blocks: [] },
   {
     path: "../docs/storage.md",
     checked: 1,
@@ -124,11 +125,16 @@ function valueIn(comment: string): { value: unknown } | undefined {
   return undefined;
 }
 
-/** Turns a block into one that leaves its names in the scope, and asks about its comments. */
-function prepared(code: string): string {
+/**
+ * Turns a block into one that leaves its names in the scope, and asks about its comments. Its storage is that
+ * of its document: what another one keeps is not there.
+ */
+function prepared(code: string, path: string): string {
   return code
     .replace(/^import .*\n/gm, "")
-    .replace(/"idb:\/\/(\w+)"/g, (_, name: string) => JSON.stringify(`file:${join(folder, name)}`))
+    .replace(/"idb:\/\/(\w+)"/g, (_, name: string) =>
+      JSON.stringify(`file:${join(folder, `${basename(path)}-${name}`)}`),
+    )
     .replace("OLD", new URL(`file://${process.cwd()}/dist/perilune.wasm`).href)
     .replace(/^class (\w+)/gm, "$1 = class $1")
     .split("\n")
@@ -183,7 +189,7 @@ for (const { path, checked, blocks } of JAVASCRIPT) {
       await lacking?.given?.(scope);
       const run = new AsyncFunction(
         "scope",
-        `with (scope) {\nreturn (async () => {\n${prepared(lacking?.edit?.(code) ?? code)}\n})() }`,
+        `with (scope) {\nreturn (async () => {\n${prepared(lacking?.edit?.(code) ?? code, path)}\n})() }`,
       );
       if (lacking?.throws !== undefined) await assert.rejects(run(scope), lacking.throws, code);
       else await run(scope);

@@ -296,6 +296,21 @@ impl Vm {
         self.context_mut().meter.usual = call_limits(timeout, fuel);
     }
 
+    /// Sets the bytes that Lua may use from now on: less than what the VM was made with, so that a library has
+    /// memory of its own which scripts cannot use up. What Lua has already stays.
+    ///
+    /// ```
+    /// # use perilune::{ErrorKind, Runtime};
+    /// let mut lua = Runtime::builder().build()?;
+    /// lua.limit_memory(1 << 20);
+    /// let error = lua.eval("return ('x'):rep(1 << 20)").unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Memory(_)));
+    /// # Ok::<(), perilune::Error>(())
+    /// ```
+    pub fn limit_memory(&mut self, bytes: usize) {
+        self.context().memory.set_lua_bytes(bytes);
+    }
+
     /// Sets limits like [`Vm::set_limits`], for the next call only. Inside a host function, a call may have
     /// less than the one around it, never more.
     pub fn limit_next(&mut self, timeout: Option<Duration>, fuel: Option<u64>) {

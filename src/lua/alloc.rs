@@ -120,6 +120,13 @@ impl Memory {
         self.for_host();
     }
 
+    /// Gives Lua so many bytes from now on, while the host allocates.
+    pub(crate) fn set_lua_bytes(&self, bytes: usize) {
+        self.limit.set(bytes);
+        self.capacity.set(bytes);
+        self.for_host();
+    }
+
     /// Lets `passed` growing allocations succeed, and refuses the `refused` ones after them.
     #[cfg(test)]
     pub(crate) fn fail_allocations(&self, passed: usize, refused: usize) {

@@ -42,6 +42,11 @@ import type {
   UndoResult,
 } from "./types.js";
 
+/**
+ * Bytes of memory beside Lua's: for SQLite and for rows on their way. What is not needed is never asked for.
+ */
+const BESIDE_LUA_BYTES = 1280 * 1024 * 1024;
+
 /** Libraries that scripts have. Those of the capsule come by the name of their table. */
 const LIBRARIES = [
   "string",
@@ -166,14 +171,14 @@ export class Core {
   }
 
   #open({ settings, files, contents }: CoreParts): void {
-    const { strict, batchInterval, batchSize, enabled } = settings;
+    const { strict, batchInterval, batchSize, enabled, maxMemory } = settings;
     const { path } = files;
     if (contents !== undefined) {
       this.#run(CapsuleOperation.import, (args) => args.text(path, "the name").bytes(contents), nothing);
     }
     this.device = this.#run(
       CapsuleOperation.open,
-      (args) => args.text(path, "the name").boolean(strict).integer(batchInterval).integer(batchSize).boolean(enabled),
+      (args) => args.text(path, "the name").boolean(strict).integer(batchInterval).integer(batchSize).boolean(enabled).integer(maxMemory),
       (results) => results.text(),
     );
     this.#vm.request(Operation.libraries, LIBRARIES);
@@ -690,7 +695,8 @@ export class Core {
 }
 
 function vmParts({ module, settings }: CoreParts): Parameters<typeof CapsuleVm.make>[0] {
-  const { maxMemory: memoryLimit, maxExecutionTime: timeout, fuel, stdout } = settings;
+  const { maxMemory, maxExecutionTime: timeout, fuel, stdout } = settings;
+  const memoryLimit = maxMemory + BESIDE_LUA_BYTES;
   return { module, sink: outputTo({ stdout, stderr: stdout }), options: { memoryLimit, timeout, fuel } };
 }
 

@@ -52,7 +52,7 @@ export interface EventOptions {
 
 /** Limits of scripts, and of the statements that they run. */
 export interface SandboxOptions {
-  /** Bytes of memory of the whole capsule. */
+  /** Bytes of memory of Lua. */
   maxMemory?: number | undefined;
   /** Milliseconds of one call. */
   maxExecutionTime?: number | undefined;
@@ -148,8 +148,8 @@ const CAPSULE: Rules = {
   }),
   sandbox: nested({
     maxMemory: only(
-      (value) => isCount(value, 2 ** 20) && (value as number) < 2 ** 32,
-      "a number of bytes from 1 MiB up to 4 GiB",
+      (value) => isCount(value, 2 ** 20) && (value as number) <= 2 ** 31,
+      "a number of bytes from 1 MiB to 2 GiB",
     ),
     maxExecutionTime: isMilliseconds,
     fuel: only((value) => value === Infinity || isCount(value, 1), "a number of ticks, or Infinity"),

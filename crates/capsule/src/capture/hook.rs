@@ -1,7 +1,7 @@
 //! The preupdate hook: keeps the first image of each row, and the last one.
 
 use super::image::{self, Key, Row};
-use super::{After, State, Touched};
+use super::{After, CAPTURED_BYTES_MAX, State, Touched};
 use crate::catalog::{KeyColumns, Table};
 use crate::conn::Conn;
 use rusqlite::ffi;
@@ -132,7 +132,7 @@ impl Change<'_> {
                 value => image::push_stored(&mut bytes, value, column.affinity),
             }
         }
-        Some(Key::Declared(bytes.as_slice().into()))
+        self.kept(&bytes).map(Key::Declared)
     }
 
     /// The row on one side of the change.
@@ -146,7 +146,18 @@ impl Change<'_> {
             }
             image::push_stored(&mut bytes, self.value(side, column.position)?, column.affinity);
         }
-        Some(Row { table: Rc::clone(&self.table), bytes: bytes.as_slice().into() })
+        Some(Row { table: Rc::clone(&self.table), bytes: self.kept(&bytes)? })
+    }
+
+    /// Bytes to be kept until the end of the transaction; `None` if there is no room for them.
+    fn kept(&self, bytes: &[u8]) -> Option<Rc<[u8]>> {
+        let all = self.state.bytes.get() + bytes.len();
+        if all > CAPTURED_BYTES_MAX {
+            self.state.failure.set(Some(ffi::SQLITE_NOMEM));
+            return None;
+        }
+        self.state.bytes.set(all);
+        Some(bytes.into())
     }
 
     /// A value of one side of the change. `None` if it cannot be read: the transaction fails then at its end.

@@ -28,6 +28,10 @@ use std::rc::Rc;
 /// Expressions that one query asks. SQLite allows 2,000 columns.
 const EXPRESSIONS_PER_QUERY: usize = 500;
 
+/// Bytes of the images of one transaction, at most. In the module, where memory that Rust cannot have is its
+/// end; on their way to the log and to who listens they are there several times.
+const CAPTURED_BYTES_MAX: usize = if cfg!(target_family = "wasm") { 128 << 20 } else { usize::MAX / 2 };
+
 /// A row that a transaction has touched, as it was before.
 #[derive(Debug, Clone)]
 struct Touched {
@@ -90,8 +94,10 @@ struct State {
     scratch: RefCell<Vec<u8>>,
     /// Tables in which rows have got other rowids and nothing else.
     renumbered: RefCell<BTreeSet<Rc<str>>>,
-    /// Result code of a value that could not be read: there was no memory.
+    /// Result code of a value that could not be read or kept: there was no memory.
     failure: Cell<Option<i32>>,
+    /// Bytes of the images and keys that are kept.
+    bytes: Cell<usize>,
 }
 
 /// The rows that the transaction under way has touched.
@@ -116,6 +122,7 @@ impl Capture {
         journal.rows.clear();
         journal.is_uncertain = false;
         self.state.failure.set(None);
+        self.state.bytes.set(0);
         self.state.renumbered.borrow_mut().clear();
         self.state.on.set(true);
     }

@@ -296,8 +296,8 @@ impl Vm {
         self.context_mut().meter.usual = call_limits(timeout, fuel);
     }
 
-    /// Sets the bytes that Lua may use from now on: less than what the VM was made with, so that a library has
-    /// memory of its own which scripts cannot use up. What Lua has already stays.
+    /// Sets the bytes that Lua may use from now on: less than what the VM was made with, so that a library
+    /// has memory of its own which scripts cannot use up. What Lua has already stays.
     ///
     /// ```
     /// # use perilune::{ErrorKind, Runtime};

@@ -1,6 +1,6 @@
 /**
- * Scripts and statements that mean harm, in the module: after each the capsule works as before. The attacks are
- * those that native builds go through (crates/capsule/tests/hostile.rs).
+ * Scripts and statements that mean harm, in the module: after each the capsule works as before. The attacks
+ * are those that native builds go through (crates/capsule/tests/hostile.rs).
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

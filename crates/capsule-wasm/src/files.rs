@@ -29,8 +29,8 @@ const VFS: &str = "host";
 /// Largest number up to which the host's numbers, which are floats, are exact.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// Part of the module's memory that SQLite may use, as a divisor: what is left is Lua's and Rust's. When it is
-/// used up SQLite reuses the pages that it remembers, and only then refuses.
+/// Part of the module's memory that SQLite may use, as a divisor: what is left is Lua's and Rust's. When it
+/// is used up SQLite reuses the pages that it remembers, and only then refuses.
 const SQLITE_PART: usize = 4;
 
 /// Failure codes of the host (docs/codec.md, section 8). Every other negative number is a failure of the

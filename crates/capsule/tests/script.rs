@@ -228,6 +228,36 @@ fn hooks_change_rows_of_both_sides() {
 }
 
 #[test]
+fn a_hook_that_raises_an_error_refuses_the_row() {
+    let mut w = world("CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES(1, 2)");
+    for hook in ["before_save", "before_insert", "before_update", "before_delete"] {
+        eval(&mut w, &format!("{hook} = function() error({{ code = 7 }}) end"));
+        let done = match hook {
+            "before_update" => w.capsule.update("t", &[1.into()], &[("v", 3.into())]).map(drop),
+            "before_delete" => w.capsule.delete("t", &[1.into()]).map(drop),
+            _ => w.capsule.insert("t", &[("v", 3.into())]).map(drop),
+        };
+        assert_eq!(done.expect_err(hook).kind(), ErrorKind::Veto, "{hook}");
+        let script = match hook {
+            "before_update" => "glyphcase.update('t', 1, { v = 3 })",
+            "before_delete" => "glyphcase.delete('t', 1)",
+            _ => "glyphcase.insert('t', { v = 3 })",
+        };
+        let seen = eval(
+            &mut w,
+            &format!("local ok, e = pcall(function() {script} end) return e.kind, e.cause.code"),
+        );
+        assert_eq!(seen, ["veto".into(), 7.into()], "{hook}");
+        // An error of the capsule stays what it is.
+        eval(&mut w, &format!("{hook} = function() glyphcase.query('SELECT nothing') end"));
+        let seen = eval(&mut w, &format!("local ok, e = pcall(function() {script} end) return e.kind"));
+        assert_eq!(seen, ["sql".into()], "{hook}");
+        eval(&mut w, &format!("{hook} = nil"));
+    }
+    assert_eq!(scalar(&mut w, "SELECT group_concat(id || v) FROM t"), "12".into());
+}
+
+#[test]
 fn no_path_gets_around_a_validation() {
     let mut w = world(&format!(
         "{USERS};

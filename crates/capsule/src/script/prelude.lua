@@ -4,7 +4,8 @@ local native, globals = _capsule, _G
 _capsule, host._capsule = nil, nil
 json, base64 = require("json"), require("base64")
 local encode = json.encode
-local error, ipairs, load, next, pairs, pcall, rawget = error, ipairs, load, next, pairs, pcall, rawget
+local error, getmetatable, ipairs, load, next = error, getmetatable, ipairs, load, next
+local pairs, pcall, rawget = pairs, pcall, rawget
 local select, setmetatable, tonumber, tostring, type = select, setmetatable, tonumber, tostring, type
 local gmatch, gsub, match = string.gmatch, string.gsub, string.match
 local insert, pack, remove, sort, unpack = table.insert, table.pack, table.remove, table.sort, table.unpack
@@ -26,6 +27,19 @@ end
 
 local function veto(message)
   error(make_error("veto", nil, message), 0)
+end
+
+-- Calls a hook that changes or refuses a row; what it raises is the cause of a veto. An error of the capsule stays what
+-- it is.
+local function asked(fn, ...)
+  local ok, result = pcall(fn, ...)
+  if ok then
+    return result
+  end
+  if type(result) == "table" and getmetatable(result) == Error then
+    error(result, 0)
+  end
+  error(make_error("veto", nil, tostring(result), nil, result), 0)
 end
 
 -- Calls a function that nobody waits for; its error goes to who listens for errors. A transaction that it leaves open
@@ -223,13 +237,13 @@ local TRANSFORMS = {
 local function transform(operation, name, row, old)
   for _, hook in ipairs(TRANSFORMS[operation]) do
     for fn in hooks(hook) do
-      local changed = fn(name, copy_of(row), old)
+      local changed = asked(fn, name, copy_of(row), old)
       if changed == false then
         veto(hook .. " has refused a row of " .. name)
       elseif type(changed) == "table" then
         row = changed
       elseif changed ~= nil then
-        error(hook .. " returns a row, or nil, not a " .. type(changed), 0)
+        veto(hook .. " returns a row, or nil, not a " .. type(changed))
       end
     end
   end
@@ -239,7 +253,7 @@ end
 local function before_delete(name, rows)
   for _, row in ipairs(rows) do
     for fn in hooks("before_delete") do
-      if fn(name, copy_of(row)) == false then
+      if asked(fn, name, copy_of(row)) == false then
         veto("before_delete has refused to delete a row of " .. name)
       end
     end

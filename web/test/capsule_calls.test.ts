@@ -17,12 +17,16 @@ import {
   LuaSyntaxError,
   isCapsuleError,
   setFiles,
+  type SchemaDefinition,
   type CapsuleErrorKind,
   type ChangeEvent,
   type LiveUpdate,
 } from "../src/capsule/index.ts";
 import { takeNodeFiles } from "../src/capsule/places_node.ts";
 import { errorsOf, failure, open, openSync, wasm } from "./capsules.ts";
+
+/** A schema that a table `t(x)` differs from. */
+const WRONG: SchemaDefinition = { tables: [{ name: "t", columns: [{ name: "x", type: "TEXT", unique: true }] }] };
 
 const folder = mkdtempSync(join(tmpdir(), "capsule-calls-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -613,14 +617,26 @@ suite("files, and another database in its place", () => {
     assert.equal(await again.queryScalar("SELECT count(*) FROM t"), 0);
   });
 
-  test("Capsule.open", async () => {
+  test("Capsule.open, Capsule.openSync", async () => {
     const filename = join(folder, "sync.db");
     const db = await Capsule.open(filename, { wasm });
     db.execute("CREATE TABLE t(x); INSERT INTO t VALUES(1)");
+    assert.equal((await failure(() => Capsule.openSync(filename, { wasm }))).kind, "locked");
     await db.close();
-    await using again = await Capsule.open({ filename, wasm });
+    const again = Capsule.openSync({ filename, wasm });
     assert.equal(again.queryScalar("SELECT x FROM t"), 1);
-    assert.equal((await failure(() => Capsule.openSync(filename, { wasm }))).kind, "unsupported");
+    await again.close();
+    assert.equal((await failure(() => Capsule.openSync({ filename, wasm, schema: WRONG }))).kind, "schema");
+    await Capsule.openSync(filename, { wasm }).close();
+    assert.equal((await failure(() => Capsule.openSync(join(folder, "none", "a.db"), { wasm }))).kind, "unsupported");
+    setFiles(async (name) => takeNodeFiles(name));
+    try {
+      assert.equal((await failure(() => Capsule.openSync(filename, { wasm }))).kind, "unsupported");
+    } finally {
+      setFiles(takeNodeFiles);
+    }
+    // What was taken in vain is let go of.
+    await (await Capsule.open(filename, { wasm })).close();
     assert.match((await failure(() => Capsule.openSync(":memory:"))).message, /"wasm" must be the compiled module/);
   });
 

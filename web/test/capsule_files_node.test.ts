@@ -15,7 +15,7 @@ import { FileCaller, RandomProgram, type Model } from "./file_caller.ts";
 import { Random } from "./random.ts";
 
 if (part === "hold") {
-  const { path } = await claimDatabase(partArguments[0] as string, 0);
+  const { path } = claimDatabase(partArguments[0] as string);
   console.log(`held ${path}`);
   // Until it is killed.
   process.stdin.resume();
@@ -252,19 +252,19 @@ function tests(): void {
       system.writeFileSync(path, "");
       system.symlinkSync(path, link);
       for (const name of [path, link, join(path, "..", "a.db")]) {
-        await assert.rejects(claimDatabase(name, 0), { code: "locked" });
+        assert.throws(() => claimDatabase(name), { code: "locked" });
       }
       await child.kill();
-      const claimed = await claimDatabase(link, 0);
+      const claimed = claimDatabase(link);
       assert.equal(claimed.path, path);
-      await assert.rejects(claimDatabase(path, 0), { code: "locked" });
-      await claimed.lock.release();
-      await (await claimDatabase(path, 0)).lock.release();
+      assert.throws(() => claimDatabase(path), { code: "locked" });
+      claimed.lock.release();
+      claimDatabase(path).lock.release();
       assert.deepEqual(system.readdirSync(join(path, "..")), ["a.db"]);
     });
 
     test("needs a folder", async () => {
-      await assert.rejects(claimDatabase(join(fresh(), "none", "a.db"), 0), { code: "name" });
+      assert.throws(() => claimDatabase(join(fresh(), "none", "a.db")), { code: "name" });
     });
   });
 }

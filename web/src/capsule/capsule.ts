@@ -11,8 +11,8 @@ import { Core } from "./core.js";
 import { CapsuleError, closedError, usageError } from "./errors.js";
 import { loadCapsule } from "./local_driver.js";
 import { PerformanceMonitor } from "./monitor.js";
-import { MEMORY, readCapsuleOptions, readMod, type CapsuleOptions, type Settings } from "./options.js";
-import { filesOf, memory, type OpenFiles } from "./places.js";
+import { readCapsuleOptions, readMod, type CapsuleOptions, type Settings } from "./options.js";
+import { filesOf, type OpenFiles } from "./places.js";
 import { Defaults, migrationTo, prepareSchema, type PreparedSchema } from "./schema.js";
 import { bytesOf, described } from "./sql_codec.js";
 import type {
@@ -100,20 +100,29 @@ export class Capsule {
     }
   }
 
-  /**
-   * Opens a database in memory at once. The option `wasm` is the compiled module, or its bytes; Node needs
-   * none. (Files are taken for a program by a lock, which takes time: `Capsule.open`.)
-   */
+  /** Opens a capsule at once. The option `wasm` is the compiled module, or its bytes; Node needs none. */
   static openSync(filename: string | SyncCapsuleOptions, options?: Partial<SyncCapsuleOptions>): Capsule {
     const settings = readCapsuleOptions("Capsule.openSync", filename, options);
-    if (settings.filename !== MEMORY) {
-      const why = "a file is locked first, which takes time; await Capsule.open(...)";
-      throw new CapsuleError("unsupported", `Capsule.openSync opens databases in memory: ${why}`);
-    }
+    const functions = ownFunctions("Capsule.openSync", settings);
     const module = compiled(settings.wasm);
-    const capsule = new Capsule(settings, module, memory(), ownFunctions("Capsule.openSync", settings));
-    capsule.#begin();
-    return capsule;
+    const files = filesOf(settings.filename, settings.fallback);
+    if (isThenable(files)) {
+      // Taken in vain.
+      files.then(
+        (taken) => taken.release(),
+        () => {},
+      );
+      const why = "files take time to be opened here: await Capsule.open(...)";
+      throw new CapsuleError("unsupported", `Capsule.openSync cannot open "${settings.filename}": ${why}`);
+    }
+    const capsule = new Capsule(settings, module, files, functions);
+    try {
+      capsule.#begin();
+      return capsule;
+    } catch (error) {
+      void files.release();
+      throw error;
+    }
   }
 
   // Rows.

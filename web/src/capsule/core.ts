@@ -178,7 +178,14 @@ export class Core {
     }
     this.device = this.#run(
       CapsuleOperation.open,
-      (args) => args.text(path, "the name").boolean(strict).integer(batchInterval).integer(batchSize).boolean(enabled).integer(maxMemory),
+      (args) =>
+        args
+          .text(path, "the name")
+          .boolean(strict)
+          .integer(batchInterval)
+          .integer(batchSize)
+          .boolean(enabled)
+          .integer(maxMemory),
       (results) => results.text(),
     );
     this.#vm.request(Operation.libraries, LIBRARIES);

@@ -9,9 +9,9 @@
  * Not here: sharing. One process has a database at a time (`claimDatabase`).
  */
 import * as system from "node:fs";
-import { realpath } from "node:fs/promises";
+
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-import { lockFile, type Lock } from "../storage/file/file_lock.js";
+import { lockFileSync, type Lock } from "../storage/file/file_lock.js";
 import { ownError, systemCode } from "../storage/file/errors.js";
 import { FailureCode, Failures, FileError, bytesIn, nameIn, opened, type FileFailure, type Files } from "./files.js";
 
@@ -248,23 +248,23 @@ export interface ClaimedDatabase {
 }
 
 /**
- * Takes a database for this process, by a lock file beside it. Rejects with `locked` when another process has
- * it, or this one, after `timeout` milliseconds; with `name` when there is no such folder.
+ * Takes a database for this process, by a lock file beside it. Throws `locked` when another process has it,
+ * or this one; `name` when there is no such folder.
  */
-export async function claimDatabase(path: string, timeout: number): Promise<ClaimedDatabase> {
-  const own = await ownName(resolve(path));
-  return { path: own, lock: await lockFile(`${own}-lock`, timeout) };
+export function claimDatabase(path: string): ClaimedDatabase {
+  const own = ownName(resolve(path));
+  return { path: own, lock: lockFileSync(`${own}-lock`) };
 }
 
 /** The name of a file without links, also of one that is to be made. */
-async function ownName(path: string): Promise<string> {
+function ownName(path: string): string {
   try {
-    return await realpath(path);
+    return system.realpathSync(path);
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw ownError(error, path);
   }
   try {
-    return join(await realpath(dirname(path)), basename(path));
+    return join(system.realpathSync(dirname(path)), basename(path));
   } catch (error) {
     throw ownError(error, path);
   }

@@ -15,8 +15,11 @@ export interface OpenFiles {
   release(): Promise<void>;
 }
 
-/** Function that takes a database for this program. Rejects with `locked` while somebody else has it. */
-export type TakeFiles = (filename: string) => Promise<OpenFiles>;
+/**
+ * Function that takes a database for this program, at once or later. Fails with `locked` while somebody else
+ * has it.
+ */
+export type TakeFiles = (filename: string) => OpenFiles | Promise<OpenFiles>;
 
 let takeFiles: TakeFiles | undefined;
 
@@ -25,10 +28,10 @@ export function setFiles(take: TakeFiles | undefined): void {
   takeFiles = take;
 }
 
-/** Takes the files of a database. */
-export async function filesOf(filename: string, fallback?: "memory"): Promise<OpenFiles> {
+/** Takes the files of a database; a promise where that takes time. */
+export function filesOf(filename: string, fallback?: "memory"): OpenFiles | Promise<OpenFiles> {
   if (filename === MEMORY) return memory();
-  if (takeFiles !== undefined) return await takeFiles(filename);
+  if (takeFiles !== undefined) return takeFiles(filename);
   if (fallback === "memory") return memory();
   const advice = 'use ":memory:", or the option fallback: "memory"';
   throw new CapsuleError("unsupported", `there are no files here for the database "${filename}": ${advice}`);

@@ -4,13 +4,13 @@ import { CapsuleError } from "./errors.js";
 import type { OpenFiles } from "./places.js";
 
 /** Takes a database for this process, by a lock file beside it. */
-export async function takeNodeFiles(filename: string): Promise<OpenFiles> {
+export function takeNodeFiles(filename: string): OpenFiles {
   try {
-    const { path, lock } = await claimDatabase(filename, 0);
+    const { path, lock } = claimDatabase(filename);
     const files = new NodeFiles();
     const release = async () => {
       files.closeAll();
-      await lock.release();
+      lock.release();
     };
     return { kind: "file", files, path, release };
   } catch (cause) {

@@ -113,7 +113,7 @@ class FileBackend implements Backend {
   commit(changes: Changes): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#closed) throw fileError("closed", `${this.#path} is closed`);
-      await this.#lock.verify();
+      this.#lock.verify();
       const lost = this.#lost;
       await this.#checkFile();
       if (lost) return this.#writeAll(changes);
@@ -141,18 +141,24 @@ class FileBackend implements Backend {
       await this.#syncing;
       try {
         // Without the lock nothing may be written, and everything here is committed.
-        const locked = await this.#lock.verify().then(
-          () => true,
-          () => false,
-        );
-        if (locked && (await this.#isOurs())) await this.#finish();
+        if (this.#hasLock() && (await this.#isOurs())) await this.#finish();
       } catch (error) {
         throw ownError(error, this.#path);
       } finally {
         await this.#log.file.close();
-        await this.#lock.release();
+        this.#lock.release();
       }
     });
+  }
+
+  /** True if the lock is still this one's. */
+  #hasLock(): boolean {
+    try {
+      this.#lock.verify();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -265,7 +271,7 @@ class FileBackend implements Backend {
         if (busy !== undefined) await busy;
       }
       if (staged.length === 0) return;
-      if (append.started && performance.now() - verified > LOCK_DOUBT_MS) await this.#lock.verify();
+      if (append.started && performance.now() - verified > LOCK_DOUBT_MS) this.#lock.verify();
       const end = await append.commit(log.synced);
       if (this.#durability === "strict") {
         await log.file.sync();
@@ -344,7 +350,7 @@ class FileBackend implements Backend {
     const log = this.#log;
     const older = log.marks[0] <= log.marks[1] ? 0 : 1;
     if (log.marks[older] >= log.synced || this.#lost) return;
-    await this.#lock.verify();
+    this.#lock.verify();
     await this.#checkFile();
     const { bytes, offset } = mark(older, log.synced, log.id);
     await writeFully(log.file, bytes, offset);

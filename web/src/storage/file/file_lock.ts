@@ -17,17 +17,27 @@
  * a dead process like any other.
  */
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
-import { link, lstat, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import {
+  closeSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  type Stats,
+} from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileError, ownError, systemCode } from "./errors.js";
 
 export interface Lock {
-  /** Rejects with `locked` when another process has it. */
-  verify(): Promise<void>;
-  release(): Promise<void>;
+  /** Throws `locked` when another process has it. */
+  verify(): void;
+  release(): void;
 }
 
 /** Interval at which a waiting opener tries again, in milliseconds. */
@@ -58,15 +68,26 @@ interface Holder {
 export async function lockFile(path: string, timeout: number): Promise<Lock> {
   const start = performance.now();
   for (;;) {
-    const found = await tryLock(path);
-    if (found instanceof HeldLock) {
-      await removeLeftovers(path);
-      return found;
-    }
+    const found = take(path);
+    if (found instanceof HeldLock) return found;
     const left = timeout - (performance.now() - start);
     if (left <= 0) throw lockedBy(found, path);
     await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, left)));
   }
+}
+
+/** Takes the lock in the file `path` at once. Throws `locked` when another process has it. */
+export function lockFileSync(path: string): Lock {
+  const found = take(path);
+  if (found instanceof HeldLock) return found;
+  throw lockedBy(found, path);
+}
+
+/** Tries to take a lock, and clears up behind processes that died while they took it. */
+function take(path: string): HeldLock | Holder {
+  const found = tryLock(path);
+  if (found instanceof HeldLock) removeLeftovers(path);
+  return found;
 }
 
 class HeldLock implements Lock {
@@ -81,39 +102,39 @@ class HeldLock implements Lock {
     this.#looks = looks;
   }
 
-  async verify(): Promise<void> {
-    const looks = await looksOf(this.#path);
+  verify(): void {
+    const looks = looksOf(this.#path);
     if (looks !== "" && looks === this.#looks) return;
-    const holder = await holderOf(this.#path);
+    const holder = holderOf(this.#path);
     if (holder?.token !== this.#token) {
       throw fileError("locked", `the lock ${this.#path} was taken away: ${described(holder)}`);
     }
     this.#looks = looks;
   }
 
-  async release(): Promise<void> {
-    const holder = await holderOf(this.#path).catch(() => undefined);
-    if (holder?.token === this.#token) await rm(this.#path, { force: true });
+  release(): void {
+    const holder = holderOrNone(this.#path);
+    if (holder?.token === this.#token) rmSync(this.#path, { force: true });
   }
 }
 
 /** Tries once: the lock, or its holder. */
-async function tryLock(path: string): Promise<HeldLock | Holder> {
+function tryLock(path: string): HeldLock | Holder {
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const holder = await holderOf(path);
+    const holder = holderOf(path);
     if (holder === undefined) {
-      const mine = await makeLock(path);
+      const mine = makeLock(path);
       if (mine !== undefined) return mine;
       continue;
     }
-    if (await isAlive(holder)) return holder;
-    const taking = await tryLock(`${path}.${holder.token}`);
+    if (isAlive(holder)) return holder;
+    const taking = tryLock(`${path}.${holder.token}`);
     // Another process is about to remove it.
     if (!(taking instanceof HeldLock)) return taking;
     try {
-      if ((await holderOf(path))?.token === holder.token) await rm(path, { force: true });
+      if (holderOf(path)?.token === holder.token) rmSync(path, { force: true });
     } finally {
-      await taking.release();
+      taking.release();
     }
   }
   // There when one is made, gone when it is read: others are busy with it, or the file system is odd.
@@ -121,21 +142,21 @@ async function tryLock(path: string): Promise<HeldLock | Holder> {
 }
 
 /** Makes a lock file; undefined when another process was faster. */
-async function makeLock(path: string): Promise<HeldLock | undefined> {
+function makeLock(path: string): HeldLock | undefined {
   const token = randomBytes(8).toString("hex");
-  const text = [FIRST_LINE, process.pid, await beganOf("self"), host(), token, ""].join("\n");
+  const text = [FIRST_LINE, process.pid, beganOf("self"), host(), token, ""].join("\n");
   const draft = `${path}.${token}`;
   try {
-    await writeFile(draft, text, { flag: "wx" });
+    writeFileSync(draft, text, { flag: "wx" });
     try {
-      await link(draft, path);
+      linkSync(draft, path);
     } catch (error) {
       if (["EEXIST", "ENOENT"].includes(systemCode(error))) return undefined;
-      if (!(await makeWithoutLink(path, text))) return undefined;
+      if (!makeWithoutLink(path, text)) return undefined;
     } finally {
-      await rm(draft, { force: true }).catch(() => {});
+      removeIfPossible(draft);
     }
-    return new HeldLock(path, token, await looksOf(path));
+    return new HeldLock(path, token, looksOf(path));
   } catch (error) {
     throw ownError(error, path);
   }
@@ -145,31 +166,39 @@ async function makeLock(path: string): Promise<HeldLock | undefined> {
  * Makes a lock file without a link, where there are none: a process that dies in here leaves a lock without
  * its text.
  */
-async function makeWithoutLink(path: string, text: string): Promise<boolean> {
+function makeWithoutLink(path: string, text: string): boolean {
   try {
-    const handle = await open(path, "wx");
+    const fd = openSync(path, "wx");
     try {
-      await handle.writeFile(text);
+      writeFileSync(fd, text);
     } finally {
-      await handle.close();
+      closeSync(fd);
     }
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;
     throw error;
   }
-  return (await readFile(path, "latin1")) === text;
+  return readFileSync(path, "latin1") === text;
+}
+
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The next one clears up.
+  }
 }
 
 /** Reads the holder of a lock; undefined when there is no lock. */
-async function holderOf(path: string): Promise<Holder | undefined> {
+function holderOf(path: string): Holder | undefined {
   try {
     // A pipe would not answer, and what a link leads to, or does not, is none of ours.
-    const found = await lstat(path);
+    const found = lstatSync(path);
     if (!found.isFile()) throw notLockError(path, found);
-    const text = (await readFile(path, "latin1")).replaceAll("\0", "");
+    const text = readFileSync(path, "latin1").replaceAll("\0", "");
     const [first = "", pid = "", began = "", hostName = "", token = ""] = text.split("\n");
     if (first === FIRST_LINE && token !== "") return { pid: Number(pid), began, host: hostName, token };
-    const { ino, mtimeMs } = await stat(path);
+    const { ino, mtimeMs } = statSync(path);
     const torn = FIRST_LINE.startsWith(first) && Date.now() - mtimeMs > TORN_AGE_MS;
     return { pid: torn ? DEAD : UNKNOWN, began: "", host: host(), token: `torn-${ino}-${Math.trunc(mtimeMs)}` };
   } catch (error) {
@@ -178,8 +207,17 @@ async function holderOf(path: string): Promise<Holder | undefined> {
   }
 }
 
+/** Reads the holder of a lock; undefined when there is none that can be read. */
+function holderOrNone(path: string): Holder | undefined {
+  try {
+    return holderOf(path);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Says whether the process may be alive: false only when it certainly is not. */
-async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean> {
+function isAlive({ pid, began, host: hostName }: Holder): boolean {
   if (hostName !== host() || pid === UNKNOWN) return true;
   if (pid === DEAD) return false;
   try {
@@ -189,7 +227,7 @@ async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean>
     if (systemCode(error) === "ESRCH") return false;
   }
   if (began === "") return true;
-  const now = await beganOf(pid);
+  const now = beganOf(pid);
   // A process with this number is there, which may be another one.
   return now === undefined ? true : now === began;
 }
@@ -198,14 +236,14 @@ async function isAlive({ pid, began, host: hostName }: Holder): Promise<boolean>
  * Start of a process: the id of the boot, and the ticks since. Empty for a process that has ended and whose
  * parent has not waited for it yet. Undefined where the system does not say.
  */
-async function beganOf(pid: number | "self"): Promise<string | undefined> {
+function beganOf(pid: number | "self"): string | undefined {
   try {
-    const line = await readFile(`/proc/${pid}/stat`, "latin1");
+    const line = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name, in brackets, may have any characters.
     const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
     const [state] = fields;
     if (state === "Z" || state === "X") return "";
-    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
     return `${boot} ${fields[19]}`;
   } catch {
     return undefined;
@@ -222,9 +260,9 @@ function host(): string {
 }
 
 /** Text that changes when a file is replaced by another one of that name. */
-async function looksOf(path: string): Promise<string> {
+function looksOf(path: string): string {
   try {
-    const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
+    const { dev, ino, size, ctimeNs } = statSync(path, { bigint: true });
     return `${dev} ${ino} ${size} ${ctimeNs}`;
   } catch {
     return "";
@@ -235,13 +273,20 @@ async function looksOf(path: string): Promise<string> {
  * Removes files beside the lock that processes left which died while they took it. Only for the holder of the
  * lock: as long as it has it, locks named after other tokens decide nothing.
  */
-async function removeLeftovers(path: string): Promise<void> {
+function removeLeftovers(path: string): void {
   const folder = dirname(path);
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter((each) => each.startsWith(`${basename(path)}.`))) {
+  for (const name of namesIn(folder).filter((each) => each.startsWith(`${basename(path)}.`))) {
     const leftover = join(folder, name);
-    const holder = await holderOf(leftover).catch(() => undefined);
-    if (holder !== undefined && !(await isAlive(holder))) await rm(leftover, { force: true });
+    const holder = holderOrNone(leftover);
+    if (holder !== undefined && !isAlive(holder)) rmSync(leftover, { force: true });
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

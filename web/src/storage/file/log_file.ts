@@ -71,7 +71,7 @@ export async function writeLog(
   fill: (append: Append) => Promise<void>,
 ): Promise<Log> {
   // A process that has taken the lock away may be writing one, too.
-  await lock.verify();
+  lock.verify();
   const made = successor(path);
   let file: OpenedFile | undefined;
   try {
@@ -87,7 +87,7 @@ export async function writeLog(
     }
     await writeFully(file, head, 0);
     await file.sync();
-    await lock.verify();
+    lock.verify();
     await files.rename(made, path);
     return { file, id, end, synced: end.offset, marks: [end.offset, end.offset] };
   } catch (error) {

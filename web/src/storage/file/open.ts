@@ -25,7 +25,7 @@ export async function openFile(path: string, { durability, lockTimeout }: FileOp
   try {
     return await openLog(systemFiles, place, lock, durability);
   } catch (error) {
-    await lock.release();
+    lock.release();
     throw ownError(error, place);
   }
 }

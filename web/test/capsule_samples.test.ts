@@ -628,6 +628,68 @@ suite("Lua", () => {
     assert.equal(await pending(), 0);
   });
 
+  test("Q1 to Q4: every column of the tables of the log can be read, with its meaning", async () => {
+    await using db = await withUsers();
+    const watcher = db.watch("users", "status = 'active'");
+    db.subscribe(watcher, () => {}, {
+      listenerId: "list",
+      listenerType: "react",
+      filter: (event) => event.rowId === 1,
+    });
+    await db.insert("users", { name: "Ada", status: "active" });
+    await db.flush();
+    const [watched] = await db.query(`SELECT id, table_or_query, filter_expression, description, created_at, updated_at,
+      is_active, subscription_count FROM _capsule_watchers`);
+    assert.equal(watched?.["id"], watcher.id);
+    assert.match(String(watched?.["id"]), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    assert.deepEqual(
+      ["table_or_query", "filter_expression", "is_active", "subscription_count"].map((name) => watched?.[name]),
+      ["users", "status = 'active'", 1, 1],
+    );
+    const [event] = await db.query(`SELECT id, watcher_id, operation, table_name, row_id, old_data, new_data, timestamp,
+      transaction_id, source, processed FROM _capsule_events`);
+    assert.deepEqual(
+      ["watcher_id", "operation", "table_name", "row_id", "old_data", "source", "processed"].map(
+        (name) => event?.[name],
+      ),
+      [watcher.id, "INSERT", "users", 1, null, "trigger", 1],
+    );
+    assert.equal((JSON.parse(String(event?.["new_data"])) as { name: string }).name, "Ada");
+    assert.match(String(event?.["timestamp"]), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/);
+    const [subscription] = await db.query(`SELECT id, watcher_id, listener_id, listener_type, filter_json, created_at,
+      is_active FROM _capsule_subscriptions`);
+    assert.deepEqual(
+      ["watcher_id", "listener_id", "listener_type", "is_active"].map((name) => subscription?.[name]),
+      [watcher.id, "list", "react", 1],
+    );
+    assert.match(String(subscription?.["filter_json"]), /rowId/);
+    const transactions = await db.query(
+      `SELECT id, started_at, completed_at, status, event_count, source
+      FROM _capsule_transactions WHERE id = ?`,
+      [event?.["transaction_id"] as string],
+    );
+    assert.deepEqual(
+      transactions.map(({ status, event_count, source }) => ({ status, event_count, source })),
+      [{ status: "committed", event_count: 1, source: "trigger" }],
+    );
+  });
+
+  test("Q6, Q8: indexes are made, and an insert is in the log without a trigger", async () => {
+    await using db = await withUsers();
+    await db.execute("CREATE INDEX idx_users_email ON users(email); CREATE INDEX idx_tasks_user_id ON tasks(user_id)");
+    assert.equal(await db.queryScalar("SELECT count(*) FROM sqlite_master WHERE name LIKE 'idx_%'"), 2);
+    const watcher = db.watch("tasks");
+    await watcher.ready;
+    const id = await db.insert("tasks", { title: "Write" });
+    const logged = await db.query("SELECT * FROM _capsule_events WHERE table_name = 'tasks'");
+    assert.equal(logged.length, 1);
+    const { operation, row_id, new_data, watcher_id } = logged[0] as Record<string, unknown>;
+    assert.deepEqual([operation, row_id, watcher_id], ["INSERT", id, watcher.id]);
+    const { title } = JSON.parse(String(new_data)) as { title: string };
+    assert.equal(title, "Write");
+    assert.equal(await db.queryScalar("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"), 0);
+  });
+
   test("D3, Q5, Q7: the log is cleaned up, and the file is smaller", async () => {
     await using db = await withUsers();
     await db.execute("CREATE TABLE big(b); INSERT INTO big VALUES(zeroblob(200000)); DROP TABLE big");

@@ -71,7 +71,6 @@ const OWN: Record<string, string> = {
   LuaReference: "of one Lua, which makes them",
   LuaStorageError: "of this package",
   LuaTimeoutError: "of this package",
-  NoSlotError: "of the same file",
   PullError: "of this file",
 };
 

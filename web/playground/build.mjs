@@ -6,31 +6,27 @@
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const repository = resolve(root, "../..");
 const outdir = resolve(process.argv[2] ?? resolve(root, "dist"));
-const perilune = resolve(root, "../dist/index.js");
-const module = resolve(root, "../dist/perilune.wasm");
+const dist = resolve(root, "../dist");
+const perilune = resolve(dist, "index.js");
+const capsule = resolve(dist, "capsule.js");
+const modules = ["perilune.wasm", "capsule.wasm"].map((name) => resolve(dist, name));
 
-for (const file of [perilune, module]) {
+for (const file of [perilune, capsule, ...modules]) {
   if (existsSync(file)) continue;
   console.error(`${relative(repository, file)} is missing: run "cargo xtask build" first`);
   process.exit(1);
 }
 
 rmSync(outdir, { recursive: true, force: true });
-const { metafile } = await build({
+const shared = {
   absWorkingDir: root,
-  entryPoints: {
-    main: "src/main.ts",
-    worker: "src/vm/worker.ts",
-    living: "src/living/vm/worker.ts",
-    style: "styles/main.css",
-  },
   outdir,
   bundle: true,
   minify: true,
@@ -38,17 +34,37 @@ const { metafile } = await build({
   target: "es2022",
   legalComments: "none",
   assetNames: "[name]",
-  loader: { ".lua": "text", ".woff2": "file" },
-  alias: { perilune },
+  loader: { ".lua": "text", ".html": "text", ".woff2": "file" },
+  alias: { perilune, "perilune/capsule": capsule },
   metafile: true,
   logLevel: "warning",
-});
+};
+const built = await Promise.all([
+  // In pieces: the capsule's view is loaded when it is opened, and shares the editor with the page.
+  build({ ...shared, entryPoints: { main: "src/main.ts" }, splitting: true, chunkNames: "[name]-[hash]" }),
+  build({
+    ...shared,
+    entryPoints: {
+      worker: "src/vm/worker.ts",
+      living: "src/living/vm/worker.ts",
+      style: "styles/main.css",
+      capsule: "styles/capsule.css",
+    },
+  }),
+]);
 
-copyFileSync(resolve(root, "index.html"), resolve(outdir, "index.html"));
+// The piece that every page needs is asked for together with the first one.
+const { imports } = built[0].metafile.outputs[relative(root, resolve(outdir, "main.js"))];
+const needed = imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => basename(path));
+const preloads = needed.map((name) => `<link rel="modulepreload" href="${name}" />\n    `).join("");
+const page = readFileSync(resolve(root, "index.html"), "utf8");
+writeFileSync(resolve(outdir, "index.html"), page.replace('<script type="module"', `${preloads}$&`));
 copyFileSync(resolve(root, "assets/icon.svg"), resolve(outdir, "icon.svg"));
-// Where the package looks for it: beside the file that it was bundled into.
-copyFileSync(module, resolve(outdir, "perilune.wasm"));
-writeFileSync(resolve(outdir, "licences.txt"), licences(Object.keys(metafile.inputs)));
+// What the package looks for beside the file that it was bundled into: its modules, and its worker.
+for (const name of readdirSync(dist).filter((name) => /\.wasm$|_worker\.js$/.test(name)))
+  copyFileSync(resolve(dist, name), resolve(outdir, name));
+const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+writeFileSync(resolve(outdir, "licences.txt"), licences(inputs));
 
 const tsc = resolve(root, "node_modules/.bin/tsc");
 process.exitCode = spawnSync(tsc, ["-p", "tsconfig.json"], { cwd: root, stdio: "inherit" }).status ?? 1;

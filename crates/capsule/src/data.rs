@@ -13,6 +13,12 @@ use std::rc::Rc;
 /// Names and values of a row, or of the part of it that is written.
 type Columns<'a> = [(&'a str, SqlValue)];
 
+/// Names of columns that are compared one with the other. More of them are put into a set.
+const COMPARED_NAMES_MAX: usize = 16;
+
+/// Bytes of a usual INSERT.
+const INSERT_BYTES: usize = 128;
+
 impl Database {
     /// The first row of a query; without rows if it has none.
     pub fn query_one<'a>(&self, sql: &str, params: impl Into<Params<'a>>) -> Result<Rows> {
@@ -33,26 +39,32 @@ impl Database {
     pub fn insert(&self, table: &str, row: &Columns<'_>) -> Result<Vec<SqlValue>> {
         check_names(row)?;
         let known = self.table(table);
-        let mut sql = String::from("INSERT INTO ");
+        let mut sql = String::with_capacity(INSERT_BYTES);
+        sql.push_str("INSERT INTO ");
         push_table(&mut sql, known.as_deref(), table);
         if row.is_empty() {
             sql.push_str(" DEFAULT VALUES");
         } else {
             sql.push('(');
-            push_list(&mut sql, row.iter().map(|(name, _)| quoted(name)));
+            push_names(&mut sql, row);
             sql.push_str(") VALUES(");
             push_list(&mut sql, row.iter().map(|_| "?"));
             sql.push(')');
         }
-        let values: Vec<SqlValue> = row.iter().map(|(_, value)| value.clone()).collect();
         // A virtual table returns nothing, and the key of a view is nobody's.
         let Some(known) = known.filter(|known| !known.is_virtual()) else {
-            self.execute_one(&sql, Params::List(&values))?;
-            return Ok(vec![SqlValue::Integer(self.last_insert_rowid())]);
+            let rowid = self.write_row(&sql, row)?.rowid;
+            let rowid = rowid.unwrap_or_else(|| self.last_insert_rowid());
+            return Ok(vec![rowid.into()]);
         };
+        if let KeyColumns::Rowid(_) = known.key {
+            // SQLite knows it by itself. There is none if a trigger or a constraint has left the row out.
+            let rowid = self.write_row(&sql, row)?.rowid;
+            return Ok(rowid.map(SqlValue::from).into_iter().collect());
+        }
         sql.push_str(" RETURNING ");
         push_list(&mut sql, known.key_names().iter());
-        let rows = self.query(&sql, &values)?.rows;
+        let rows = self.write_row(&sql, row)?.rows.rows;
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
@@ -226,12 +238,11 @@ impl Database {
     /// Inserts a row as it was. The rowid may be among its columns.
     pub(crate) fn insert_row_of(&self, table: &Table, row: &Columns<'_>) -> Result<()> {
         let mut sql = format!("INSERT INTO main.{}(", quoted(&table.name));
-        push_list(&mut sql, row.iter().map(|(name, _)| quoted(name)));
+        push_names(&mut sql, row);
         sql.push_str(") VALUES(");
         push_list(&mut sql, row.iter().map(|_| "?"));
         sql.push(')');
-        let values: Vec<SqlValue> = row.iter().map(|(_, value)| value.clone()).collect();
-        self.execute_one(&sql, Params::List(&values)).map(drop)
+        self.write_row(&sql, row).map(drop)
     }
 
     /// True if there is a row with a key.
@@ -296,11 +307,22 @@ impl Table {
 
 /// Refuses a column that is named twice: one of the values would be lost.
 fn check_names(row: &Columns<'_>) -> Result<()> {
+    if row.len() <= COMPARED_NAMES_MAX {
+        let again = |at: usize| row[..at].iter().any(|(name, _)| name.eq_ignore_ascii_case(row[at].0));
+        return match (1..row.len()).find(|at| again(*at)) {
+            Some(at) => Err(twice(row[at].0)),
+            None => Ok(()),
+        };
+    }
     let mut names = BTreeSet::new();
     match row.iter().find(|(name, _)| !names.insert(name.to_ascii_lowercase())) {
-        Some((name, _)) => Err(CapsuleError::usage(format!("the column {name} is given twice"))),
+        Some((name, _)) => Err(twice(name)),
         None => Ok(()),
     }
+}
+
+fn twice(name: &str) -> CapsuleError {
+    CapsuleError::usage(format!("the column {name} is given twice"))
 }
 
 /// Appends the name of a table: that of the main database, unless it is something else, as a temporary table.
@@ -309,6 +331,16 @@ fn push_table(sql: &mut String, known: Option<&Table>, name: &str) {
         sql.push_str("main.");
     }
     push_quoted(sql, known.map_or(name, |known| &known.name));
+}
+
+/// Appends the names of columns.
+fn push_names(sql: &mut String, row: &Columns<'_>) {
+    for (index, (name, _)) in row.iter().enumerate() {
+        if index > 0 {
+            sql.push(',');
+        }
+        push_quoted(sql, name);
+    }
 }
 
 fn push_list(sql: &mut String, items: impl Iterator<Item = impl AsRef<str>>) {

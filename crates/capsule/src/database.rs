@@ -3,7 +3,7 @@
 use crate::capture::{Capture, Row, RowChange};
 use crate::catalog::{Catalog, SchemaChange, Table};
 use crate::conn::{
-    Conn, Durability, Facts, Location, OPERATIONS_PER_ASK, Params, Role, Statement, expression, quoted,
+    Bound, Conn, Durability, Facts, Location, OPERATIONS_PER_ASK, Params, Role, Statement, expression, quoted,
 };
 use crate::environment::Environment;
 use crate::error::{CapsuleError, ErrorKind, Result};
@@ -49,6 +49,25 @@ impl Committed {
     pub(crate) fn last_seq(&self) -> Option<i64> {
         self.first.map(|first| first + self.changes.len() as i64 - 1)
     }
+}
+
+/// Result of one statement that has come to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) rows: Rows,
+    /// Rows that it changed itself.
+    pub(crate) changed: u64,
+    /// The rowid of the last row that it inserted, if it has inserted any.
+    pub(crate) rowid: Option<i64>,
+}
+
+/// State of a transaction after a commit that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnFailure {
+    /// The transaction is as it was before: SQL may go on with it.
+    GoOn,
+    /// The transaction is taken back by whoever commits. So nothing has to be kept for the way back.
+    TakeBack,
 }
 
 /// Bytes that the rows of one query may take. What is more would have to be in memory several times on its
@@ -221,7 +240,7 @@ impl Database {
     /// The first `limit` rows of one statement, which runs no further for them.
     pub(crate) fn query_up_to(&self, sql: &str, params: Params<'_>, limit: usize) -> Result<Rows> {
         let statement = self.conn.prepare(sql)?;
-        self.run(statement, sql, params, limit).map(|(rows, _)| rows)
+        Ok(self.run(statement, sql, params.into(), limit)?.rows)
     }
 
     /// Facts about a query.
@@ -279,7 +298,13 @@ impl Database {
     /// Runs one statement, and returns the number of rows that it changed.
     pub(crate) fn execute_one(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         let statement = self.conn.prepare(sql)?;
-        self.run(statement, sql, params, usize::MAX).map(|(_, changed)| changed)
+        Ok(self.run(statement, sql, params.into(), usize::MAX)?.changed)
+    }
+
+    /// Runs one statement that writes a row, with the values of its columns.
+    pub(crate) fn write_row(&self, sql: &str, row: &[(&str, SqlValue)]) -> Result<Written> {
+        let statement = self.conn.prepare(sql)?;
+        self.run(statement, sql, Bound::Columns(row), usize::MAX)
     }
 
     /// A table of the application that is captured, by its name.
@@ -302,7 +327,7 @@ impl Database {
         let mut changed = 0;
         let mut batch = self.conn.prepare_each(sql)?;
         while let Some(statement) = self.conn.prepare_next(&mut batch, sql)? {
-            changed = self.run(statement, sql, params, usize::MAX)?.1;
+            changed = self.run(statement, sql, params.into(), usize::MAX)?.changed;
         }
         Ok(changed)
     }
@@ -520,9 +545,9 @@ impl Database {
         &self,
         mut statement: Statement<'_>,
         sql: &str,
-        params: Params<'_>,
+        params: Bound<'_>,
         limit: usize,
-    ) -> Result<(Rows, u64)> {
+    ) -> Result<Written> {
         let facts = Rc::clone(&statement.facts);
         let (conn, capture, transaction) = (&self.conn, &self.capture, &self.transaction);
         if !matches!(facts.role, Role::Work) {
@@ -533,7 +558,7 @@ impl Database {
             Role::Begin => transaction.begin_sql(conn, capture, || self.header())?,
             Role::Commit => {
                 transaction.check_sql_may_end("COMMIT")?;
-                self.commit()?;
+                self.commit(OnFailure::GoOn)?;
             }
             Role::Rollback => {
                 transaction.check_sql_may_end("ROLLBACK")?;
@@ -543,7 +568,7 @@ impl Database {
             Role::Release(name) => {
                 let index = transaction.find(name)?;
                 if transaction.release_ends(index) {
-                    self.commit()?;
+                    self.commit(OnFailure::GoOn)?;
                 } else {
                     transaction.release(conn, index)?;
                 }
@@ -577,7 +602,7 @@ impl Database {
                 );
             }
         }
-        Ok((Rows::default(), 0))
+        Ok(Written::default())
     }
 
     /// Runs a statement that reads or writes. One that writes is a transaction of its own outside of another.
@@ -585,9 +610,9 @@ impl Database {
         &self,
         mut statement: Statement<'_>,
         sql: &str,
-        params: Params<'_>,
+        params: Bound<'_>,
         limit: usize,
-    ) -> Result<(Rows, u64)> {
+    ) -> Result<Written> {
         statement.bind(params).map_err(|error| error.in_sql(sql))?;
         if statement.is_readonly() && !statement.facts.schema {
             self.transaction.check()?;
@@ -603,7 +628,7 @@ impl Database {
         written.map_err(|error| error.in_sql(sql))
     }
 
-    fn step_writing(&self, mut statement: Statement<'_>, sql: &str, limit: usize) -> Result<(Rows, u64)> {
+    fn step_writing(&self, mut statement: Statement<'_>, sql: &str, limit: usize) -> Result<Written> {
         let schema = statement.facts.schema;
         if schema {
             self.validators.remove(&self.conn)?;
@@ -613,7 +638,7 @@ impl Database {
         self.conn.writing();
         let result = self.step(&mut statement, sql, limit);
         // One that fails, or ends before its last row, can have been taken back.
-        if !matches!(&result, Ok((rows, _)) if rows.rows.len() < limit) {
+        if !matches!(&result, Ok(written) if written.rows.rows.len() < limit) {
             self.capture.doubt();
         }
         // A statement that stays compiled would keep tables from being dropped.
@@ -627,7 +652,7 @@ impl Database {
         result
     }
 
-    fn step(&self, statement: &mut Statement<'_>, sql: &str, limit: usize) -> Result<(Rows, u64)> {
+    fn step(&self, statement: &mut Statement<'_>, sql: &str, limit: usize) -> Result<Written> {
         let columns = if statement.has_columns() { statement.columns() } else { Vec::new() };
         let width = columns.len();
         let before = self.conn.total_changes();
@@ -660,7 +685,9 @@ impl Database {
         }
         drop(cursor);
         let changed = if self.conn.total_changes() == before { 0 } else { self.conn.changes() };
-        Ok((Rows { columns, rows }, changed))
+        // Read here: hooks before the commit may insert, too.
+        let rowid = (changed > 0).then(|| self.conn.last_insert_rowid());
+        Ok(Written { rows: Rows { columns, rows }, changed, rowid })
     }
 
     /// Refuses to write while a row is judged: the statement that made it is not at its end.
@@ -683,7 +710,7 @@ impl Database {
         if frame > 0 {
             return self.transaction.release(&self.conn, frame);
         }
-        self.commit().inspect_err(|_| drop(self.take_back_part()))
+        self.commit(OnFailure::TakeBack).inspect_err(|_| drop(self.take_back_part()))
     }
 
     /// Takes the innermost part back.
@@ -702,8 +729,8 @@ impl Database {
         Ok(())
     }
 
-    /// Commits the transaction with its log. If it fails, the transaction goes on as it was before.
-    fn commit(&self) -> Result<()> {
+    /// Commits the transaction with its log.
+    fn commit(&self, on_failure: OnFailure) -> Result<()> {
         let Some(header) = self.transaction.header() else {
             return Err(CapsuleError::new(ErrorKind::Bug, "a commit without a transaction"));
         };
@@ -718,18 +745,21 @@ impl Database {
         let is_logged = !changes.is_empty() || !schema.is_empty();
         let header = if is_logged { header } else { Header { tx: 0, ..header } };
         if !is_logged && !is_other_schema {
-            self.conn.run_own("COMMIT")?;
+            self.conn.run_boundary("COMMIT")?;
             self.finish(header, now, None, changes, schema);
             return Ok(());
         }
-        self.conn.run_own("SAVEPOINT _capsule_log")?;
+        let goes_on = on_failure == OnFailure::GoOn;
+        if goes_on {
+            self.conn.run_own("SAVEPOINT _capsule_log")?;
+        }
         let write = || {
             let log = || self.log.write(&self.conn, header, now, &changes);
             let first = if is_logged { self.capture.aside(&self.conn, log)? } else { None };
             if is_other_schema {
                 log::set_schema_changed(&self.conn)?;
             }
-            self.conn.run_own("COMMIT").map(|()| first)
+            self.conn.run_boundary("COMMIT").map(|()| first)
         };
         match write() {
             Ok(first) => {
@@ -742,7 +772,7 @@ impl Database {
                 Ok(())
             }
             Err(error) => {
-                if !self.conn.is_autocommit() {
+                if goes_on && !self.conn.is_autocommit() {
                     self.conn.run_own("ROLLBACK TO _capsule_log; RELEASE _capsule_log")?;
                 }
                 Err(error)

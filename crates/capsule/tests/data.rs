@@ -23,6 +23,24 @@ fn count(db: &Database, table: &str) -> i64 {
 }
 
 #[test]
+fn the_key_of_an_insert_is_of_its_own_row() {
+    let db = open(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v UNIQUE ON CONFLICT IGNORE);
+         CREATE TABLE other(id INTEGER PRIMARY KEY, v);
+         CREATE TRIGGER skip BEFORE INSERT ON t WHEN NEW.v = 'skip' BEGIN
+           INSERT INTO other(id, v) VALUES(70, 'before'); SELECT RAISE(IGNORE);
+         END;
+         CREATE TRIGGER more AFTER INSERT ON t BEGIN INSERT INTO other(v) VALUES(NEW.v); END;
+         INSERT INTO other(id, v) VALUES(500, 'first');",
+    );
+    let insert = |v: &str| db.insert("t", &[("v", v.into())]).expect("runs");
+    assert_eq!(insert("a"), [SqlValue::Integer(1)], "and not that of the row that the trigger has inserted");
+    assert_eq!(insert("skip"), [], "a trigger has left it out, and has inserted another");
+    assert_eq!(insert("a"), [], "a constraint has left it out");
+    assert_eq!(insert("b"), [SqlValue::Integer(2)]);
+}
+
+#[test]
 fn keys_of_every_kind_name_their_row() {
     let db = open(
         "CREATE TABLE numbers(id INTEGER PRIMARY KEY, v);

@@ -1,8 +1,11 @@
-/** Drafts of the user in localStorage: one text for each program that was changed. */
+/** Drafts of the user in localStorage: one for each program that was changed, and for the capsule's rules. */
 import { PROGRAMS, type Program } from "./programs.ts";
 
 const DRAFTS = "perilune-demo.drafts";
 const CURRENT = "perilune-demo.program";
+
+/** A text that can be edited, and its name among the drafts. */
+type Original = Pick<Program, "id" | "source">;
 
 /** Returns the program that was open last. */
 export function lastProgram(): Program {
@@ -17,12 +20,12 @@ export function rememberProgram({ id }: Program): void {
 }
 
 /** The program as the user left it. */
-export function draftOf({ id, source }: Program): string {
+export function draftOf({ id, source }: Original): string {
   return drafts()[id] ?? source;
 }
 
 /** Keeps a text; forgets it when it is the original. */
-export function keepDraft({ id, source }: Program, text: string): void {
+export function keepDraft({ id, source }: Original, text: string): void {
   const all = drafts();
   if (text === source) delete all[id];
   else all[id] = text;

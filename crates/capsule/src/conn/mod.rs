@@ -16,7 +16,7 @@ pub(crate) use names::{expression, first_word, push_quoted, quoted};
 pub use open::{Durability, Location};
 pub(crate) use progress::OPERATIONS_PER_ASK;
 pub use statement::Params;
-pub(crate) use statement::Statement;
+pub(crate) use statement::{Bound, Statement};
 
 use crate::error::{CapsuleError, Result};
 use counters::Counters;
@@ -195,6 +195,12 @@ impl Conn {
     /// Runs statements of the capsule's own, without parameters and results.
     pub(crate) fn run_own(&self, sql: &str) -> Result<()> {
         self.own(|| self.sqlite.execute_batch(sql)).map_err(|error| self.refused(error, sql))
+    }
+
+    /// Runs one statement of the capsule's own at the boundary of a transaction. It stays compiled.
+    pub(crate) fn run_boundary(&self, sql: &str) -> Result<()> {
+        self.own(|| self.sqlite.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop))
+            .map_err(|error| self.refused(error, sql))
     }
 
     /// Compiles a statement of the capsule's own, or finds it compiled. It must run within

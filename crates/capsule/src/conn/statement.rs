@@ -21,6 +21,20 @@ impl Params<'_> {
     pub const NONE: Self = Self::List(&[]);
 }
 
+/// Values for the parameters of a statement, as the capsule's own modules may have them, too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bound<'a> {
+    Params(Params<'a>),
+    /// Values in the order of the parameters, each beside the name of its column, which says nothing here.
+    Columns(&'a [(&'a str, SqlValue)]),
+}
+
+impl<'a> From<Params<'a>> for Bound<'a> {
+    fn from(params: Params<'a>) -> Self {
+        Self::Params(params)
+    }
+}
+
 impl<'a> From<&'a [SqlValue]> for Params<'a> {
     fn from(list: &'a [SqlValue]) -> Self {
         Self::List(list)
@@ -115,23 +129,32 @@ impl<'conn> Statement<'conn> {
     }
 
     /// Gives every parameter its value. Each must have one, and there must be no value too many.
-    pub(crate) fn bind(&mut self, params: Params<'_>) -> Result<()> {
+    pub(crate) fn bind(&mut self, values: Bound<'_>) -> Result<()> {
         let expected = self.compiled.parameter_count();
-        match params {
-            Params::List(values) if values.len() == expected => {
-                for (index, value) in values.iter().enumerate() {
-                    self.compiled.raw_bind_parameter(index + 1, value)?;
-                }
-                Ok(())
-            }
-            Params::List(values) => Err(CapsuleError::usage(format!(
-                "the statement has {expected} parameter{}, and {} value{} given",
-                if expected == 1 { "" } else { "s" },
-                values.len(),
-                if values.len() == 1 { " is" } else { "s are" },
-            ))),
-            Params::Named(values) => self.bind_named(values, expected),
+        match values {
+            Bound::Params(Params::List(values)) => self.bind_list(values.iter(), expected),
+            Bound::Params(Params::Named(values)) => self.bind_named(values, expected),
+            Bound::Columns(row) => self.bind_list(row.iter().map(|(_, value)| value), expected),
         }
+    }
+
+    fn bind_list<'a>(
+        &mut self,
+        values: impl ExactSizeIterator<Item = &'a SqlValue>,
+        expected: usize,
+    ) -> Result<()> {
+        let count = values.len();
+        if count != expected {
+            return Err(CapsuleError::usage(format!(
+                "the statement has {expected} parameter{}, and {count} value{} given",
+                if expected == 1 { "" } else { "s" },
+                if count == 1 { " is" } else { "s are" },
+            )));
+        }
+        for (index, value) in values.enumerate() {
+            self.compiled.raw_bind_parameter(index + 1, value)?;
+        }
+        Ok(())
     }
 
     fn bind_named(&mut self, values: &[(&str, SqlValue)], expected: usize) -> Result<()> {

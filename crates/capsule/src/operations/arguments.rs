@@ -38,8 +38,13 @@ impl OwnedParams {
     }
 }
 
-/// The row as the database takes it.
-pub(super) fn borrowed(row: &OwnedRow) -> Vec<(&str, SqlValue)> {
+/// The row as the database takes it. Its values go with it.
+pub(super) fn taken(row: &mut OwnedRow) -> Vec<(&str, SqlValue)> {
+    row.iter_mut().map(|(name, value)| (name.as_str(), std::mem::take(value))).collect()
+}
+
+/// Names and values as parameters.
+fn borrowed(row: &OwnedRow) -> Vec<(&str, SqlValue)> {
     row.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Operations on rows, and what stands around them: transactions, previews, undo, schema.
 
-use super::arguments::{OwnedRow, borrowed};
+use super::arguments::{OwnedRow, taken};
 use super::{Done, Operation, schema};
 use crate::database::Database;
 use crate::error::{CapsuleError, ErrorKind};
@@ -41,16 +41,16 @@ pub(super) fn execute(operation: &mut Operation<'_, '_, '_>) -> Done {
 
 /// (table, row) -> key
 pub(super) fn insert(operation: &mut Operation<'_, '_, '_>) -> Done {
-    let (table, row) = (operation.args.text()?, operation.args.row()?);
-    let key = operation.call(|call| call.insert(&table, &borrowed(&row)))?;
+    let (table, mut row) = (operation.args.text()?, operation.args.row()?);
+    let key = operation.call(|call| call.insert(&table, &taken(&mut row)))?;
     Ok(operation.reply.key(&key)?)
 }
 
 /// (table, number of rows, rows ...) -> number of keys, keys ...
 pub(super) fn insert_multiple(operation: &mut Operation<'_, '_, '_>) -> Done {
     let (table, count) = (operation.args.text()?, operation.args.count()?);
-    let rows: Vec<OwnedRow> = (0..count).map(|_| operation.args.row()).collect::<Result<_, _>>()?;
-    let rows: Vec<Vec<(&str, SqlValue)>> = rows.iter().map(borrowed).collect();
+    let mut rows: Vec<OwnedRow> = (0..count).map(|_| operation.args.row()).collect::<Result<_, _>>()?;
+    let rows: Vec<Vec<(&str, SqlValue)>> = rows.iter_mut().map(taken).collect();
     let rows: Vec<&[(&str, SqlValue)]> = rows.iter().map(Vec::as_slice).collect();
     let keys = operation.call(|call| call.insert_multiple(&table, &rows))?;
     operation.reply.count(keys.len())?;
@@ -59,17 +59,18 @@ pub(super) fn insert_multiple(operation: &mut Operation<'_, '_, '_>) -> Done {
 
 /// (table, key, row) -> boolean
 pub(super) fn update(operation: &mut Operation<'_, '_, '_>) -> Done {
-    let (table, key, row) = (operation.args.text()?, operation.args.key()?, operation.args.row()?);
-    let updated = operation.call(|call| call.update(&table, &key, &borrowed(&row)))?;
+    let (table, key, mut row) = (operation.args.text()?, operation.args.key()?, operation.args.row()?);
+    let updated = operation.call(|call| call.update(&table, &key, &taken(&mut row)))?;
     Ok(operation.reply.boolean(updated)?)
 }
 
 /// (table, condition, row, params ...) -> number of rows
 pub(super) fn update_where(operation: &mut Operation<'_, '_, '_>) -> Done {
     let (table, condition) = (operation.args.text()?, operation.args.text()?);
-    let (row, params) = (operation.args.row()?, operation.args.params()?);
-    let updated = operation
-        .call(|call| params.give(|params| call.update_where(&table, &condition, params, &borrowed(&row))))?;
+    let (mut row, params) = (operation.args.row()?, operation.args.params()?);
+    let row = taken(&mut row);
+    let updated =
+        operation.call(|call| params.give(|params| call.update_where(&table, &condition, params, &row)))?;
     Ok(operation.reply.integer(updated as i64)?)
 }
 

@@ -54,22 +54,22 @@ pub(super) fn register(vm: &mut Vm, shared: &Rc<Shared>) -> perilune::Result<()>
 fn register_rows(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
     natives.add(vm, "insert", |shared, args, results| {
         let table = text(args)?;
-        let row = columns(shared, &table, args)?;
-        let key = shared.db.insert(&table, &borrowed(&row))?;
+        let mut row = columns(shared, &table, args)?;
+        let key = shared.db.insert(&table, &taken(&mut row))?;
         Ok(key.iter().try_for_each(|value| write(results, value))?)
     })?;
     natives.add(vm, "update", |shared, args, results| {
         let table = text(args)?;
-        let row = columns(shared, &table, args)?;
-        let updated = shared.db.update(&table, &rest(args)?, &borrowed(&row))?;
+        let mut row = columns(shared, &table, args)?;
+        let updated = shared.db.update(&table, &rest(args)?, &taken(&mut row))?;
         Ok(results.boolean(updated)?)
     })?;
     natives.add(vm, "update_where", |shared, args, results| {
         let (table, condition) = (text(args)?, text(args)?);
-        let row = columns(shared, &table, args)?;
+        let mut row = columns(shared, &table, args)?;
+        let row = taken(&mut row);
         let params = ScriptParams::read(args)?;
-        let updated =
-            params.give(|params| shared.db.update_where(&table, &condition, params, &borrowed(&row)))?;
+        let updated = params.give(|params| shared.db.update_where(&table, &condition, params, &row))?;
         Ok(results.integer(updated as i64)?)
     })?;
     natives.add(vm, "delete", |shared, args, results| {
@@ -266,6 +266,12 @@ fn columns(shared: &Shared, table: &str, args: &mut Decoder<'_>) -> std::result:
     Ok(row)
 }
 
+/// The row as the database takes it. Its values go with it.
+fn taken(row: &mut OwnedRow) -> Vec<(&str, SqlValue)> {
+    row.iter_mut().map(|(name, value)| (name.as_str(), std::mem::take(value))).collect()
+}
+
+/// Names and values as parameters.
 fn borrowed(row: &OwnedRow) -> Vec<(&str, SqlValue)> {
     row.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
 }

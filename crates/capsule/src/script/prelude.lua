@@ -80,17 +80,15 @@ local function hook_of(env, name)
   end
 end
 
--- True if anybody has one of these hooks.
-local function any(...)
-  for i = 1, select("#", ...) do
-    local name = select(i, ...)
-    if hook_of(globals, name) then
+-- True if anybody has this hook. Asked for every row that is written, so it calls little.
+local function has(name)
+  local fn = rawget(globals, name)
+  if fn ~= nil and type(fn) == "function" then
+    return true
+  end
+  for i = 1, #mods do
+    if hook_of(mods[i].env, name) then
       return true
-    end
-    for _, mod in ipairs(mods) do
-      if hook_of(mod.env, name) then
-        return true
-      end
     end
   end
   return false
@@ -261,7 +259,7 @@ local function before_delete(name, rows)
 end
 
 local function insert_row(name, row)
-  if any("before_save", "before_insert") then
+  if has("before_save") or has("before_insert") then
     return transaction(function()
       return native.insert(name, columns(transform("insert", name, columns(row), nil)))
     end)
@@ -270,7 +268,7 @@ local function insert_row(name, row)
 end
 
 local function update_row(name, id, row)
-  if any("before_save", "before_update") then
+  if has("before_save") or has("before_update") then
     return transaction(function()
       local old = native.get(name, key(id))
       if old == nil then
@@ -284,7 +282,7 @@ local function update_row(name, id, row)
 end
 
 local function update_where(name, where, params, row)
-  if any("before_save", "before_update") then
+  if has("before_save") or has("before_update") then
     return transaction(function()
       row = transform("update", name, columns(row), nil)
       return native.update_where(name, where, columns(row), parameters(params))
@@ -294,7 +292,7 @@ local function update_where(name, where, params, row)
 end
 
 local function delete_row(name, id)
-  if any("before_delete") then
+  if has("before_delete") then
     return transaction(function()
       before_delete(name, { native.get(name, key(id)) })
       return native.delete(name, key(id))
@@ -304,7 +302,7 @@ local function delete_row(name, id)
 end
 
 local function delete_where(name, where, params)
-  if any("before_delete") then
+  if has("before_delete") then
     return transaction(function()
       before_delete(name, native.select(name, where, parameters(params)))
       return native.delete_where(name, where, parameters(params))
@@ -316,7 +314,7 @@ end
 -- Rules ---------------------------------------------------------------------------------------------------------
 
 local function judged()
-  return any("validate_insert"), any("validate_update"), any("validate_delete")
+  return has("validate_insert"), has("validate_update"), has("validate_delete")
 end
 
 local function validate(hook, name, row, old)
@@ -328,7 +326,7 @@ local function validate(hook, name, row, old)
 end
 
 local function sees_rounds()
-  return any("after_save", "before_commit")
+  return has("after_save") or has("before_commit")
 end
 
 local function round(events)
@@ -723,7 +721,7 @@ return {
   end,
   delete_where = delete_where,
   transforms = function()
-    return any("before_save", "before_insert", "before_update", "before_delete")
+    return has("before_save") or has("before_insert") or has("before_update") or has("before_delete")
   end,
   handle = function(name, payload)
     guarded("the action " .. name, handle, name, payload)
@@ -758,7 +756,7 @@ return {
   end,
   call_mod = call_mod,
   reacts = function()
-    return any("on_data_changed")
+    return has("on_data_changed")
   end,
   react = function(rows)
     for fn in hooks("on_data_changed") do

@@ -111,7 +111,7 @@ impl Transaction {
         savepoint: Option<String>,
         sql: &str,
     ) -> Result<()> {
-        conn.run_own(sql)?;
+        conn.run_boundary(sql)?;
         if self.frames.borrow().is_empty() {
             capture.start();
             self.schema_changes.borrow_mut().clear();

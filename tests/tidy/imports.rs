@@ -53,7 +53,7 @@ const CAPSULE_FOLDER: &str = "crates/capsule/";
 const SCRIPTS: &[&[&str]] = &[
     &["web/src/node.ts", "web/src/workerd.ts", "web/src/wasmoon.ts"],
     &["web/src/index.ts", "web/src/raw.ts"],
-    &["web/src/react.ts", "web/src/capsule/node.ts"],
+    &["web/src/react.ts", "web/src/capsule/node.ts", "web/src/capsule/worker.ts"],
     &["web/src/capsule/index.ts"],
     &["web/src/capsule/"],
     &["web/src/lua.ts"],

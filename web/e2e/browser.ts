@@ -41,6 +41,10 @@ const WORKER = `import { Lua } from "/dist/index.js";
 const lua = await Lua.create();
 postMessage(lua.eval("return _VERSION"));`;
 
+/** A worker of a capsule in a browser that has no synchronous files. */
+const WITHOUT_FILES = `delete FileSystemFileHandle.prototype.createSyncAccessHandle;
+await import("/dist/capsule_worker.js");`;
+
 /**
  * The built package; with source maps, and a place for counts, when coverage is measured
  * (scripts/coverage.mjs).
@@ -161,6 +165,7 @@ async function file(path: string, code: string): Promise<[string, string | Uint8
   if (path === "/" || path === "/sandboxed") return ["text/html", PAGE];
   if (path === "/page.js") return ["text/javascript", code];
   if (path === "/worker.js") return ["text/javascript", WORKER];
+  if (path === "/without_files.js") return ["text/javascript", WITHOUT_FILES];
   if (!path.startsWith("/dist/")) throw new Error("not served");
   return [TYPES[extname(path)] ?? "application/octet-stream", await readFile(join(DIST, path.slice("/dist/".length)))];
 }

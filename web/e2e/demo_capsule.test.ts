@@ -365,7 +365,7 @@ suite("the capsule's view", () => {
         const id = await focused(page);
         if (id === "c-rules") await page.keyboard.press("Escape");
         if (id !== reached.at(-1)) reached.push(id);
-        assert.ok(await isOutlined(page), `the focus on ${id} can be seen`);
+        await until(() => isOutlined(page), `an outline of ${id}`);
       }
       const places = order.map((id) => reached.findIndex((other) => other === id));
       assert.ok(!places.includes(-1), reached.join());

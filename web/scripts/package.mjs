@@ -28,9 +28,12 @@ export async function buildPackage(outdir, { sourcemap = true } = {}) {
   // What it shares with `index` is in it again: a page has one of them, and their errors know each other by a
   // mark.
   await build({ ...shared, entryPoints: { capsule: "src/capsule/index.ts" } });
+  // Loaded by its address, so that it is whole by itself.
+  await build({ ...shared, entryPoints: { capsule_worker: "src/capsule/worker.ts" } });
   await build({ ...shared, entryPoints: { capsule_node: "src/capsule/node.ts" }, ...onNode("capsule.js") });
   await build({ ...shared, entryPoints: ["src/react.ts"], external: ["react"] });
-  for (const file of ["index.js", "raw.js", "capsule.js"]) keepComments(resolve(outdir, file), sourcemap);
+  for (const file of ["index.js", "raw.js", "capsule.js", "capsule_worker.js"])
+    keepComments(resolve(outdir, file), sourcemap);
   for (const module of modules.filter(existsSync)) copyFileSync(module, resolve(outdir, basename(module)));
   return modules.filter((module) => !existsSync(module));
 }

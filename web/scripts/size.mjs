@@ -23,6 +23,7 @@ for (const entry of [
   "workerd.js",
   "capsule.js",
   "capsule_node.js",
+  "capsule_worker.js",
   "react.js",
 ]) {
   const files = [...withChunks(resolve(dist, entry))].map((file) => readFileSync(file));

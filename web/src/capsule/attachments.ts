@@ -271,6 +271,11 @@ export class Attachments {
     else console.warn(message);
   }
 
+  /** Tells whether this tab owns the files. */
+  leads(isLeader: boolean): void {
+    this.#events.emit("leader", { isLeader });
+  }
+
   /** True if somebody hears of errors. */
   get tellsErrors(): boolean {
     return this.#events.has("error");

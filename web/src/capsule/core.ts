@@ -327,6 +327,41 @@ export class Core {
     throw usageError(`the transaction ${String(transaction)} is of another device`);
   }
 
+  // Requests that must have their effect once.
+
+  /** Returns the last request of a client that was committed, and its answer. */
+  findRequest(client: string): { number: number; answer: Uint8Array } | undefined {
+    return this.#run(
+      CapsuleOperation.findRequest,
+      (args) => args.text(client, "the name of a client"),
+      (results) => {
+        const number = results.optionalInteger();
+        return number === undefined ? undefined : { number, answer: results.bytes() };
+      },
+    );
+  }
+
+  /** Keeps the answer of a request, in the transaction that is open. */
+  keepRequest(client: string, number: number, answer: Uint8Array): void {
+    this.#run(
+      CapsuleOperation.keepRequest,
+      (args) => args.text(client, "the name of a client").integer(number).bytes(answer),
+      nothing,
+    );
+  }
+
+  /** Forgets the requests of all clients but these. */
+  keepClients(clients: readonly string[]): void {
+    this.#run(
+      CapsuleOperation.keepClients,
+      (args) => {
+        args.integer(clients.length);
+        for (const client of clients) args.text(client, "the name of a client");
+      },
+      nothing,
+    );
+  }
+
   // Schema.
 
   beginUpgrade(declared: object): Upgrade {

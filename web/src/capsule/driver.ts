@@ -10,7 +10,19 @@ import type { Message } from "./messages.js";
 import type { OpenFiles } from "./places.js";
 
 /** Calls of a core that a driver carries. */
-type Calls = Omit<Core, "close" | "register" | "isIdle" | "device" | "eval" | "call" | "callMod">;
+type Calls = Omit<
+  Core,
+  | "close"
+  | "register"
+  | "isIdle"
+  | "device"
+  | "eval"
+  | "call"
+  | "callMod"
+  | "findRequest"
+  | "keepRequest"
+  | "keepClients"
+>;
 
 /** Name of a call. */
 export type CallName = keyof Calls;
@@ -30,17 +42,38 @@ export interface Opened {
   readonly warning?: string | undefined;
 }
 
+/** Listener of a driver. Must not throw. */
+export interface DriverListener {
+  message(message: Message): void;
+  /**
+   * Hears of another core in the place of the one that was opened, with nothing attached to it: another tab
+   * owns the files now, or another database was imported.
+   */
+  replaced?(opened: Opened): void;
+  /** Hears whether this tab owns the files. */
+  leader?(isLeader: boolean): void;
+  warning?(text: string): void;
+  /** Hears that it has ended by itself: every call fails with this error. */
+  ended?(error: Error): void;
+}
+
 /** A driver. Calls reach the core in the order in which they are made. */
 export interface Driver {
   /**
    * Opens the capsule, in which nothing runs yet; with the `contents` of a database in place of its own.
-   * `listener` hears of messages, and must not throw.
    */
-  open(listener: (message: Message) => void, contents?: Uint8Array): Promise<Opened>;
+  open(listener: DriverListener, contents?: Uint8Array): Promise<Opened>;
   /** Makes a call. */
   call<N extends CallName>(name: N, ...args: CallArguments<N>): Promise<CallResult<N>>;
   /** Gives a function to Lua, under a name that stays. */
   register(name: string, fn: HostFunction): Promise<void>;
+  /** Attaches what is the driver's own to a core that is new. */
+  attach?(): Promise<void>;
+  /**
+   * Puts another database in the place of this one, which others share; the listener is told that it was
+   * replaced. Without this it is closed, and opened with the contents.
+   */
+  reopen?(contents: Uint8Array): Promise<void>;
   /** Closes the capsule; it can be opened again. */
   close(): Promise<void>;
 }

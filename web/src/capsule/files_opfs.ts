@@ -143,6 +143,11 @@ export class OpfsFiles implements Files {
     return this.#slots.map(({ name }) => name).filter((name) => name !== "");
   }
 
+  /** Bytes of the reserve, whether it is there or not. */
+  get reserveBytes(): number {
+    return this.#reserveBytes;
+  }
+
   /** True if the reserve is there. Without it, a checkpoint is the first thing to do, and then to delete. */
   get hasReserve(): boolean {
     return this.#reserve.state === "held";

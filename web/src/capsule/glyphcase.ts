@@ -12,11 +12,12 @@ import { checkDottedName } from "../names.js";
 import { Attachments, type Link } from "./attachments.js";
 import { Calls, type Session, type Transaction, type TransactionFunction } from "./calls.js";
 import type { Driver, Opened } from "./driver.js";
-import { closedError, errorOf, usageError } from "./errors.js";
+import { CapsuleError, closedError, errorOf, usageError } from "./errors.js";
 import { Scope } from "./lane.js";
 import { LocalDriver } from "./local_driver.js";
 import { PerformanceMonitor } from "./monitor.js";
 import { readCapsuleOptions, readMod, type CapsuleOptions, type Settings } from "./options.js";
+import { hasFiles } from "./places.js";
 import { Defaults, prepareSchema, type PreparedSchema } from "./schema.js";
 import { bytesOf, described } from "./sql_codec.js";
 import type {
@@ -40,6 +41,7 @@ import type {
   WatchOptions,
   Watcher,
 } from "./types.js";
+import { WorkerDriver, wantsWorker } from "./worker_driver.js";
 
 /** Options of `new GlyphCase`. */
 export interface GlyphCaseOptions extends CapsuleOptions<Transaction> {}
@@ -65,6 +67,12 @@ export class GlyphCase extends Calls {
   readonly #root: Scope;
   readonly #attachments: Attachments;
   #opened: Opened | undefined;
+  /** True while things are attached to a core. */
+  #isAttaching = false;
+  /** True if that core was replaced meanwhile. */
+  #isReplaced = false;
+  /** Resolves when everything is attached to the core that is there. */
+  #attached: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -74,7 +82,8 @@ export class GlyphCase extends Calls {
     const settings = readCapsuleOptions("GlyphCase", filename, options);
     const schema = settings.schema && prepareSchema(settings.schema);
     const { enabled, log, transactionTimeout } = settings;
-    const driver = new LocalDriver(settings);
+    const isAway = !hasFiles() && wantsWorker(settings);
+    const driver: Driver = isAway ? new WorkerDriver(settings) : new LocalDriver(settings);
     const root = new Scope();
     const monitor = new PerformanceMonitor((sql, ms, message) => attachments.slow(sql, ms, message));
     Object.assign(monitor, settings.performance);
@@ -252,7 +261,7 @@ export class GlyphCase extends Calls {
     if (this.#root.ambient !== undefined) throw usageError("import cannot be a part of a transaction");
     // Its own: what is in them later does not count.
     const contents = bytes.slice();
-    await this.#root.run(() => this.#reopen(contents));
+    await this.#root.run(() => this.#reopen(contents)).finally(() => this.#attached);
   }
 
   /** Says how well what was committed is kept. */
@@ -263,6 +272,16 @@ export class GlyphCase extends Calls {
     const [persisted, { usage, quota } = {}] = await Promise.all([storage?.persisted?.(), storage?.estimate?.()]);
     const survives = kind === "memory" ? "nothing" : this.#settings.strict ? "power-cut" : "crash";
     return { files: kind, journal, synchronous, survives, persisted, usage, quota };
+  }
+
+  /**
+   * Asks the browser to keep the files also when room gets scarce; resolves to whether it will. True where
+   * nobody clears files by himself.
+   */
+  async persist(): Promise<boolean> {
+    await this.ready;
+    const kind = this.#opened?.kind;
+    return kind === "file" || (kind === "opfs" && (await globalThis.navigator.storage.persist()));
   }
 
   /** Returns figures of the database, of watchers and of memory. */
@@ -297,29 +316,77 @@ export class GlyphCase extends Calls {
 
   async #open(contents?: Uint8Array): Promise<void> {
     const attachments = this.#attachments;
-    const opened = await this.#driver.open((message) => attachments.hear(message), contents);
+    const opened = await this.#driver.open(
+      {
+        message: (message) => attachments.hear(message),
+        replaced: (opened) => this.#replaced(opened),
+        leader: (isLeader) => attachments.leads(isLeader),
+        warning: (text) => attachments.warn(text),
+        ended: (error) => {
+          this.#root.ended ??= attachments.ended ??= error;
+          attachments.report(error);
+        },
+      },
+      contents,
+    );
     this.#opened = opened;
     try {
       if (opened.warning !== undefined) attachments.warn(opened.warning);
-      for (const [name, fn] of attachments.functions) await this.#driver.register(name, fn);
-      if (this.#schema !== undefined) {
-        // In a scope of its own: everything else waits for the end of this.
-        await this.upgraded(this.#schema, new Scope(), this.#root);
-        this.session.defaults.addAll(this.#schema.defaults);
-      }
-      // Nothing, when it opens for the first time.
-      for (const step of attachments.steps()) {
-        try {
-          await step();
-        } catch (error) {
-          attachments.report(error);
-        }
-      }
-      await this.#driver.call("activateMods");
+      await this.#attach();
     } catch (error) {
       await this.#driver.close().catch(() => {});
       throw error;
     }
+  }
+
+  /** Hears that there is another core: everything is attached to it, before any other call. */
+  #replaced(opened: Opened): void {
+    this.#opened = opened;
+    if (this.#isAttaching) {
+      this.#isReplaced = true;
+      return;
+    }
+    this.#isAttaching = true;
+    this.#attached = this.#root.runFirst(() =>
+      this.#attach().catch((error: unknown) => this.#attachments.report(error)),
+    );
+  }
+
+  /** Attaches everything to a core that is new, and again to one that takes its place meanwhile. */
+  async #attach(): Promise<void> {
+    this.#isAttaching = true;
+    try {
+      do {
+        this.#isReplaced = false;
+        try {
+          await this.#attachOnce();
+        } catch (error) {
+          if (!this.#isReplaced) throw error;
+        }
+      } while (this.#isReplaced);
+    } finally {
+      this.#isAttaching = false;
+    }
+  }
+
+  async #attachOnce(): Promise<void> {
+    const attachments = this.#attachments;
+    await this.#driver.attach?.();
+    for (const [name, fn] of attachments.functions) await this.#driver.register(name, fn);
+    if (this.#schema !== undefined) {
+      // In a scope of its own: everything else waits for the end of this.
+      await this.upgraded(this.#schema, new Scope(), this.#root);
+      this.session.defaults.addAll(this.#schema.defaults);
+    }
+    // Nothing, when it opens for the first time.
+    for (const step of attachments.steps()) {
+      try {
+        await step();
+      } catch (error) {
+        attachments.report(error);
+      }
+    }
+    await this.#driver.call("activateMods");
   }
 
   async #applied(schema: PreparedSchema): Promise<string[]> {
@@ -329,6 +396,7 @@ export class GlyphCase extends Calls {
   }
 
   async #reopen(contents: Uint8Array): Promise<void> {
+    if (this.#driver.reopen !== undefined) return await this.#driver.reopen(contents);
     await this.#driver.call("flush");
     const before = this.#opened?.kind === "memory" ? await this.#driver.call("export") : undefined;
     await this.#driver.close();
@@ -352,6 +420,9 @@ export class GlyphCase extends Calls {
     await this.#root.run(async () => {
       try {
         await this.#driver.call("flush");
+      } catch (error) {
+        // Who owns it does not answer: then it is closed without that.
+        if (!(error instanceof CapsuleError && error.kind === "locked")) throw error;
       } finally {
         await this.#driver.close();
         this.#root.ended = this.#attachments.ended = closedError();

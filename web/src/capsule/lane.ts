@@ -7,12 +7,25 @@ import { CapsuleError, usageError } from "./errors.js";
 /** Calls in their order. */
 export class Lane {
   #last: Promise<unknown> = Promise.resolve();
+  /** Work that comes before all that waits. */
+  #urgent: (() => Promise<unknown>)[] = [];
 
   /** Runs `work` when all before it have ended. */
   run<T>(work: () => T | PromiseLike<T>): Promise<T> {
-    const done = this.#last.then(work);
+    const done = this.#last.then(() => (this.#urgent.length === 0 ? work() : this.#runAfterUrgent(work)));
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  async #runAfterUrgent<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    for (let first; (first = this.#urgent.shift()) !== undefined;) await first();
+    return await work();
+  }
+
+  /** Runs `work` before all that waits, after what runs now. It must not fail. */
+  runFirst(work: () => Promise<unknown>): Promise<void> {
+    this.#urgent.push(work);
+    return this.run(() => {});
   }
 
   /** Resolves when everything has ended, what comes meanwhile included. */
@@ -40,6 +53,11 @@ export class Scope {
       if (this.ended !== undefined) throw this.ended;
       return work();
     });
+  }
+
+  /** Runs work before all calls that wait, after the one that runs now. It must not fail. */
+  runFirst(work: () => Promise<unknown>): Promise<void> {
+    return this.#lane.runFirst(work);
   }
 
   /** Starts a script, in its turn: what comes after it does not wait for its end. */

@@ -3,9 +3,8 @@ import type { HostFunction } from "../host/entries.js";
 import { loadModule, type PackagedModule } from "../instance/loader.js";
 import { isCallable } from "../option_rules.js";
 import { Core } from "./core.js";
-import type { CallArguments, CallName, CallResult, Driver, Opened } from "./driver.js";
+import type { CallArguments, CallName, CallResult, Driver, DriverListener, Opened } from "./driver.js";
 import { CapsuleError, closedError, isCapsuleError } from "./errors.js";
-import type { Message } from "./messages.js";
 import { MEMORY, functionsIn, type Settings } from "./options.js";
 import { filesOf, type OpenFiles } from "./places.js";
 import type { LuaFunctions } from "./types.js";
@@ -24,7 +23,18 @@ export class LocalDriver implements Driver {
     this.#settings = settings;
   }
 
-  async open(listener: (message: Message) => void, contents?: Uint8Array): Promise<Opened> {
+  /** Returns the core, which is open. */
+  get core(): Core {
+    if (this.#core === undefined) throw closedError();
+    return this.#core;
+  }
+
+  /** Does what the files need between calls. */
+  async upkeep(): Promise<void> {
+    await this.#files?.upkeep?.();
+  }
+
+  async open({ message: listener }: DriverListener, contents?: Uint8Array): Promise<Opened> {
     const { wasm, filename, fallback } = this.#settings;
     const loading = loadCapsule(wasm);
     // What fails first is told.
@@ -47,15 +57,13 @@ export class LocalDriver implements Driver {
   }
 
   async call<N extends CallName>(name: N, ...args: CallArguments<N>): Promise<CallResult<N>> {
-    const core = this.#core;
-    if (core === undefined) throw closedError();
+    const { core } = this;
     const method = core[name] as (...args: CallArguments<N>) => CallResult<N> | Promise<CallResult<N>>;
     return await method.apply(core, args);
   }
 
   async register(name: string, fn: HostFunction): Promise<void> {
-    if (this.#core === undefined) throw closedError();
-    this.#core.register(name, fn);
+    this.core.register(name, fn);
   }
 
   async close(): Promise<void> {

@@ -158,20 +158,26 @@ function readPatch(results: ResultReader, row: () => Row): Patch {
   return { op, at, row: row() };
 }
 
-interface Facts {
+/** Facts that an event is made of. */
+export interface EventFacts {
   watcherId: string;
   operation: ChangeOperation;
   tableName: string;
   rowId: SqlValue;
-  key: SqlValue[];
-  oldData: Row | undefined;
-  newData: Row | undefined;
+  key: readonly SqlValue[];
+  oldData?: Row | undefined;
+  newData?: Row | undefined;
   timestamp: Date;
   transactionId: string;
   source: ChangeEvent["source"];
   change: ChangeEvent["change"];
-  cause: number | undefined;
+  cause?: number | undefined;
   seq: number;
+}
+
+/** Makes an event. */
+export function makeEvent(facts: EventFacts): ChangeEvent {
+  return new Event(facts);
 }
 
 /** A change; the names that Lua has are on the prototype, so that consoles print each thing once. */
@@ -190,7 +196,7 @@ class Event implements ChangeEvent {
   declare readonly cause?: number;
   readonly seq: number;
 
-  constructor(facts: Facts) {
+  constructor(facts: EventFacts) {
     this.watcherId = facts.watcherId;
     this.operation = facts.operation;
     this.tableName = facts.tableName;

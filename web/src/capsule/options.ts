@@ -88,6 +88,11 @@ export interface CapsuleOptions<X = unknown> {
    * Module of the capsule: its address, its bytes, or compiled. `capsule.wasm` beside the package by default.
    */
   wasm?: WasmSource | undefined;
+  /**
+   * Worker that has the files in a browser: its address, or a function that starts it. The one beside the
+   * package by default; `perilune/capsule/worker` for bundlers that do not find that.
+   */
+  worker?: URL | string | (() => object) | undefined;
 }
 
 /** Options as they are used: with all defaults. */
@@ -108,6 +113,7 @@ export interface Settings {
   readonly log: ((line: string) => void) | undefined;
   readonly stdout: ((text: string) => void) | undefined;
   readonly wasm: WasmSource | undefined;
+  readonly worker: string | (() => object) | undefined;
 }
 
 /** Makes a rule of the rules of an object's own properties. */
@@ -169,6 +175,10 @@ const CAPSULE: Rules = {
   log: isFunction,
   stdout: isFunction,
   wasm: (value) => value,
+  worker: (value, wrong) => {
+    const address = typeof value === "string" ? value : addressOf(value);
+    return address ?? (isCallable(value) ? value : wrong("must be the URL of a worker, or a function that starts one"));
+  },
 };
 
 /** Copies an object of functions; `wrong` refuses what Lua cannot have. */
@@ -224,6 +234,7 @@ export function readCapsuleOptions(call: string, given: unknown, more: unknown):
     log: rest.log,
     stdout: rest.stdout,
     wasm: rest.wasm,
+    worker: rest.worker as Settings["worker"],
   };
 }
 

@@ -11,6 +11,8 @@ export interface OpenFiles {
   readonly files: Files;
   /** Name of the database, for the module. */
   readonly path: string;
+  /** Does what there is to be done between calls: takes room back that was given up. */
+  upkeep?(): Promise<void>;
   /** Lets others have the database. */
   release(): Promise<void>;
 }
@@ -26,6 +28,11 @@ let takeFiles: TakeFiles | undefined;
 /** Makes these the files of databases whose name is not `:memory:`. */
 export function setFiles(take: TakeFiles | undefined): void {
   takeFiles = take;
+}
+
+/** True if databases have files in this thread. */
+export function hasFiles(): boolean {
+  return takeFiles !== undefined;
 }
 
 /** Takes the files of a database; a promise where that takes time. */

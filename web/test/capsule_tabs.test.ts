@@ -20,7 +20,7 @@ const WRITES = 60;
 const TABS = 3;
 
 /** Steps after which a run has certainly hung. */
-const STEPS_MAX = 300_000;
+const STEPS_MAX = 3_000_000;
 
 /** A page of a tab: calls one after the other, as the lane of a capsule has it, and hears of all. */
 interface Page {

@@ -199,7 +199,10 @@ suite("recovery", () => {
         holed.fill(0, at, Math.min(at + 16, bytes.length));
         const records = await found(holed);
         assert.ok(typeof records !== "string", `hole at ${at}: ${String(records)}`);
-        if (!holed.equals(bytes)) same(records, STATES[commit - 1] as Records);
+        const isIn = (end: number) => !holed.subarray(0, end).equals(bytes.subarray(0, end));
+        // The last bytes of a commit may be zeros already: then the hole is in the next one alone, if anywhere.
+        const damaged = ends.findIndex(isIn);
+        same(records, damaged === -1 ? LAST : (STATES[damaged - 1] as Records));
       }
     }
   });

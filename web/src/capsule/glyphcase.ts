@@ -12,7 +12,7 @@ import { checkDottedName } from "../names.js";
 import { Attachments, type Link } from "./attachments.js";
 import { Calls, type Session, type Transaction, type TransactionFunction } from "./calls.js";
 import type { Driver, Opened } from "./driver.js";
-import { CapsuleError, closedError, errorOf, usageError } from "./errors.js";
+import { closedError, errorOf, isCapsuleError, usageError } from "./errors.js";
 import { Scope } from "./lane.js";
 import { LocalDriver } from "./local_driver.js";
 import { PerformanceMonitor } from "./monitor.js";
@@ -422,7 +422,7 @@ export class GlyphCase extends Calls {
         await this.#driver.call("flush");
       } catch (error) {
         // Who owns it does not answer: then it is closed without that.
-        if (!(error instanceof CapsuleError && error.kind === "locked")) throw error;
+        if (!(isCapsuleError(error) && error.kind === "locked")) throw error;
       } finally {
         await this.#driver.close();
         this.#root.ended = this.#attachments.ended = closedError();

@@ -1,5 +1,5 @@
 /** Files of databases in the origin's private file system: a folder for each database. */
-import { CapsuleError } from "./errors.js";
+import { CapsuleError, isCapsuleError } from "./errors.js";
 import { OpfsFiles, type Folder } from "./files_opfs.js";
 import type { OpenFiles } from "./places.js";
 
@@ -64,7 +64,7 @@ async function whenFree<T>(filename: string, open: () => Promise<T>): Promise<T>
     try {
       return await open();
     } catch (cause) {
-      if (cause instanceof CapsuleError) throw cause;
+      if (isCapsuleError(cause)) throw cause;
       const { name, message } = cause as { name?: unknown; message?: unknown };
       if (name !== "NoModificationAllowedError" || attempt === BUSY_ATTEMPTS) {
         const kind =

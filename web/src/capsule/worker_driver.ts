@@ -8,7 +8,7 @@ import { addressOf, isArrayBuffer } from "../brands.js";
 import type { HostFunction } from "../host/entries.js";
 import { isModule } from "../instance/loader.js";
 import type { CallArguments, CallName, CallResult, Driver, DriverListener, Opened } from "./driver.js";
-import { CapsuleError, closedError, usageError } from "./errors.js";
+import { CapsuleError, closedError, isCapsuleError, usageError } from "./errors.js";
 import { LocalDriver, loadCapsule } from "./local_driver.js";
 import { MEMORY, type Settings } from "./options.js";
 import { bytesOf } from "./sql_codec.js";
@@ -69,7 +69,7 @@ export class WorkerDriver implements Driver {
       return await this.#open(listener);
     } catch (error) {
       this.#stop();
-      if (!(error instanceof CapsuleError && error.kind === "unsupported")) throw error;
+      if (!(isCapsuleError(error) && error.kind === "unsupported")) throw error;
       if (this.#settings.fallback !== "memory") throw error;
       this.#listener = listener;
       this.#fallback = new LocalDriver({ ...this.#settings, filename: MEMORY });

@@ -2,6 +2,8 @@
  * Answers of writes as bytes, as they are kept beside what they have written: JSON, in which what JSON does
  * not have is a list that begins with a letter.
  */
+import { isUint8Array } from "../../brands.js";
+
 type Part = null | boolean | number | string | readonly unknown[];
 
 /** Makes bytes of an answer. */
@@ -19,7 +21,7 @@ function part(value: unknown): Part {
   if (typeof value === "bigint") return ["i", String(value)];
   if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)))
     return ["n", Object.is(value, -0) ? "-0" : String(value)];
-  if (value instanceof Uint8Array)
+  if (isUint8Array(value))
     return ["b", Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("")];
   if (Array.isArray(value)) return ["l", ...value.map(part)];
   if (typeof value === "object" && value !== null)

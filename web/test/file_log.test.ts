@@ -200,7 +200,8 @@ suite("recovery", () => {
         const records = await found(holed);
         assert.ok(typeof records !== "string", `hole at ${at}: ${String(records)}`);
         const isIn = (end: number) => !holed.subarray(0, end).equals(bytes.subarray(0, end));
-        // The last bytes of a commit may be zeros already: then the hole is in the next one alone, if anywhere.
+        // The last bytes of a commit may be zeros already: then the hole is in the next one alone, if
+        // anywhere.
         const damaged = ends.findIndex(isIn);
         same(records, damaged === -1 ? LAST : (STATES[damaged - 1] as Records));
       }

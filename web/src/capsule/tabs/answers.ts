@@ -21,8 +21,7 @@ function part(value: unknown): Part {
   if (typeof value === "bigint") return ["i", String(value)];
   if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)))
     return ["n", Object.is(value, -0) ? "-0" : String(value)];
-  if (isUint8Array(value))
-    return ["b", Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("")];
+  if (isUint8Array(value)) return ["b", Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("")];
   if (Array.isArray(value)) return ["l", ...value.map(part)];
   if (typeof value === "object" && value !== null)
     return ["o", ...Object.entries(value).map(([name, member]) => [name, part(member)])];

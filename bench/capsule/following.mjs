@@ -7,7 +7,8 @@ const ROWS = 10_000;
 const UPDATES = 20;
 const WATCHERS = 1000;
 const EVENTS = 100;
-const ITEMS = "CREATE TABLE items(id INTEGER PRIMARY KEY, owner INTEGER, position INTEGER, title TEXT)";
+const ITEMS =
+  "CREATE TABLE items(id INTEGER PRIMARY KEY, owner INTEGER, position INTEGER, title TEXT)";
 const QUERY = "SELECT id, position, title FROM items ORDER BY position, id";
 
 /** A promise, with the function that resolves it. */
@@ -17,6 +18,16 @@ function signal() {
   return { told, tell };
 }
 
+/** A sample: updates one after the other, each up to what is told; `update` makes one, and gives the rows. */
+async function sampleOfUpdates(update) {
+  let check = 0;
+  const ms = await timed(async () => {
+    for (let n = 0; n < UPDATES; n += 1)
+      check += (await update(5000 + n)).length;
+  });
+  return { value: ms, check };
+}
+
 function capsuleOfItems() {
   const capsule = Capsule.openSync(":memory:");
   capsule.execute(ITEMS);
@@ -24,7 +35,11 @@ function capsuleOfItems() {
 }
 
 const items = (count) =>
-  Array.from({ length: count }, (_, n) => ({ owner: n % WATCHERS, position: n * 10, title: `item ${n}` }));
+  Array.from({ length: count }, (_, n) => ({
+    owner: n % WATCHERS,
+    position: n * 10,
+    title: `item ${n}`,
+  }));
 
 const liveOfCapsule = {
   async open() {
@@ -33,22 +48,18 @@ const liveOfCapsule = {
     const live = capsule.live(QUERY);
     await live.ready;
     let heard = signal();
-    live.subscribe(({ rows, patches }) => patches.length > 0 && heard.tell(rows));
+    live.subscribe(
+      ({ rows, patches }) => patches.length > 0 && heard.tell(rows),
+    );
     let turn = 0;
     return {
-      async sample() {
-        let check = 0;
-        const ms = await timed(async () => {
-          for (let n = 0; n < UPDATES; n += 1) {
-            heard = signal();
-            turn += 1;
-            capsule.update("items", 5000 + n, { title: `changed ${turn}` });
-            const rows = await heard.told;
-            check += rows.length;
-          }
-        });
-        return { value: ms, check };
-      },
+      sample: () =>
+        sampleOfUpdates(async (id) => {
+          heard = signal();
+          turn += 1;
+          capsule.update("items", id, { title: `changed ${turn}` });
+          return await heard.told;
+        }),
       close: () => capsule.close(),
     };
   },
@@ -73,19 +84,16 @@ const liveOfPglite = {
     });
     let turn = 0;
     return {
-      async sample() {
-        let check = 0;
-        const ms = await timed(async () => {
-          for (let n = 0; n < UPDATES; n += 1) {
-            heard = signal();
-            turn += 1;
-            await pg.query("UPDATE items SET title = $1 WHERE id = $2", [`changed ${turn}`, 5000 + n]);
-            const rows = await heard.told;
-            check += rows.length;
-          }
-        });
-        return { value: ms, check };
-      },
+      sample: () =>
+        sampleOfUpdates(async (id) => {
+          heard = signal();
+          turn += 1;
+          await pg.query("UPDATE items SET title = $1 WHERE id = $2", [
+            `changed ${turn}`,
+            id,
+          ]);
+          return await heard.told;
+        }),
       async close() {
         await query.unsubscribe();
         await pg.close();
@@ -114,7 +122,8 @@ const watchersOfCapsule = {
           }));
           capsule.insertMultiple("items", rows);
           capsule.flush();
-          while (heard < EVENTS) await new Promise((resolve) => setImmediate(resolve));
+          while (heard < EVENTS)
+            await new Promise((resolve) => setImmediate(resolve));
         });
         return { value: ms, check: heard };
       },
@@ -127,8 +136,17 @@ const queriesOfRxdb = {
   async open() {
     const { createRxDatabase } = await import("rxdb");
     const { getRxStorageMemory } = await import("rxdb/plugins/storage-memory");
-    const db = await createRxDatabase({ name: `b${Date.now()}`, storage: getRxStorageMemory(), multiInstance: false });
-    const integer = { type: "integer", minimum: 0, maximum: 1e9, multipleOf: 1 };
+    const db = await createRxDatabase({
+      name: `b${Date.now()}`,
+      storage: getRxStorageMemory(),
+      multiInstance: false,
+    });
+    const integer = {
+      type: "integer",
+      minimum: 0,
+      maximum: 1e9,
+      multipleOf: 1,
+    };
     const schema = {
       version: 0,
       primaryKey: "id",
@@ -142,7 +160,9 @@ const queriesOfRxdb = {
       required: ["id", "owner", "position", "title"],
       indexes: ["owner"],
     };
-    const { items: collection } = await db.addCollections({ items: { schema } });
+    const { items: collection } = await db.addCollections({
+      items: { schema },
+    });
     let heard = 0;
     let isReady = false;
     const subscriptions = [];
@@ -171,7 +191,8 @@ const queriesOfRxdb = {
             return { id: `i${next}`, owner, position: next, title: "new" };
           });
           await collection.bulkInsert(rows);
-          while (heard < EVENTS) await new Promise((resolve) => setImmediate(resolve));
+          while (heard < EVENTS)
+            await new Promise((resolve) => setImmediate(resolve));
         });
         return { value: ms, check: heard };
       },
@@ -189,7 +210,10 @@ const emission = (count) => ({
     capsule.insertMultiple("items", items(100));
     let heard = 0;
     for (let n = 0; n < count; n += 1) {
-      capsule.subscribe(capsule.watch("items", undefined, { id: `w${n}` }), (events) => (heard += events.length));
+      capsule.subscribe(
+        capsule.watch("items", undefined, { id: `w${n}` }),
+        (events) => (heard += events.length),
+      );
     }
     let turn = 0;
     return {
@@ -198,9 +222,12 @@ const emission = (count) => ({
         const ms = await timed(async () => {
           for (let n = 0; n < UPDATES; n += 1) {
             turn += 1;
-            capsule.update("items", 1 + (n % 100), { title: `changed ${turn}` });
+            capsule.update("items", 1 + (n % 100), {
+              title: `changed ${turn}`,
+            });
             capsule.flush();
-            while (heard < count * (n + 1)) await new Promise((resolve) => setImmediate(resolve));
+            while (heard < count * (n + 1))
+              await new Promise((resolve) => setImmediate(resolve));
           }
         });
         return { value: ms, check: heard / count };
@@ -230,9 +257,12 @@ export const FOLLOWING = [
   },
   {
     id: "follow/emission",
-    title: "one event to all watchers of a table, from the update to the last listener",
+    title:
+      "one event to all watchers of a table, from the update to the last listener",
     unit: "ms",
     scale: 1 / UPDATES,
-    sides: Object.fromEntries([5, 20, 100, 1000].map((count) => [`${count} watchers`, emission(count)])),
+    sides: Object.fromEntries(
+      [5, 20, 100, 1000].map((count) => [`${count} watchers`, emission(count)]),
+    ),
   },
 ];

@@ -21,10 +21,9 @@ export type Modules =
 
 import type { LuaImageError } from "./errors.js";
 import type { HostFunction } from "./host/entries.js";
-import { checkFunction } from "./host/functions.js";
+import { functionsIn } from "./host/functions.js";
 import type { Conversion } from "./codec/values.js";
 import { isMap, isPlain } from "./brands.js";
-import { checkDottedName } from "./names.js";
 import {
   isBoolean,
   isCallable,
@@ -286,16 +285,7 @@ const CREATE: Rules = {
   interrupted: isFunction,
   functions: (value, wrong) => {
     if (!isRecord(value) || isMap(value)) return wrong("must be an object of functions");
-    const functions = Object.entries(value);
-    try {
-      for (const [name, fn] of functions) {
-        checkDottedName(name);
-        checkFunction(fn);
-      }
-    } catch (error) {
-      return wrong(`has something else in it: ${(error as Error).message}`);
-    }
-    return Object.fromEntries(functions);
+    return functionsIn(value, wrong);
   },
   resume: isBoolean,
   boot: only((value) => typeof value === "string" || isCallable(value), "Lua or a function"),

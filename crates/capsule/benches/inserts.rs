@@ -3,12 +3,13 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+mod turns;
+
 use perilune_capsule::{Capsule, Database, Durability, Location, SqlValue, SystemEnvironment};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use turns::{medians, timed};
 
 const ROWS: i64 = 10_000;
-const SAMPLES: usize = 9;
 const SCHEMA: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, n INTEGER)";
 const INSERT: &str = "INSERT INTO t(name, n) VALUES(?, ?)";
 
@@ -47,26 +48,10 @@ fn capsule(hook: &str) -> Capsule {
     capsule
 }
 
-/// Milliseconds of some work.
-fn timed(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64() * 1000.0
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
 /// A line of the table: both are run in turns.
 fn compare(name: &str, mut base: impl FnMut() -> f64, mut other: impl FnMut() -> f64) {
-    let (mut of_base, mut of_other) = (Vec::new(), Vec::new());
-    for _ in 0..SAMPLES {
-        of_base.push(base());
-        of_other.push(other());
-    }
-    let (of_base, of_other) = (median(of_base), median(of_other));
+    let medians = medians(&mut [&mut base, &mut other]);
+    let (of_base, of_other) = (medians[0], medians[1]);
     println!("| {name} | {of_base:.1} | {of_other:.1} | {:.2} |", of_other / of_base);
 }
 

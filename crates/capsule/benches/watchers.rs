@@ -1,15 +1,15 @@
 //! Prints what watchers and live queries cost: medians of interleaved samples. `cargo bench -p
-//! perilune-capsule
-//! --bench watchers`.
+//! perilune-capsule --bench watchers`.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod turns;
 
 use perilune_capsule::{Capsule, Decided, LiveOptions, SqlValue};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use turns::{medians, timed};
 
-const SAMPLES: usize = 9;
 const ROWS: i64 = 10_000;
 const SCHEMA: &str = "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT, n INTEGER, owner INTEGER)";
 
@@ -27,27 +27,9 @@ fn capsule(rows: i64) -> Capsule {
     capsule
 }
 
-/// Milliseconds of some work.
-fn timed(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64() * 1000.0
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
 /// A line of the table: all are run in turns.
 fn row(name: &str, works: &mut [&mut dyn FnMut() -> f64]) {
-    let mut samples = vec![Vec::new(); works.len()];
-    for _ in 0..SAMPLES {
-        for (work, samples) in works.iter_mut().zip(&mut samples) {
-            samples.push(work());
-        }
-    }
-    let medians: Vec<String> = samples.into_iter().map(|samples| format!("{:.3}", median(samples))).collect();
+    let medians: Vec<String> = medians(works).iter().map(|median| format!("{median:.3}")).collect();
     println!("| {name} | {} |", medians.join(" | "));
 }
 

@@ -100,16 +100,15 @@ export class Attachments {
 
   /**
    * Steps that make all of it in a core that is new. Each may fail: the database may lack what it needs.
-   * What has not begun yet will do so by itself, in its turn. `isSame`: the database is the one that was
-   * there, and not another in its place.
+   * What has not begun yet will do so by itself, in its turn.
    */
-  *steps(isSame = false): Generator<() => MaybePromise<unknown>> {
+  *steps(): Generator<() => MaybePromise<unknown>> {
     for (const { id, tableOrQuery, filterExpression, hasBegun } of [...this.#watchers.values()])
       if (hasBegun()) yield () => this.#link.call("watch", id, tableOrQuery, filterExpression);
     for (const entry of [...this.#subscriptions.values()])
       if (entry.inModule !== undefined) yield () => this.#subscribe(entry);
     for (const name of [...this.#heard]) yield () => this.#link.call("listen", name);
-    for (const live of [...this.#lives]) if (live.number !== undefined) yield () => this.#beginLive(live, isSame);
+    for (const live of [...this.#lives]) if (live.number !== undefined) yield () => this.#beginLive(live);
   }
 
   /** Functions that were given to Lua, by their names. */
@@ -304,7 +303,7 @@ export class Attachments {
     });
   }
 
-  #beginLive(live: Live, isSame = false): MaybePromise<void> {
+  #beginLive(live: Live): MaybePromise<void> {
     if (live.closed) return;
     this.#beginning += 1;
     const over = () => {
@@ -318,7 +317,7 @@ export class Attachments {
       over();
     };
     try {
-      const begun = this.#link.call("live", live.sql, live.params, isSame ? live.resumed : live.options);
+      const begun = this.#link.call("live", live.sql, live.params, live.options);
       if (!isThenable(begun)) return begin(begun);
       return begun.then(begin, (error: unknown) => {
         over();

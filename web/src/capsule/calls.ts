@@ -80,8 +80,7 @@ export abstract class Calls {
     rows: readonly RowInput[],
   ): Promise<K[]> {
     const { driver, defaults } = this.session;
-    const complete = () => (Array.isArray(rows) ? rows.map((row) => defaults.complete(table, row)) : rows);
-    const insert = () => driver.call("insertMultiple", table, complete());
+    const insert = () => driver.call("insertMultiple", table, defaults.completeAll(table, rows));
     return (await this.run(() => this.#measured(`INSERT INTO ${table}`, insert))) as K[];
   }
 

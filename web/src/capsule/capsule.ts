@@ -155,7 +155,7 @@ export class Capsule {
 
   /** Inserts rows in one transaction; returns their keys. */
   insertMultiple<K extends SqlValue | SqlValue[] = number>(table: string, rows: readonly RowInput[]): K[] {
-    const complete = () => (Array.isArray(rows) ? rows.map((row) => this.#defaults.complete(table, row)) : rows);
+    const complete = () => this.#defaults.completeAll(table, rows);
     return this.#measured(`INSERT INTO ${table}`, () => this.#open.insertMultiple(table, complete())) as K[];
   }
 

@@ -27,7 +27,7 @@ export class Live implements LiveQuery {
   ready: Promise<readonly Row[]> = Promise.resolve(this.rows);
   readonly sql: string;
   readonly params: Params | undefined;
-  /** Options with which it begins, for the first time or anew: the window moves, and `since` goes on. */
+  /** Options with which it begins, for the first time or anew: the window moves. */
   options: LiveOptions;
   unchanged = false;
   seq = 0;
@@ -62,11 +62,6 @@ export class Live implements LiveQuery {
     if (!this.#isReady) this.unchanged = unchanged;
     this.#tell({ rows, patches: [], seq, ...(this.#isReady && { reset: true as const }) });
     this.#isReady = true;
-  }
-
-  /** Options with which it begins anew. */
-  get resumed(): LiveOptions {
-    return this.#isReady ? { ...this.options, since: this.seq } : this.options;
   }
 
   /** Makes the new rows, and tells them. */

@@ -1,11 +1,12 @@
 /** The driver of a capsule in this thread. */
 import type { HostFunction } from "../host/entries.js";
+import { functionsIn } from "../host/functions.js";
 import { loadModule, type PackagedModule } from "../instance/loader.js";
 import { isCallable } from "../option_rules.js";
 import { Core } from "./core.js";
 import type { CallArguments, CallName, CallResult, Driver, DriverListener, Opened } from "./driver.js";
 import { CapsuleError, closedError, isCapsuleError } from "./errors.js";
-import { MEMORY, functionsIn, type Settings } from "./options.js";
+import { MEMORY, type Settings } from "./options.js";
 import { filesOf, type OpenFiles } from "./places.js";
 import type { LuaFunctions } from "./types.js";
 

@@ -107,22 +107,31 @@ export function readChange(results: ResultReader): ChangeEvent {
   const key = results.keyValues();
   const oldData = results.image();
   const newData = results.image();
-  const [only] = key;
   return new Event({
     watcherId: "",
     operation,
     tableName,
-    rowId: key.length === 1 ? (only ?? rowid ?? null) : JSON.stringify(key, jsonPart),
+    rowId: rowIdOf(key, rowid),
     key,
     oldData,
     newData,
     timestamp: new Date(),
     transactionId: "",
     source: "trigger",
-    change: operation === "INSERT" ? "enter" : operation === "DELETE" ? "leave" : "change",
+    change: changeOf(operation),
     cause: undefined,
     seq: 0,
   });
+}
+
+/** Returns what an event calls its row: a key of one value, its rowid where that is NULL, else a list. */
+export function rowIdOf(key: readonly SqlValue[], rowid: SqlValue | undefined): SqlValue {
+  return key.length === 1 ? (key[0] ?? rowid ?? null) : JSON.stringify(key, jsonPart);
+}
+
+/** Returns what a change of a table is to a watcher of the whole table. */
+export function changeOf(operation: ChangeOperation): ChangeEvent["change"] {
+  return operation === "INSERT" ? "enter" : operation === "DELETE" ? "leave" : "change";
 }
 
 function jsonPart(_: string, value: unknown): unknown {

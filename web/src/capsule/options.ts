@@ -11,8 +11,7 @@ import {
   type Rules,
 } from "../option_rules.js";
 import type { WasmSource } from "../options.js";
-import { checkFunction } from "../host/functions.js";
-import { checkDottedName } from "../names.js";
+import { functionsIn } from "../host/functions.js";
 import { usageError } from "./errors.js";
 import type { Tracker } from "./monitor.js";
 import type {
@@ -180,20 +179,6 @@ const CAPSULE: Rules = {
     return address ?? (isCallable(value) ? value : wrong("must be the URL of a worker, or a function that starts one"));
   },
 };
-
-/** Copies an object of functions; `wrong` refuses what Lua cannot have. */
-export function functionsIn(value: object, wrong: (why: string) => never): LuaFunctions {
-  const functions = Object.entries(value);
-  try {
-    for (const [name, fn] of functions) {
-      checkDottedName(name);
-      checkFunction(fn);
-    }
-  } catch (error) {
-    return wrong(`has something else in it: ${(error as Error).message}`);
-  }
-  return Object.fromEntries(functions) as LuaFunctions;
-}
 
 /** Reads options, whose errors are those of a capsule. */
 function read<T extends object>(call: string, rules: Rules, given: unknown): T {

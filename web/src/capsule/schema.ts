@@ -40,6 +40,11 @@ export class Defaults {
     if (missing.length === 0) return row;
     return { ...row, ...Object.fromEntries(missing.map(([column, make]) => [column, make()])) };
   }
+
+  /** Returns rows for an INSERT of several. What is no list stays what it is: the call refuses it. */
+  completeAll(table: unknown, rows: readonly RowInput[]): readonly RowInput[] {
+    return Array.isArray(rows) ? rows.map((row: RowInput) => this.complete(table, row)) : rows;
+  }
 }
 
 /** A schema in its parts. */

@@ -1,5 +1,5 @@
 /** Checks of the JavaScript functions that are given to Lua. */
-import { className, wellFormed } from "../names.js";
+import { checkDottedName, className, wellFormed } from "../names.js";
 import { refuse } from "../value_path.js";
 import type { HostFunction } from "./entries.js";
 import { LuaFunction } from "./handles.js";
@@ -11,6 +11,20 @@ export function checkFunction(fn: unknown): asserts fn is HostFunction {
   if (isClass(fn)) {
     refuse(`the class ${nameOf(fn) || "(nameless)"} cannot be given to Lua; give a function that makes one`);
   }
+}
+
+/** Copies an object of functions, under names that Lua can have; `wrong` refuses anything else. */
+export function functionsIn(value: object, wrong: (why: string) => never): { [name: string]: HostFunction } {
+  const functions = Object.entries(value);
+  try {
+    for (const [name, fn] of functions) {
+      checkDottedName(name);
+      checkFunction(fn);
+    }
+  } catch (error) {
+    return wrong(`has something else in it: ${(error as Error).message}`);
+  }
+  return Object.fromEntries(functions) as { [name: string]: HostFunction };
 }
 
 /** Returns the name of a function, with every lone surrogate replaced; empty when it has none. */

@@ -1,5 +1,5 @@
 /** Changes that a subscriber has missed while the database had no owner, read from its log. */
-import { makeEvent } from "../messages.js";
+import { changeOf, makeEvent, rowIdOf } from "../messages.js";
 import type { ChangeEvent, ChangeOperation, Params, Row, SqlValue } from "../types.js";
 
 /** Function that runs a query. */
@@ -63,26 +63,21 @@ function eventOf(
   const { first, key, old: oldData, new: newData } = parts;
   const operation = first["op"] as ChangeOperation;
   const cause = first["cause"];
-  const rowId = key.length === 1 ? (key[0] ?? first["row_id"] ?? null) : JSON.stringify(key, jsonPart);
   return makeEvent({
     watcherId,
     operation,
     tableName,
-    rowId,
+    rowId: rowIdOf(key, first["row_id"]),
     key,
     oldData,
     newData,
     timestamp: new Date(Number(first["at"])),
     transactionId: `${device}-${String(first["tx"])}`,
     source: first["source"] as ChangeEvent["source"],
-    change: operation === "INSERT" ? "enter" : operation === "DELETE" ? "leave" : "change",
+    change: changeOf(operation),
     cause: typeof cause === "number" ? cause : undefined,
     seq: Number(first["seq"]),
   });
-}
-
-function jsonPart(_: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
 }
 
 /** A value as the log has it: exact by its type of JSON; a blob is an object of its base64. */

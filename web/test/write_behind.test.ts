@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { interruption } from "#js/storage/store_error.js";
 import { TableStore } from "#js/storage/table_store.js";
 import { WriteBehind } from "#js/storage/write_behind.js";
 import { settled } from "./helpers.ts";
@@ -199,6 +200,42 @@ suite("when a commit fails", () => {
     await assert.rejects(store.flush(), /at once/);
     assert.equal(store.stats().storage.state, "failed");
     await store.close({ discard: true });
+  });
+
+  test("one that was interrupted is made again at once, and nobody hears of it before the third in a row", async () => {
+    const { backend, clock, write, store, events } = setUp();
+    const { commit } = backend;
+    let interruptions = 0;
+    backend.commit = async (changes) => {
+      const copy = [...changes];
+      if (interruptions-- > 0) throw interruption(new Error("it broke off"));
+      await commit.call(backend, copy);
+    };
+    for (const [times, value] of [
+      [1, "1"],
+      [2, "2"],
+      [2, "3"],
+    ] as const) {
+      interruptions = times;
+      write("a", value);
+      await store.flush();
+      assert.equal(await backend.image(), `[["t",[["a","${value}"]]]]`);
+    }
+    assert.equal(events.length, 3);
+    interruptions = 3;
+    write("a", "4");
+    await assert.rejects(store.flush(), /it broke off/);
+    assert.equal((events[3] as Error).message, "it broke off");
+    assert.deepEqual([store.stats().storage.state, clock.timers.length], ["failed", 1]);
+    // From then on as after any failure, and then as before.
+    interruptions = 2;
+    clock.fire();
+    await store.flush();
+    interruptions = 2;
+    write("a", "5");
+    await store.close();
+    assert.equal(await backend.image(), '[["t",[["a","5"]]]]');
+    assert.equal(events.length, 6);
   });
 
   test("when nobody listens the console hears of it", async (t) => {

@@ -1,6 +1,7 @@
 /** Opening of a store over a backend: one that writes there, or one that follows another writer. */
 
 import { Loader } from "./loader.js";
+import { isInterruption } from "./store_error.js";
 import { TableStore } from "./table_store.js";
 import { WriteBehind } from "./write_behind.js";
 
@@ -82,14 +83,23 @@ export async function preload(store, names) {
   }
 }
 
+/** Times that records are read in a row because reading them was interrupted. */
+const READS_MAX = 4;
+
 /**
- * Reads all records.
+ * Reads all records; from the beginning where that is interrupted.
  * @param {Pick<Backend, "load">} from
  * @param {"ignored" | "kept"} participants
  * @param {Progress} [progress]
  */
 async function read(from, participants, progress) {
-  const loader = new Loader(true, participants);
-  await from.load((key, bytes) => loader.add(key, bytes), progress);
-  return loader;
+  for (let reads = 1; ; reads++) {
+    const loader = new Loader(true, participants);
+    try {
+      await from.load((key, bytes) => loader.add(key, bytes), progress);
+      return loader;
+    } catch (error) {
+      if (reads === READS_MAX || !isInterruption(error)) throw error;
+    }
+  }
 }

@@ -8,9 +8,13 @@
  * - A batch is never split: a commit is taken between two of them.
  * - One commit at a time. What failed stays changed, until it is committed or given up by `close({ discard:
  *   true })`; listeners and those who wait in `flush()` get the failure.
+ * - A commit that was interrupted is made again before anybody hears of it, a few times in a row.
  */
 
-import { storeError } from "./store_error.js";
+import { isInterruption, storeError } from "./store_error.js";
+
+/** Commits in a row that may be interrupted before that is a failure. */
+const INTERRUPTED_MAX = 3;
 
 /** First and longest pause before a failed commit is tried again, in milliseconds. */
 const RETRY_FIRST_MS = 100;
@@ -80,7 +84,7 @@ const RETRY_LAST_MS = 30_000;
  * |--------------|-----------------------------------------------------------------------------------|
  * | `idle`       | `scheduled` when something is pushed                                              |
  * | `scheduled`  | `committing` after the current job, or after the pause, or by `flush` and `close` |
- * | `committing` | `idle`, or `scheduled` when there is more, or `failed`                            |
+ * | `committing` | `idle`, or `scheduled` when there is more, or `failed`, or itself, anew           |
  * | `failed`     | `committing` after a pause, or when somebody asks (`flush`, `close`)              |
  * | `closed`     |                                                                                   |
  *
@@ -110,6 +114,8 @@ export class WriteBehind {
   #committed = 0;
   /** Number of commits that failed since the last that succeeded. */
   #failures = 0;
+  /** Number of commits that were interrupted since the last that ended otherwise. */
+  #interrupted = 0;
   /**
    * Calls of `flush` that wait.
    * @type {{ upTo: number, resolve: () => void, reject: (cause: unknown) => void }[]}
@@ -252,7 +258,8 @@ export class WriteBehind {
       },
       (cause) => {
         commit.failed();
-        this.#failed(cause);
+        if (!isInterruption(cause) || ++this.#interrupted === INTERRUPTED_MAX) this.#failed(cause);
+        else this.#commit();
       },
     );
     this.#state = { name: "committing", done };
@@ -262,6 +269,7 @@ export class WriteBehind {
   #succeeded(upTo) {
     this.#committed = upTo;
     this.#failures = 0;
+    this.#interrupted = 0;
     this.#state = { name: "idle" };
     const done = this.#waiting.filter((waiting) => waiting.upTo <= upTo);
     this.#waiting = this.#waiting.filter((waiting) => waiting.upTo > upTo);
@@ -276,6 +284,7 @@ export class WriteBehind {
     // The backend is empty: what it had before counts as changed, too.
     if (/** @type {{ code?: unknown } | null | undefined} */ (cause)?.code === "reset") this.#source?.markAllDirty();
     this.#failures += 1;
+    this.#interrupted = 0;
     const pause = Math.min(RETRY_FIRST_MS * 2 ** (this.#failures - 1), RETRY_LAST_MS);
     const timer = this.#clock.later(() => this.#commit(), pause);
     this.#state = { name: "failed", cause, timer };

@@ -9,6 +9,9 @@
  * - Each commit raises the number `version` by one, in its own transaction. When the browser has closed the
  *   database (its data was cleared, its storage process has crashed), that number tells whether the data is
  *   still ours; if it is not, the commit fails with `reset`, and the caller gives everything to the next.
+ * - A commit that fails for a reason that the browser does not name looks at that number at once: so it is
+ *   known before anybody is told whether the data was cleared (`reset`), whether the commit was made and only
+ *   its end was lost, or whether it is only to be made again (an interruption).
  */
 import {
   abort,
@@ -18,10 +21,12 @@ import {
   checkName,
   completion,
   DATABASE_PREFIX,
+  isLoss,
   lockedError,
   OPEN_WAIT_MS,
   openDatabase,
   openingError,
+  persistently,
   readRecords,
   result,
   wrapped,
@@ -31,7 +36,10 @@ import { Announcer } from "./follower.js";
 import { mark, retireTornLog, whileUsed } from "./log.js";
 import { FORMAT_VERSION, checkCount, readMeta } from "./meta.js";
 import { isParticipantKey, recordsOfFormat1 } from "../records.js";
-import { storeError } from "../store_error.js";
+import { interruption, storeError } from "../store_error.js";
+
+/** Times that a database is opened again in a row because a transaction on it cannot begin. */
+const CLOSING_MAX = 4;
 
 /**
  * Default of `lockTimeout`, in milliseconds. A page that is reloaded or closed frees the lock a moment after
@@ -93,6 +101,8 @@ export class IndexedDbBackend {
   #database = null;
   /** Version of the last commit. */
   #version = 0;
+  /** Version of a commit that failed and may have been made; null: there is none. @type {number | null} */
+  #unsure = null;
   /** True if the last commit certainly left records. */
   #filled = false;
   /** True if the data is not this writer's any more: the next commit replaces all of it. */
@@ -116,36 +126,59 @@ export class IndexedDbBackend {
 
   /** Opens the database and makes this the one writer of it. For `openIndexedDb` only. */
   async claim() {
-    this.#database = await this.#open();
-    const { openTimeout = OPEN_WAIT_MS } = this.#options;
-    await answered(retireTornLog(this.#name, this.#database), this.#name, openTimeout);
-    mark(this.#database, true);
-    const transaction = this.#database.transaction("meta", "readwrite");
-    const done = completion(transaction);
-    const meta = transaction.objectStore("meta");
-    const claimed = (async () => {
-      ({ version: this.#version, filled: this.#filled } = readMeta(this.#name, await result(meta.getAll())));
-      meta.put({ name: "writer", value: this.#writer });
-      await done;
-    })();
-    await answered(claimed, this.#name, openTimeout);
+    await persistently(async () => {
+      this.#disconnect();
+      this.#database = await this.#open();
+      await this.#claim(this.#database);
+    });
     this.#announcer = new Announcer(this.#name, this.#version);
     this.#unwatch = whileUsed((used) => mark(this.#database, used));
   }
 
+  /** Makes this the writer of a database that is open. @param {IDBDatabase} database */
+  async #claim(database) {
+    const { openTimeout = OPEN_WAIT_MS } = this.#options;
+    try {
+      await answered(retireTornLog(this.#name, database), this.#name, openTimeout);
+      mark(database, true);
+      const transaction = database.transaction("meta", "readwrite");
+      const done = completion(transaction);
+      const meta = transaction.objectStore("meta");
+      const claimed = (async () => {
+        ({ version: this.#version, filled: this.#filled } = readMeta(this.#name, await result(meta.getAll())));
+        meta.put({ name: "writer", value: this.#writer });
+        await done;
+      })();
+      await answered(claimed, this.#name, openTimeout);
+    } catch (error) {
+      throw this.#gone ?? wrapped(error, "cannot use the database");
+    }
+  }
+
   /**
-   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
+   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws; with an
+   * interruption when the database was closed or cleared meanwhile.
    * @param {Visit} visit
    * @param {Progress} [progress] gets how many of how many records were read
    */
   async load(visit, progress) {
-    const count = await readRecords(await this.#begin("readonly"), visit, progress);
-    checkCount(this.#name, { version: this.#version, filled: this.#filled }, count);
+    try {
+      const count = await readRecords(await this.#begin("readonly"), visit, progress);
+      checkCount(this.#name, { version: this.#version, filled: this.#filled }, count);
+    } catch (error) {
+      if (this.#gone !== null) throw this.#gone;
+      const cause = wrapped(error, "cannot read the database");
+      if (cause.code === "reset") this.#filled = false;
+      else if (isLoss(cause)) this.#disconnect();
+      else throw error;
+      throw interruption(cause);
+    }
   }
 
   /**
    * Writes and removes records in one transaction. Rejects with `reset` when the data has been cleared from
-   * outside: the next commit then replaces everything that is there, and must have everything.
+   * outside: the next commit then replaces everything that is there, and must have everything. Rejects with
+   * an interruption when the browser has ended the transaction, and the data is still there.
    * @param {Iterable<Change>} changes
    * @returns {Promise<void>}
    */
@@ -155,9 +188,10 @@ export class IndexedDbBackend {
     const version = this.#version + 1;
     const replaces = this.#replacesAll;
     const stream = new ChangeStream(changes, !replaces && this.#announcer?.followed === true);
-    const check = this.#check(transaction);
+    const check = { refusal: /** @type {Error | null} */ (null) };
     let filled = () => false;
     try {
+      this.#check(transaction, check);
       const meta = transaction.objectStore("meta");
       meta.put({ name: "version", value: version });
       if (replaces) {
@@ -179,9 +213,8 @@ export class IndexedDbBackend {
       if (this.#gone !== null || check.refusal !== null) throw this.#gone ?? check.refusal;
       // Its own error, if it has one, is the reason (a full disk); requests only say that it was aborted.
       const cause = wrapped(transaction.error ?? error, "cannot write to the database");
-      // Some browsers lose a database without a word, and every transaction fails from then on.
-      if (cause.code === "host") this.#disconnect();
-      throw cause;
+      if (cause.code !== "host") throw cause;
+      await this.#lookAgain(version, cause);
     }
     this.#version = version;
     this.#filled = filled();
@@ -222,16 +255,34 @@ export class IndexedDbBackend {
     return () => filled;
   }
 
+  /**
+   * Looks what is there after a commit of this version has failed, for a reason that says nothing about it.
+   * Throws the reason as an interruption, or a better one; returns if the commit was made after all.
+   * @param {number} version
+   * @param {Error} cause
+   */
+  async #lookAgain(version, cause) {
+    // Some browsers lose a database without a word, and every transaction fails from then on.
+    this.#disconnect();
+    this.#unsure = version;
+    try {
+      await this.#connected();
+    } catch (error) {
+      throw isLoss(error) ? interruption(cause) : error;
+    }
+    if (this.#version !== version) throw interruption(cause);
+  }
+
   /** Begins a transaction over everything. @param {IDBTransactionMode} mode */
   async #begin(mode) {
-    for (let again = false; ; again = true) {
+    for (let closings = 0; ; closings++) {
       const database = await this.#connected();
       try {
         return database.transaction(["meta", "records"], mode, { durability: this.#options.durability ?? "relaxed" });
       } catch (error) {
         // The browser is closing it and has not said so yet.
         const closing = /** @type {{ name?: unknown } | null} */ (error)?.name === "InvalidStateError";
-        if (again || !closing) throw wrapped(error, "cannot use the database");
+        if (closings === CLOSING_MAX || !closing) throw wrapped(error, "cannot use the database");
         this.#disconnect();
       }
     }
@@ -240,7 +291,10 @@ export class IndexedDbBackend {
   /** Database, opened again if need be. Throws when it is not what it was. */
   async #connected() {
     if (this.#gone !== null) throw this.#gone;
-    if (this.#database !== null) return this.#database;
+    return this.#database ?? (await persistently(() => this.#reopened()));
+  }
+
+  async #reopened() {
     const database = await this.#open();
     try {
       const meta = database.transaction("meta").objectStore("meta");
@@ -251,7 +305,7 @@ export class IndexedDbBackend {
       throw refusal;
     } catch (error) {
       if (this.#database !== database) database.close();
-      throw wrapped(error, "cannot use the database");
+      throw this.#gone ?? wrapped(error, "cannot use the database");
     }
   }
 
@@ -279,15 +333,14 @@ export class IndexedDbBackend {
   /**
    * Has the transaction aborted when the database is not what the last commit left.
    * @param {IDBTransaction} transaction
+   * @param {{ refusal: Error | null }} check gets the reason
    */
-  #check(transaction) {
-    const check = { refusal: /** @type {Error | null} */ (null) };
+  #check(transaction, check) {
     const request = transaction.objectStore("meta").getAll();
     request.onsuccess = () => {
       check.refusal = this.#refusal(request.result);
       if (check.refusal !== null) abort(transaction);
     };
-    return check;
   }
 
   /**
@@ -302,7 +355,13 @@ export class IndexedDbBackend {
       this.#end("another page has taken the database over", "locked");
       return this.#gone;
     }
-    if (this.#replacesAll || (writer === this.#writer && meta.get("version") === this.#version)) return null;
+    const version = meta.get("version");
+    if (this.#unsure !== null && writer === this.#writer && version === this.#unsure) {
+      this.#version = this.#unsure;
+      this.#replacesAll = false;
+    }
+    this.#unsure = null;
+    if (this.#replacesAll || (writer === this.#writer && version === this.#version)) return null;
     this.#replacesAll = true;
     return storeError("reset", `the data of the database "${this.#name}" was cleared; everything is written anew`);
   }

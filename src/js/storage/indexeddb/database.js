@@ -85,6 +85,15 @@ const REFUSALS = ["SecurityError", "InvalidStateError", "NotSupportedError", "No
 
 const INSTEAD = "use memory:// or a storage object";
 
+/**
+ * Names of the errors by which browsers say that they have closed a database under its user, or that they are
+ * at it: because its data are cleared, or because the process that has it has ended.
+ */
+const LOSSES = ["AbortError", "InvalidStateError", "TransactionInactiveError", "UnknownError"];
+
+/** Pauses before each further attempt to open a database that the browser has closed, in milliseconds. */
+const AGAIN_MS = [0, 50, 200];
+
 /** Throws when no database can have this name, or when there is no IndexedDB. @param {string} name */
 export function checkName(name) {
   if (name === "") throw storeError("name", "the name of a database must not be empty");
@@ -505,6 +514,36 @@ export function after(ms, work) {
   if (ms > TIMER_MS_MAX) return () => {};
   const timer = setTimeout(work, ms);
   return () => clearTimeout(timer);
+}
+
+/**
+ * True if the reason of an error may be that the browser has closed the database: opened again, it may work.
+ * @param {unknown} error made by `wrapped` or `openingError`
+ */
+export function isLoss(error) {
+  const { code, cause } = /** @type {{ code?: unknown, cause?: { name?: unknown } | null }} */ (error ?? {});
+  if (code !== "host" && code !== "unavailable") return false;
+  // A transaction that was aborted from outside has no error of its own.
+  return cause === null ? code === "host" : LOSSES.includes(String(cause?.name));
+}
+
+/**
+ * Resolves as `work` does, which opens a database; where the browser closes that meanwhile, `work` is done
+ * again.
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function persistently(work) {
+  for (const pause of AGAIN_MS) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+  return work();
 }
 
 /** Error that another writer has the database. @param {string} name */

@@ -16,12 +16,25 @@
  *   only, and where they are missing it reads everything anew, in one transaction.
  * - It never writes, and never keeps a database from being upgraded or deleted.
  */
-import { checkName, DATABASE_PREFIX, OPEN_WAIT_MS, openToRead, readRecords, result, wrapped } from "./database.js";
+import {
+  checkName,
+  DATABASE_PREFIX,
+  isLoss,
+  OPEN_WAIT_MS,
+  openToRead,
+  persistently,
+  readRecords,
+  result,
+  wrapped,
+} from "./database.js";
 import { checkCount, readMeta } from "./meta.js";
-import { storeError } from "../store_error.js";
+import { interruption, storeError } from "../store_error.js";
 
 /** Interval at which the version is read where there is no BroadcastChannel, in milliseconds. */
 const POLL_MS = 1000;
+
+/** Times that a database is opened again in a row because a transaction on it cannot begin. */
+const CLOSING_MAX = 4;
 
 /** Pause after reading has failed, in milliseconds. */
 const RETRY_MS = 1000;
@@ -176,12 +189,21 @@ export class IndexedDbFollower {
   }
 
   /**
-   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws.
+   * Gives every committed record to `visit`, all of one moment. Rejects with what that throws; with an
+   * interruption when the database was closed meanwhile.
    * @param {Visit} visit
    * @param {Progress} [progress] gets how many of how many records were read
    */
   async load(visit, progress) {
-    this.#version = await this.#read(visit, progress);
+    try {
+      this.#version = await this.#read(visit, progress);
+    } catch (error) {
+      if (this.#gone !== null) throw this.#gone;
+      const cause = wrapped(error, "cannot read the database");
+      if (!isLoss(cause)) throw error;
+      this.#disconnect();
+      throw interruption(cause);
+    }
     void this.#advance();
   }
 
@@ -261,9 +283,11 @@ export class IndexedDbFollower {
       this.#version = await this.#read((key, bytes) => void records.push([key, bytes]));
     } catch (error) {
       this.#stale = true;
-      const { code } = /** @type {{ code?: unknown }} */ (error);
+      const cause = wrapped(error, "cannot read the database");
+      const { code } = cause;
+      if (isLoss(cause)) this.#disconnect();
       // Reading again would give the same.
-      if (code === "newer" || code === "older" || code === "foreign") return this.#lose(/** @type {Error} */ (error));
+      if (code === "newer" || code === "older" || code === "foreign") return this.#lose(cause);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       return;
     }
@@ -297,15 +321,15 @@ export class IndexedDbFollower {
   }
 
   async #begin() {
-    for (let again = false; ; again = true) {
+    for (let closings = 0; ; closings++) {
       const database = await this.#connected();
       try {
         return database.transaction(["meta", "records"], "readonly");
       } catch (error) {
         // The browser is closing it and has not said so yet.
         const closing = /** @type {{ name?: unknown } | null} */ (error)?.name === "InvalidStateError";
-        if (again || !closing) throw wrapped(error, "cannot use the database");
-        this.#database = null;
+        if (closings === CLOSING_MAX || !closing) throw wrapped(error, "cannot use the database");
+        this.#disconnect();
       }
     }
   }
@@ -313,7 +337,7 @@ export class IndexedDbFollower {
   async #connected() {
     if (this.#gone !== null) throw this.#gone;
     if (this.#database !== null) return this.#database;
-    const database = await openToRead(this.#name, this.#openTimeout);
+    const database = await persistently(() => openToRead(this.#name, this.#openTimeout));
     if (this.#gone !== null) {
       database.close();
       throw this.#gone;
@@ -329,6 +353,12 @@ export class IndexedDbFollower {
     };
     this.#database = database;
     return database;
+  }
+
+  /** Closes the database; the next use opens it again. */
+  #disconnect() {
+    this.#database?.close();
+    this.#database = null;
   }
 
   /** Ends, and says so. @param {Error} error */

@@ -223,10 +223,18 @@ impl Vm {
 
     /// Runs Lua source like [`Vm::eval`], with the chunk's name as error messages show it.
     pub fn eval_named(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
-        let name =
-            CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))?;
+        let name = chunk_name(name)?;
         self.cancel_dropped();
         let outcome = self.eval_raw(source.as_ref(), &name);
+        self.typed(outcome)
+    }
+
+    /// Runs Lua source like [`Vm::eval_named`], as a part of a library: its functions have no lines, so the place
+    /// of an error that they raise is the one in the program that called them.
+    pub fn eval_library(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
+        let name = chunk_name(name)?;
+        self.cancel_dropped();
+        let outcome = self.raw().eval_library(source.as_ref(), &name);
         self.typed(outcome)
     }
 
@@ -444,6 +452,11 @@ impl Vm {
         }
         .into())
     }
+}
+
+/// A chunk's name as Lua takes it.
+fn chunk_name(name: &str) -> Result<CString> {
+    CString::new(format!("={name}")).map_err(|_| Error::usage("a chunk's name cannot hold a NUL"))
 }
 
 fn call_limits(timeout: Option<Duration>, fuel: Option<u64>) -> CallLimits {

@@ -244,18 +244,19 @@ fn note_message(stack: Stack, index: c_int) {
     }
 }
 
-/// Chunk and line: those of the function on the stack that the message begins with (so `error(text, 2)`
-/// counts), else those of the innermost Lua function of `of`.
+/// Chunk and line: those that the message begins with, if a function of that chunk is on the stack (so
+/// `error(text, 2)` counts, and the first place of an error that is raised again), else those of the
+/// innermost Lua function of `of`.
 fn note_place(stack: Stack, of: Stack) {
     let mut innermost = None;
     of.visit_places(PLACE_LEVELS_MAX, |chunk, line| {
         let record = &mut context(stack).error_record;
-        let named = line_after(&record.message, chunk) == Some(line);
-        if named || innermost.is_none() {
+        let named = line_after(&record.message, chunk);
+        if named.is_some() || innermost.is_none() {
             set(&mut record.chunk, chunk);
-            innermost = Some(line);
+            innermost = Some(named.unwrap_or(line));
         }
-        !named
+        named.is_none()
     });
     context(stack).error_record.line = innermost;
 }

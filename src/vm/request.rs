@@ -31,6 +31,20 @@ impl RawVm {
         }
     }
 
+    /// Runs source of a library: its functions have no lines, so errors belong to who called them.
+    pub(crate) fn eval_library(&mut self, source: &[u8], name: &CStr) -> Outcome {
+        match self.begin() {
+            Ok(frame) => match self.load(&frame, source, name) {
+                Status::Ok => {
+                    frame.stack.strip();
+                    self.run(frame, 0)
+                }
+                status => self.fail(frame, status),
+            },
+            Err(outcome) => outcome,
+        }
+    }
+
     /// Runs an operation on the list `input`.
     pub(crate) fn request_raw(&mut self, op: u32, input: &[u8]) -> Outcome {
         let frame = match self.begin() {

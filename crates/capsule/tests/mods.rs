@@ -521,3 +521,113 @@ fn three_mods_side_by_side() {
         assert_eq!(w.capsule.call_mod("statistics", "of", name).expect("calls"), [count.into()], "{name}");
     }
 }
+
+/// The file and the line that the cause of an error names.
+#[track_caller]
+fn place(error: &CapsuleError) -> (String, u32) {
+    let lua = error.cause().and_then(perilune::Error::lua).unwrap_or_else(|| panic!("no cause: {error}"));
+    (lua.chunk.clone().unwrap_or_default(), lua.line.unwrap_or_default())
+}
+
+#[test]
+fn errors_have_their_place_in_the_mod() {
+    let mut w = World::new("CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
+    w.sql("INSERT INTO users VALUES(1, 'Ann')");
+    // Each function fails in the line behind its name.
+    let source = "
+        function constraint()
+            glyphcase.insert('users', { id = 1 })
+        end
+        function statement()
+            glyphcase.query('nonsense')
+        end
+        function parameters()
+            glyphcase.insert('users', 5)
+        end
+        function libraries()
+            scheduler.every('soon', print)
+        end
+        function many()
+            glyphcase.insertMultiple('users', { { id = 1 } })
+        end
+        function inside() glyphcase.transaction(function()
+            glyphcase.insert('users', { id = 1 })
+        end) end
+        function text() glyphcase.transaction(function()
+            error('plain')
+        end) end
+        function nested() local ok, problem = pcall(glyphcase.transaction, function()
+            glyphcase.execute('nonsense')
+        end) error(problem, 0) end
+        function refused()
+            glyphcase.insert('users', { name = 'veto' })
+        end
+        function action() actionbus.register('act', function()
+            error('no act')
+        end) end
+        function timer() scheduler.after('1s', function()
+            glyphcase.insert('users', { id = 1 })
+        end) end
+        function before_insert(t, row) if row.name == 'veto' then
+            error('never')
+        end return row end
+        function validate_insert(t, row) if row.name == 'evil' then
+            error('never')
+        end end
+        function after_save(t, row) if row.name == 'late' then
+            glyphcase.update('users', 1, { name = 'late' })
+        end end
+        function on_data_changed(t, operation, row) if row.name == 'react' then
+            glyphcase.insert('users', { id = 1 })
+        end end";
+    w.capsule.install_mod("m", "1", &[("main.lua", source)]).expect("installs");
+    let line_behind = |name: &str| -> u32 {
+        let line = source.lines().position(|line| line.contains(&format!("function {name}("))).expect(name);
+        line as u32 + 2
+    };
+    for name in ["constraint", "statement", "parameters", "libraries", "many", "inside", "text", "nested"] {
+        let error = w.capsule.call_mod("m", name, ()).expect_err(name);
+        assert_eq!(place(&error), ("m/main.lua".into(), line_behind(name)), "{name}: {error}");
+    }
+    // A hook has its own place, whoever has written the row.
+    let error = w.capsule.call_mod("m", "refused", ()).expect_err("is refused");
+    assert_eq!(place(&error), ("m/main.lua".into(), line_behind("before_insert")), "{error}");
+    for (value, hook) in [("veto", "before_insert"), ("evil", "validate_insert"), ("late", "after_save")] {
+        let error = w.capsule.insert("users", &[("name", value.into())]).expect_err(hook);
+        assert_eq!(place(&error), ("m/main.lua".into(), line_behind(hook)), "{hook}: {error}");
+    }
+    // And errors that nobody waits for.
+    w.capsule.call_mod("m", "action", ()).expect("registers");
+    w.capsule.call_mod("m", "timer", ()).expect("begins");
+    w.eval("glyphcase.dispatch('act')");
+    w.sql("INSERT INTO users(name) VALUES('react')");
+    w.capsule.flush();
+    w.pass(1000);
+    let told: Vec<_> = w.errors.take().iter().map(place).collect();
+    let expected =
+        ["action", "on_data_changed", "timer"].map(|name| ("m/main.lua".into(), line_behind(name)));
+    assert_eq!(told, expected);
+    // The script of a console, too.
+    let error = w.capsule.eval("local x\nglyphcase.insert('users', { id = 1 })").expect_err("is refused");
+    assert_eq!(place(&error), ("capsule".into(), 2));
+    assert_eq!(w.value("select(2, pcall(glyphcase.insert, 'users', { id = 1 })).kind"), "constraint".into());
+}
+
+#[test]
+fn a_mod_that_does_not_compile_says_where() {
+    let mut w = World::new(USERS);
+    let files = [("a.lua", "x = 1"), ("sub/b.lua", "y = 1\nz = = 2\n")];
+    let refused = |error: CapsuleError| {
+        assert_eq!(place(&error), ("m/sub/b.lua".into(), 2), "{error}");
+        let cause = error.cause().expect("has a cause");
+        assert_eq!((error.kind(), cause.code()), (ErrorKind::Lua, "syntax"));
+        assert!(error.to_string().starts_with("the mod m: m/sub/b.lua:2: unexpected symbol"), "{error}");
+        let lua = cause.lua().expect("is one of Lua");
+        assert_eq!(lua.value, lua.message.as_str().into());
+    };
+    refused(w.capsule.install_mod("m", "1", &files).expect_err("does not compile"));
+    w.capsule.install_mod("m", "1", &files[..1]).expect("compiles");
+    // The next version is refused in the same way, and the first goes on.
+    refused(w.capsule.install_mod("m", "2", &files).expect_err("does not compile"));
+    assert_eq!(listed(&w), ["m 1"]);
+}

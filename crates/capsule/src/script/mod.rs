@@ -165,7 +165,7 @@ impl Shared {
             running_mods: RefCell::default(),
         });
         natives::register(vm, &shared)?;
-        let made = vm.eval_named(include_str!("prelude.lua"), "capsule")?;
+        let made = vm.eval_library(include_str!("prelude.lua"), "capsule")?;
         let Some(Value::Table(table)) = made.values.first() else {
             return Err(perilune::ErrorKind::Bug("the prelude has made nothing".to_owned()).into());
         };

@@ -2,7 +2,7 @@
 //! return rows.
 
 use super::Shared;
-use super::errors::{Failure, raise};
+use super::errors::{Failure, raise, raised_at};
 use super::password::{Hash, PASSWORD_BYTES_MAX};
 use super::values::{from_token, row_to_lua, write, write_first, write_rows};
 use crate::conn::Params;
@@ -137,7 +137,17 @@ fn register_surroundings(vm: &mut Vm, natives: &Natives) -> perilune::Result<()>
     natives.add(vm, "now", |shared, _, results| Ok(results.integer(shared.db.clock())?))?;
     natives.add(vm, "uuid", |shared, _, results| Ok(results.string(shared.uuid().as_bytes())?))?;
     natives.add(vm, "report", |shared, args, _| {
-        shared.report(&CapsuleError::new(ErrorKind::Lua, text(args)?));
+        let error = CapsuleError::new(ErrorKind::Lua, text(args)?);
+        if args.remaining() == 0 {
+            shared.report(&error);
+            return Ok(());
+        }
+        let (message, mut chunk) = (text(args)?, None);
+        if let Token::String(bytes) = args.token()? {
+            chunk = Some(String::from_utf8_lossy(bytes).into_owned());
+        }
+        let line = if let Token::Integer(line) = args.token()? { u32::try_from(line).ok() } else { None };
+        shared.report(&error.caused_by(raised_at(message, chunk, line)));
         Ok(())
     })?;
     let shared = Weak::clone(&natives.0);

@@ -5,9 +5,9 @@ _capsule, host._capsule = nil, nil
 json, base64 = require("json"), require("base64")
 local encode = json.encode
 local error, getmetatable, ipairs, load, next = error, getmetatable, ipairs, load, next
-local pairs, pcall, rawget = pairs, pcall, rawget
+local pairs, pcall, rawget, xpcall = pairs, pcall, rawget, xpcall
 local select, setmetatable, tonumber, tostring, type = select, setmetatable, tonumber, tostring, type
-local gmatch, gsub, match = string.gmatch, string.gsub, string.match
+local gmatch, gsub, match, sub = string.gmatch, string.gsub, string.match, string.sub
 local insert, pack, remove, sort, unpack = table.insert, table.pack, table.remove, table.sort, table.unpack
 
 -- Errors --------------------------------------------------------------------------------------------------------
@@ -17,8 +17,31 @@ function Error.__tostring(e)
   return tostring(rawget(e, "message"))
 end
 
-local function make_error(kind, code, message, sql, cause)
-  return setmetatable({ kind = kind, code = code, message = message, sql = sql, cause = cause }, Error)
+-- Calls between an error and the line of a program that is its place, at most.
+local PLACE_LEVELS_MAX = 30
+
+-- The chunk and the line that run: of the innermost function with lines, which those of this file do not have.
+local function place()
+  for level = 3, PLACE_LEVELS_MAX do
+    local _, text = pcall(error, "", level)
+    local chunk, line = match(text, "^(.*):(%d+): $")
+    if chunk then
+      return chunk, tonumber(line)
+    end
+  end
+end
+
+local function error_at(chunk, line, kind, code, message, sql, cause)
+  local fields = { kind = kind, code = code, message = message, sql = sql, cause = cause, chunk = chunk, line = line }
+  return setmetatable(fields, Error)
+end
+
+-- `chunk` and `line`: the place of the cause, if that has one.
+local function make_error(kind, code, message, sql, cause, chunk, line)
+  if not chunk then
+    chunk, line = place()
+  end
+  return error_at(chunk, line, kind, code, message, sql, cause)
 end
 
 local function usage(message)
@@ -29,27 +52,50 @@ local function veto(message)
   error(make_error("veto", nil, message), 0)
 end
 
+local function is_error(problem)
+  return type(problem) == "table" and getmetatable(problem) == Error
+end
+
+-- The place of the last error that `placed` has caught.
+local last_chunk, last_line
+
+local function note_place(problem)
+  if is_error(problem) and rawget(problem, "chunk") then
+    last_chunk, last_line = rawget(problem, "chunk"), rawget(problem, "line")
+  else
+    last_chunk, last_line = place()
+  end
+  return problem
+end
+
+-- Calls like pcall, and notes where an error was raised.
+local function placed(fn, ...)
+  last_chunk, last_line = nil, nil
+  return xpcall(fn, note_place, ...)
+end
+
 -- Calls a hook that changes or refuses a row; what it raises is the cause of a veto. An error of the capsule stays what
 -- it is.
 local function asked(fn, ...)
-  local ok, result = pcall(fn, ...)
+  local ok, result = placed(fn, ...)
   if ok then
     return result
   end
-  if type(result) == "table" and getmetatable(result) == Error then
+  if is_error(result) then
     error(result, 0)
   end
-  error(make_error("veto", nil, tostring(result), nil, result), 0)
+  error(error_at(last_chunk, last_line, "veto", nil, tostring(result), nil, result), 0)
 end
 
 -- Calls a function that nobody waits for; its error goes to who listens for errors. A transaction that it leaves open
 -- is taken back. Limits are not caught.
 local function guarded(what, fn, ...)
   local depth = native.depth()
-  local ok, problem = pcall(fn, ...)
+  local ok, problem = placed(fn, ...)
+  local chunk, line = last_chunk, last_line
   local left_open = native.cut(depth)
   if not ok then
-    native.report(what .. ": " .. tostring(problem))
+    native.report(what .. ": " .. tostring(problem), tostring(problem), chunk, line)
   elseif left_open then
     native.report(what .. " has left a transaction open, which is taken back")
   end
@@ -607,6 +653,9 @@ local function libraries(name)
 
   L.cache = {
     set = function(name, v, ttl)
+      if name == nil or name ~= name then
+        usage("the name of a cached value is " .. tostring(name))
+      end
       local ends = ttl ~= nil and native.now() + milliseconds(ttl, "the time of a cached value") or nil
       check_owner(owner)
       cached[name] = v ~= nil and { value = v, ends = ends } or nil
@@ -640,9 +689,14 @@ end
 local function compiled(name, compile, ...)
   local functions, files = {}, { ... }
   for i = 1, #files, 2 do
-    local fn, problem = compile(files[i + 1], "@" .. name .. "/" .. files[i], "t")
+    local chunk = name .. "/" .. files[i]
+    local fn, problem = compile(files[i + 1], "@" .. chunk, "t")
     if not fn then
-      error(problem, 0)
+      local is_named = sub(problem, 1, #chunk) == chunk
+      local line = is_named and tonumber(match(problem, "^:(%d+):", #chunk + 1)) or nil
+      local failure = error_at(line and chunk, line, "lua", nil, problem)
+      failure.syntax = line ~= nil
+      error(failure, 0)
     end
     insert(functions, fn)
   end

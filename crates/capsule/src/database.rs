@@ -91,14 +91,32 @@ pub struct Database {
     /// True if changes are kept in the log and told.
     has_events: Cell<bool>,
     listener: Listening,
+    /// Listener for what is changed without being told: in the capsule's own tables.
+    own_listener: Listening,
+    /// Rows that were written up to what was told last.
+    told_rows: Cell<u64>,
     /// Number of the schema that the log knows of.
     logged_schema: Cell<u64>,
     /// True if the commit that comes to its end is told whatever it has changed: an index, a view.
     is_told: Cell<bool>,
 }
 
+/// Number of rows that is none: whatever was written has not been told.
+const NONE_TOLD: u64 = u64::MAX;
+
 #[derive(Default)]
 struct Listening(RefCell<Option<Box<Listener>>>);
+
+impl Listening {
+    fn tell(&self, committed: &Committed) {
+        // Taken out while it runs, so that it may write.
+        let listener = self.0.borrow_mut().take();
+        if let Some(mut listener) = listener {
+            listener(committed);
+            self.0.borrow_mut().get_or_insert(listener);
+        }
+    }
+}
 
 impl std::fmt::Debug for Listening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -128,6 +146,7 @@ impl Database {
         let transaction = Transaction::default();
         transaction.schema_changed(&conn, &capture)?;
         let logged_schema = Cell::new(conn.schema_number());
+        let told_rows = Cell::new(conn.total_changes());
         Ok(Self {
             conn,
             capture,
@@ -139,6 +158,8 @@ impl Database {
             cause: Cell::default(),
             has_events: Cell::new(true),
             listener: Listening::default(),
+            own_listener: Listening::default(),
+            told_rows,
             logged_schema,
             is_told: Cell::default(),
         })
@@ -148,6 +169,22 @@ impl Database {
     /// changes of rows nor of the schema, as far as rows show it.
     pub fn on_commit(&self, listener: impl FnMut(&Committed) + 'static) {
         *self.listener.0.borrow_mut() = Some(Box::new(listener));
+    }
+
+    /// Sets who is told when something has changed that is no change of a row or of the schema: what the
+    /// capsule keeps for itself, and shows in its own tables and views.
+    pub(crate) fn on_own_change(&self, listener: impl FnMut(&Committed) + 'static) {
+        *self.own_listener.0.borrow_mut() = Some(Box::new(listener));
+    }
+
+    /// Tells that something has changed which the capsule's own tables and views show; after the end of the
+    /// transaction under way, if there is one.
+    pub(crate) fn own_changed(&self) {
+        // Whatever comes next is told then.
+        self.told_rows.set(NONE_TOLD);
+        if !self.transaction.is_open() {
+            self.publish_own(self.cause.get(), self.clock());
+        }
     }
 
     /// Sets whether changes are kept in the log and told. Hooks see them in any case.
@@ -211,7 +248,9 @@ impl Database {
     /// # Errors
     /// Those of a write.
     pub fn mark_delivered(&self, seq: i64) -> Result<()> {
-        log::set_delivered(&self.conn, seq)
+        log::set_delivered(&self.conn, seq)?;
+        self.own_changed();
+        Ok(())
     }
 
     /// The last request of a client that was committed.
@@ -229,7 +268,9 @@ impl Database {
 
     /// Forgets the requests of all clients but these.
     pub(crate) fn keep_clients(&self, clients: &[String]) -> Result<()> {
-        log::keep_clients(&self.conn, clients)
+        log::keep_clients(&self.conn, clients)?;
+        self.own_changed();
+        Ok(())
     }
 
     /// The rows of one statement.
@@ -426,7 +467,9 @@ impl Database {
     /// deleted.
     pub fn sweep(&self, retention: &Retention) -> Result<u64> {
         let nobody_waits = log::lowest_cursor(&self.conn)?;
-        log::sweep(&self.conn, retention, self.clock(), nobody_waits)
+        let swept = log::sweep(&self.conn, retention, self.clock(), nobody_waits)?;
+        self.own_changed();
+        Ok(swept)
     }
 
     /// The number of parts that are open.
@@ -838,17 +881,30 @@ impl Database {
         renumbered: Vec<Rc<str>>,
     ) {
         let is_told = self.is_told.take();
+        let Header { tx: transaction, source, cause, .. } = header;
         if changes.is_empty() && schema.is_empty() && renumbered.is_empty() && !is_told {
+            return self.publish_own(cause, at);
+        }
+        self.told_rows.set(self.conn.total_changes());
+        self.listener.tell(&Committed { transaction, first, source, cause, at, changes, schema, renumbered });
+    }
+
+    /// Tells those who look at the capsule's own tables, if rows were written that nobody was told of.
+    fn publish_own(&self, cause: Option<i64>, at: i64) {
+        let written = self.conn.total_changes();
+        if self.told_rows.replace(written) == written {
             return;
         }
-        let Header { tx: transaction, source, cause, .. } = header;
-        let committed = Committed { transaction, first, source, cause, at, changes, schema, renumbered };
-        // Taken out while it runs, so that it may write.
-        let listener = self.listener.0.borrow_mut().take();
-        if let Some(mut listener) = listener {
-            listener(&committed);
-            self.listener.0.borrow_mut().get_or_insert(listener);
-        }
+        self.own_listener.tell(&Committed {
+            transaction: 0,
+            first: None,
+            source: self.source.get(),
+            cause,
+            at,
+            changes: Vec::new(),
+            schema: Vec::new(),
+            renumbered: Vec::new(),
+        });
     }
 
     /// Does what was waiting for the end of the transaction.
@@ -883,6 +939,10 @@ impl Database {
         self.validators.forget();
         let header = self.transaction.end(&self.conn, &self.capture, false);
         self.ended();
+        // What is in memory is not taken back.
+        if self.told_rows.get() == NONE_TOLD && self.conn.is_autocommit() {
+            self.publish_own(None, self.clock());
+        }
         header
     }
 }

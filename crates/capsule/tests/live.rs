@@ -114,3 +114,85 @@ fn what_cannot_be_live_is_refused() {
     capsule.execute("BEGIN", ()).expect("begins");
     assert_eq!(kind(&mut capsule, "SELECT * FROM a"), ErrorKind::Usage);
 }
+
+#[test]
+fn what_the_capsule_keeps_for_itself_is_heard() {
+    let mut capsule = Capsule::open(":memory:").expect("opens");
+    capsule.execute("CREATE TABLE t(x)", ()).expect("is right");
+    let queries = [
+        "SELECT name, version, active FROM _capsule_mods ORDER BY installed",
+        "SELECT id, table_name, processed FROM _capsule_events ORDER BY id",
+        "SELECT status, event_count FROM _capsule_transactions",
+        "SELECT key, value FROM _capsule_meta",
+        "SELECT client, last FROM _capsule_requests",
+        "SELECT id, table_or_query, subscription_count FROM _capsule_watchers",
+        "SELECT watcher_id, listener_type FROM _capsule_subscriptions",
+        "SELECT count(*) FROM _capsule_log",
+    ];
+    let mut kept = Vec::new();
+    for sql in queries {
+        let rows: Rc<RefCell<Option<Rows>>> = Rc::default();
+        let told = Rc::clone(&rows);
+        let (_, first) =
+            capsule.live(sql, &[], move |update| *told.borrow_mut() = Some(update.rows.clone())).expect(sql);
+        *rows.borrow_mut() = Some(first);
+        kept.push((sql, rows));
+    }
+    let mut changed = vec![0; queries.len()];
+    let mut watcher = String::new();
+    let mut subscription = String::new();
+    let file = |source| [("main.lua", source)];
+    let hook = "function on_data_changed() end glyphcase.watch('t', function() end)";
+    for step in 0..13 {
+        match step {
+            0 => capsule.install_mod("m", "1", &file(hook)).expect("installs"),
+            1 => capsule.deactivate_mod("m").expect("ends"),
+            2 => capsule.activate_mod("m").expect("begins"),
+            3 => capsule.install_mod("m", "2", &file(hook)).expect("is replaced"),
+            4 => watcher = capsule.watch("t", None).expect("watches").to_string(),
+            5 => subscription = capsule.subscribe(&watcher, |_| {}).expect("subscribes").to_string(),
+            6 => drop(capsule.execute("INSERT INTO t VALUES(1)", ()).expect("inserts")),
+            // The reactions to it have run.
+            7 => capsule.flush(),
+            8 => drop(capsule.execute("DELETE FROM _capsule_events WHERE processed", ()).expect("deletes")),
+            9 => assert!(capsule.unsubscribe(&subscription)),
+            10 => assert!(capsule.unwatch(&watcher)),
+            11 => capsule.uninstall_mod("m").expect("goes"),
+            // What is in memory is not taken back with a transaction.
+            _ => {
+                let taken_back: Result<(), CapsuleError> = capsule.transaction(|capsule| {
+                    capsule.watch("t", None)?;
+                    Err(CapsuleError::from(capsule.query("nonsense", ()).expect_err("is none")))
+                });
+                taken_back.expect_err("was taken back");
+            }
+        }
+        for ((query, rows), changed) in kept.iter().zip(&mut changed) {
+            let fresh = capsule.query(query, ()).expect("reads");
+            assert_eq!(rows.borrow().as_ref(), Some(&fresh), "{query} after step {step}");
+            *changed += usize::from(!fresh.rows.is_empty());
+        }
+    }
+    // None of them has been empty all the time, but the one that tabs write.
+    assert!(changed.iter().enumerate().all(|(index, times)| *times > 0 || index == 4), "{changed:?}");
+}
+
+#[test]
+fn a_watcher_that_writes_when_its_writes_are_delivered_comes_to_an_end() {
+    let mut capsule = Capsule::open(":memory:").expect("opens");
+    capsule.execute("CREATE TABLE t(x)", ()).expect("is right");
+    capsule
+        .eval(
+            "function on_data_changed() end
+             glyphcase.watch(\"SELECT value FROM _capsule_meta WHERE key = 'delivered'\", function()
+               glyphcase.insert('t', { x = 1 })
+             end)
+             glyphcase.insert('t', { x = 0 })",
+        )
+        .expect("runs");
+    for _ in 0..100 {
+        capsule.flush();
+    }
+    let count = capsule.query_scalar("SELECT count(*) FROM t", ()).expect("counts").and_then(|n| n.as_i64());
+    assert!((2..=40).contains(&count.unwrap_or_default()), "{count:?}");
+}

@@ -67,8 +67,13 @@ pub(crate) struct Batches {
     changes: Cell<usize>,
     /// The time at which the first of them came.
     since: Cell<i64>,
-    /// True if watchers have events of commits without changes of rows: of the schema alone.
+    /// True if watchers have events of commits without changes of rows: of the schema alone, of the capsule's
+    /// own tables.
     has_others: Cell<bool>,
+    /// The transaction that has set the last of those off.
+    others_cause: Cell<Option<i64>>,
+    /// True if nothing is delivered yet: the scripts whose reactions are meant have not run.
+    is_held: Cell<bool>,
     /// Links of the chains that transactions with a cause end.
     chains: RefCell<BTreeMap<i64, usize>>,
 }
@@ -84,6 +89,8 @@ impl Default for Batches {
             changes: Cell::default(),
             since: Cell::default(),
             has_others: Cell::default(),
+            others_cause: Cell::default(),
+            is_held: Cell::default(),
             chains: RefCell::default(),
         }
     }
@@ -113,9 +120,14 @@ impl Batches {
         links
     }
 
+    /// The links of a chain of causes that would go on from a transaction.
+    pub(crate) fn links_of(&self, cause: Option<i64>) -> usize {
+        cause.map_or(0, |cause| self.chains.borrow().get(&cause).copied().unwrap_or_default() + 1)
+    }
+
     fn link(&self, transaction: i64, cause: i64) -> usize {
+        let links = self.links_of(Some(cause));
         let mut chains = self.chains.borrow_mut();
-        let links = chains.get(&cause).copied().unwrap_or_default() + 1;
         chains.insert(transaction, links);
         if chains.len() > CAUSES_MAX {
             chains.pop_first();
@@ -143,10 +155,12 @@ impl Batches {
         }
     }
 
-    /// Notes that watchers have events, be they of a commit that changed no row.
-    pub(crate) fn add_others(&self, at: i64) {
+    /// Notes that watchers have events, be they of a commit that changed no row. `cause`: the transaction that
+    /// has set them off.
+    pub(crate) fn add_others(&self, at: i64, cause: Option<i64>) {
         self.begin(at);
         self.has_others.set(true);
+        self.others_cause.set(cause);
     }
 
     /// Adds what was not delivered before the database was closed, or a crash.
@@ -180,24 +194,30 @@ impl Batches {
         self.counts.borrow_mut().clear();
     }
 
-    /// The time at which what waits is due, in milliseconds since 1970; `None` if nothing waits.
+    /// Has everything wait (true), or go its way.
+    pub(crate) fn hold(&self, held: bool) {
+        self.is_held.set(held);
+    }
+
+    /// The time at which what waits is due, in milliseconds since 1970; `None` if nothing waits, or all does.
     pub(crate) fn due(&self) -> Option<i64> {
-        let waits = self.has_others.get() || !self.waiting.borrow().is_empty();
+        let waits = !self.is_held.get() && (self.has_others.get() || !self.waiting.borrow().is_empty());
         waits.then(|| self.since.get().saturating_add(self.interval.get()))
     }
 
     /// True if so much waits that it does not wait any longer.
     pub(crate) fn is_full(&self) -> bool {
         let (sizes, counts) = (self.sizes.borrow(), self.counts.borrow());
-        self.changes.get() >= self.size.get()
-            || counts.iter().any(|(table, count)| sizes.get(table).is_some_and(|size| count >= size))
+        !self.is_held.get()
+            && (self.changes.get() >= self.size.get()
+                || counts.iter().any(|(table, count)| sizes.get(table).is_some_and(|size| count >= size)))
     }
 
-    /// Takes all that waits.
-    pub(crate) fn take(&self) -> VecDeque<Reaction> {
+    /// Takes all that waits, and the transaction that has set off what is no change of a row.
+    pub(crate) fn take(&self) -> (VecDeque<Reaction>, Option<i64>) {
         self.changes.set(0);
         self.counts.borrow_mut().clear();
         self.has_others.set(false);
-        self.waiting.take()
+        (self.waiting.take(), self.others_cause.take())
     }
 }

@@ -85,16 +85,34 @@ pub(super) fn attach(shared: &Rc<Shared>) -> Result<()> {
             shared.report(&error);
         }
         if shared.watchers.has_told() {
-            shared.batches.add_others(committed.at);
+            shared.batches.add_others(committed.at, None);
+        }
+    });
+    let told = Rc::downgrade(shared);
+    shared.db.on_own_change(move |committed| {
+        let Some(shared) = told.upgrade() else { return };
+        for error in shared.live.committed(&shared.db, committed) {
+            shared.report(&error);
+        }
+        // Those who are told of one another's deliveries for ever.
+        if shared.batches.links_of(committed.cause) > crate::bus::CHAIN_MAX {
+            return;
+        }
+        for error in shared.watchers.committed(&shared.db, committed) {
+            shared.report(&error);
+        }
+        if shared.watchers.has_told() {
+            shared.batches.add_others(committed.at, committed.cause);
         }
     });
     shared.db.set_registry(Rc::new(Directory(Rc::downgrade(shared))));
+    shared.batches.hold(shared.has_mods_to_activate()?);
     let mut seq = shared.db.delivered()?;
     loop {
         let changes = shared.db.changes_since(seq, RESUMED_AT_ONCE)?;
         let Some(last) = changes.last() else { return Ok(()) };
         seq = last.seq;
-        // From now on: the scripts whose hooks are meant have not run yet.
+        // Mods that are active run before that; other scripts have the interval for it.
         shared.batches.resume(changes, shared.db.clock());
     }
 }
@@ -179,6 +197,7 @@ impl Shared {
         let id = id.map_or_else(|| self.uuid(), str::to_owned);
         let watcher = self.watchers.add(&self.db, &id, target, filter, script)?;
         let id = Rc::clone(&watcher.id);
+        self.db.own_changed();
         // The rows that a query has before its first event are those of a transaction that has ended.
         if watcher.is_query() && self.db.is_in_transaction() {
             let shared = Rc::downgrade(self);
@@ -210,7 +229,11 @@ impl Shared {
     /// Takes a watcher away with its subscriptions; false if there is none with this id.
     pub(crate) fn unwatch(&self, id: &str) -> bool {
         self.subscriptions.borrow_mut().retain(|subscription| *subscription.watcher != *id);
-        self.watchers.remove(id)
+        let was_there = self.watchers.remove(id);
+        if was_there {
+            self.db.own_changed();
+        }
+        was_there
     }
 
     /// Takes a watcher away, also one of a script.
@@ -235,6 +258,7 @@ impl Shared {
         let (watcher, created) = (Rc::clone(&known.id), self.db.clock());
         let subscription = Subscription { id: Rc::clone(&id), watcher, created, listening, listener };
         self.subscriptions.borrow_mut().push(subscription);
+        self.db.own_changed();
         Ok(id)
     }
 
@@ -243,7 +267,12 @@ impl Shared {
         let mut all = self.subscriptions.borrow_mut();
         let before = all.len();
         all.retain(|subscription| *subscription.id != *id);
-        all.len() < before
+        let was_there = all.len() < before;
+        drop(all);
+        if was_there {
+            self.db.own_changed();
+        }
+        was_there
     }
 
     /// Has a message delivered after the commit of the transaction under way, or at the next opportunity.
@@ -308,8 +337,8 @@ impl Shared {
 
     /// Delivers the commits that wait: to the watchers, then to the reactions.
     fn deliver_batch(&self, vm: &mut Vm) {
-        let batch = self.batches.take();
-        let last = batch.back().map(|reaction| reaction.transaction);
+        let (batch, of_others) = self.batches.take();
+        let last = batch.back().map_or(of_others, |reaction| Some(reaction.transaction));
         self.db.with_cause(last, || {
             for watcher in self.watchers.take_told() {
                 let events = watcher.take_pending();
@@ -381,7 +410,8 @@ impl Shared {
                 Err(error) => self.report(&error),
             }
         }
-        if let Err(error) = self.db.mark_delivered(reaction.last) {
+        let mark = || self.db.mark_delivered(reaction.last);
+        if let Err(error) = self.db.with_cause(Some(reaction.transaction), mark) {
             self.report(&error);
         }
     }

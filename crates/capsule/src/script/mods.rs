@@ -148,13 +148,20 @@ impl Shared {
         self.db.transaction(|db| log::remove_mod(db.conn(), name))
     }
 
+    /// True if some mod was active when the database was closed.
+    pub(super) fn has_mods_to_activate(&self) -> Result<bool> {
+        Ok(log::mods(self.db.conn())?.iter().any(|stored| stored.active))
+    }
+
     /// Activates all mods that were active when the database was closed. What fails is told, and the others
-    /// go on.
+    /// go on. Until then nothing is delivered.
     pub(crate) fn activate_mods(&self, vm: &mut Vm) -> Result<()> {
-        for stored in log::mods(self.db.conn())?.iter().filter(|stored| stored.active) {
+        let mods = log::mods(self.db.conn());
+        for stored in mods.iter().flatten().filter(|stored| stored.active) {
             self.restart(vm, stored);
         }
-        Ok(())
+        self.batches.hold(false);
+        mods.map(drop)
     }
 
     /// Calls a function of an active mod.

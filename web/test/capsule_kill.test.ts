@@ -11,61 +11,12 @@ import process from "node:process";
 import { after, suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { GlyphCase } from "../src/capsule/index.ts";
+import { RULES, SCHEMA, shopProblems } from "./capsule_shop.ts";
 import { wasm } from "./capsules.ts";
 import { part, partArguments, startChild } from "./child.ts";
 import { Random } from "./random.ts";
 
 const KILLS = Number(process.env["CAPSULE_KILLS"] ?? 15);
-
-/** A mod whose hooks take part in each write, and answer it later. */
-const RULES = `
-  function before_insert(table_name, row)
-    if table_name == "orders" then row.total = row.price * row.count end
-    return row
-  end
-  function validate_insert(table_name, row)
-    if table_name == "orders" and row.count < 1 then error("nothing is ordered") end
-  end
-  function after_save(table_name, row)
-    if table_name == "orders" then
-      glyphcase.execute("UPDATE stock SET left_over = left_over - ? WHERE id = 1", row.count)
-    end
-  end
-  function on_data_changed(table_name, operation, row)
-    if table_name == "orders" and operation == "INSERT" then
-      glyphcase.insert("letters", { order_id = row.id, text = "Thank you for " .. row.total })
-    end
-  end`;
-
-const SCHEMA = {
-  tables: [
-    {
-      name: "orders",
-      columns: [
-        { name: "id", type: "INTEGER" as const, primary: true },
-        { name: "price", type: "INTEGER" as const },
-        { name: "count", type: "INTEGER" as const },
-        { name: "total", type: "INTEGER" as const },
-        { name: "filler", type: "TEXT" as const },
-      ],
-    },
-    {
-      name: "stock",
-      columns: [
-        { name: "id", type: "INTEGER" as const, primary: true },
-        { name: "left_over", type: "INTEGER" as const },
-      ],
-    },
-    {
-      name: "letters",
-      columns: [
-        { name: "id", type: "INTEGER" as const, primary: true },
-        { name: "order_id", type: "INTEGER" as const },
-        { name: "text", type: "TEXT" as const },
-      ],
-    },
-  ],
-};
 
 async function opened(filename: string): Promise<GlyphCase> {
   const db = new GlyphCase({ filename, schema: SCHEMA, wasm, capsule: { batchInterval: 5 } });
@@ -109,31 +60,10 @@ function tests(path: string): void {
 
 async function check(db: GlyphCase, said: number): Promise<void> {
   const number = async (sql: string) => Number(await db.queryScalar(sql));
-  assert.equal(await db.queryScalar("PRAGMA integrity_check"), "ok");
   const orders = await number("SELECT count(*) FROM orders");
   assert.ok(orders >= said, `${said} orders were committed, ${orders} are there`);
   assert.equal(await number("SELECT max(id) FROM orders"), orders, "none is missing");
-  assert.equal(
-    await number("SELECT count(*) FROM orders WHERE total IS NOT price * count"),
-    0,
-    "each went by the hook",
-  );
-  assert.equal(
-    await number("SELECT sum(count) + (SELECT left_over FROM stock) FROM orders"),
-    0,
-    "with what belongs to it",
-  );
   // What was not answered before the end is answered now.
   await db.flush();
-  assert.equal(await number("SELECT count(*) FROM _capsule_events WHERE processed = 0"), 0);
-  const doubled = "SELECT count(*) FROM (SELECT order_id FROM letters GROUP BY order_id HAVING count(*) > 1)";
-  assert.equal(await number(doubled), 0, "no reaction has run twice");
-  const lost = "SELECT count(*) FROM orders WHERE id NOT IN (SELECT order_id FROM letters)";
-  assert.equal(await number(lost), 0, "each reaction has run");
-  for (const table of ["orders", "letters"]) {
-    const logged = `SELECT count(*) FROM _capsule_events WHERE table_name = '${table}' AND operation = 'INSERT'`;
-    assert.equal(await number(logged), await number(`SELECT count(*) FROM ${table}`), `the log tells of all ${table}`);
-  }
-  const last = `SELECT new_data ->> 'left_over' FROM _capsule_events WHERE table_name = 'stock' ORDER BY id DESC LIMIT 1`;
-  assert.equal(await number(last), await number("SELECT left_over FROM stock"), "and of the last change");
+  assert.deepEqual(await shopProblems((sql) => db.queryScalar(sql)), []);
 }

@@ -15,6 +15,16 @@ import { World, type FakeTab } from "./tab_world.ts";
 const RUNS = Number(process.env["PERILUNE_TABS_RUNS"] ?? 12);
 const SEED = Number(process.env["PERILUNE_TABS_SEED"] ?? 1);
 
+/** A mod that takes part in each write, and answers it later; by way of a function of the page. */
+const MOD = `
+  local here = page_is_here
+  function after_save(name, row)
+    if name == "t" then glyphcase.insert("copies", { token = row.token, known = here ~= nil }) end
+  end
+  function on_data_changed(name, operation, row)
+    if name == "t" then glyphcase.insert("answers", { token = row.token }) end
+  end`;
+
 /** Writes of one run, and tabs at a time. */
 const WRITES = 60;
 const TABS = 3;
@@ -73,7 +83,11 @@ async function check(seed: number): Promise<void> {
     const { tab } = page;
     const { attachments } = tab;
     try {
-      await tab.request("execute", "CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, token TEXT)");
+      await tab.request("register", "page_is_here");
+      for (const table of ["t", "copies", "answers"])
+        await tab.request("execute", `CREATE TABLE IF NOT EXISTS ${table}(id INTEGER PRIMARY KEY, token TEXT, known)`);
+      await tab.request("activateMods");
+      await tab.request("installMod", { name: "m", version: "1", files: { "m.lua": MOD } });
       await tab.request("watch", "w", "t", undefined);
       await tab.request("subscribe", "w", tab.id, "custom", undefined);
       const rows = (await tab.request("query", "SELECT token FROM t")) as { token: string }[];
@@ -185,6 +199,25 @@ async function check(seed: number): Promise<void> {
     rows.filter((token) => !attempted.includes(token)),
     [],
     story,
+  );
+  // Whoever led, and however often what was under way was sent again: the mod has taken part.
+  const others = async (sql: string): Promise<unknown> => {
+    let found: { token: string; known: unknown }[] | undefined;
+    const ask = (): Promise<unknown> =>
+      reader.tab
+        .request("flush")
+        .then(() => reader.tab.request("query", sql))
+        .then((rows) => (found = rows), ask);
+    void ask();
+    while (found === undefined) if (!(await step())) await settled();
+    return found.map(({ token, known }) => [token, known]);
+  };
+  const expected = rows.map((token) => [token, 1]).sort();
+  assert.deepEqual(await others("SELECT token, known FROM copies ORDER BY token"), expected, `${story}: hooks`);
+  assert.deepEqual(
+    await others("SELECT token, count(*) AS known FROM answers GROUP BY token ORDER BY token"),
+    expected,
+    `${story}: reactions`,
   );
   for (const { heard, before, tab } of alive()) {
     const wanted = rows.filter((token) => !before?.has(token));

@@ -7,6 +7,7 @@
  * - A write of another tab is one transaction with its answer, which is kept under its number: one that was
  *   committed is answered from there, and is never done again.
  * - An answer is sent in the turn in which it is there, so that it never overtakes what was told before it.
+ * - Nothing is written past the hooks of mods: they are active before what a member sends again is done.
  * - Nothing in the core is a member's own after that is gone.
  *
  * Not here: who leads (tab.ts), and what members do when a leader ends (member.ts).
@@ -35,6 +36,9 @@ import { crossing, errorData, errorFrom, messageData } from "./wire.js";
 
 /** Milliseconds that a member has to end its transaction by itself when its time is over. */
 const GRACE_MS = 1000;
+
+/** Milliseconds that the tab that has brought another database has to attach itself to it, before others. */
+const ATTACHING_MS = 5000;
 
 /** Texts that begin a query; everything else is the name of a table. */
 const QUERY = /^\s*(?:select|with|values)\b/i;
@@ -120,6 +124,8 @@ export class Leader {
   #isReopening = false;
   /** True if the mods of this core are active. */
   #hasMods = false;
+  /** Member that has brought this database, as long as the others wait until it has attached itself. */
+  #bringer: { client: Client; timer: unknown } | undefined;
   #isPumping = false;
   /** Member whose request runs now. */
   #running: Client | undefined;
@@ -138,10 +144,16 @@ export class Leader {
   }
 
   /** Takes in a member; says whether it is a new one. */
-  join(name: string, { log, number }: Hello, isOwn: boolean): boolean {
+  join(name: string, { log, number, functions, isAttached }: Hello, isOwn: boolean): boolean {
     const known = this.#clients.get(name);
-    if (known !== undefined) known.log = log;
-    else this.#clients.set(name, newClient(name, log, isOwn));
+    const client = known ?? newClient(name, log, isOwn);
+    client.log = log;
+    this.#clients.set(name, client);
+    if (known === undefined && !this.#isReopening) {
+      for (const fn of functions) this.#register(client, fn);
+      // Its page will attach everything anew; what was under way does not wait for that.
+      if (isAttached && !this.#hasMods && this.#bringer === undefined) this.#activateMods();
+    }
     this.#post(name, { t: "welcome", opened: this.#core.opened, number });
     return known === undefined;
   }
@@ -165,6 +177,7 @@ export class Leader {
       for (const heard of client.heard) this.#quietly(() => this.#dropListener(client, heard));
     }
     for (const fn of client.functions) this.#forgetFunction(client, fn);
+    if (this.#bringer?.client === client) this.#brought();
     // Who came after the others were counted is a client by now.
     const kept = [...new Set([...alive, ...this.#clients.keys()])];
     this.#whenFree(() => this.#quietly(() => this.#core.keepClients(kept)));
@@ -229,6 +242,7 @@ export class Leader {
   end(): void {
     this.#ended = true;
     if (this.#owner !== undefined) this.#timers.clear(this.#owner.timer);
+    if (this.#bringer !== undefined) this.#timers.clear(this.#bringer.timer);
     this.#queue = [];
   }
 
@@ -255,7 +269,9 @@ export class Leader {
     this.#isPumping = true;
     try {
       while (this.#owner === undefined && !this.#isReopening && !this.#ended) {
-        const next = this.#queue.shift();
+        const bringer = this.#bringer?.client;
+        const at = bringer === undefined ? 0 : this.#queue.findIndex(({ client }) => client === bringer);
+        const [next] = at < 0 ? [] : this.#queue.splice(at, 1);
         if (next === undefined) return;
         this.#run(next.client, next.request);
       }
@@ -301,7 +317,7 @@ export class Leader {
       case "register":
         return this.#register(client, String(args[0]));
       case "reopen":
-        return this.#reopen(args[0] as Uint8Array);
+        return this.#reopen(client, args[0] as Uint8Array);
       case "watch":
         return this.#watch(client, args as [string, string, string | undefined]);
       case "unwatch":
@@ -319,8 +335,7 @@ export class Leader {
       case "activateMods":
         // The first tab has done that for all.
         if (this.#hasMods) return undefined;
-        this.#hasMods = true;
-        return this.#call(client, request);
+        return this.#brought();
       case "endLive":
         return client.lives.delete(args[0] as number) && this.#core.call(name, args);
       case "listen":
@@ -404,16 +419,34 @@ export class Leader {
     // Those that are gone are forgotten with the next one.
   }
 
-  async #reopen(contents: Uint8Array): Promise<void> {
+  /** Activates the mods; their errors are messages. */
+  #activateMods(): void {
+    this.#hasMods = true;
+    this.#quietly(() => this.#core.call("activateMods", []));
+  }
+
+  /** Ends the wait for the member that has brought the database. */
+  #brought(): undefined {
+    if (this.#bringer !== undefined) this.#timers.clear(this.#bringer.timer);
+    this.#bringer = undefined;
+    if (!this.#hasMods) this.#activateMods();
+    queueMicrotask(() => this.#pump());
+  }
+
+  async #reopen(client: Client, contents: Uint8Array): Promise<void> {
     this.#isReopening = true;
     try {
       await this.#core.reopen(contents);
     } finally {
       this.#isReopening = this.#hasMods = false;
+      for (const name of this.#functions.keys()) this.#quietly(() => this.#give(name));
+      // It may have to bring the schema up to date before mods can work with it.
+      const timer = this.#timers.set(() => this.#brought(), ATTACHING_MS);
+      this.#bringer = { client, timer };
+      if (!this.#clients.has(client.name)) this.#brought();
       this.#watchers.clear();
-      this.#functions.clear();
       for (const client of this.#clients.values()) {
-        for (const kept of [client.watchers, client.lives, client.heard, client.functions]) kept.clear();
+        for (const kept of [client.watchers, client.lives, client.heard]) kept.clear();
         for (const kept of [client.subscriptions, client.seen]) kept.clear();
         this.#post(client.name, { t: "reopened", opened: this.#core.opened });
       }
@@ -525,12 +558,17 @@ export class Leader {
   #register(client: Client, name: string): undefined {
     const givers = this.#functions.get(name);
     if (givers === undefined) {
-      this.#core.register(name, (...args: unknown[]) => this.#callFunction(name, args));
+      this.#give(name);
       this.#functions.set(name, [client]);
     } else {
       this.#functions.set(name, [...givers.filter((giver) => giver !== client), client]);
     }
     client.functions.add(name);
+  }
+
+  /** Gives a function to Lua that calls one of a member. */
+  #give(name: string): void {
+    this.#core.register(name, (...args: unknown[]) => this.#callFunction(name, args));
   }
 
   /** Calls a function of the member whose script runs, or else of the last that has given one. */

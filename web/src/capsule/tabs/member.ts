@@ -111,6 +111,10 @@ export class Member {
   readonly #lives = new Map<number, number>();
   readonly #livesOfLeader = new Map<number, number>();
   #lastLive = 0;
+  /** Names of the functions that the page has given. */
+  readonly #functions = new Set<string>();
+  /** True if everything of the page was attached once. */
+  #wasAttached = false;
   /** Watchers of subscriptions, and the last transaction that was heard of each. */
   readonly #subscriptions = new Map<string, string>();
   readonly #heard = new Map<string, number>();
@@ -127,7 +131,9 @@ export class Member {
   /** Says hello to whoever leads, and waits for a welcome. */
   greet(): void {
     if (this.#ended !== undefined) return;
-    this.#post(undefined, { t: "hello", log: this.#log, number: ++this.#lastHello });
+    const number = ++this.#lastHello;
+    const [functions, isAttached] = [[...this.#functions], this.#wasAttached];
+    this.#post(undefined, { t: "hello", log: this.#log, number, functions, isAttached });
     this.#watch();
   }
 
@@ -316,6 +322,12 @@ export class Member {
         this.#transaction = undefined;
     }
     switch (name) {
+      case "register":
+        this.#functions.add(String(args[0]));
+        break;
+      case "activateMods":
+        this.#wasAttached = true;
+        break;
       case "live":
         return ending.answered(this.#livesBegun(value as LiveStart));
       case "endLive":

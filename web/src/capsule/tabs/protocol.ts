@@ -40,6 +40,10 @@ export interface Hello {
   readonly log: boolean;
   /** Number of it: one that is said later has a larger one. */
   readonly number: number;
+  /** Names of the functions that its page has given to Lua. */
+  readonly functions: readonly string[];
+  /** True if everything of its page was attached once: what it sends may go by the hooks of mods. */
+  readonly isAttached: boolean;
 }
 
 /** Message of a member. */

@@ -12,6 +12,7 @@ import type { Message } from "../messages.js";
 import { Leader, type LeaderCore } from "./leader.js";
 import { Member, type Ending, type MemberListener } from "./member.js";
 import type { Envelope, FromLeader, RequestName, Timers, ToLeader } from "./protocol.js";
+import { isEnvelope } from "./wire.js";
 
 /** Functions of a `LockManager` that are used. */
 export interface Locks {
@@ -122,7 +123,7 @@ export class Tab {
       .request(memberLockName(name, id), {}, () => {
         if (this.#ended) return;
         // Not before: a leader that hears of it waits for its lock.
-        channel.onmessage = ({ data }) => this.#receive(data as Envelope);
+        channel.onmessage = ({ data }) => isEnvelope(data) && this.#receive(data);
         this.#member.greet();
         this.#stand();
         return own;

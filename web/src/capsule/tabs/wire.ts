@@ -16,6 +16,7 @@ import {
 } from "../../errors.js";
 import { CapsuleError, errorOf, isCapsuleError, usageError, type CapsuleErrorKind } from "../errors.js";
 import { makeEvent, type Message } from "../messages.js";
+import type { Envelope } from "./protocol.js";
 import { described } from "../sql_codec.js";
 import type { ChangeEvent } from "../types.js";
 
@@ -47,6 +48,16 @@ export function crossing<T>(value: T, what: string): T {
   };
   look(value, "", 0);
   return value;
+}
+
+/** True for an envelope, as far as it has to be one to be looked at: any script of the origin can send. */
+export function isEnvelope(data: unknown): data is Envelope {
+  if (typeof data !== "object" || data === null) return false;
+  const { from, for: whom, to, body } = data as Record<string, unknown>;
+  if (typeof from !== "string") return false;
+  if (whom === "all") return true;
+  if (typeof body !== "object" || body === null || typeof (body as { t?: unknown }).t !== "string") return false;
+  return whom === "member" ? typeof to === "string" : whom === "leader" && (to === undefined || typeof to === "string");
 }
 
 /** An error as data. */

@@ -56,6 +56,8 @@ const COVERAGE = process.env["PERILUNE_COVERAGE"];
 export interface SiteOptions {
   /** A file of this folder, bundled: what pages run instead of loading the package as `perilune`. */
   script?: string;
+  /** Scripts by their paths, as a program has bundled them. */
+  scripts?: Readonly<Record<string, string>>;
   /** Hears of every request, and what was sent with it. */
   heard?: (path: string, body: string) => void;
 }
@@ -130,13 +132,19 @@ async function loaded(page: Page, global = "perilune"): Promise<void> {
 }
 
 /** Serves the package and a page. */
-export async function serve({ script, heard }: SiteOptions = {}): Promise<Site> {
+export async function serve({ script, scripts = {}, heard }: SiteOptions = {}): Promise<Site> {
   const code = script === undefined ? SCRIPT : await bundled(script);
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url ?? "/", "http://x").pathname);
     try {
       const body = await text(request);
-      const [type, content] = request.method === "POST" ? ["text/plain", ""] : await file(path, code);
+      const own = scripts[path];
+      const [type, content] =
+        request.method === "POST"
+          ? ["text/plain", ""]
+          : own !== undefined
+            ? ["text/javascript", own]
+            : await file(path, code);
       response.writeHead(200, {
         "content-type": type,
         // As in a frame with `sandbox="allow-scripts"`: the page has no origin, nor what belongs to one.

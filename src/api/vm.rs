@@ -229,8 +229,8 @@ impl Vm {
         self.typed(outcome)
     }
 
-    /// Runs Lua source like [`Vm::eval_named`], as a part of a library: its functions have no lines, so the place
-    /// of an error that they raise is the one in the program that called them.
+    /// Runs Lua source like [`Vm::eval_named`], as a part of a library: its functions have no lines, so the
+    /// place of an error that they raise is the one in the program that called them.
     pub fn eval_library(&mut self, source: impl AsRef<[u8]>, name: &str) -> Result<Reply> {
         let name = chunk_name(name)?;
         self.cancel_dropped();

@@ -1,7 +1,7 @@
 /**
- * Tabs that write by way of the hooks of a mod, while the one that leads is crashed, killed, closed or frozen,
- * again and again: no write is there twice, none is lost that was acknowledged, each reaction has run once,
- * and every tab hears of everything once, in its order. `CAPSULE_KILLS=100` for as many ends.
+ * Tabs that write by way of the hooks of a mod, while the one that leads is crashed, killed, closed or
+ * frozen, again and again: no write is there twice, none is lost that was acknowledged, each reaction has run
+ * once, and every tab hears of everything once, in its order. `CAPSULE_KILLS=100` for as many ends.
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";

@@ -5,7 +5,7 @@ import { RULES, SCHEMA } from "../test/capsule_shop.ts";
 const PACKAGE = "/dist/capsule.js";
 const capsule = (await import(PACKAGE)) as typeof Package;
 
-/** Function of the test, which hears of each write that was acknowledged, or of a failure that should not be. */
+/** Function of the test, which hears of each write that was acknowledged, and of failures. */
 declare const tell: (what: "done" | "unknown" | "failed", text: string) => Promise<void>;
 
 class Shop {

@@ -8,7 +8,7 @@ import { after, before, suite, test } from "node:test";
 import type { Page } from "playwright-core";
 import { setUp, type Setup } from "./browser.ts";
 
-/** How the browser loses a database. */
+/** Loss of a database. */
 interface Loss {
   /** Number of the moment at which it does, from 0: a call, or the end of a request. */
   moment: number;
@@ -20,13 +20,13 @@ interface Loss {
   error: string | null;
 }
 
-/** What a page tells of one run. */
+/** Report of a page about one run. */
 interface Run {
   /** True if the moment came. */
   lost: boolean;
   failure: string;
   codes: string[];
-  /** What the program had in the end, and what storage had. */
+  /** Tables that the program had in the end, and those that storage had. */
   had: unknown[];
   found: unknown[];
 }
@@ -34,6 +34,8 @@ interface Run {
 type Losing = (loss: Loss, database: string) => { lost: () => boolean; end: () => void };
 
 declare const losing: Losing;
+/** Runs work in a turn of its own. */
+declare const inTurn: (work: () => void) => void;
 
 const ERRORS = [null, "AbortError", "UnknownError"];
 
@@ -125,7 +127,7 @@ suite("a database that the browser closes", () => {
             const writer = await perilune.Lua.create({ storage });
             writer.eval(`ext.table("t").n = 1`);
             await writer.flush();
-            while (lua.table("t").get("n") !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+            while (lua.table("t").get("n") !== 1) await new Promise<void>(inTurn);
             run.had = [...writer.table("t")];
             run.found = [...lua.table("t")];
             await Promise.all([lua.close(), writer.close()]);
@@ -171,7 +173,7 @@ function install(): void {
       }
       for (const connection of connections) connection.close();
       if (cleared) deleteDatabase.call(indexedDB, `perilune/${database}`);
-      if (said) for (const connection of connections) setTimeout(() => connection.dispatchEvent(new Event("close")));
+      if (said) for (const connection of connections) inTurn(() => connection.dispatchEvent(new Event("close")));
       connections.clear();
       return true;
     };
@@ -194,7 +196,7 @@ function install(): void {
         function (this: IDBFactory, ...args: [string, number?]) {
           if (comes() && error !== null) {
             const failing = { error: new DOMException("it is closing", error), onerror: () => {} };
-            setTimeout(() => failing.onerror());
+            inTurn(() => failing.onerror());
             return failing;
           }
           const request = open.apply(this, args);
@@ -242,5 +244,13 @@ function install(): void {
       },
     };
   };
-  Object.assign(globalThis, { losing });
+  const inTurn = (work: () => void) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      work();
+    };
+    port2.postMessage(0);
+  };
+  Object.assign(globalThis, { losing, inTurn });
 }

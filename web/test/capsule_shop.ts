@@ -1,7 +1,7 @@
 /**
  * A shop whose rules are a mod: hooks that take part in each write, and reactions that answer it later. For
- * programs that are killed while they write to it, in Node and in pages; `shopProblems` says what is not as it
- * has to be, whatever has happened.
+ * programs that are killed while they write to it, in Node and in pages; `shopProblems` says what is not as
+ * it has to be, whatever has happened.
  */
 
 /** A mod whose hooks take part in each write, and answer it later. */

@@ -1,6 +1,6 @@
 /**
- * What tabs send each other: every kind of message arrives as it was, what would not is refused, answers that
- * are kept are read as they were written, and each call has its care.
+ * Messages of tabs: every kind arrives as it was, what would not is refused, answers that are kept are read
+ * as they were written, and each call has its care.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";

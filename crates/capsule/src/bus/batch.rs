@@ -155,8 +155,8 @@ impl Batches {
         }
     }
 
-    /// Notes that watchers have events, be they of a commit that changed no row. `cause`: the transaction that
-    /// has set them off.
+    /// Notes that watchers have events, be they of a commit that changed no row. `cause`: the transaction
+    /// that has set them off.
     pub(crate) fn add_others(&self, at: i64, cause: Option<i64>) {
         self.begin(at);
         self.has_others.set(true);

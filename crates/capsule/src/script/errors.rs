@@ -1,5 +1,6 @@
 //! Errors between Lua and the capsule: in Lua an error of the capsule is a table with `kind`, `code`,
-//! `message`, `sql` and `cause`, and the place in the script, `chunk` and `line`. It shows its message as text.
+//! `message`, `sql` and `cause`, and the place in the script, `chunk` and `line`. It shows its message as
+//! text.
 
 use crate::error::{CapsuleError, ErrorKind};
 use perilune::value::FormatError;

@@ -162,7 +162,7 @@ fn what_the_capsule_keeps_for_itself_is_heard() {
             _ => {
                 let taken_back: Result<(), CapsuleError> = capsule.transaction(|capsule| {
                     capsule.watch("t", None)?;
-                    Err(CapsuleError::from(capsule.query("nonsense", ()).expect_err("is none")))
+                    Err(capsule.query("nonsense", ()).expect_err("is none"))
                 });
                 taken_back.expect_err("was taken back");
             }

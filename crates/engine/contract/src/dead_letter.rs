@@ -5,34 +5,34 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Why a webhook was given up: eight reasons of its script, two of its delivery.
+/// Reason for which a webhook was given up: eight reasons of its script, two of its delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Its script is gone.
+    /// Script that is gone.
     ScriptNotFound,
-    /// Its script does not compile.
+    /// Script that does not compile.
     ScriptSyntaxError,
-    /// Its script raised an error.
+    /// Error raised by the script.
     ScriptRuntimeError,
-    /// Its script ran too long.
+    /// Script that ran too long.
     ScriptTimeout,
-    /// Its script needed too much memory.
+    /// Script that needed too much memory.
     ScriptMemoryLimit,
-    /// Its script left something behind that is no body, or no header.
+    /// Output of the script that is no body, or no header.
     ScriptInvalidOutput,
-    /// Its script asked for a key of `crypto` that is not configured.
+    /// Key of `crypto` that is not configured.
     CryptoKeyNotFound,
-    /// It was accepted for a script, and scripts are switched off.
+    /// Webhook that was accepted for a script, while scripts are switched off.
     ScriptDisabled,
-    /// All its attempts failed.
+    /// Last attempt that failed.
     Exhausted,
-    /// Its endpoint refused it for good: an answer of 3xx or 4xx.
+    /// Refusal by the endpoint for good: an answer of 3xx or 4xx.
     Unrecoverable,
 }
 
 impl Reason {
-    /// All of them.
+    /// Every reason.
     pub const ALL: [Reason; 10] = [
         Reason::ScriptNotFound,
         Reason::ScriptSyntaxError,
@@ -93,7 +93,7 @@ pub struct DeadLetter {
     /// The webhook as it was accepted. Where people see it, headers of credentials are redacted
     /// ([`crate::Headers::redacted`]); in the log it is whole, so that it can be replayed.
     pub webhook: Webhook,
-    /// Why it was given up.
+    /// Reason for which it was given up.
     pub reason: Reason,
     /// The type of the last error: a script's, or `delivery`.
     pub reason_type: String,
@@ -105,7 +105,7 @@ pub struct DeadLetter {
     /// Beginning of the endpoint's last answer, at most 1 KiB.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub response_body: Option<String>,
-    /// When it was given up.
+    /// Time at which it was given up.
     pub time: Timestamp,
 }
 

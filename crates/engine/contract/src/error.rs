@@ -1,4 +1,4 @@
-//! What can go wrong with a script.
+//! Errors of scripts.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,7 +21,7 @@ pub enum ErrorType {
     /// The script needed more memory than it may have.
     #[serde(rename = "script_memory_limit")]
     MemoryLimit,
-    /// What the script left behind is no body, or no header.
+    /// The output of the script is no body, or no header.
     #[serde(rename = "script_invalid_output")]
     InvalidOutput,
     /// The store of keys and values failed.
@@ -36,7 +36,7 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
-    /// All of them.
+    /// Every type.
     pub const ALL: [ErrorType; 9] = [
         ErrorType::NotFound,
         ErrorType::Syntax,
@@ -75,10 +75,10 @@ impl fmt::Display for ErrorType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{error_type}: {message}")]
 pub struct ScriptError {
-    /// What kind of failure it is.
+    /// Kind of failure.
     #[serde(rename = "type")]
     pub error_type: ErrorType,
-    /// What happened, for the script's author. It holds nothing secret.
+    /// Description of the failure for the script's author. It holds nothing secret.
     pub message: String,
     /// Line of the script, from 1, where one is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -1,4 +1,4 @@
-//! What a script is given.
+//! Inputs of a script.
 
 use crate::{ConfigId, Headers, PreviousError};
 use bytes::Bytes;
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Metadata {
     /// Id of the webhook, a ULID where the engine made it.
     pub webhook_id: String,
-    /// Whose script it is.
+    /// Id of the config whose script it is.
     pub config_id: ConfigId,
     /// Number of this attempt, from 0.
     pub attempt: u32,
     /// Number of attempts after which the webhook is given up.
     pub max_attempts: u32,
-    /// When the webhook was accepted.
+    /// Time at which the webhook was accepted.
     pub created_at: Timestamp,
 }
 
@@ -27,7 +27,7 @@ pub struct EventInput {
     pub payload: Bytes,
     /// The headers that it was accepted with.
     pub headers: Headers,
-    /// Which webhook it is, and which attempt.
+    /// The webhook and the attempt.
     pub metadata: Metadata,
     /// The error of the attempt before this one; none at the first.
     pub previous_error: Option<PreviousError>,

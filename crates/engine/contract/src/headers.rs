@@ -14,12 +14,12 @@ const SHOWN_BYTES: usize = 64;
 
 /// Headers in the order in which they came, each name once, whatever its case.
 ///
-/// A name is a token of RFC 9110, section 5.6.2, and none that frames a message. A value is UTF-8 without control
-/// characters but tabs, and without space around it.
+/// A name is a token of RFC 9110, section 5.6.2, and none that frames a message. A value is UTF-8 without
+/// control characters but tabs, and without space around it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Headers(Vec<(String, String)>);
 
-/// Why a header cannot be sent.
+/// Reason for which a header cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// The name is no token.

@@ -1,4 +1,4 @@
-//! What the parts of the script engine tell one another: webhooks, scripts, events, errors.
+//! Types that the parts of the script engine share: webhooks, scripts, events, errors.
 //!
 //! Pure types with their rules; nothing here does I/O, and nothing names wasm, HTTP clients or databases.
 

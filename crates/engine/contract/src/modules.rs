@@ -1,4 +1,4 @@
-//! What a script asks of the host while it runs.
+//! Calls of a script to its host while it runs.
 
 use crate::ScriptError;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ pub enum LogLevel {
     Error,
 }
 
-/// A call of a module. Strings are Lua's: any bytes. Their types were checked in the VM, and nothing else was.
+/// A call of a module. Strings are Lua's: any bytes. Their types were checked in the VM, and nothing else.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModuleCall {
     /// `http.get(url, headers)`.
@@ -39,7 +39,7 @@ pub enum ModuleCall {
         key: Bytes,
         /// The value.
         value: Bytes,
-        /// For how many seconds it is kept; none is the setting's default.
+        /// Seconds for which it is kept; none is the setting's default.
         ttl_seconds: Option<f64>,
     },
     /// `kv.del(key)`.
@@ -58,7 +58,7 @@ pub enum ModuleCall {
     },
     /// `log.info(message, fields)` and its like.
     Log {
-        /// How important it is.
+        /// Importance.
         level: LogLevel,
         /// The message.
         message: Bytes,
@@ -70,17 +70,17 @@ pub enum ModuleCall {
 /// The answer to a call of a module.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModuleReply {
-    /// Nothing, or nil.
+    /// The absence of a value, nil in Lua.
     Nil,
     /// A string.
     Bytes(Bytes),
     /// The answer of a server.
     Response {
-        /// Its status.
+        /// Status code.
         status_code: u16,
-        /// Its headers, in lower case, each once.
+        /// Headers, in lower case, each once.
         headers: Vec<(String, Bytes)>,
-        /// Its body.
+        /// Body.
         body: Bytes,
     },
 }
@@ -93,6 +93,6 @@ pub trait Modules: Send + Sync + fmt::Debug {
     /// Answers a call. While it waits, the event holds its VM and no thread.
     ///
     /// # Errors
-    /// What the script gets as a value that it can catch: of a module's type, with a message that holds no secret.
+    /// A value that the script can catch: of a module's type, with a message that holds no secret.
     fn call(&self, call: ModuleCall) -> ModuleFuture<'_>;
 }

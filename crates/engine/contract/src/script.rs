@@ -68,7 +68,7 @@ impl fmt::Debug for ScriptHash {
 /// A script of a config, as the log, the mirror and the API have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptConfig {
-    /// Whose script it is.
+    /// Id of the config whose script it is.
     pub config_id: ConfigId,
     /// The source, as it was given.
     pub lua_code: String,
@@ -76,9 +76,9 @@ pub struct ScriptConfig {
     pub hash: ScriptHash,
     /// A name that the author gave, or a number that counts the changes.
     pub version: String,
-    /// When the config had its first script.
+    /// Time of the config's first script.
     pub created_at: Timestamp,
-    /// When this one was stored.
+    /// Time at which this one was stored.
     pub updated_at: Timestamp,
 }
 

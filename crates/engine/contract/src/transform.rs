@@ -1,9 +1,9 @@
-//! What a script makes of a webhook.
+//! Results of a script.
 
 use crate::{ErrorType, HeaderError, Headers, ScriptError};
 use bytes::Bytes;
 
-/// What a script may leave behind.
+/// Limits of a script's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputLimits {
     /// Most bytes of a body.
@@ -20,12 +20,12 @@ impl Default for OutputLimits {
     }
 }
 
-/// What a script left behind, as it came out of its VM: nothing of it is trusted.
+/// Output of a script as it came out of its VM: nothing of it is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RawTransform {
     /// `request.body`; none keeps the payload.
     pub body: Option<Bytes>,
-    /// What was written to `headers`; none removes.
+    /// Fields that were written to `headers`; none removes.
     pub header_changes: Vec<(Bytes, Option<Bytes>)>,
     /// `request.headers`.
     pub request_headers: Vec<(Bytes, Bytes)>,

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Webhook {
     /// A ULID.
     pub webhook_id: String,
-    /// Whose it is.
+    /// Id of the config that it belongs to.
     pub config_id: ConfigId,
-    /// Where it goes.
+    /// URL that it is sent to.
     pub endpoint: String,
     /// The body as it was accepted.
     pub payload: Payload,
@@ -32,7 +32,7 @@ pub struct Webhook {
     pub attempt: u32,
     /// Number of attempts after which it is given up.
     pub max_attempts: u32,
-    /// When it was accepted.
+    /// Time at which it was accepted.
     pub created_at: Timestamp,
     /// The error of the attempt before.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -45,7 +45,7 @@ pub struct PreviousError {
     /// Type of a script's error, or `delivery`.
     #[serde(rename = "type")]
     pub error_type: String,
-    /// What happened.
+    /// Description of the error.
     pub message: String,
     /// Status of the endpoint's answer, if it answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -57,7 +57,7 @@ pub struct PreviousError {
 }
 
 impl Webhook {
-    /// What its script sees as `metadata`.
+    /// The global `metadata` of its script.
     pub fn metadata(&self) -> Metadata {
         Metadata {
             webhook_id: self.webhook_id.clone(),

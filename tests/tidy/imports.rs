@@ -49,8 +49,8 @@ const CAPSULE: &[&[&str]] = &[
 /// Folder of the capsule. Within it a file has the name that it has in its own crate.
 const CAPSULE_FOLDER: &str = "crates/capsule/";
 
-/// Crates of the script engine, and those of them that each may name. The guest meets the others in bytes alone, and
-/// the parts that the binary puts together do not know one another.
+/// Crates of the script engine, and those of them that each may name. The guest meets the others in bytes
+/// alone, and the parts that the binary puts together do not know one another.
 const ENGINE: &[(&str, &[&str])] = &[
     ("contract", &[]),
     ("guest", &["perilune"]),

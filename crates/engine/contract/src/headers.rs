@@ -36,6 +36,13 @@ pub enum HeaderError {
     Twice(String),
 }
 
+/// True if headers, or fields, of this name carry credentials.
+pub fn names_a_secret(name: &str) -> bool {
+    const WORDS: [&str; 7] = ["authorization", "cookie", "token", "secret", "password", "signature", "api-key"];
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    name.ends_with("apikey") || WORDS.iter().any(|word| name.contains(word))
+}
+
 /// Checks a name, and gives it as text.
 fn checked_name(name: &[u8]) -> Result<&str, HeaderError> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
@@ -108,13 +115,8 @@ impl Headers {
 
     /// The same headers with the values of those that carry credentials as `[redacted]`.
     pub fn redacted(&self) -> Headers {
-        const WORDS: [&str; 7] = ["authorization", "cookie", "token", "secret", "password", "signature", "api-key"];
-        let is_secret = |name: &str| {
-            let name = name.to_ascii_lowercase().replace('_', "-");
-            name.ends_with("apikey") || WORDS.iter().any(|word| name.contains(word))
-        };
         let show = |(name, value): &(String, String)| {
-            (name.clone(), if is_secret(name) { "[redacted]".into() } else { value.clone() })
+            (name.clone(), if names_a_secret(name) { "[redacted]".into() } else { value.clone() })
         };
         Headers(self.0.iter().map(show).collect())
     }

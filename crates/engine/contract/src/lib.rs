@@ -16,7 +16,7 @@ mod webhook;
 pub use dead_letter::{DeadLetter, Reason};
 pub use error::{ErrorType, ScriptError};
 pub use event::{EventInput, Metadata};
-pub use headers::{HeaderError, Headers};
+pub use headers::{HeaderError, Headers, names_a_secret};
 pub use ids::{ConfigId, InvalidConfigId};
 pub use modules::{LogLevel, ModuleCall, ModuleFuture, ModuleReply, Modules};
 pub use payload::Payload;

@@ -1,0 +1,1 @@
+//! What the traits promise, as tests.

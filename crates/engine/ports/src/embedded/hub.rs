@@ -1,0 +1,151 @@
+//! What the threads of the store and its readers tell one another: ends of topics, readers, groups.
+
+use super::ledger::Ledger;
+use super::records;
+use super::thread::Command;
+use crate::{Clock, Topic};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+/// What a group has finished, as it is to be written down.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) topic: Topic,
+    pub(super) group: Arc<str>,
+    pub(super) committed: u64,
+    ledger: Arc<Ledger>,
+}
+
+/// A group of consumers, or of readers that share a topic.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// One member at a time has the partition.
+    pub(super) turn: Arc<Semaphore>,
+    /// What is given out; none for readers.
+    pub(super) ledger: Arc<Ledger>,
+}
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    clock: Arc<dyn Clock>,
+    opened: (Timestamp, Duration),
+    ends: BTreeMap<Topic, watch::Sender<u64>>,
+    groups: Mutex<BTreeMap<(Topic, Arc<str>), Group>>,
+    shares: Mutex<BTreeMap<(Topic, Arc<str>), Arc<Semaphore>>>,
+    tails: Mutex<Vec<(Topic, Weak<AtomicU64>)>>,
+    wake: Sender<Command>,
+    closed: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    pub(super) fn load(
+        connection: &Connection,
+        clock: Arc<dyn Clock>,
+        wake: Sender<Command>,
+    ) -> rusqlite::Result<Self> {
+        let mut ends = BTreeMap::new();
+        for topic in Topic::ALL {
+            ends.insert(topic, watch::Sender::new(records::end(connection, topic)?));
+        }
+        let opened = (clock.now(), clock.elapsed());
+        let (groups, shares, tails) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Hub { clock, opened, ends, groups, shares, tails, wake, closed: AtomicBool::new(false) })
+    }
+
+    /// The time in milliseconds. A wall clock that jumps while the store is open ages nothing.
+    pub(super) fn now_ms(&self) -> i64 {
+        let (wall, elapsed) = self.opened;
+        let passed = SignedDuration::try_from(self.clock.elapsed().saturating_sub(elapsed));
+        let now = passed.ok().and_then(|passed| wall.checked_add(passed).ok());
+        now.unwrap_or(Timestamp::MAX).as_millisecond()
+    }
+
+    pub(super) fn end(&self, topic: Topic) -> &watch::Sender<u64> {
+        &self.ends[&topic]
+    }
+
+    /// Tells readers of a topic where it ends now.
+    pub(super) fn advance(&self, topic: Topic, end: u64) {
+        self.end(topic).send_if_modified(|known| {
+            let is_more = end > *known;
+            *known = end.max(*known);
+            is_more
+        });
+    }
+
+    pub(super) fn group(&self, topic: Topic, name: &str, committed: u64) -> Group {
+        let mut groups = lock(&self.groups);
+        let group = groups.entry((topic, name.into())).or_insert_with(|| Group {
+            turn: Arc::new(Semaphore::new(1)),
+            ledger: Arc::new(Ledger::new(committed, self.wake.clone())),
+        });
+        group.clone()
+    }
+
+    pub(super) fn share(&self, topic: Topic, name: &str) -> Arc<Semaphore> {
+        let mut shares = lock(&self.shares);
+        Arc::clone(shares.entry((topic, name.into())).or_insert_with(|| Arc::new(Semaphore::new(1))))
+    }
+
+    /// Registers a reader; the number is the first record that it has not told.
+    pub(super) fn add_tail(&self, topic: Topic) -> Arc<AtomicU64> {
+        let position = Arc::new(AtomicU64::new(0));
+        lock(&self.tails).push((topic, Arc::downgrade(&position)));
+        position
+    }
+
+    /// For each topic the offset below which every reader has told everything.
+    pub(super) fn passed(&self) -> BTreeMap<Topic, u64> {
+        let mut passed: BTreeMap<_, _> = Topic::ALL.map(|topic| (topic, *self.end(topic).borrow())).into();
+        lock(&self.tails).retain(|(topic, tail)| {
+            let Some(tail) = tail.upgrade() else { return false };
+            let lowest = passed.entry(*topic).or_default();
+            *lowest = tail.load(Ordering::Acquire).min(*lowest);
+            true
+        });
+        passed
+    }
+
+    /// What groups have finished since it was last written down.
+    pub(super) fn take_commits(&self) -> Vec<Commit> {
+        let groups = lock(&self.groups);
+        let commit = |((topic, name), group): (&(Topic, Arc<str>), &Group)| {
+            let committed = group.ledger.to_commit()?;
+            Some(Commit {
+                topic: *topic,
+                group: Arc::clone(name),
+                committed,
+                ledger: Arc::clone(&group.ledger),
+            })
+        };
+        groups.iter().filter_map(commit).collect()
+    }
+
+    pub(super) fn committed(&self, commits: &[Commit]) {
+        for commit in commits {
+            commit.ledger.committed(commit.committed);
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Wakes every reader, to tell it that the store is closed.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for end in self.ends.values() {
+            end.send_modify(|_| {});
+        }
+    }
+}

@@ -192,8 +192,11 @@ impl GuardedClient {
         limit: BodyLimit,
     ) -> Result<Response, HttpError> {
         let mut request = self.client.request(method.clone(), url).headers(headers);
-        if !body.is_empty() || !matches!(method, Method::GET | Method::HEAD | Method::DELETE) {
+        if !body.is_empty() {
             request = request.body(body);
+        } else if matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+            // Some servers answer 411 to one of these that does not say that its body is empty.
+            request = request.header(header::CONTENT_LENGTH, 0);
         }
         let mut answer = request.send().await.map_err(HttpError::from_client)?;
         let headers = self.read_headers(answer.headers())?;

@@ -73,7 +73,7 @@ impl Guard {
         url.set_fragment(None);
         let host = url.host().ok_or_else(|| bad("it has no host"))?;
         if !self.hosts.iter().any(|pattern| pattern.allows(&host)) {
-            return Err(GuardError::HostNotAllowed(host.to_string()));
+            return Err(GuardError::HostNotAllowed(shown(&host)));
         }
         let literal = match host {
             Host::Domain(_) => None,
@@ -81,7 +81,7 @@ impl Guard {
             Host::Ipv6(address) => Some(IpAddr::V6(address)),
         };
         if literal.is_some_and(|address| !self.allows(address)) {
-            return Err(GuardError::AddressNotAllowed(host.to_string()));
+            return Err(GuardError::AddressNotAllowed(shown(&host)));
         }
         Ok(url)
     }
@@ -107,4 +107,9 @@ impl Guard {
         let opened = |net: &IpNet| net.contains(&address) || net.contains(&effective);
         is_public(address) || self.open.iter().any(opened)
     }
+}
+
+/// A host in a message: at most as long as a name of DNS.
+fn shown(host: &Host<&str>) -> String {
+    host.to_string().chars().take(253).collect()
 }

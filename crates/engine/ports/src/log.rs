@@ -163,7 +163,7 @@ pub trait Log: Send + Sync + fmt::Debug {
 }
 
 /// A reader of a topic.
-pub trait Tail: Send + fmt::Debug {
+pub trait Tail: Send + Sync + fmt::Debug {
     /// The next event. A call that is dropped loses nothing.
     fn next(&mut self) -> PortFuture<'_, TailEvent>;
 

@@ -2,7 +2,7 @@
 
 use howk_ports::conformance::{self, LogSubject, StateSubject, SubjectFuture};
 use howk_ports::{Embedded, EmbeddedSettings, Log, State, SystemClock, TestClock};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,47 +10,42 @@ use std::time::Duration;
 mod common;
 use common::Folder;
 
-/// Stores in files; what is left of a crash is a copy of the files as they are at that moment.
+/// Stores in files.
 struct Files {
     folder: Folder,
     count: AtomicU32,
-    current: Mutex<PathBuf>,
+    /// The last store that was opened, and its file.
+    last: Mutex<Option<(Embedded, PathBuf)>>,
 }
 
 impl Files {
     fn new() -> Self {
-        Files { folder: Folder::new(), count: AtomicU32::new(0), current: Mutex::default() }
+        Files { folder: Folder::new(), count: AtomicU32::new(0), last: Mutex::default() }
     }
 
-    fn open(&self, path: &Path) -> Arc<dyn Log> {
+    fn open(&self, path: PathBuf) -> Arc<dyn Log> {
         let clock = Arc::new(SystemClock::new());
-        Arc::new(Embedded::open(path, EmbeddedSettings::default(), clock).unwrap())
+        let store = Embedded::open(&path, EmbeddedSettings::default(), clock).unwrap();
+        *self.last.lock().unwrap() = Some((store.clone(), path));
+        Arc::new(store)
     }
 
     fn next_path(&self) -> PathBuf {
-        let path = self.folder.path().join(format!("{}.db", self.count.fetch_add(1, Ordering::Relaxed)));
-        self.current.lock().unwrap().clone_from(&path);
-        path
+        self.folder.path().join(format!("{}.db", self.count.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
 impl LogSubject for Files {
     fn fresh(&self) -> SubjectFuture<'_, Arc<dyn Log>> {
-        Box::pin(async { self.open(&self.next_path()) })
+        Box::pin(async { self.open(self.next_path()) })
     }
 
     fn reopen(&self, log: Arc<dyn Log>) -> SubjectFuture<'_, Option<Arc<dyn Log>>> {
+        let (store, path) = self.last.lock().unwrap().take().unwrap();
         Box::pin(async move {
-            let before = self.current.lock().unwrap().clone();
-            let after = self.next_path();
-            for end in ["", "-wal"] {
-                let file = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-                if file(&before).exists() {
-                    std::fs::copy(file(&before), file(&after)).unwrap();
-                }
-            }
-            drop(log);
-            Some(self.open(&after))
+            store.kill().await;
+            drop((log, store));
+            Some(self.open(path))
         })
     }
 }

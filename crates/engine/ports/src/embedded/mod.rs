@@ -152,6 +152,16 @@ impl Embedded {
         done.await.map_err(|_| PortError::Closed)?
     }
 
+    /// Ends the store as the end of its process would: what consumers have finished since the last write is not noted,
+    /// and what was not acknowledged may be gone. For tests of what is found afterwards.
+    pub async fn kill(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.shared.writes.send(Command::Kill(reply)).is_ok() {
+            // A store that has ended already is dead, too.
+            let _ = done.await;
+        }
+    }
+
     /// Removes what has expired now, and writes down what is finished, without waiting for the next turn.
     ///
     /// # Errors

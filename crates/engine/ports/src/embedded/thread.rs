@@ -29,8 +29,16 @@ pub(super) enum Command {
     Wake,
     /// Remove what has expired.
     Tidy(Reply),
-    /// End.
+    /// End, and note what is finished.
     Close(Option<Reply>),
+    /// End at once.
+    Kill(Reply),
+}
+
+/// How the thread that writes was told to end.
+enum Ended {
+    Closed(Option<Reply>),
+    Killed(Reply),
 }
 
 /// A transaction, as the work in it sees it.
@@ -116,7 +124,7 @@ pub(super) fn serve_reads(connection: &Connection, commands: &Receiver<Command>)
     for command in commands {
         match command {
             Command::Read(work) => work(connection),
-            Command::Close(_) => return,
+            Command::Close(_) | Command::Kill(_) => return,
             Command::Write(_) | Command::Wake | Command::Tidy(_) => {}
         }
     }
@@ -152,7 +160,10 @@ impl StoreThread {
     /// Serves until the store ends, and writes down what is finished then.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         let ended = self.serve(commands);
-        let outcome = self.transaction(&mut Vec::new());
+        let (reply, outcome) = match ended {
+            Ended::Closed(reply) => (reply, self.transaction(&mut Vec::new())),
+            Ended::Killed(reply) => (Some(reply), Ok(())),
+        };
         self.hub.close();
         if let Err(error) = &outcome {
             tracing::warn!(%error, "finished work could not be noted at the end; it will come again");
@@ -164,19 +175,19 @@ impl StoreThread {
         let StoreThread { connection, _lock, .. } = self;
         drop(connection);
         drop(_lock);
-        if let Some(reply) = ended {
+        if let Some(reply) = reply {
             let _ = reply.send(outcome);
         }
         // What is still in the channel is told by its closing.
     }
 
-    fn serve(&mut self, commands: &Receiver<Command>) -> Option<Reply> {
+    fn serve(&mut self, commands: &Receiver<Command>) -> Ended {
         loop {
             let due = self.commit_at.map_or(self.tidy_at, |commit| commit.min(self.tidy_at));
             let mut next = match commands.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(command) => Some(command),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Disconnected) => return Ended::Closed(None),
             };
             let (mut jobs, mut ended) = (Vec::new(), None);
             while let Some(command) = next.take() {
@@ -198,6 +209,7 @@ impl StoreThread {
                         ended = Some(reply);
                         break;
                     }
+                    Command::Kill(reply) => return Ended::Killed(reply),
                 }
                 if jobs.len() < BATCH {
                     next = commands.try_recv().ok();
@@ -205,7 +217,7 @@ impl StoreThread {
             }
             self.commit(&mut jobs);
             if let Some(reply) = ended {
-                return reply;
+                return Ended::Closed(reply);
             }
             self.keep_house();
         }

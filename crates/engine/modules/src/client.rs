@@ -42,7 +42,7 @@ impl ClientSettings {
             guard,
             user_agent: concat!("howk/", env!("CARGO_PKG_VERSION")).into(),
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             header_bytes_max: 64 << 10,
             extra_roots: Vec::new(),
         }

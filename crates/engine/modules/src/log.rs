@@ -9,6 +9,7 @@ use howk_contract::{ConfigId, LogLevel};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most bytes of fields that are read at all.
@@ -105,7 +106,8 @@ impl EventLog {
         // Marks are longer than short secrets, and signs for bytes that are no UTF-8 longer than these.
         shown.truncate(shown.floor_char_boundary(most));
         if cut {
-            shown.push_str(&format!("... [{} bytes in all]", message.len()));
+            // Writing to a string does not fail.
+            let _ = write!(shown, "... [{} bytes in all]", message.len());
         }
         shown
     }
@@ -137,13 +139,13 @@ impl EventLog {
         let fields = fields.as_deref();
         match line.level {
             LogLevel::Info => {
-                tracing::info!(target: "howk::script", config_id, webhook_id, fields, "{message}")
+                tracing::info!(target: "howk::script", config_id, webhook_id, fields, "{message}");
             }
             LogLevel::Warn => {
-                tracing::warn!(target: "howk::script", config_id, webhook_id, fields, "{message}")
+                tracing::warn!(target: "howk::script", config_id, webhook_id, fields, "{message}");
             }
             LogLevel::Error => {
-                tracing::error!(target: "howk::script", config_id, webhook_id, fields, "{message}")
+                tracing::error!(target: "howk::script", config_id, webhook_id, fields, "{message}");
             }
         }
     }
@@ -192,18 +194,19 @@ pub(crate) fn escape(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{61c}' => {
-                escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            c if c.is_control() || is_unseen(c) => {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
             }
-            c if c.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => escaped.push(c),
         }
     }
     escaped
+}
+
+/// True for line separators, and for what changes the direction of text or has no width.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

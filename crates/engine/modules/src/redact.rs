@@ -231,7 +231,9 @@ mod tests {
 
     fn shown(secrets: &[&str], text: &str) -> String {
         let redactor = Redactor::default();
-        secrets.iter().for_each(|secret| redactor.hide(secret.as_bytes()));
+        for secret in secrets {
+            redactor.hide(secret.as_bytes());
+        }
         redactor.show(text.as_bytes(), 4096).0
     }
 

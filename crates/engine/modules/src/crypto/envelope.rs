@@ -43,14 +43,12 @@ pub(crate) fn decrypt(
     data: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, Failed> {
     let data = decode(data)?;
-    match wrapped {
-        Some(wrapped) => open(key, &decode(wrapped)?, &data),
-        None => {
-            let (length, rest) = data.split_first_chunk::<LENGTH_BYTES>().ok_or(Failed)?;
-            let (wrapped, data) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or(Failed)?;
-            open(key, wrapped, data)
-        }
+    if let Some(wrapped) = wrapped {
+        return open(key, &decode(wrapped)?, &data);
     }
+    let (length, rest) = data.split_first_chunk::<LENGTH_BYTES>().ok_or(Failed)?;
+    let (wrapped, data) = rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or(Failed)?;
+    open(key, wrapped, data)
 }
 
 fn decode(text: &[u8]) -> Result<Vec<u8>, Failed> {

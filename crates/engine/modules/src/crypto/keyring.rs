@@ -59,6 +59,7 @@ impl KeySource {
     }
 
     /// The same key for these configs alone.
+    #[must_use]
     pub fn only_for(mut self, configs: impl IntoIterator<Item = ConfigId>) -> Self {
         self.configs = Some(configs.into_iter().collect());
         self

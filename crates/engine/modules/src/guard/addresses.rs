@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Ranges of IPv4 that are not public: first address and length of the prefix.
 const PRIVATE_V4: [(Ipv4Addr, u32); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),        // "this network"
+    (Ipv4Addr::UNSPECIFIED, 8),            // "this network"
     (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),    // carriers' NAT; the metadata of one cloud
     (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback
@@ -49,7 +49,7 @@ pub fn effective(address: IpAddr) -> IpAddr {
 pub fn is_public(address: IpAddr) -> bool {
     match effective(address) {
         IpAddr::V4(v4) => !PRIVATE_V4.iter().any(|(first, prefix)| {
-            let mask = u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            let mask = u32::MAX << (32 - prefix);
             v4.to_bits() & mask == first.to_bits()
         }),
         IpAddr::V6(v6) => {

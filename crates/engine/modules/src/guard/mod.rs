@@ -95,9 +95,10 @@ impl Guard {
         name: &str,
         addresses: impl IntoIterator<Item = IpAddr>,
     ) -> Result<(), GuardError> {
-        match addresses.into_iter().all(|address| self.allows(address)) {
-            true => Ok(()),
-            false => Err(GuardError::AddressNotAllowed(name.into())),
+        if addresses.into_iter().all(|address| self.allows(address)) {
+            Ok(())
+        } else {
+            Err(GuardError::AddressNotAllowed(name.into()))
         }
     }
 

@@ -64,12 +64,14 @@ struct Landed {
 }
 
 type Flight = BoxFuture<'static, Landed>;
+/// Requests on their way, each with its number.
+type Flights = HashMap<Arc<RequestKey>, (u64, WeakShared<Flight>)>;
 
 /// Answers that are kept, and requests on their way.
 #[derive(Debug)]
 pub(crate) struct AnswerCache {
     entries: Cache<Arc<RequestKey>, Entry>,
-    flights: Mutex<HashMap<Arc<RequestKey>, (u64, WeakShared<Flight>)>>,
+    flights: Mutex<Flights>,
     next_flight: AtomicU64,
     ttl_max: Duration,
 }
@@ -151,7 +153,7 @@ impl AnswerCache {
     }
 
     /// The flights. Nothing of anybody else's runs while they are locked.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<RequestKey>, (u64, WeakShared<Flight>)>> {
+    fn lock(&self) -> MutexGuard<'_, Flights> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -105,7 +105,7 @@ mod tests {
     fn used(status: u16, headers: &[(&'static str, &'static str)]) -> Use {
         let header =
             |name: &str| headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_bytes());
-        usage(status, header, Duration::from_secs(300))
+        usage(status, header, Duration::from_mins(5))
     }
 
     fn secs(seconds: u64) -> Use {

@@ -56,7 +56,7 @@ impl Default for HttpSettings {
             body_bytes_max: 1 << 20,
             calls: 10,
             cache_enabled: true,
-            cache_ttl: Duration::from_secs(300),
+            cache_ttl: Duration::from_mins(5),
             cache_bytes: 64 << 20,
             extra_roots: Vec::new(),
         }

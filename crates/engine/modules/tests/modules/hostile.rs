@@ -128,8 +128,8 @@ async fn what_follows_an_answer_is_not_taken_for_the_next_one() {
 
 #[tokio::test]
 async fn many_and_large_headers_are_a_bad_answer() {
-    let many: String = (0..5000).map(|number| format!("X-{number}: y\r\n")).collect();
-    protocol_error(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{many}\r\n")).await;
+    let many = (0..5000).map(|number| format!("X-{number}: y")).collect::<Vec<_>>().join("\r\n");
+    protocol_error(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{many}\r\n\r\n")).await;
     let large = "y".repeat(100 << 10);
     protocol_error(format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: {large}\r\n\r\n")).await;
     let server =

@@ -57,7 +57,7 @@ async fn values_are_any_bytes_and_stay_in_their_config() {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_ends_with_its_time() {
-    let host = host(|settings| settings.kv.ttl_default = Duration::from_secs(60));
+    let host = host(|settings| settings.kv.ttl_default = Duration::from_mins(1));
     let event = host.event(config("c"), "w");
     set(&event, b"default", b"x", None).await.unwrap();
     set(&event, b"short", b"x", Some(1.0)).await.unwrap();

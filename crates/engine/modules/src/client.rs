@@ -7,6 +7,7 @@
 
 use crate::guard::{Guard, GuardError};
 use crate::http_error::HttpError;
+use crate::keep_alive::KeepAlive;
 use crate::resolver::{Resolver, SystemResolver};
 use bytes::{Bytes, BytesMut};
 use howk_contract::Headers;
@@ -29,6 +30,11 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// How long a connection is kept open for the next request.
     pub idle_timeout: Duration,
+    /// Most hosts that connections are kept open for. Strangers choose the hosts: this bounds what they can make the
+    /// process hold open.
+    pub idle_hosts_max: usize,
+    /// Most connections that are kept open of each host.
+    pub idle_per_host_max: usize,
     /// Most bytes of an answer's headers, names and values.
     pub header_bytes_max: usize,
     /// Certificates of authorities that are trusted beside those of the web, in DER.
@@ -43,6 +49,8 @@ impl ClientSettings {
             user_agent: concat!("howk/", env!("CARGO_PKG_VERSION")).into(),
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(1),
+            idle_hosts_max: 256,
+            idle_per_host_max: 8,
             header_bytes_max: 64 << 10,
             extra_roots: Vec::new(),
         }
@@ -88,6 +96,7 @@ impl Response {
 pub struct GuardedClient {
     client: reqwest::Client,
     guard: Arc<Guard>,
+    keep_alive: Arc<KeepAlive>,
     header_bytes_max: usize,
 }
 
@@ -151,9 +160,11 @@ impl GuardedClient {
             .user_agent(settings.user_agent)
             .connect_timeout(settings.connect_timeout)
             .pool_idle_timeout(settings.idle_timeout)
+            .pool_max_idle_per_host(settings.idle_per_host_max)
             .build()
             .map_err(|error| fail(&error))?;
-        Ok(GuardedClient { client, guard, header_bytes_max: settings.header_bytes_max })
+        let keep_alive = Arc::new(KeepAlive::new(settings.idle_hosts_max, settings.idle_timeout));
+        Ok(GuardedClient { client, guard, keep_alive, header_bytes_max: settings.header_bytes_max })
     }
 
     /// The guard that requests pass.
@@ -178,7 +189,10 @@ impl GuardedClient {
         limit: BodyLimit,
     ) -> Result<Response, HttpError> {
         let url = self.guard.check_url(url)?;
-        let headers = header_map(headers)?;
+        let mut headers = header_map(headers)?;
+        if !self.keep_alive.may_keep(&url) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let exchange = self.exchange(method, url, headers, body, limit);
         tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(HttpError::Timeout))
     }

@@ -164,7 +164,9 @@ impl EventModules {
     }
 
     fn kv_error(&self, error: &KvError, bytes: u64) -> ScriptError {
-        if let KvError::Failed(why) = error {
+        if let KvError::Failed(why) = error
+            && self.host.may_tell_store_failure()
+        {
             tracing::warn!(config_id = self.config_id.as_str(), "the store of kv failed: {}", escape(why));
         }
         kv::script_error(error, bytes)

@@ -13,8 +13,10 @@ use crate::resolver::{Resolver, SystemResolver};
 use bytes::Bytes;
 use howk_contract::ConfigId;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// What scripts may ask of the host.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +40,8 @@ pub struct ModuleHost {
     pub(crate) keys: Arc<Keyring>,
     pub(crate) decryptions: Arc<Semaphore>,
     pub(crate) counts: Counts,
+    /// When a failure of the store was last told.
+    pub(crate) store_failure_told: Mutex<Option<Instant>>,
 }
 
 impl ModuleHost {
@@ -70,7 +74,8 @@ impl ModuleHost {
             ClientSettings { extra_roots: http.extra_roots.clone(), ..ClientSettings::new(guard) };
         let fetcher = Fetcher::new(GuardedClient::with_resolver(client_settings, resolver)?, http);
         let decryptions = Arc::new(Semaphore::new(settings.crypto.concurrency.max(1)));
-        Ok(Arc::new(ModuleHost { settings, fetcher, kv, keys, decryptions, counts: Counts::default() }))
+        let (counts, store_failure_told) = (Counts::default(), Mutex::default());
+        Ok(Arc::new(ModuleHost { settings, fetcher, kv, keys, decryptions, counts, store_failure_told }))
     }
 
     /// The modules of one event.
@@ -98,5 +103,15 @@ impl ModuleHost {
     /// How often modules were called so far, and with what result.
     pub fn counts(&self) -> Vec<CallCount> {
         self.counts.snapshot()
+    }
+
+    /// True once a second: a store that is down fails for every event, and one line says so.
+    pub(crate) fn may_tell_store_failure(&self) -> bool {
+        let mut told = self.store_failure_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = told.is_none_or(|at| at.elapsed() >= Duration::from_secs(1));
+        if due {
+            *told = Some(Instant::now());
+        }
+        due
     }
 }

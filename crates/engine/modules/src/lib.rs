@@ -12,6 +12,7 @@ mod guard;
 mod host;
 mod http;
 mod http_error;
+mod keep_alive;
 mod kv;
 mod kv_memory;
 mod log;

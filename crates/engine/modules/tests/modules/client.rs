@@ -8,7 +8,8 @@ use axum::routing::{any, post};
 use bytes::Bytes;
 use howk_contract::Headers;
 use howk_modules::{BodyLimit, ClientSettings, GuardedClient, HttpError, Method, Response};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncWriteExt;
 
 /// Answers a request and closes the connection.
@@ -75,6 +76,39 @@ async fn a_connection_that_is_kept_serves_only_its_own_name() {
     assert_eq!(names.lookups.load(Ordering::SeqCst), 1);
     let error = get(&client, &format!("http://two.example:{port}/")).await.unwrap_err();
     assert_eq!(error, HttpError::AddressNotAllowed("two.example".into()));
+}
+
+/// A stranger with a thousand names does not make the process hold a thousand connections.
+#[tokio::test]
+async fn connections_are_kept_for_a_bounded_number_of_hosts() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let counted = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                loop {
+                    let head = read_head(&mut stream).await;
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    if head.is_empty() || stream.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let here = &[&["127.0.0.1"][..]][..];
+    let names = Names::new([("one.example", here), ("two.example", here), ("three.example", here)]);
+    let settings = ClientSettings { idle_hosts_max: 2, ..ClientSettings::new(guard(&["127.0.0.1/32"])) };
+    let client = GuardedClient::with_resolver(settings, names).unwrap();
+    for (name, made) in
+        [("one", 1), ("two", 2), ("three", 3), ("three", 4), ("three", 5), ("one", 5), ("two", 5)]
+    {
+        assert_eq!(get(&client, &format!("http://{name}.example:{port}/")).await.unwrap().status, 200);
+        assert_eq!(connections.load(Ordering::SeqCst), made, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -204,8 +238,7 @@ async fn a_resolver_that_never_answers_is_a_time_out() {
             Box::pin(std::future::pending())
         }
     }
-    let client =
-        GuardedClient::with_resolver(ClientSettings::new(guard(&[])), std::sync::Arc::new(Never)).unwrap();
+    let client = GuardedClient::with_resolver(ClientSettings::new(guard(&[])), Arc::new(Never)).unwrap();
     let short = std::time::Duration::from_millis(50);
     let url = "http://name.example/";
     let none = Headers::new();

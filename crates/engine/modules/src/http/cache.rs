@@ -215,3 +215,53 @@ impl Drop for FlightEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::future::{pending, ready};
+
+    fn key(config: &str) -> RequestKey {
+        let config = config.parse().unwrap();
+        RequestKey { config, url: "http://a.example/".into(), headers: Vec::new() }
+    }
+
+    fn answer(body: &'static str) -> BoxFuture<'static, Answer> {
+        let response = Response { status: 200, headers: Vec::new(), body: body.into(), cut: false };
+        ready(Ok(Arc::new(response))).boxed()
+    }
+
+    async fn body(cache: &Arc<AnswerCache>, body: &'static str) -> String {
+        let (answer, _) = cache.get(key("c"), Wish::Fresh, || answer(body)).await;
+        String::from_utf8(answer.unwrap().body.to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_given_up_to_the_end_of_its_time() {
+        let cache = AnswerCache::new(1 << 20, Duration::from_mins(1));
+        assert_eq!(body(&cache, "first").await, "first");
+        tokio::time::advance(Duration::from_millis(59_999)).await;
+        assert_eq!(body(&cache, "second").await, "first");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(body(&cache, "third").await, "third");
+    }
+
+    /// What is left on the list would stay there for ever, one entry for each URL that was ever asked.
+    #[tokio::test]
+    async fn no_flight_stays_on_the_list() {
+        let cache = AnswerCache::new(1 << 20, Duration::from_mins(1));
+        cache.get(key("lands"), Wish::Fresh, || answer("x")).await.0.unwrap();
+        let failed = || ready(Err(HttpError::Timeout)).boxed();
+        cache.get(key("fails"), Wish::Fresh, failed).await.0.unwrap_err();
+        assert_eq!(cache.lock().len(), 0);
+        {
+            let first = cache.get(key("waits"), Wish::Fresh, || pending().boxed());
+            let second = cache.get(key("waits"), Wish::Fresh, || pending().boxed());
+            let mut both = Box::pin(futures_util::future::join(first, second));
+            assert!((&mut both).now_or_never().is_none());
+            assert_eq!(cache.lock().len(), 1);
+        }
+        assert_eq!(cache.lock().len(), 0);
+    }
+}

@@ -101,6 +101,7 @@ impl ScriptError {
     }
 
     /// The same error, worth another attempt.
+    #[must_use]
     pub fn retryable(mut self) -> Self {
         self.retryable = true;
         self

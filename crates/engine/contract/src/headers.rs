@@ -114,6 +114,7 @@ impl Headers {
     }
 
     /// The same headers with the values of those that carry credentials as `[redacted]`.
+    #[must_use]
     pub fn redacted(&self) -> Headers {
         let show = |(name, value): &(String, String)| {
             (name.clone(), if names_a_secret(name) { "[redacted]".into() } else { value.clone() })

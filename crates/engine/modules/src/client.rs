@@ -1,9 +1,9 @@
 //! An HTTP client behind the guard: for `http.get` of scripts, and for the delivery of webhooks.
 //!
-//! Keeps true: no byte goes to an address that the guard has not seen. The connector asks `GuardedResolver` for every
-//! name, which passes on what the guard has checked, so there is no second look-up in between; literal addresses are
-//! checked with the URL. Connections that are kept open were made the same way. Redirects are answers; proxies of the
-//! environment, cookies, `Referer` and decompression do not exist here.
+//! Keeps true: no byte goes to an address that the guard has not seen. The connector asks `GuardedResolver`
+//! for every name, which passes on what the guard has checked, so there is no second look-up in between;
+//! literal addresses are checked with the URL. Connections that are kept open were made the same way.
+//! Redirects are answers; proxies of the environment, cookies, `Referer` and decompression do not exist here.
 
 use crate::guard::{Guard, GuardError};
 use crate::http_error::HttpError;
@@ -30,8 +30,8 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// How long a connection is kept open for the next request.
     pub idle_timeout: Duration,
-    /// Most hosts that connections are kept open for. Strangers choose the hosts: this bounds what they can make the
-    /// process hold open.
+    /// Most hosts that connections are kept open for. Strangers choose the hosts: this bounds what they can
+    /// make the process hold open.
     pub idle_hosts_max: usize,
     /// Most connections that are kept open of each host.
     pub idle_per_host_max: usize,
@@ -174,8 +174,8 @@ impl GuardedClient {
 
     /// Sends a request and reads the answer. Every status is an answer, those of redirects too.
     ///
-    /// `timeout` bounds all of it: look-up, connection, the request's body, the answer's. A dropped future closes the
-    /// connection.
+    /// `timeout` bounds all of it: look-up, connection, the request's body, the answer's. A dropped future
+    /// closes the connection.
     ///
     /// # Errors
     /// The guard refuses the URL or an address, nobody answers in time, or not in HTTP, or with too much.

@@ -68,8 +68,8 @@ impl EventModules {
         self.redactor.hide_headers(headers);
     }
 
-    /// A text without the secrets that this event has seen: for the message and the traceback of its error, which a
-    /// script can put a secret into.
+    /// A text without the secrets that this event has seen: for the message and the traceback of its error,
+    /// which a script can put a secret into.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.show(text.as_bytes(), text.len()).0
     }

@@ -45,8 +45,8 @@ pub struct ModuleHost {
 }
 
 impl ModuleHost {
-    /// The modules over a store and a keyring. Keys are read when they are needed: [`Keyring::reload`] tells at start
-    /// which cannot be.
+    /// The modules over a store and a keyring. Keys are read when they are needed: [`Keyring::reload`] tells
+    /// at start which cannot be.
     ///
     /// # Errors
     /// A certificate of the settings is none.
@@ -83,8 +83,9 @@ impl ModuleHost {
         EventModules::new(self.clone(), config_id, webhook_id.into(), self.kv.clone(), None)
     }
 
-    /// The modules of an event of the test endpoint: `kv` is a store of its own that begins with these entries; URLs of
-    /// `http` have their made-up answers, and others are requested behind the guard, without the cache.
+    /// The modules of an event of the test endpoint: `kv` is a store of its own that begins with these
+    /// entries; URLs of `http` have their made-up answers, and others are requested behind the guard, without
+    /// the cache.
     pub fn test_event(
         self: &Arc<Self>,
         config_id: ConfigId,

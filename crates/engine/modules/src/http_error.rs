@@ -3,8 +3,8 @@
 use crate::guard::GuardError;
 use std::error::Error;
 
-/// Why a request has no answer. Messages name the host at most: no address that a name led to, no path, no query, no
-/// header, since they reach the logs of strangers.
+/// Why a request has no answer. Messages name the host at most: no address that a name led to, no path, no
+/// query, no header, since they reach the logs of strangers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// The URL is none, or not one for a request.

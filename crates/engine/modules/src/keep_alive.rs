@@ -1,7 +1,8 @@
 //! Which connections are kept open for the next request.
 //!
-//! Strangers choose the hosts, and a domain has as many names as its owner likes. So connections are kept for a bounded
-//! number of hosts; a request to one more asks that its connection be closed, and loses nothing but time.
+//! Strangers choose the hosts, and a domain has as many names as its owner likes. So connections are kept for
+//! a bounded number of hosts; a request to one more asks that its connection be closed, and loses nothing but
+//! time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

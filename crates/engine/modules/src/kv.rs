@@ -61,13 +61,14 @@ pub type KvFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KvError>> + Sen
 
 /// A store of keys and values, each in the namespace of a config.
 ///
-/// Keys and values are any bytes. A value whose time has passed is gone: `get` does not find it, and it counts no more.
+/// Keys and values are any bytes. A value whose time has passed is gone: `get` does not find it, and it
+/// counts no more.
 pub trait KvStore: Send + Sync + fmt::Debug {
     /// The value of a key.
     fn get<'a>(&'a self, config: &'a ConfigId, key: Bytes) -> KvFuture<'a, Option<Bytes>>;
 
-    /// Stores a value for a time, instead of the one before, if the config's keys and values then have at most
-    /// `quota_bytes` bytes. Two calls at once do not exceed the quota together.
+    /// Stores a value for a time, instead of the one before, if the config's keys and values then have at
+    /// most `quota_bytes` bytes. Two calls at once do not exceed the quota together.
     fn set<'a>(
         &'a self,
         config: &'a ConfigId,

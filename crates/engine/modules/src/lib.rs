@@ -1,8 +1,8 @@
 //! What scripts ask of the host: `http` behind a guard, `kv`, `crypto`, `log`.
 //!
-//! [`ModuleHost`] is what all events share, [`EventModules`] what one of them sees. [`Guard`] and [`GuardedClient`] stand
-//! for themselves: webhooks are delivered behind the same guard. Nothing here knows of wasm, and where keys and values
-//! are stored is somebody else's: [`KvStore`].
+//! [`ModuleHost`] is what all events share, [`EventModules`] what one of them sees. [`Guard`] and
+//! [`GuardedClient`] stand for themselves: webhooks are delivered behind the same guard. Nothing here knows
+//! of wasm, and where keys and values are stored is somebody else's: [`KvStore`].
 
 mod client;
 mod counts;

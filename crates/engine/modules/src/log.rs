@@ -1,8 +1,8 @@
 //! `log`, `print` and `warn`: what scripts tell their authors and operators.
 //!
-//! Keeps true: an event tells a bounded number of lines of bounded length, and what does not fit is counted and told; no
-//! secret that the event has seen is in them; in the server's own log a line of a script is one line, and nothing in it
-//! reaches a terminal as a command.
+//! Keeps true: an event tells a bounded number of lines of bounded length, and what does not fit is counted
+//! and told; no secret that the event has seen is in them; in the server's own log a line of a script is one
+//! line, and nothing in it reaches a terminal as a command.
 
 use crate::redact::{REDACTED, Redactor, names_a_secret};
 use howk_contract::{ConfigId, LogLevel};
@@ -185,8 +185,8 @@ fn show_value(value: Value, redactor: &Redactor) -> Value {
     }
 }
 
-/// A text as one line without anything that a terminal obeys: control characters, line separators, and what changes the
-/// direction of text or is not seen.
+/// A text as one line without anything that a terminal obeys: control characters, line separators, and what
+/// changes the direction of text or is not seen.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

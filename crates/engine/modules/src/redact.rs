@@ -1,8 +1,9 @@
 //! Hiding what an event knows of secrets.
 //!
-//! A secret is looked for as it is, as the inside of a JSON string, as URLs write it, and in base64, at each of the
-//! three offsets that it may have in a longer text. Hidden is also a beginning of a secret, from 16 bytes on. A script
-//! that means to leak can still take a secret apart or change it: this is for accidents, and the documents say so.
+//! A secret is looked for as it is, as the inside of a JSON string, as URLs write it, and in base64, at each
+//! of the three offsets that it may have in a longer text. Hidden is also a beginning of a secret, from 16
+//! bytes on. A script that means to leak can still take a secret apart or change it: this is for accidents,
+//! and the documents say so.
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
@@ -151,8 +152,8 @@ impl State {
         }
     }
 
-    /// The digits of a secret that stands `offset` bytes behind the beginning of a group of three: those that depend on
-    /// nothing in front of it and nothing behind.
+    /// The digits of a secret that stands `offset` bytes behind the beginning of a group of three: those that
+    /// depend on nothing in front of it and nothing behind.
     fn add_base64(&mut self, engine: &impl Engine, secret: &[u8], offset: usize) {
         let mut padded = vec![0; offset];
         padded.extend_from_slice(secret);
@@ -206,8 +207,8 @@ impl State {
         apart
     }
 
-    /// Number of bytes, at least `HEAD_BYTES` or 0, that a text has in common with the pattern that fits best: in
-    /// order, that is one of its neighbours.
+    /// Number of bytes, at least `HEAD_BYTES` or 0, that a text has in common with the pattern that fits
+    /// best: in order, that is one of its neighbours.
     fn longest_beginning(&self, text: &[u8]) -> usize {
         let at = self.patterns.partition_point(|pattern| pattern.as_slice() <= text);
         let neighbours = self.patterns[at.saturating_sub(1)..self.patterns.len().min(at + 1)].iter();

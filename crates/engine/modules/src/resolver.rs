@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Most names that are looked up at a time. Each holds a thread until the system's resolver gives up, so strangers'
-/// names that nobody answers for must not take all threads for blocking work.
+/// Most names that are looked up at a time. Each holds a thread until the system's resolver gives up, so
+/// strangers' names that nobody answers for must not take all threads for blocking work.
 const LOOKUPS_MAX: usize = 128;
 
 /// A future of addresses.

@@ -8,9 +8,9 @@
 //! | ciphertext | any |
 //! | tag | 16 |
 //!
-//! Keeps true: every failure is the same value. When the key does not unwrap, data is decrypted all the same, under
-//! a key of nobody, and the result dropped: neither the message nor the order of work tells which part was wrong. The
-//! private operation is blinded and in constant time (the `rsa` crate, since 0.10).
+//! Keeps true: every failure is the same value. When the key does not unwrap, data is decrypted all the same,
+//! under a key of nobody, and the result dropped: neither the message nor the order of work tells which part
+//! was wrong. The private operation is blinded and in constant time (the `rsa` crate, since 0.10).
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes128Gcm, Aes256Gcm, KeyInit, Nonce};

@@ -1,8 +1,8 @@
 //! The private keys that scripts may name.
 //!
-//! A key is read at `reload`, and again when somebody needs one that could not be read; so a file that comes late, or
-//! is being replaced, mends itself. A key that was there and cannot be read any more is not used any more: taking a
-//! file away takes the key away.
+//! A key is read at `reload`, and again when somebody needs one that could not be read; so a file that comes
+//! late, or is being replaced, mends itself. A key that was there and cannot be read any more is not used any
+//! more: taking a file away takes the key away.
 
 use super::pem::{KeyError, private_key};
 use howk_contract::ConfigId;

@@ -1,7 +1,8 @@
 //! Which addresses belong to the public internet.
 //!
-//! Pure. What is not known to be public is private: of IPv6 only `2000::/3` is in use, so all else is refused, and with
-//! it loopback, link-local, site-local, unique local and multicast addresses, and the local use of NAT64.
+//! Pure. What is not known to be public is private: of IPv6 only `2000::/3` is in use, so all else is
+//! refused, and with it loopback, link-local, site-local, unique local and multicast addresses, and the local
+//! use of NAT64.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

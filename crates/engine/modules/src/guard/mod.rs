@@ -1,8 +1,10 @@
-//! The guard of requests that strangers ask for: which URLs may be requested, and which addresses connected to.
+//! The guard of requests that strangers ask for: which URLs may be requested, and which addresses connected
+//! to.
 //!
-//! Pure: it looks nothing up. A URL is checked before a request, which settles scheme, host and literal addresses in
-//! every spelling; the addresses of a name are checked when it is looked up, all of them, and the connection goes to
-//! these and no others (`client`). Names of one setting are never trusted more than others.
+//! Pure: it looks nothing up. A URL is checked before a request, which settles scheme, host and literal
+//! addresses in every spelling; the addresses of a name are checked when it is looked up, all of them, and
+//! the connection goes to these and no others (`client`). Names of one setting are never trusted more than
+//! others.
 
 mod addresses;
 mod hosts;
@@ -39,7 +41,8 @@ pub enum GuardError {
 }
 
 impl Guard {
-    /// A guard that lets public addresses of these hosts through, and addresses of the ranges whatever they are.
+    /// A guard that lets public addresses of these hosts through, and addresses of the ranges whatever they
+    /// are.
     pub fn new(hosts: impl IntoIterator<Item = HostPattern>, open: impl IntoIterator<Item = IpNet>) -> Self {
         Guard { hosts: hosts.into_iter().collect(), open: open.into_iter().collect() }
     }
@@ -56,7 +59,8 @@ impl Guard {
                 text.len()
             )));
         }
-        // The parser of browsers drops some of these and mends others: what was meant is not what would be sent.
+        // The parser of browsers drops some of these and mends others: what was meant is not what would be
+        // sent.
         if text.contains(|c: char| c.is_control() || c == '\\') || text.trim() != text {
             return Err(bad("it has a control character, a backslash, or space around it"));
         }

@@ -1,8 +1,9 @@
 //! Answers that are given again, and requests that are made once for all who ask the same at the same time.
 //!
-//! Keeps true: an answer is given to nobody but scripts of the config that it was fetched for, who asked for the same
-//! URL with the same headers. A failure is told to those who wait for it, and to nobody later. A request lives as long
-//! as one of those who wait for it: it goes on when the first of them leaves, and ends when the last does.
+//! Keeps true: an answer is given to nobody but scripts of the config that it was fetched for, who asked for
+//! the same URL with the same headers. A failure is told to those who wait for it, and to nobody later. A
+//! request lives as long as one of those who wait for it: it goes on when the first of them leaves, and ends
+//! when the last does.
 
 use super::freshness::{Use, Wish, usage};
 use crate::client::Response;

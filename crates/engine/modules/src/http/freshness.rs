@@ -1,4 +1,5 @@
-//! How long an answer may be given again: what `Cache-Control` and its kin say (RFC 9111, as far as it concerns us).
+//! How long an answer may be given again: what `Cache-Control` and its kin say (RFC 9111, as far as it
+//! concerns us).
 
 use howk_contract::Headers;
 use std::time::Duration;
@@ -51,7 +52,8 @@ pub(crate) enum Use {
     For(Duration),
 }
 
-/// Whom an answer is for. `header` gives a header's value by its name in lower case; `most` is the setting's time.
+/// Whom an answer is for. `header` gives a header's value by its name in lower case; `most` is the setting's
+/// time.
 pub(crate) fn usage<'a>(status: u16, header: impl Fn(&str) -> Option<&'a [u8]>, most: Duration) -> Use {
     let text = |name: &str| header(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let mut age_max: Option<u64> = None;

@@ -38,8 +38,8 @@ async fn a_name_with_a_private_address_among_public_ones_is_refused() {
     assert_eq!(server.connections(), 0);
 }
 
-/// Between the check and the connection there is no second look-up that could answer otherwise; and when a new
-/// connection is made, what the name leads to by then is checked again.
+/// Between the check and the connection there is no second look-up that could answer otherwise; and when a
+/// new connection is made, what the name leads to by then is checked again.
 #[tokio::test]
 async fn a_name_that_changes_its_address_is_refused_from_then_on() {
     let good = raw_server("127.0.0.1", |stream, _| answer_and_close(stream)).await;
@@ -246,8 +246,8 @@ async fn a_resolver_that_never_answers_is_a_time_out() {
     assert_eq!(send.await, Err(HttpError::Timeout));
 }
 
-/// Proxies of the environment would connect wherever they like. The environment is the process's, so the request is
-/// made in one of its own.
+/// Proxies of the environment would connect wherever they like. The environment is the process's, so the
+/// request is made in one of its own.
 #[tokio::test]
 async fn proxies_of_the_environment_are_not_asked() {
     const CHILD: &str = "MODULES_TEST_URL";

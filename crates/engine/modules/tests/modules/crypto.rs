@@ -95,8 +95,8 @@ impl Keys {
     }
 }
 
-/// Nonce, ciphertext and tag. The command line of OpenSSL refuses GCM, so the ciphertext comes from its counter mode, and
-/// the tag from GHASH, which is a few lines, over AES blocks that it encrypts.
+/// Nonce, ciphertext and tag. The command line of OpenSSL refuses GCM, so the ciphertext comes from its
+/// counter mode, and the tag from GHASH, which is a few lines, over AES blocks that it encrypts.
 mod gcm {
     use super::Folder;
 

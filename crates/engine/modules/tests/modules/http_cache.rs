@@ -305,8 +305,8 @@ fn step() -> impl Strategy<Value = (usize, usize, Vec<usize>, bool)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Configs, URLs and headers at random, one after the other and at the same time: an answer always names the config
-    /// that it was asked for, and is a former one's exactly where the model has it.
+    /// Configs, URLs and headers at random, one after the other and at the same time: an answer always names
+    /// the config that it was asked for, and is a former one's exactly where the model has it.
     #[test]
     fn no_answer_crosses_configs(steps in proptest::collection::vec(step(), 1..30)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -317,8 +317,8 @@ proptest! {
             let paths = ["p", "q", "x/cache-control/no-store", "x/status/404"];
             let mut model = Model::new();
             for (id, path, mut values, reversed) in steps {
-                // The header names the asker, so that an answer tells whose it was; equal for all configs where it is
-                // not sent.
+                // The header names the asker, so that an answer tells whose it was; equal for all configs
+                // where it is not sent.
                 let names = ["X-A", "X-B"];
                 let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
                 let mut headers: Vec<(&str, &str)> =

@@ -1,4 +1,5 @@
-//! The modules as scripts meet them: against servers on 127.0.0.1, hostile ones too, made-up names, and OpenSSL.
+//! The modules as scripts meet them: against servers on 127.0.0.1, hostile ones too, made-up names, and
+//! OpenSSL.
 
 mod client;
 mod crypto;

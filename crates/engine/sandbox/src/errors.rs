@@ -11,6 +11,9 @@ const PRELUDE: &str = "engine:";
 /// Most bytes of a message and of a traceback: a script may raise a text as large as its memory.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 
+/// What Lua says when it finds no memory.
+const OUT_OF_MEMORY: &str = "not enough memory";
+
 /// Statuses of a reply of the guest (docs/codec.md of the core, section 2).
 pub(crate) mod status {
     pub(crate) const OK: u32 = 0;
@@ -29,7 +32,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 /// The error of a source that does not compile, of the compiler's message.
 pub(crate) fn syntax(message: &[u8]) -> ScriptError {
-    if message == b"not enough memory" {
+    if message == OUT_OF_MEMORY.as_bytes() {
         return ScriptError::new(ErrorType::MemoryLimit, "not enough memory to compile the script");
     }
     let message = text(message);
@@ -39,7 +42,7 @@ pub(crate) fn syntax(message: &[u8]) -> ScriptError {
 /// The error that a record of the guest tells of. `raised` are the errors of modules that the script has been given: one
 /// of those, when nothing catches it, is the script's.
 pub(crate) fn read(status: u32, record: &[u8], raised: &[ScriptError]) -> Result<ScriptError, NoResult> {
-    let error_type = match status {
+    let mut error_type = match status {
         status::MEMORY => ErrorType::MemoryLimit,
         status::TIMEOUT => ErrorType::Timeout,
         _ => ErrorType::Runtime,
@@ -62,6 +65,10 @@ pub(crate) fn read(status: u32, record: &[u8], raised: &[ScriptError]) -> Result
         _ => return Err(NoResult),
     };
     let message = without_prelude(text(message));
+    if message == OUT_OF_MEMORY && error_type == ErrorType::Runtime {
+        // A function of the guest has found none.
+        error_type = ErrorType::MemoryLimit;
+    }
     let traceback = traceback.map(|bytes| traceback_of_script(&text(bytes)));
     let line = line
         .filter(|_| chunk == Some(b"script"))

@@ -59,18 +59,14 @@ fn what_is_too_long_to_tell_says_so() {
 
 #[test]
 fn what_does_not_compile_has_a_line() {
-    for (source, line) in [
-        ("\n\nlocal = 5", 3),
-        ("return return", 1),
-        ("x = 'open", 1),
-        ("\x1bLua\x54\0", 1),
-        ("goto nowhere", 1),
-        ("\n--[[", 2),
-    ] {
+    for (source, line) in
+        [("\n\nlocal = 5", 3), ("return return", 1), ("x = 'open", 1), ("goto nowhere", 1), ("\n--[[", 2)]
+    {
         let found = error(source);
         assert_eq!((found.error_type, found.line), (ErrorType::Syntax, Some(line)), "{source:?}: {found}");
         assert_eq!(runtime().block_on(shared().check(source)).unwrap_err(), found);
     }
+    assert_eq!(error("\x1bLua\x54\0").message, "attempt to load a binary chunk (mode is 't')");
     let nested = format!("x = {}1{}", "(".repeat(250), ")".repeat(250));
     assert_eq!(error(&nested).error_type, ErrorType::Syntax);
     assert_eq!(error(&"\0".repeat(1000)).error_type, ErrorType::Syntax);

@@ -133,7 +133,7 @@ fn an_event_may_be_dropped_at_any_moment() {
 
 #[test]
 fn memory_that_others_have_defers_and_fails_nobody() {
-    let sandbox = small(Settings { memory_bytes: 16 << 20, total_memory_bytes: 64 << 20, ..settings() });
+    let sandbox = small(Settings { memory_bytes: 32 << 20, total_memory_bytes: 128 << 20, ..settings() });
     let holds = "local s = ('x'):rep(9 << 20) kv.get('gate') request.body = 'held'";
     // Whatever the script makes of it: it is not its fault.
     let wants = "local ok, e = pcall(string.rep, 'x', 9 << 20) request.body = tostring(ok)";

@@ -14,17 +14,17 @@ use tokio::sync::Notify;
 
 /// Modules that answer from memory, with keys, URLs and names that do something else.
 #[derive(Debug, Default)]
-pub struct Fake {
-    pub kv: Mutex<HashMap<Bytes, Bytes>>,
-    pub log: Mutex<Vec<(LogLevel, String, Option<String>)>>,
-    pub calls: Mutex<Vec<ModuleCall>>,
+pub(crate) struct Fake {
+    pub(crate) kv: Mutex<HashMap<Bytes, Bytes>>,
+    pub(crate) log: Mutex<Vec<(LogLevel, String, Option<String>)>>,
+    pub(crate) calls: Mutex<Vec<ModuleCall>>,
     /// Told by a read of the key `gate`, which then waits for `open`.
-    pub arrived: Notify,
-    pub open: Notify,
+    pub(crate) arrived: Notify,
+    pub(crate) open: Notify,
 }
 
 impl Fake {
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let log = self.log.lock().unwrap();
         let line = |(level, message, fields): &(LogLevel, String, Option<String>)| match fields {
             Some(fields) => format!("{level:?} {message} {fields}"),
@@ -105,7 +105,7 @@ impl Modules for Fake {
 }
 
 /// Settings that end no honest script on a slow machine.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         timeout: Duration::from_secs(20),
         wall_timeout: Duration::from_secs(60),
@@ -115,13 +115,13 @@ pub fn settings() -> Settings {
 }
 
 /// The sandbox that most tests of a file share.
-pub fn shared() -> &'static Sandbox {
+pub(crate) fn shared() -> &'static Sandbox {
     static SHARED: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(settings()).unwrap());
     &SHARED
 }
 
 /// The input of most tests.
-pub fn input(payload: &[u8]) -> EventInput {
+pub(crate) fn input(payload: &[u8]) -> EventInput {
     let mut headers = Headers::new();
     for (name, value) in
         [("Content-Type", "application/json"), ("X-Request-Id", "abc"), ("User-Agent", "client/1")]
@@ -143,7 +143,7 @@ pub fn input(payload: &[u8]) -> EventInput {
 }
 
 /// An event of a script.
-pub fn event(source: &str, input: EventInput, modules: Arc<Fake>) -> Event {
+pub(crate) fn event(source: &str, input: EventInput, modules: Arc<Fake>) -> Event {
     Event {
         config_id: input.metadata.config_id.clone(),
         hash: ScriptHash::of(source),
@@ -154,7 +154,7 @@ pub fn event(source: &str, input: EventInput, modules: Arc<Fake>) -> Event {
 }
 
 /// The runtime that tests call from.
-pub fn runtime() -> &'static tokio::runtime::Runtime {
+pub(crate) fn runtime() -> &'static tokio::runtime::Runtime {
     static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
     });
@@ -162,7 +162,7 @@ pub fn runtime() -> &'static tokio::runtime::Runtime {
 }
 
 /// Runs an event to its report.
-pub fn report_of(sandbox: &Sandbox, event: Event) -> Report {
+pub(crate) fn report_of(sandbox: &Sandbox, event: Event) -> Report {
     match runtime().block_on(sandbox.run(event)) {
         Outcome::Done(report) => report,
         Outcome::Deferred => panic!("deferred"),
@@ -170,23 +170,27 @@ pub fn report_of(sandbox: &Sandbox, event: Event) -> Report {
 }
 
 /// Runs a script on an input.
-pub fn run_with(source: &str, input: EventInput, modules: &Arc<Fake>) -> Result<Transform, ScriptError> {
+pub(crate) fn run_with(
+    source: &str,
+    input: EventInput,
+    modules: &Arc<Fake>,
+) -> Result<Transform, ScriptError> {
     report_of(shared(), event(source, input, Arc::clone(modules))).result
 }
 
 /// Runs a script on a small payload.
-pub fn run(source: &str) -> Result<Transform, ScriptError> {
+pub(crate) fn run(source: &str) -> Result<Transform, ScriptError> {
     run_with(source, input(b"{\"a\":1}"), &Arc::default())
 }
 
 /// What a script that succeeds leaves as its body.
-pub fn body(source: &str) -> String {
+pub(crate) fn body(source: &str) -> String {
     let transform = run(source).unwrap_or_else(|error| panic!("{source}: {error} {:?}", error.traceback));
     String::from_utf8_lossy(&transform.body.unwrap_or_default()).into_owned()
 }
 
 /// The error of a script that fails.
-pub fn error(source: &str) -> ScriptError {
+pub(crate) fn error(source: &str) -> ScriptError {
     match run(source) {
         Ok(transform) => panic!("{source}: succeeded with {transform:?}"),
         Err(error) => error,

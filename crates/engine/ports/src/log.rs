@@ -147,7 +147,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Reads a topic from its beginning and follows it, without consuming anything.
     fn tail(&self, topic: Topic, scope: TailScope) -> PortFuture<'_, Box<dyn Tail>>;
 
-    /// Joins a group of consumers, which share the records of a topic. A new group begins at the first record.
+    /// Joins a group of consumers, which share the records of a topic. A new group begins at the first record that
+    /// is kept: what every group has finished may be gone.
     ///
     /// At most `in_flight` records of a partition are open: given out, and not finished.
     fn subscribe(&self, topic: Topic, group: &str, in_flight: usize) -> PortFuture<'_, Box<dyn Consumer>>;

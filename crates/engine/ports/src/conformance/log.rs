@@ -131,8 +131,9 @@ async fn any_bytes_come_back(subject: &dyn LogSubject) {
 async fn each_group_gets_each_record(subject: &dyn LogSubject) {
     let log = subject.fresh().await;
     append(&*log, (0..10).map(|n| text(Topic::Pending, &n.to_string(), n)).collect()).await;
-    for group in ["one", "two"] {
-        let mut consumer = subscribe(&*log, group, 100).await;
+    // Both have joined before anything is finished: what all groups have finished may be gone.
+    let (one, two) = (subscribe(&*log, "one", 100).await, subscribe(&*log, "two", 100).await);
+    for (group, mut consumer) in [("one", one), ("two", two)] {
         let mut seen = BTreeSet::new();
         for _ in 0..10 {
             let delivery = take(&mut *consumer).await;

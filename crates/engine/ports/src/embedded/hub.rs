@@ -1,6 +1,6 @@
 //! What the threads of the store and its readers tell one another: ends of topics, readers, groups.
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Note};
 use super::records;
 use super::thread::Command;
 use crate::{Clock, Topic};
@@ -18,7 +18,9 @@ use tokio::sync::{Semaphore, watch};
 pub(super) struct Commit {
     pub(super) topic: Topic,
     pub(super) group: Arc<str>,
-    pub(super) committed: u64,
+    pub(super) note: Note,
+    /// Every reader of the topic has told what is below.
+    pub(super) passed: u64,
     ledger: Arc<Ledger>,
 }
 
@@ -119,21 +121,31 @@ impl Hub {
     /// What groups have finished since it was last written down.
     pub(super) fn take_commits(&self) -> Vec<Commit> {
         let groups = lock(&self.groups);
-        let commit = |((topic, name), group): (&(Topic, Arc<str>), &Group)| {
-            let committed = group.ledger.to_commit()?;
-            Some(Commit {
-                topic: *topic,
-                group: Arc::clone(name),
-                committed,
-                ledger: Arc::clone(&group.ledger),
+        let mut commits: Vec<_> = groups
+            .iter()
+            .filter_map(|((topic, name), group)| {
+                let (group, ledger) = (Arc::clone(name), Arc::clone(&group.ledger));
+                ledger.take_note().map(|note| Commit { topic: *topic, group, note, passed: 0, ledger })
             })
-        };
-        groups.iter().filter_map(commit).collect()
+            .collect();
+        drop(groups);
+        if !commits.is_empty() {
+            let passed = self.passed();
+            for commit in &mut commits {
+                commit.passed = passed.get(&commit.topic).copied().unwrap_or_default();
+            }
+        }
+        commits
     }
 
-    pub(super) fn committed(&self, commits: &[Commit]) {
-        for commit in commits {
-            commit.ledger.committed(commit.committed);
+    /// Tells the groups whether what they have finished is written down.
+    pub(super) fn committed(&self, commits: Vec<Commit>, is_written: bool) {
+        for Commit { note, ledger, .. } in commits {
+            if is_written {
+                ledger.noted(&note);
+            } else {
+                ledger.not_noted(note);
+            }
         }
     }
 

@@ -25,14 +25,25 @@ struct Book {
     unfinished: BTreeSet<u64>,
     /// Dropped unfinished, and to be given out again.
     returned: BTreeMap<u64, Record>,
+    /// Finished since the last note.
+    finished: Vec<u64>,
     /// What is on disk.
     committed: u64,
 }
 
+/// What is to be noted of a group.
+#[derive(Debug)]
+pub(super) struct Note {
+    /// Everything below is finished.
+    pub(super) committed: u64,
+    /// Finished since the last note, in any order.
+    pub(super) finished: Vec<u64>,
+}
+
 impl Ledger {
     pub(super) fn new(committed: u64, wake: Sender<Command>) -> Self {
-        let book =
-            Book { next: committed, unfinished: BTreeSet::new(), returned: BTreeMap::new(), committed };
+        let (unfinished, returned, finished) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
+        let book = Book { next: committed, unfinished, returned, finished, committed };
         Ledger {
             book: Mutex::new(book),
             changed: watch::Sender::new(()),
@@ -76,16 +87,23 @@ impl Ledger {
     }
 
     /// What is to be written down; none if that is on disk.
-    pub(super) fn to_commit(&self) -> Option<u64> {
+    pub(super) fn take_note(&self) -> Option<Note> {
         self.is_dirty.store(false, Ordering::Release);
-        let book = self.lock();
-        let lowest = book.unfinished.first().copied().unwrap_or(book.next);
-        (lowest > book.committed).then_some(lowest)
+        let mut book = self.lock();
+        let committed = book.unfinished.first().copied().unwrap_or(book.next);
+        let finished = std::mem::take(&mut book.finished);
+        (committed > book.committed || !finished.is_empty()).then_some(Note { committed, finished })
     }
 
-    pub(super) fn committed(&self, offset: u64) {
+    /// Notes that a note is on disk.
+    pub(super) fn noted(&self, note: &Note) {
         let mut book = self.lock();
-        book.committed = book.committed.max(offset);
+        book.committed = book.committed.max(note.committed);
+    }
+
+    /// Takes a note back that could not be written.
+    pub(super) fn not_noted(&self, note: Note) {
+        self.lock().finished.extend(note.finished);
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -95,7 +113,11 @@ impl Ledger {
 
 impl Finish for Ledger {
     fn finished(&self, position: Position) {
-        self.lock().unfinished.remove(&position.offset);
+        {
+            let mut book = self.lock();
+            book.unfinished.remove(&position.offset);
+            book.finished.push(position.offset);
+        }
         self.changed.send_replace(());
         if !self.is_dirty.swap(true, Ordering::AcqRel) {
             // A store that has ended gives the record out again when it is opened.

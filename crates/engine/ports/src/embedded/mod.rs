@@ -17,7 +17,8 @@
 //! | `kv_usage` | `config`, `bytes` | bytes of keys and values of a config's script |
 //!
 //! In `howk.scripts` and `howk.retries` a record replaces the one with its key at once; a tombstone goes when every
-//! reader has passed it. A record of `howk.pending` goes when every group has finished it. The other topics keep
+//! reader has passed it. A record of `howk.pending` goes when every group has finished it:
+//! at once where there is one group, as there is here. The other topics keep
 //! their records for a time ([`EmbeddedSettings`]).
 
 mod entries;

@@ -112,12 +112,22 @@ pub(super) fn join(scope: &Scope<'_>, topic: Topic, group: &str) -> rusqlite::Re
     Ok(committed(scope.connection, topic, group)?.unwrap_or(1))
 }
 
-/// Notes what a group has finished.
+/// Notes what a group has finished. A topic's only group takes its finished records away at once, in any order: they make
+/// room, and do not come again after a crash.
 pub(super) fn commit(scope: &Scope<'_>, commit: &Commit) -> rusqlite::Result<()> {
-    let sql = "UPDATE consumer SET committed = ?3 WHERE topic = ?1 AND name = ?2";
-    let mut statement = scope.connection.prepare_cached(sql)?;
-    let values = params![commit.topic.name(), &*commit.group, commit.committed as i64];
-    statement.execute(values)?;
+    let (connection, name) = (scope.connection, commit.topic.name());
+    let sql = "UPDATE consumer SET committed = max(committed, ?3) WHERE topic = ?1 AND name = ?2";
+    let values = params![name, &*commit.group, commit.note.committed as i64];
+    connection.prepare_cached(sql)?.execute(values)?;
+    let sql = "SELECT count(*) FROM consumer WHERE topic = ?1";
+    let groups: i64 = connection.prepare_cached(sql)?.query_row([name], |row| row.get(0))?;
+    if groups == 1 && commit.topic == Topic::Pending {
+        let mut delete =
+            connection.prepare_cached(&format!("DELETE FROM \"{name}\" WHERE \"offset\" = ?1"))?;
+        for offset in commit.note.finished.iter().filter(|offset| **offset < commit.passed) {
+            delete.execute([*offset as i64])?;
+        }
+    }
     Ok(())
 }
 

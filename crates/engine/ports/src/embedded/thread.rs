@@ -286,17 +286,9 @@ impl StoreThread {
             }
             Ok(())
         });
-        match outcome {
-            Ok(()) => {
-                self.commit_at = None;
-                self.hub.committed(&commits);
-                Ok(())
-            }
-            Err(error) => {
-                self.commit_at = None;
-                Err(port_error(error))
-            }
-        }
+        self.commit_at = None;
+        self.hub.committed(commits, outcome.is_ok());
+        outcome.map_err(port_error)
     }
 
     fn in_transaction<T>(&self, work: impl FnOnce(&Scope<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {

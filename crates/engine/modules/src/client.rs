@@ -19,16 +19,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// What a client may do.
+/// Settings of a client: whom it may reach, and what it holds open.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// Which hosts and addresses it may reach.
+    /// Guard of the hosts and addresses that it may reach.
     pub guard: Guard,
     /// `User-Agent` of requests that bring none.
     pub user_agent: String,
-    /// How long a connection may take to be made, within the time of its request.
+    /// Longest time in which a connection is made, within the time of its request.
     pub connect_timeout: Duration,
-    /// How long a connection is kept open for the next request.
+    /// Time for which a connection is kept open for the next request.
     pub idle_timeout: Duration,
     /// Most hosts that connections are kept open for. Strangers choose the hosts: this bounds what they can
     /// make the process hold open.
@@ -57,28 +57,28 @@ impl ClientSettings {
     }
 }
 
-/// Why there is no client.
+/// Error of settings that give no client.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make an HTTP client: {0}")]
 pub struct ClientError(String);
 
-/// How much of an answer's body is wanted.
+/// Part of an answer's body that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyLimit {
-    /// All of it. More bytes than this are [`HttpError::BodyTooLarge`].
+    /// The whole body. More bytes than this are [`HttpError::BodyTooLarge`].
     Refuse(usize),
-    /// Its beginning. What follows is not read, and [`Response::cut`] says so.
+    /// The beginning. What follows is not read, and [`Response::cut`] says so.
     Keep(usize),
 }
 
 /// The answer of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Its status.
+    /// Status of the answer.
     pub status: u16,
-    /// Its headers: names in lower case, each once, values of repeated ones joined by `", "`.
+    /// Headers: names in lower case, each once, values of repeated ones joined by `", "`.
     pub headers: Vec<(String, Bytes)>,
-    /// Its body, as it came: no content coding is undone.
+    /// Body as it came: no content coding is undone.
     pub body: Bytes,
     /// True if the body is longer than what was kept of it.
     pub cut: bool,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How often something happened, by words for metrics.
+/// Count of calls with one result, in words for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallCount {
     /// The module: `http`, `kv`, `crypto`, `log`.
@@ -12,7 +12,7 @@ pub struct CallCount {
     pub op: &'static str,
     /// `ok`, `error` or `retryable`; of the cache: `hit`, `miss`, `joined` or `bypass`.
     pub result: &'static str,
-    /// How often.
+    /// Number of them.
     pub count: u64,
 }
 

@@ -58,7 +58,7 @@ impl EventModules {
         }
     }
 
-    /// What the script logged so far. If lines were dropped, the last one tells how many.
+    /// Lines that the script logged so far. If lines were dropped, the last one tells how many.
     pub fn logs(&self) -> Vec<LogLine> {
         self.log.lines()
     }

@@ -18,16 +18,16 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// What scripts may ask of the host.
+/// Settings of all modules.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Of `http`.
+    /// Settings of `http`.
     pub http: HttpSettings,
-    /// Of `kv`.
+    /// Settings of `kv`.
     pub kv: KvSettings,
-    /// Of `crypto`.
+    /// Settings of `crypto`.
     pub crypto: CryptoSettings,
-    /// Of `log`.
+    /// Settings of `log`.
     pub log: LogSettings,
 }
 
@@ -40,7 +40,7 @@ pub struct ModuleHost {
     pub(crate) keys: Arc<Keyring>,
     pub(crate) decryptions: Arc<Semaphore>,
     pub(crate) counts: Counts,
-    /// When a failure of the store was last told.
+    /// Time at which a failure of the store was last told.
     pub(crate) store_failure_told: Mutex<Option<Instant>>,
 }
 
@@ -101,7 +101,7 @@ impl ModuleHost {
         &self.keys
     }
 
-    /// How often modules were called so far, and with what result.
+    /// Counts of the calls of modules so far, by result.
     pub fn counts(&self) -> Vec<CallCount> {
         self.counts.snapshot()
     }

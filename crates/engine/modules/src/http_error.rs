@@ -1,10 +1,10 @@
-//! Why a request has no answer.
+//! Reasons for which a request has no answer.
 
 use crate::guard::GuardError;
 use std::error::Error;
 
-/// Why a request has no answer. Messages name the host at most: no address that a name led to, no path, no
-/// query, no header, since they reach the logs of strangers.
+/// Reason for which a request has no answer. Messages name the host at most: no address that a name led to,
+/// no path, no query, no header, since they reach the logs of strangers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// The URL is none, or not one for a request.
@@ -22,10 +22,10 @@ pub enum HttpError {
     /// The name has no address, or nobody could be asked.
     #[error("cannot look up the host's name")]
     Resolve,
-    /// Nobody listens there, or it cannot be reached.
+    /// A host that cannot be reached, or that listens to nobody.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// There was no whole answer in time.
+    /// An answer that was not whole in time.
     #[error("no whole answer in time")]
     Timeout,
     /// The answer's body is larger than it may be.
@@ -75,7 +75,7 @@ impl HttpError {
         }
     }
 
-    /// What an error of the client means. Its own text names URLs and addresses, and is not passed on.
+    /// Meaning of an error of the client. Its own text names URLs and addresses, and is not passed on.
     pub(crate) fn from_client(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if let Some(refused) = cause::<GuardError>(&error) {

@@ -1,4 +1,4 @@
-//! Which connections are kept open for the next request.
+//! Connections that are kept open for the next request.
 //!
 //! Strangers choose the hosts, and a domain has as many names as its owner likes. So connections are kept for
 //! a bounded number of hosts; a request to one more asks that its connection be closed, and loses nothing but
@@ -15,7 +15,7 @@ use url::Url;
 pub(crate) struct KeepAlive {
     hosts_max: usize,
     idle_timeout: Duration,
-    /// When each was last asked, by scheme, host and port.
+    /// Time at which each was last asked, by scheme, host and port.
     asked: Mutex<HashMap<String, Instant>>,
 }
 

@@ -19,11 +19,11 @@ pub const TTL_MAX: Duration = Duration::from_hours(30 * 24);
 /// Limits of `kv`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvSettings {
-    /// How long a value is kept if the script does not say.
+    /// Time for which a value is kept if the script does not say.
     pub ttl_default: Duration,
     /// Most bytes of a config's keys and values together.
     pub quota_bytes: u64,
-    /// How long the store may take.
+    /// Longest time that the store may take.
     pub timeout: Duration,
     /// Most calls of an event.
     pub calls: u32,
@@ -40,7 +40,7 @@ impl Default for KvSettings {
     }
 }
 
-/// Why a store did not do what it was asked.
+/// Reason for which a store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KvError {
     /// The value would take the config over its quota. Nothing was stored.
@@ -113,7 +113,7 @@ pub(crate) fn check_ttl(seconds: Option<f64>, default: Duration) -> Result<Durat
     }
 }
 
-/// What a script hears of a store's error.
+/// Error that a script gets for a store's.
 pub(crate) fn script_error(error: &KvError, stored_bytes: u64) -> ScriptError {
     match error {
         // A value that alone exceeds the quota will not fit later; else something may have expired by then.

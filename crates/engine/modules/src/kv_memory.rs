@@ -14,7 +14,7 @@ pub struct MemoryKv {
     configs: Mutex<HashMap<ConfigId, Namespace>>,
 }
 
-/// What one config has.
+/// Keys and values of one config.
 #[derive(Debug, Default)]
 struct Namespace {
     entries: HashMap<Bytes, Entry>,

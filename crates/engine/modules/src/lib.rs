@@ -1,4 +1,4 @@
-//! What scripts ask of the host: `http` behind a guard, `kv`, `crypto`, `log`.
+//! Modules of scripts on the host: `http` behind a guard, `kv`, `crypto`, `log`.
 //!
 //! [`ModuleHost`] is what all events share, [`EventModules`] what one of them sees. [`Guard`] and
 //! [`GuardedClient`] stand for themselves: webhooks are delivered behind the same guard. Nothing here knows

@@ -33,14 +33,14 @@ impl Default for LogSettings {
 /// A line that a script told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogLine {
-    /// How important it is.
+    /// Importance of the line.
     pub level: LogLevel,
     /// The message, without secrets.
     pub message: String,
     /// The fields, without secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Map<String, Value>>,
-    /// When it was told.
+    /// Time at which it was told.
     pub time: Timestamp,
 }
 

@@ -12,7 +12,7 @@ use howk_contract::Headers;
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroize;
 
-/// What stands for a secret.
+/// Text that stands for a secret.
 pub const REDACTED: &str = "[redacted]";
 /// Fewest bytes of a secret: what is shorter is part of any text.
 const SECRET_BYTES_MIN: usize = 4;
@@ -31,7 +31,7 @@ pub(crate) struct Redactor {
 
 #[derive(Default)]
 struct State {
-    /// In order, each once.
+    /// Patterns in order, each once.
     patterns: Vec<Vec<u8>>,
     overflow: bool,
     /// Search for the heads of all patterns; none if a pattern came since, or there is none.
@@ -175,7 +175,7 @@ impl State {
         }
     }
 
-    /// Where secrets are, in order and apart.
+    /// Ranges of secrets, in order and apart.
     fn secrets_in(&mut self, text: &[u8]) -> Vec<(usize, usize)> {
         if self.patterns.is_empty() {
             return Vec::new();

@@ -14,7 +14,7 @@ const LOOKUPS_MAX: usize = 128;
 /// A future of addresses.
 pub type Lookup<'a> = Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send + 'a>>;
 
-/// What turns names into addresses. It checks nothing: the guard does.
+/// Resolver of names to addresses. It checks nothing: the guard does.
 pub trait Resolver: Send + Sync + fmt::Debug {
     /// The addresses of a name.
     fn look_up<'a>(&'a self, name: &'a str) -> Lookup<'a>;

@@ -17,10 +17,10 @@ use zeroize::Zeroizing;
 
 /// Most bytes of a file of a key.
 const FILE_BYTES_MAX: u64 = 64 << 10;
-/// How long a failure is believed before the key is read again.
+/// Time for which a failure is believed before the key is read again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Where a key comes from.
+/// Origin of a key.
 #[derive(Clone)]
 pub enum KeyFrom {
     /// A file of PEM.
@@ -41,7 +41,7 @@ impl fmt::Debug for KeyFrom {
 /// A key of the settings.
 #[derive(Debug, Clone)]
 pub struct KeySource {
-    /// Where it comes from.
+    /// Origin of the key.
     pub from: KeyFrom,
     /// The configs whose scripts may use it; none stands for all.
     pub configs: Option<BTreeSet<ConfigId>>,
@@ -66,13 +66,13 @@ impl KeySource {
     }
 }
 
-/// Why a script gets no key.
+/// Reason for which a script gets no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyFailure {
-    /// No setting names it for this config.
+    /// A name that no setting gives to this config.
     #[error("no key has this name")]
     Unknown,
-    /// It is named, and cannot be read now.
+    /// A key that is named, and cannot be read now.
     #[error(transparent)]
     Unreadable(KeyError),
 }

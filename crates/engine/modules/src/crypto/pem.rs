@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 /// Fewest bits of a key: what is shorter is no longer taken for safe.
 const BITS_MIN: u32 = 2048;
 
-/// Why a text or a file gives no private key. The messages are for operators, and hold nothing of the key.
+/// Reason for which a text or a file gives no private key. The messages are for operators, and hold nothing
+/// of the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read.
@@ -19,10 +20,10 @@ pub enum KeyError {
     Read {
         /// The file.
         path: String,
-        /// What the system says.
+        /// Words of the system.
         why: String,
     },
-    /// There is no PEM in it.
+    /// A text without a private key in PEM.
     #[error(
         "it has no PEM block of a private key (\"-----BEGIN PRIVATE KEY-----\" or \"... RSA PRIVATE KEY ...\")"
     )]
@@ -30,13 +31,13 @@ pub enum KeyError {
     /// The key is encrypted.
     #[error("the private key is encrypted; decrypt it first: openssl pkey -in KEY -out PLAIN")]
     Encrypted,
-    /// It is a public key, or a certificate.
+    /// A public key, or a certificate.
     #[error("it has a {0}, and a private key is needed")]
     Public(String),
-    /// It is a key of another kind.
+    /// A key of another kind.
     #[error("the private key is not one of RSA")]
     NotRsa,
-    /// What is in the block is no key.
+    /// A block with no key in it.
     #[error("the private key is damaged")]
     Damaged,
     /// The key is too short.

@@ -1,4 +1,4 @@
-//! Which addresses belong to the public internet.
+//! Addresses of the public internet, and all others.
 //!
 //! Pure. What is not known to be public is private: of IPv6 only `2000::/3` is in use, so all else is
 //! refused, and with it loopback, link-local, site-local, unique local and multicast addresses, and the local

@@ -1,4 +1,4 @@
-//! Which hosts a setting allows: `*`, `*.example.com` with its apex, or one host exactly.
+//! Patterns of hosts that a setting allows: `*`, `*.example.com` with its apex, or one host exactly.
 
 use std::fmt;
 use url::Host;

@@ -19,14 +19,14 @@ use url::{Host, Url};
 /// Most bytes of a URL.
 pub const URL_BYTES_MAX: usize = 8 << 10;
 
-/// Which hosts and addresses may be requested.
+/// Hosts and addresses that may be requested.
 #[derive(Debug, Clone)]
 pub struct Guard {
     hosts: Vec<HostPattern>,
     open: Vec<IpNet>,
 }
 
-/// Why a request may not be sent.
+/// Reason for which a request may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
     /// The URL is none, or not one for a request.

@@ -19,13 +19,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What an entry is counted for beside its bytes.
+/// Bytes that an entry is counted for beside its own.
 const ENTRY_OVERHEAD_BYTES: usize = 256;
 
-/// What makes two requests the same.
+/// Identity of a request: equal keys have the same answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct RequestKey {
-    /// Whose script asks.
+    /// The config whose script asks.
     pub(crate) config: ConfigId,
     /// The URL as it was parsed, without its fragment.
     pub(crate) url: String,
@@ -36,16 +36,16 @@ pub(crate) struct RequestKey {
 /// The answer to a request, or why there is none.
 pub(crate) type Answer = Result<Arc<Response>, HttpError>;
 
-/// How an answer was found.
+/// The way in which an answer was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// It was kept.
+    /// An answer that was kept.
     Hit,
-    /// A request was made.
+    /// An answer to a request that was made for this call.
     Miss,
-    /// Somebody else's request was waited for.
+    /// An answer to a request of somebody else that was waited for.
     Joined,
-    /// A request was made, since the cache is off or the script wished so.
+    /// An answer that went past the cache, which is off, or which the script did not want.
     Bypass,
 }
 
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(body(&cache, "third").await, "third");
     }
 
-    /// What is left on the list would stay there for ever, one entry for each URL that was ever asked.
+    /// Ends without removal: each would leave one entry for each URL that was ever asked.
     #[tokio::test]
     async fn no_flight_stays_on_the_list() {
         let cache = AnswerCache::new(1 << 20, Duration::from_mins(1));

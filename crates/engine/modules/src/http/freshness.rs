@@ -1,5 +1,5 @@
-//! How long an answer may be given again: what `Cache-Control` and its kin say (RFC 9111, as far as it
-//! concerns us).
+//! The time for which an answer may be given again: what `Cache-Control` and its kin say (RFC 9111, as far as
+//! it concerns us).
 
 use howk_contract::Headers;
 use std::time::Duration;
@@ -12,10 +12,10 @@ fn directives(value: &str) -> impl Iterator<Item = (String, Option<&str>)> {
     })
 }
 
-/// How a script wants its request to go past the cache.
+/// Wish of a script about the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// Anything that is fresh.
+    /// An answer that is fresh.
     Fresh,
     /// The server's answer now, which others may have later: `no-cache`, `max-age=0`.
     Reload,
@@ -23,7 +23,7 @@ pub(crate) enum Wish {
     Private,
 }
 
-/// What the headers of a request say about the cache.
+/// Wish that the headers of a request express.
 pub(crate) fn wish(headers: &Headers) -> Wish {
     let mut wish = Wish::Fresh;
     for (name, argument) in headers.get("cache-control").into_iter().flat_map(directives) {
@@ -41,19 +41,19 @@ pub(crate) fn wish(headers: &Headers) -> Wish {
     wish
 }
 
-/// Whom an answer is for.
+/// Requests that an answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// Only the request that it answers.
+    /// The request that it answers, and no other.
     Once,
-    /// All who asked for it at the same time, and nobody later.
+    /// Requests at the same time, and none later.
     Together,
-    /// Everybody of the config who asks the same in this time.
+    /// Equal requests of the config in this time.
     For(Duration),
 }
 
-/// Whom an answer is for. `header` gives a header's value by its name in lower case; `most` is the setting's
-/// time.
+/// Requests that an answer is for. `header` gives a header's value by its name in lower case; `most` is the
+/// setting's time.
 pub(crate) fn usage<'a>(status: u16, header: impl Fn(&str) -> Option<&'a [u8]>, most: Duration) -> Use {
     let text = |name: &str| header(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let mut age_max: Option<u64> = None;

@@ -24,14 +24,14 @@ const HEADERS_MAX: usize = 64;
 /// Most bytes of such a header: name and value.
 const HEADER_BYTES_MAX: usize = 8 << 10;
 
-/// What scripts may request.
+/// Settings of the requests of scripts.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// Hosts that scripts may reach.
     pub allowed_hosts: Vec<HostPattern>,
     /// Ranges of addresses that they may reach though these are not public.
     pub allow_cidrs: Vec<IpNet>,
-    /// How long a request may take, from the look-up to the last byte.
+    /// Longest time of a request, from the look-up to the last byte.
     pub timeout: Duration,
     /// Most bytes of an answer's body.
     pub body_bytes_max: usize,
@@ -39,7 +39,7 @@ pub struct HttpSettings {
     pub calls: u32,
     /// True if answers are given again, and equal requests at the same time are made once.
     pub cache_enabled: bool,
-    /// How long an answer is given again, if its server does not say less.
+    /// Time for which an answer is given again, if its server does not say less.
     pub cache_ttl: Duration,
     /// Most bytes of all answers that are kept.
     pub cache_bytes: u64,
@@ -67,13 +67,13 @@ impl Default for HttpSettings {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeUpAnswer {
-    /// Its status.
+    /// Status of the answer.
     #[serde(default = "ok")]
     pub status_code: u16,
-    /// Its headers.
+    /// Headers of the answer.
     #[serde(default)]
     pub headers: Headers,
-    /// Its body.
+    /// Body of the answer.
     #[serde(default)]
     pub body: Payload,
 }
@@ -96,7 +96,7 @@ impl From<&MadeUpAnswer> for Response {
     }
 }
 
-/// What makes requests for scripts.
+/// Maker of the requests of scripts.
 #[derive(Debug)]
 pub(crate) struct Fetcher {
     client: GuardedClient,
@@ -144,7 +144,7 @@ impl Fetcher {
     }
 }
 
-/// What a script hears of a request that has no answer.
+/// Error that a script gets for a request without an answer.
 pub(crate) fn script_error(error: &HttpError) -> ScriptError {
     let known = ScriptError::new(ErrorType::ModuleHttp, format!("http.get: {error}"));
     if error.is_retryable() { known.retryable() } else { known }

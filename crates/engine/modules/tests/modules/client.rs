@@ -38,8 +38,8 @@ async fn a_name_with_a_private_address_among_public_ones_is_refused() {
     assert_eq!(server.connections(), 0);
 }
 
-/// Between the check and the connection there is no second look-up that could answer otherwise; and when a
-/// new connection is made, what the name leads to by then is checked again.
+/// Change of an address: between check and connection there is no second look-up that could answer otherwise;
+/// and when a new connection is made, what the name leads to by then is checked again.
 #[tokio::test]
 async fn a_name_that_changes_its_address_is_refused_from_then_on() {
     let good = raw_server("127.0.0.1", |stream, _| answer_and_close(stream)).await;
@@ -78,7 +78,7 @@ async fn a_connection_that_is_kept_serves_only_its_own_name() {
     assert_eq!(error, HttpError::AddressNotAllowed("two.example".into()));
 }
 
-/// A stranger with a thousand names does not make the process hold a thousand connections.
+/// Bound of connections: a stranger with a thousand names must not have the process hold a thousand.
 #[tokio::test]
 async fn connections_are_kept_for_a_bounded_number_of_hosts() {
     let connections = Arc::new(AtomicUsize::new(0));

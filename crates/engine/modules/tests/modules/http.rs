@@ -81,7 +81,7 @@ async fn headers_that_http_forbids_are_errors() {
 async fn failures_of_the_network_are_worth_another_attempt() {
     let host = host_with(|settings| settings.http.timeout = Duration::from_millis(100));
     let silent = raw_server("127.0.0.1", |stream, _| async move {
-        tokio::time::sleep(crate::servers::PATIENCE).await;
+        std::future::pending::<()>().await;
         drop(stream);
     })
     .await;

@@ -211,8 +211,10 @@ async fn who_leaves_first_takes_nobody_along() {
     let first = start();
     server.until_requests(1).await;
     let (second, third) = (start(), start());
-    // Both wait by now, or start within the same request once they do.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // On one thread, those that are ready run before this one does again: both wait by then.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     second.abort();
@@ -254,7 +256,6 @@ async fn a_failure_is_told_to_who_waits_and_to_nobody_later() {
         })
         .collect();
     let (first, _) = listener.accept().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
     drop(first);
     // Those that came late make a request of their own.
     let late = tokio::spawn(async move {
@@ -273,7 +274,7 @@ async fn a_failure_is_told_to_who_waits_and_to_nobody_later() {
     assert_ne!(ask(&host, "c", &server.url("x/status/503"), &[]).await.unwrap(), failed);
 }
 
-/// A token that is made for one asker is not handed to another that asked at the same time.
+/// Tokens of one asker: another that asked at the same time must not get them.
 #[tokio::test]
 async fn an_answer_for_one_is_not_shared() {
     let server = Counting::new().await;
@@ -295,7 +296,7 @@ async fn an_answer_for_one_is_not_shared() {
     assert_eq!((answers.len(), server.requests()), (5, 5));
 }
 
-/// What a model of the cache says: which number an answer has.
+/// Model of the cache: the number that an answer has.
 type Model = HashMap<(usize, usize, Vec<usize>), String>;
 
 fn step() -> impl Strategy<Value = (usize, usize, Vec<usize>, bool)> {

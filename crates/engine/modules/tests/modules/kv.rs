@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 async fn get(event: &EventModules, key: &[u8]) -> Result<Option<Bytes>, ScriptError> {
     match event.call(ModuleCall::KvGet { key: bytes(key) }).await? {
@@ -212,29 +211,36 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A value and its end, by config and key.
-type Model = HashMap<(usize, u8), (Vec<u8>, Instant)>;
+/// Values with the second in which each ends, by config and key; and the time of now.
+#[derive(Default)]
+struct Model {
+    entries: HashMap<(usize, u8), (Vec<u8>, u64)>,
+    now: u64,
+}
 
 async fn check(event: &EventModules, model: &mut Model, step: Step, number: u8, quota: usize) {
-    let now = Instant::now();
-    model.retain(|_, (_, until)| *until > now);
+    let now = model.now;
+    model.entries.retain(|_, (_, until)| *until > now);
     match step {
-        Step::Wait(seconds) => tokio::time::advance(Duration::from_secs(seconds)).await,
+        Step::Wait(seconds) => {
+            model.now += seconds;
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+        }
         Step::Get(id, key) => {
-            let expected = model.get(&(id, key)).map(|(value, _)| bytes(value));
+            let expected = model.entries.get(&(id, key)).map(|(value, _)| bytes(value));
             assert_eq!(get(event, &[key]).await.unwrap(), expected);
         }
         Step::Del(id, key) => {
-            model.remove(&(id, key));
+            model.entries.remove(&(id, key));
             del(event, &[key]).await.unwrap();
         }
         Step::Set(id, key, size, ttl) => {
-            let others = model.iter().filter(|((of, other), _)| *of == id && *other != key);
+            let others = model.entries.iter().filter(|((of, other), _)| *of == id && *other != key);
             let used: usize = others.map(|(_, (value, _))| value.len() + 1).sum();
             let done = set(event, &[key], &vec![number; size], Some(ttl as f64)).await;
             assert_eq!(done.is_ok(), used + size < quota, "{used} and {size}: {done:?}");
             if done.is_ok() {
-                model.insert((id, key), (vec![number; size], now + Duration::from_secs(ttl)));
+                model.entries.insert((id, key), (vec![number; size], now + ttl));
             }
         }
     }
@@ -252,7 +258,7 @@ proptest! {
             settings.kv.quota_bytes = quota as u64;
             let host = ModuleHost::new(settings, Arc::new(MemoryKv::new()), keys).unwrap();
             let events = ["a", "b", "a.b"].map(|id| host.event(config(id), "w"));
-            let mut model = Model::new();
+            let mut model = Model::default();
             for (number, step) in steps.into_iter().enumerate() {
                 let id = match step {
                     Step::Get(id, _) | Step::Set(id, ..) | Step::Del(id, _) => id,

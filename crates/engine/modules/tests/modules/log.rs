@@ -9,7 +9,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What a log is written to in a test.
+/// Sink that a log is written to in a test.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -37,7 +37,7 @@ async fn log(event: &EventModules, level: LogLevel, message: &str, fields: Optio
     event.call(call).await.unwrap();
 }
 
-/// What the server's log has of an event, line by line. The event ends in it, too.
+/// Lines that the server's log has of an event. The event ends in it, too.
 async fn told(event: EventModules, work: impl AsyncFnOnce(&EventModules)) -> (Vec<String>, Vec<LogLine>) {
     let sink = Sink::default();
     let subscriber = tracing_subscriber::fmt().with_writer(sink.clone()).with_ansi(false).finish();

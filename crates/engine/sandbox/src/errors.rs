@@ -69,6 +69,11 @@ pub(crate) fn read(status: u32, record: &[u8], raised: &[ScriptError]) -> Result
         // A function of the guest has found none.
         error_type = ErrorType::MemoryLimit;
     }
+    // The core names its own setting, which is not the operator's.
+    let message = match error_type {
+        ErrorType::MemoryLimit => message.replacen("(memory_bytes is", "(the limit is", 1),
+        _ => message,
+    };
     let traceback = traceback.map(|bytes| traceback_of_script(&text(bytes)));
     let line = line
         .filter(|_| chunk == Some(b"script"))
@@ -176,4 +181,62 @@ fn is_of_module(call: &str) -> bool {
     const MODULES: [&str; 7] = ["http.", "kv.", "crypto.", "log.", "print'", "warn'", "require'"];
     let name = call.trim_start_matches("in function '");
     MODULES.iter().any(|module| name.starts_with(module))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perilune::value::Encoder;
+    use proptest::prelude::*;
+
+    fn record(message: &str, traceback: &str, chunk: &str, line: i64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut out = Encoder::new(&mut bytes);
+        out.u32(6).unwrap();
+        for text in [message, traceback, chunk] {
+            out.string(text.as_bytes()).unwrap();
+        }
+        out.integer(line).unwrap();
+        out.nil().unwrap();
+        out.nil().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn the_prelude_is_not_told_of() {
+        let traceback = "stack traceback:\n\t[C]: in function 'error'\n\tengine:60: in upvalue 'answer'\n\t\
+            engine:155: in function 'kv.get'\n\tscript:7: in main chunk\n\tengine:300: in function <engine:290>";
+        let bytes = record("engine:60: no", traceback, "engine", 60);
+        let error = read(1, &bytes, &[]).unwrap();
+        assert_eq!((error.message.as_str(), error.line), ("no", Some(7)));
+        let expected = "stack traceback:\n\t[C]: in function 'error'\n\t[C]: in function 'kv.get'\n\tscript:7: in main chunk";
+        assert_eq!(error.traceback.unwrap(), expected);
+    }
+
+    #[test]
+    fn lines_are_those_of_the_script() {
+        let line = |message: &str, chunk: &str| read(1, &record(message, "", chunk, 9), &[]).unwrap().line;
+        assert_eq!(line("script:3: x", "script"), Some(9));
+        assert_eq!(line("script:3: x", "engine"), Some(3));
+        assert_eq!(line("scripts:3: x", "engine"), None);
+        assert_eq!(line("script:99999999999: x", "engine"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_refused(status in 0u32..12, bytes: Vec<u8>) {
+            let _ = read(status, &bytes, &[ScriptError::new(ErrorType::ModuleKv, "x")]);
+        }
+
+        #[test]
+        fn a_damaged_record_is_a_record_or_refused(at in 0usize..200, byte: u8, end in 0usize..200) {
+            let mut bytes = record("script:1: a", "stack traceback:\n\tscript:1: in x", "script", 1);
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+            let _ = read(1, &bytes, &[]);
+            bytes.truncate(end);
+            let _ = read(1, &bytes, &[]);
+        }
+    }
 }

@@ -162,3 +162,50 @@ pub(crate) fn write(answer: &Result<ModuleReply, ScriptError>) -> Result<Vec<u8>
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn request(write: impl FnOnce(&mut Encoder<'_>)) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&mut Encoder::new(&mut bytes));
+        bytes
+    }
+
+    #[test]
+    fn trailing_nils_may_be_left_out_and_nothing_else() {
+        let set = |with_ttl: bool| {
+            request(|out| {
+                out.integer(number::KV_SET).unwrap();
+                out.string(b"k").unwrap();
+                out.string(b"v").unwrap();
+                if with_ttl {
+                    out.nil().unwrap();
+                }
+            })
+        };
+        let expected = ModuleCall::KvSet { key: "k".into(), value: "v".into(), ttl_seconds: None };
+        assert_eq!(read(&set(true)).unwrap(), expected);
+        assert_eq!(read(&set(false)).unwrap(), expected);
+        let mut more = set(true);
+        more.push(0);
+        assert_eq!(read(&more), Err(NoCall));
+        let short = request(|out| out.integer(number::KV_GET).unwrap());
+        assert_eq!(read(&short), Err(NoCall));
+        for function in [0, 7, -1, i64::MAX] {
+            assert_eq!(read(&request(|out| out.integer(function).unwrap())), Err(NoCall));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_call_or_refused(function in 0i64..9, bytes: Vec<u8>) {
+            let _ = read(&bytes);
+            let mut call = request(|out| out.integer(function).unwrap());
+            call.extend_from_slice(&bytes);
+            let _ = read(&call);
+        }
+    }
+}

@@ -22,6 +22,8 @@ mod imports;
 mod input;
 mod machine;
 mod output;
+#[cfg(test)]
+mod reset_tests;
 mod sandbox;
 mod settings;
 mod timed;

@@ -161,6 +161,24 @@ impl Vm {
     }
 }
 
+#[cfg(test)]
+impl Machine {
+    pub(crate) fn base(&self) -> &[u8] {
+        &self.base
+    }
+}
+
+#[cfg(test)]
+impl Vm {
+    pub(crate) fn memory_data(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    pub(crate) fn grow(&mut self, pages: u64) {
+        self.memory.grow(&mut self.store, pages).unwrap();
+    }
+}
+
 fn engine_error(error: impl std::fmt::Display) -> StartError {
     StartError::Engine(format!("{error:#}"))
 }

@@ -148,3 +148,82 @@ fn changes(webhook: &Headers, now: &[Header<'_>]) -> Vec<(Bytes, Option<Bytes>)>
     });
     gone.chain(other).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perilune::Value;
+    use perilune::value::Encoder;
+    use proptest::prelude::*;
+
+    fn webhook() -> Headers {
+        let mut headers = Headers::new();
+        headers.set(b"Content-Type", b"a/b").unwrap();
+        headers.set(b"X-One", b"1").unwrap();
+        headers
+    }
+
+    /// A list of results with these headers.
+    fn results(headers: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut out = Encoder::new(&mut bytes);
+        out.u32(5).unwrap();
+        out.boolean(true).unwrap();
+        out.string(b"body").unwrap();
+        out.table(0, headers.len() as u32).unwrap();
+        for (name, value) in headers {
+            out.string(name).unwrap();
+            out.string(value).unwrap();
+        }
+        out.nil().unwrap();
+        out.boolean(true).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Result<Transform, ScriptError>, NoResult> {
+        read_run(bytes, &webhook(), &OutputLimits::default())
+    }
+
+    proptest! {
+        #[test]
+        fn headers_are_what_the_table_has(
+            table in proptest::collection::btree_map("[a-c]{1,2}", "[x-z]{1,3}", 0..8),
+        ) {
+            let pairs: Vec<(&[u8], &[u8])> = table.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+            let transform = read(&results(&pairs)).unwrap().unwrap();
+            let mut found: Vec<_> = transform.headers.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            found.sort();
+            prop_assert_eq!(found, table.into_iter().collect::<Vec<_>>());
+            prop_assert!(transform.opt_out_default_headers);
+        }
+
+        #[test]
+        fn any_bytes_are_results_or_refused(bytes: Vec<u8>) {
+            let _ = (read(&bytes), read_load(&bytes));
+        }
+
+        #[test]
+        fn damaged_results_are_results_or_refused(writes in proptest::collection::vec((0usize..90, any::<u8>()), 1..6)) {
+            let mut bytes = results(&[(b"Content-Type", b"a/b"), (b"B", b"2")]);
+            for (at, byte) in writes {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            let _ = (read(&bytes), read_load(&bytes));
+        }
+
+        #[test]
+        fn any_list_of_values_is_results_or_refused(
+            values in proptest::collection::vec(prop_oneof![
+                Just(Value::Nil), any::<bool>().prop_map(Value::Boolean), any::<i64>().prop_map(Value::Integer),
+                proptest::collection::vec(any::<u8>(), 0..9).prop_map(Value::String), Just(Value::Null),
+                Just(Value::Table(perilune::Table::new())),
+            ], 0..7),
+        ) {
+            let mut bytes = Vec::new();
+            perilune::value::encode_list(&values, &mut bytes).unwrap();
+            let _ = (read(&bytes), read_load(&bytes));
+        }
+    }
+}

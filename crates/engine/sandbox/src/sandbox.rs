@@ -34,7 +34,7 @@ struct Inner {
 
 /// What the tasks on the threads work with.
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     settings: Settings,
     machine: Machine,
     images: Images,
@@ -403,5 +403,34 @@ impl Shared {
         self.counts.traps.add(1);
         let text = format!("the engine has failed: {error:#}");
         Failure::Script(ScriptError::new(ErrorType::Runtime, text), Some(Fence::Trap))
+    }
+}
+
+/// For tests of what lies in memory.
+#[cfg(test)]
+impl Sandbox {
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+}
+
+#[cfg(test)]
+impl Shared {
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    pub(crate) fn slots_in_use(&self) -> u64 {
+        self.counts.slots_in_use.get()
+    }
+
+    /// A VM without a script.
+    pub(crate) async fn new_vm(&self) -> Vm {
+        let side = new_side(&self.settings, &self.budget, Arc::default(), None);
+        self.machine.wake(side, None).await.unwrap()
     }
 }

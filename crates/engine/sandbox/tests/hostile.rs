@@ -58,7 +58,7 @@ fn end(sandbox: &Sandbox, script: &Script) -> (String, Option<Fence>, String) {
 
 /// Runs all of them; those that would never end get little time, the others as much as a slow machine needs.
 fn run_all(inner_limits: bool, check: impl Fn(&Script, Option<Fence>)) {
-    let base = Settings { memory_bytes: 16 << 20, max_concurrent: 4, inner_limits, ..settings() };
+    let base = Settings { memory_bytes: 32 << 20, max_concurrent: 4, inner_limits, ..settings() };
     let patient = Sandbox::new(base).unwrap();
     let strict = Sandbox::new(Settings { timeout: Duration::from_millis(100), ..base }).unwrap();
     let mut failed = Vec::new();

@@ -1,2 +1,2 @@
 -- script_runtime_error
-log.info(setmetatable({}, { __tostring = function() return 5 end }))
+log.info(setmetatable({}, { __tostring = function() return {} end }))

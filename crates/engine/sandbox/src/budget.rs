@@ -88,20 +88,20 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
-    fn config(name: &str) -> Option<ConfigId> {
-        Some(name.parse().unwrap())
+    fn config(name: &str) -> ConfigId {
+        name.parse().unwrap()
     }
 
     #[test]
     fn a_config_has_a_quarter_and_all_have_all() {
         let budget = Budget::new(400);
-        let mut a = budget.lease(config("a"));
+        let mut a = budget.lease(Some(config("a")));
         assert!(a.grow(60) && a.grow(40) && !a.grow(1));
-        let mut again = budget.lease(config("a"));
+        let mut again = budget.lease(Some(config("a")));
         assert!(!again.grow(1), "it is the config's, not the event's");
         let others: Vec<Lease> = ["b", "c"]
             .map(|name| {
-                let mut lease = budget.lease(config(name));
+                let mut lease = budget.lease(Some(config(name)));
                 assert!(lease.grow(100));
                 lease
             })

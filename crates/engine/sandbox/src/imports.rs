@@ -78,13 +78,14 @@ pub(crate) enum Fault {
     Broken(String),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors, which come by value")]
 fn broken(text: impl ToString) -> wasmtime::Error {
     Fault::Broken(text.to_string()).into()
 }
 
 /// Defines the imports.
 pub(crate) fn define(linker: &mut Linker<Side>) -> wasmtime::Result<()> {
-    linker.func_wrap(ENGINE, "random_u64", || rand::random::<u64>())?;
+    linker.func_wrap(ENGINE, "random_u64", rand::random::<u64>)?;
     #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are a hundred days")]
     linker.func_wrap(ENGINE, "running_ms", |caller: Caller<'_, Side>| {
         caller.data().trail.clock.running_ns() as f64 / 1e6

@@ -21,6 +21,8 @@ mod images;
 mod imports;
 mod input;
 mod machine;
+#[cfg(test)]
+mod module_tests;
 mod output;
 #[cfg(test)]
 mod reset_tests;

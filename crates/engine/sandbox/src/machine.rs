@@ -15,10 +15,10 @@ use wasmtime::{
 };
 
 /// The guest (crates/engine/guest), as cargo has built it.
-static GUEST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guest.wasm"));
+pub(crate) static GUEST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/guest.wasm"));
 
 /// Exports of the module that events run on.
-const EXPORTS: [&str; 3] = ["memory", "load", "run"];
+pub(crate) const EXPORTS: [&str; 3] = ["memory", "load", "run"];
 
 /// Time between two looks at the clock around a VM. A VM lets others have its thread as often.
 const TICK: Duration = Duration::from_millis(1);
@@ -43,6 +43,7 @@ pub(crate) struct Machine {
     /// The memory that every VM begins with.
     base: Vec<u8>,
     guest: Guest,
+    has_epoch: bool,
 }
 
 /// What `setup` has left in the base.
@@ -54,11 +55,13 @@ struct Guest {
     run: u32,
 }
 
-/// What a call of the guest leaves behind; the list lies in the VM's memory.
+/// What a call of the guest leaves behind.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reply<'a> {
+pub(crate) struct Reply {
     pub(crate) status: u32,
-    pub(crate) list: &'a [u8],
+    /// Where the list of results, or the error record, lies in the VM's memory: see [`Vm::list`].
+    at: usize,
+    len: usize,
     pub(crate) fuel: u64,
 }
 
@@ -97,7 +100,7 @@ impl Machine {
         imports::define(&mut linker).map_err(engine_error)?;
         let pre = linker.instantiate_pre(&module).map_err(engine_error)?;
         let ticker = Ticker::start(engine)?;
-        Ok(Machine { pre, ticker, base, guest })
+        Ok(Machine { pre, ticker, base, guest, has_epoch: settings.epoch })
     }
 
     /// Bytes of memory that every VM begins with.
@@ -109,8 +112,10 @@ impl Machine {
     pub(crate) async fn wake(&self, side: Side, image: Option<&Image>) -> wasmtime::Result<Vm> {
         let mut store = Store::new(self.pre.module().engine(), side);
         store.limiter(|side| side);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        if self.has_epoch {
+            store.set_epoch_deadline(1);
+            store.epoch_deadline_async_yield_and_update(1);
+        }
         let ticking = self.ticker.hold();
         let instance = self.pre.instantiate_async(&mut store).await?;
         let memory = memory_of(&instance, &mut store)?;
@@ -133,15 +138,20 @@ impl Machine {
 
 impl Vm {
     /// Compiles a source.
-    pub(crate) async fn load(&mut self, source: &str) -> wasmtime::Result<Reply<'_>> {
+    pub(crate) async fn load(&mut self, source: &str) -> wasmtime::Result<Reply> {
         self.store.data_mut().kept = input::source_list(self.guest.load, source.as_bytes())?;
         self.call(Call::Load).await
     }
 
     /// Runs the script on an event.
-    pub(crate) async fn run(&mut self, event: &howk_contract::EventInput) -> wasmtime::Result<Reply<'_>> {
+    pub(crate) async fn run(&mut self, event: &howk_contract::EventInput) -> wasmtime::Result<Reply> {
         self.store.data_mut().kept = input::event_list(self.guest.run, event)?;
         self.call(Call::Run).await
+    }
+
+    /// The list of results, or the error record, of its last reply.
+    pub(crate) fn list(&self, reply: Reply) -> &[u8] {
+        self.memory.data(&self.store).get(reply.at..reply.at + reply.len).unwrap_or_default()
     }
 
     /// Bytes of its memory.
@@ -149,7 +159,7 @@ impl Vm {
         self.memory.data_size(&self.store)
     }
 
-    async fn call(&mut self, call: Call) -> wasmtime::Result<Reply<'_>> {
+    async fn call(&mut self, call: Call) -> wasmtime::Result<Reply> {
         let name = match call {
             Call::Load => "load",
             Call::Run => "run",
@@ -188,14 +198,14 @@ fn memory_of(instance: &wasmtime::Instance, store: &mut Store<Side>) -> wasmtime
 }
 
 /// Reads the reply (guest/src/module.rs) out of a memory.
-fn reply(memory: &[u8], at: usize) -> wasmtime::Result<Reply<'_>> {
+fn reply(memory: &[u8], at: usize) -> wasmtime::Result<Reply> {
     let word = |offset| word(memory, at + offset);
-    let (list_at, len) = (word(4)? as usize, word(8)? as usize);
     let fuel = u64::from(word(16)?) | u64::from(word(20)?) << 32;
-    let list = list_at.checked_add(len).and_then(|end| memory.get(list_at..end));
-    let list =
-        list.ok_or_else(|| wasmtime::Error::msg("the module has answered with bytes that it has not"))?;
-    Ok(Reply { status: word(0)?, list, fuel })
+    let reply = Reply { status: word(0)?, at: word(4)? as usize, len: word(8)? as usize, fuel };
+    if reply.at.checked_add(reply.len).is_none_or(|end| end > memory.len()) {
+        return Err(wasmtime::Error::msg("the module has answered with bytes that it has not"));
+    }
+    Ok(reply)
 }
 
 fn word(memory: &[u8], at: usize) -> wasmtime::Result<u32> {
@@ -254,12 +264,12 @@ fn config(settings: &Settings) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(64 * 1024)
         // It leaves pages that were swapped out as they were.
-        .pagemap_scan(Enabled::No);
+        .pagemap_scan(if settings.pagemap_scan { Enabled::Auto } else { Enabled::No });
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .memory_reservation(RESERVATION_BYTES)
-        .epoch_interruption(true)
+        .epoch_interruption(settings.epoch)
         .wasm_exceptions(true)
         .concurrency_support(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)

@@ -125,6 +125,20 @@ impl Sandbox {
         drop(self.check(source).await);
     }
 
+    /// Makes a VM with the image of a script and lets it go; how long that ran. For benchmarks.
+    #[doc(hidden)]
+    pub async fn wake_only(&self, source: &str) -> Option<Duration> {
+        let (shared, source) = (Arc::clone(&self.0.shared), Arc::<str>::from(source));
+        let woken = self.spawn(async move {
+            let image = shared.image(ScriptHash::of(&*source), &source).await.ok()?.ok()?;
+            let trail = Arc::<Trail>::default();
+            let side = new_side(&shared.settings, &shared.budget, Arc::clone(&trail), None);
+            shared.timed(async { shared.wake(side, Some(&image)).await.map(drop) }, &trail).await.ok()?;
+            Some(trail.clock.ran())
+        });
+        woken.await.ok().flatten()
+    }
+
     /// The counts of this sandbox.
     pub fn counters(&self) -> Counters {
         self.0.shared.counters()
@@ -240,14 +254,14 @@ impl Shared {
         let trail = Arc::<Trail>::default();
         let side = new_side(&self.settings, &self.budget, Arc::clone(&trail), None);
         let work = async {
-            let mut vm = match self.wake(side, None).await {
-                Ok(vm) => vm,
-                Err(failure) => return Err(failure),
-            };
-            let answer = match vm.load(source).await {
-                Ok(reply) if reply.status == errors::status::OK => output::read_load(reply.list),
-                Ok(reply) => errors::read(reply.status, reply.list, &[]).map(Err),
+            let mut vm = self.wake(side, None).await?;
+            let reply = match vm.load(source).await {
+                Ok(reply) => reply,
                 Err(error) => return Err(self.fault(&error, &vm)),
+            };
+            let answer = match reply.status {
+                errors::status::OK => output::read_load(vm.list(reply)),
+                status => errors::read(status, vm.list(reply), &[]).map(Err),
             };
             match answer {
                 Ok(Ok(())) => Ok(Ok(Arc::new(self.machine.image(&vm)))),
@@ -319,23 +333,16 @@ impl Shared {
         input: &howk_contract::EventInput,
         fuel: &mut u64,
     ) -> Result<Transform, Failure> {
-        let (status, result) = match vm.run(input).await {
-            Ok(reply) => {
-                *fuel = reply.fuel;
-                let is_done = reply.status == errors::status::OK;
-                let result =
-                    is_done.then(|| output::read_run(reply.list, &input.headers, &self.settings.output));
-                (
-                    reply.status,
-                    result.map(|result| (result, None)).unwrap_or((Err(NoResult), Some(reply.list.to_vec()))),
-                )
-            }
+        let reply = match vm.run(input).await {
+            Ok(reply) => reply,
             Err(error) => return Err(self.fault(&error, vm)),
         };
+        *fuel = reply.fuel;
         let fence = self.memory_fence(vm);
-        let result = match result {
-            (result, None) => result,
-            (_, Some(record)) => errors::read(status, &record, &vm.store.data().raised).map(Err),
+        let list = vm.list(reply);
+        let result = match reply.status {
+            errors::status::OK => output::read_run(list, &input.headers, &self.settings.output),
+            status => errors::read(status, list, &vm.store.data().raised).map(Err),
         };
         match result {
             Ok(Ok(transform)) => Ok(transform),

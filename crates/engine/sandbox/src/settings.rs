@@ -36,6 +36,12 @@ pub struct Settings {
     /// False takes the limits inside of the VM away, so that a test can see the fences around it.
     #[doc(hidden)]
     pub inner_limits: bool,
+    /// False takes the clock around the VM away, so that a benchmark can see what it costs.
+    #[doc(hidden)]
+    pub epoch: bool,
+    /// True resets slots by what the system says was written, so that a benchmark can compare.
+    #[doc(hidden)]
+    pub pagemap_scan: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +57,8 @@ impl Default for Settings {
             output: OutputLimits::default(),
             image_cache_bytes: 64 << 20,
             inner_limits: true,
+            epoch: true,
+            pagemap_scan: false,
         }
     }
 }

@@ -65,10 +65,10 @@ fn run_all(inner_limits: bool, check: impl Fn(&Script, Option<Fence>)) {
     for script in scripts() {
         let sandbox = if script.expected == "script_timeout" { &strict } else { &patient };
         let (found, fence, message) = end(sandbox, &script);
-        if found != script.expected {
-            failed.push(format!("{}: {found} {fence:?} {message}", script.name));
-        } else {
+        if found == script.expected {
             check(&script, fence);
+        } else {
+            failed.push(format!("{}: {found} {fence:?} {message}", script.name));
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));

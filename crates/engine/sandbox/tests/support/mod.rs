@@ -108,7 +108,7 @@ impl Modules for Fake {
 pub(crate) fn settings() -> Settings {
     Settings {
         timeout: Duration::from_secs(20),
-        wall_timeout: Duration::from_secs(60),
+        wall_timeout: Duration::from_mins(1),
         threads: 2,
         ..Settings::default()
     }

@@ -1,5 +1,6 @@
-// `json.encode` and `json.decode` in the module beside JSON.stringify and JSON.parse of the same process, called by Lua
-// with the value or the text: what a page would do that has no JSON in Lua. `node bench/json.mjs [ROUNDS] [DIST]`.
+// `json.encode` and `json.decode` in the module beside JSON.stringify and JSON.parse of the same process,
+// called by Lua with the value or the text: what a page would do that has no JSON in Lua. `node
+// bench/json.mjs [ROUNDS] [DIST]`.
 //
 // The sides take turns, a sample of some milliseconds each; a figure is the median.
 

@@ -1,5 +1,6 @@
-//! JSON beside `serde_json`: texts with random blanks and escapes mean the same, values come back as they went,
-//! and both refuse the same texts. What the former implementation gave is in tests/golden/json/recorded-sums.lua.
+//! JSON beside `serde_json`: texts with random blanks and escapes mean the same, values come back as they
+//! went, and both refuse the same texts. What the former implementation gave is in
+//! tests/golden/json/recorded-sums.lua.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::{Runtime, Value};
@@ -161,7 +162,7 @@ fn the_same_texts_are_refused() {
     });
 }
 
-/// Floats are the nearest ones, whichever way their text is read.
+/// Checks that floats are the nearest ones, whichever way their text is read.
 #[test]
 fn floats_are_the_nearest_ones() {
     let mut lua = vm();

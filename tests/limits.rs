@@ -254,8 +254,8 @@ fn the_collector_is_charged_for_what_scripts_ask() {
     assert!(used("collectgarbage('incremental', 100)", loops) > by_itself + 1000);
 }
 
-/// A traceback once walked along all calls for each step of a search for the outermost one, and again for each of
-/// the last lines: in a runaway recursion that took half a second, past every limit of time.
+/// A traceback once walked along all calls for each step of a search for the outermost one, and again for
+/// each of the last lines: in a runaway recursion that took half a second, past every limit of time.
 #[test]
 fn a_traceback_counts_the_calls_once() {
     let mut limits = perilune::Limits::default();
@@ -279,8 +279,8 @@ fn a_traceback_counts_the_calls_once() {
     }
 }
 
-/// A request for more slots than a stack may have once made it as long as it may be, which took milliseconds for
-/// the one tick of the call.
+/// A request for more slots than a stack may have once made it as long as it may be, which took milliseconds
+/// for the one tick of the call.
 #[test]
 fn a_stack_does_not_grow_for_what_it_refuses() {
     let mut limits = perilune::Limits::default();

@@ -1,8 +1,8 @@
 //! `json.encode` and `json.decode` natively beside `serde_json`, which prints and parses the same values.
 //!
-//! `cargo bench --profile native --bench json`, with the number of rounds and a word of the names to measure as
-//! optional arguments. The sides take turns, a sample of about a millisecond each; a figure is the median of all
-//! samples. Not here: the same in a module of wasm (bench/workloads).
+//! `cargo bench --profile native --bench json`, with the number of rounds and a word of the names to measure
+//! as optional arguments. The sides take turns, a sample of about a millisecond each; a figure is the median
+//! of all samples. Not here: the same in a module of wasm (bench/workloads).
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 

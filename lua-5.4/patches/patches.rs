@@ -21,15 +21,15 @@ const PATCHES: &[Patch] = &[
         find: "  if (l_unlikely(newstack == NULL)) {  /* reallocation failed? */\n    correctstack(L);  /* change offsets back to pointers */\n",
         replace: "  if (l_unlikely(newstack == NULL)) {\n    correctstack(L);\n    newstack = perilune_collect_and_grow(L, oldsize, newsize);\n  }\n  if (l_unlikely(newstack == NULL)) {\n",
     },
-    // A request for more slots than a stack may have fails without the room for a message handler, which is that
-    // of a whole stack, if whoever asked goes on by itself: that only needs a few slots.
+    // A request for more slots than a stack may have fails without the room for a message handler, which is
+    // that of a whole stack, if whoever asked goes on by itself: that only needs a few slots.
     Patch {
         file: "ldo",
         find: "  luaD_reallocstack(L, ERRORSTACKSIZE, raiseerror);\n  if (raiseerror)\n    luaG_runerror",
         replace: "  if (!raiseerror && perilune_has_room_to_refuse(L)) return 0;\n  luaD_reallocstack(L, ERRORSTACKSIZE, raiseerror);\n  if (raiseerror)\n    luaG_runerror",
     },
-    // The clock is asked after stacks were moved and lists of calls were freed. Their sizes depend on the moments of
-    // the collector, so that is no fuel.
+    // The clock is asked after stacks were moved and lists of calls were freed. Their sizes depend on the
+    // moments of the collector, so that is no fuel.
     Patch {
         file: "ldo",
         find: "  lua_assert(newsize <= LUAI_MAXSTACK || newsize == ERRORSTACKSIZE);\n  relstack(L);",

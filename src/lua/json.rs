@@ -41,11 +41,11 @@ pub(crate) struct Item {
 #[repr(C)]
 pub(crate) struct Names([*const c_void; 4]);
 
-/// What a metatable says of its table: as an array, as an object, that `__pairs` gives its contents.
+/// Marks that a metatable gives its table: as an array, as an object, that `__pairs` gives its contents.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Marks(c_int);
 
-/// What its keys say of a table.
+/// Kinds of the keys that a table has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keys(c_int);
 
@@ -70,8 +70,9 @@ unsafe extern "C-unwind" {
 /// One call of json.c. Sound because of the invariant of `Stack`.
 macro_rules! call {
     ($f:ident($($arg:expr),*)) => {
-        // SAFETY: the state is valid (the promise made to `Stack::new`), tables and values are where the caller
-        // says, with a free slot, and no frame up to the protected call holds a destructor if this raises.
+        // SAFETY: the state is valid (the promise made to `Stack::new`), tables and values are where the
+        // caller says, with a free slot, and no frame up to the protected call holds a destructor if this
+        // raises.
         unsafe { $f($($arg),*) }
     };
 }
@@ -122,7 +123,7 @@ impl Item {
 }
 
 impl Names {
-    /// What the metatable says of a table. `[-0, +0, -]`
+    /// Marks that its metatable gives a table. `[-0, +0, -]`
     pub(crate) fn marks_of(&self, table: TableAddress) -> Marks {
         Marks(call!(perilune_json_marks(table, self)))
     }
@@ -143,22 +144,22 @@ impl Marks {
 }
 
 impl Keys {
-    /// There are integers.
+    /// True if there are integers.
     pub(crate) fn items(self) -> bool {
         self.0 & 1 != 0
     }
 
-    /// There are strings.
+    /// True if there are strings.
     pub(crate) fn names(self) -> bool {
         self.0 & 2 != 0
     }
 
-    /// The integers are not those from 1 on.
+    /// True if the integers are not those from 1 on.
     pub(crate) fn holes(self) -> bool {
         self.0 & 4 != 0
     }
 
-    /// There is a float.
+    /// True if there is a float.
     pub(crate) fn float(self) -> bool {
         self.0 & 8 != 0
     }
@@ -203,13 +204,13 @@ impl Stack {
         call!(perilune_json_key(self.as_ptr(), table, at));
     }
 
-    /// True if the table on top is also in one of `count` slots with tables: at `first`, and each `step` after the
-    /// one before. Uses ticks for them. `[-0, +0, -]`
+    /// True if the table on top is also in one of `count` slots with tables: at `first`, and each `step`
+    /// after the one before. Uses ticks for them. `[-0, +0, -]`
     pub(crate) fn json_is_open(self, first: c_int, step: c_int, count: c_int) -> bool {
         call!(perilune_json_is_open(self.as_ptr(), first, step, count)) != 0
     }
 
-    /// What all keys say of a table; uses ticks for them. `[-0, +0, e]`
+    /// Kinds of all keys of a table; uses ticks for them. `[-0, +0, e]`
     pub(crate) fn json_keys(self, table: TableAddress) -> Keys {
         Keys(call!(perilune_json_keys(self.as_ptr(), table)))
     }

@@ -39,8 +39,8 @@ unsafe fn zeros<'a>(block: *mut u8, len: usize) -> &'a mut [u8] {
     unsafe { slice::from_raw_parts_mut(block, len) }
 }
 
-/// Copies bytes to a place of their length. A few are copied by moves of fixed lengths: on wasm, an instruction
-/// that copies any number is a call.
+/// Copies bytes to a place of their length. A few are copied by moves of fixed lengths: on wasm, an
+/// instruction that copies any number is a call.
 #[inline]
 pub(super) fn copy(place: &mut [u8], bytes: &[u8]) {
     fn ends<const N: usize>(place: &mut [u8], bytes: &[u8]) -> Option<()> {

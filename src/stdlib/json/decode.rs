@@ -1,9 +1,9 @@
 //! The function `json.decode`. Words and escapes are read by the lexer of the crate `hifijson`, which neither
 //! allocates nor recurses; the rest here.
 //!
-//! On the Lua stack each open array or object has a slot, which is nil or its table, and above it the values that
-//! are not in the table yet, of objects with their keys. They are put there many at a time, so that the table
-//! gets its size at once: at the end, or when `PENDING_MAX` values wait.
+//! On the Lua stack each open array or object has a slot, which is nil or its table, and above it the values
+//! that are not in the table yet, of objects with their keys. They are put there many at a time, so that the
+//! table gets its size at once: at the end, or when `PENDING_MAX` values wait.
 
 use super::{DEPTH_MAX, depth_option, options};
 use crate::lua::{Stack, Thrown, fuel, raw};
@@ -121,8 +121,8 @@ impl Decoder<'_> {
         }
     }
 
-    /// Pushes a whole scalar or an empty table, and returns false; or begins a table, pushes the key of its first
-    /// value, and returns true.
+    /// Pushes a whole scalar or an empty table, and returns false; or begins a table, pushes the key of its
+    /// first value, and returns true.
     fn value(&mut self) -> Result<bool, Thrown> {
         self.tick();
         if self.top + SLOTS > self.top_max {
@@ -229,8 +229,8 @@ impl Decoder<'_> {
         self.top = self.level.slot;
     }
 
-    /// Reads what follows a value. Returns true if its table is complete, which is on top then; false if another
-    /// value follows, whose key is on top then.
+    /// Reads what follows a value. Returns true if its table is complete, which is on top then; false if
+    /// another value follows, whose key is on top then.
     fn end_value(&mut self) -> Result<bool, Thrown> {
         let (end, message): (u8, &[u8]) =
             if self.level.is_array { (b']', b"',' or ']' expected") } else { (b'}', b"',' or '}' expected") };
@@ -433,8 +433,8 @@ const EXACT_POWERS: [f64; 23] = [
     1e19, 1e20, 1e21, 1e22,
 ];
 
-/// Reads a number that has few digits and no exponent, and returns the length of its text. None is for all others,
-/// and for what is none.
+/// Reads a number that has few digits and no exponent, and returns the length of its text. None is for all
+/// others, and for what is none.
 fn short_number(text: &[u8]) -> Option<(Number, usize)> {
     let is_negative = text.first() == Some(&b'-');
     let first = usize::from(is_negative);
@@ -500,8 +500,8 @@ enum Fault {
     Escape(escape::Error, usize),
 }
 
-/// Reads a string after its opening quote, and writes as much of it as fits to `room`. Returns its length in bytes,
-/// and that of its text, with the closing quote.
+/// Reads a string after its opening quote, and writes as much of it as fits to `room`. Returns its length in
+/// bytes, and that of its text, with the closing quote.
 fn unescape(text: &[u8], room: &mut [u8]) -> Result<(usize, usize), Fault> {
     let (mut at, mut len) = (0, 0);
     let mut put = |bytes: &[u8], len: &mut usize| {

@@ -2,8 +2,9 @@
 //!
 //! On the Lua stack each open table has `LEVEL` slots: the table; the table to read, which is the same one or
 //! the copy that `__pairs` gave; its keys (`Entries`); the position of the current entry. A table is walked
-//! over where it is, which is right as long as nothing changes it: no code of scripts runs meanwhile, finalizers
-//! included (lua-5.4/port/json.c). Before `__pairs` is called, the keys of all open objects are noted.
+//! over where it is, which is right as long as nothing changes it: no code of scripts runs meanwhile,
+//! finalizers included (lua-5.4/port/json.c). Before `__pairs` is called, the keys of all open objects are
+//! noted.
 
 use super::table::{Shape, push_contents_by_pairs, push_keys, shape};
 use super::writer::Writer;
@@ -31,7 +32,7 @@ const SORT: c_int = raw::lua_upvalueindex(1);
 const NAMES: [c_int; 4] =
     [raw::lua_upvalueindex(2), raw::lua_upvalueindex(3), raw::lua_upvalueindex(4), raw::lua_upvalueindex(5)];
 
-/// How the entries of an open table are found.
+/// Ways to find the entries of an open table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Entries {
     /// A list: by their index. Its slot for keys has nil.
@@ -287,8 +288,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Advances to the next entry of the innermost level, and writes everything before its value. Returns false
-    /// if there is none. A value that is no scalar is pushed. `[-0, +(0|1), e]`
+    /// Advances to the next entry of the innermost level, and writes everything before its value. Returns
+    /// false if there is none. A value that is no scalar is pushed. `[-0, +(0|1), e]`
     fn next_entry(&mut self) -> Result<bool, Thrown> {
         let stack = self.stack;
         match self.entries {

@@ -15,7 +15,8 @@ pub(super) enum Shape {
 /// The name of a value that cannot be encoded, in three pieces.
 type Fault = [&'static [u8]; 3];
 
-/// Pushes the copy of the table that its `__pairs` gives, and the list of its keys in that order. `[-0, +2, e]`
+/// Pushes the copy of the table that its `__pairs` gives, and the list of its keys in that order. `[-0, +2,
+/// e]`
 pub(super) fn push_contents_by_pairs(stack: Stack, table: c_int) {
     stack.push_metatable(table);
     stack.push_bytes(b"__pairs");

@@ -23,7 +23,7 @@ fn open(path: &Path, settings: EmbeddedSettings) -> Result<Embedded, OpenError> 
     Embedded::open(path, settings, Arc::new(SystemClock::new()))
 }
 
-fn text(topic: Topic, key: &str, value: impl ToString) -> Append {
+fn text(topic: Topic, key: &str, value: impl std::fmt::Display) -> Append {
     Append::new(topic, key, value.to_string())
 }
 
@@ -188,7 +188,11 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let results: Vec<_> = read_all(&log, Topic::Results).await.into_iter().map(|(key, _)| key).collect();
     assert_eq!(results, ["r", "small"]);
     assert_eq!(read_all(&log, Topic::Pending).await.len(), taken.len());
-    // Finished, they make room.
+    // Results make room first.
+    log.tidy().await.unwrap();
+    assert_eq!(read_all(&log, Topic::Results).await, []);
+    assert_eq!(read_all(&log, Topic::Pending).await.len(), taken.len());
+    // Finished, webhooks do.
     let mut consumer = log.subscribe(Topic::Pending, "g", 10_000).await.unwrap();
     for key in &taken {
         let delivery = consumer.next().await.unwrap();
@@ -238,10 +242,10 @@ async fn what_nobody_needs_is_removed() {
     clock.jump("2036-01-01T00:00:00Z".parse().unwrap());
     log.tidy().await.unwrap();
     assert_eq!(["howk.results", "howk.deadletter", "howk.retries", "state"].map(count), [700, 700, 0, 1]);
-    clock.advance(Duration::from_secs(8 * 24 * 60 * 60));
+    clock.advance(Duration::from_hours(8 * 24));
     log.tidy().await.unwrap();
     assert_eq!(["howk.results", "howk.deadletter", "state"].map(count), [0, 700, 0]);
-    clock.advance(Duration::from_secs(23 * 24 * 60 * 60));
+    clock.advance(Duration::from_hours(23 * 24));
     log.tidy().await.unwrap();
     assert_eq!(count("howk.deadletter"), 0);
 }

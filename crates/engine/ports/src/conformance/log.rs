@@ -38,7 +38,7 @@ pub async fn log(subject: &dyn LogSubject) {
     }
 }
 
-fn text(topic: Topic, key: &str, value: impl ToString) -> Append {
+fn text(topic: Topic, key: &str, value: impl std::fmt::Display) -> Append {
     Append::new(topic, key, value.to_string())
 }
 
@@ -114,7 +114,8 @@ async fn readers_hear_everything_and_when_they_have_caught_up(subject: &dyn LogS
 async fn any_bytes_come_back(subject: &dyn LogSubject) {
     let log = subject.fresh().await;
     let all: Vec<u8> = (0..=255).collect();
-    let values: [&[u8]; 5] = [b"", &all, b"\0", "ä\0ö".as_bytes(), &[b'x'; 300_000]];
+    let long = vec![b'x'; 300_000];
+    let values: [&[u8]; 5] = [b"", &all, b"\0", "ä\0ö".as_bytes(), &long];
     for value in values {
         let value = Bytes::copy_from_slice(value);
         append(&*log, vec![Append::new(Topic::DeadLetter, "kä:\u{7f}", value)]).await;

@@ -20,17 +20,14 @@ use std::time::Duration;
 pub type SubjectFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How long what must come is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long what must not come is given.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// What comes.
 async fn comes<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("did not come: {what}"),
-    }
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("did not come: {what}"))
 }
 
 /// True if nothing comes.

@@ -33,13 +33,16 @@ pub(super) struct Group {
     pub(super) ledger: Arc<Ledger>,
 }
 
+/// Something for each group of a topic.
+type ByGroup<T> = BTreeMap<(Topic, Arc<str>), T>;
+
 #[derive(Debug)]
 pub(super) struct Hub {
     clock: Arc<dyn Clock>,
     opened: (Timestamp, Duration),
     ends: BTreeMap<Topic, watch::Sender<u64>>,
-    groups: Mutex<BTreeMap<(Topic, Arc<str>), Group>>,
-    shares: Mutex<BTreeMap<(Topic, Arc<str>), Arc<Semaphore>>>,
+    groups: Mutex<ByGroup<Group>>,
+    shares: Mutex<ByGroup<Arc<Semaphore>>>,
     tails: Mutex<Vec<(Topic, Weak<AtomicU64>)>>,
     wake: Sender<Command>,
     closed: AtomicBool,
@@ -139,7 +142,7 @@ impl Hub {
     }
 
     /// Tells the groups whether what they have finished is written down.
-    pub(super) fn committed(&self, commits: Vec<Commit>, is_written: bool) {
+    pub(super) fn committed(commits: Vec<Commit>, is_written: bool) {
         for Commit { note, ledger, .. } in commits {
             if is_written {
                 ledger.noted(&note);

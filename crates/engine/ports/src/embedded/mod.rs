@@ -46,8 +46,9 @@ use tokio::sync::oneshot;
 /// What an operator may choose of the embedded store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
-    /// Most bytes of the file, without its write-ahead log; none is as much as the disk has. The last sixteenth is
-    /// kept for what finishes work that was accepted.
+    /// Most bytes of the file, without its write-ahead log; none is as much as the disk has. The last quarter is
+    /// kept for what finishes work that was accepted: a webhook that waits for another attempt is larger than before.
+    /// While it is in use, results go before their time.
     pub max_bytes: Option<u64>,
     /// Most bytes of a record's value, or a state's.
     pub max_value_bytes: u64,
@@ -63,7 +64,7 @@ pub struct EmbeddedSettings {
 
 impl Default for EmbeddedSettings {
     fn default() -> Self {
-        let day = Duration::from_secs(24 * 60 * 60);
+        let day = Duration::from_hours(24);
         EmbeddedSettings {
             max_bytes: None,
             max_value_bytes: 64 << 20,
@@ -198,7 +199,7 @@ impl Shared {
         let (reply, done) = oneshot::channel();
         let job = move |connection: &rusqlite::Connection| {
             // Somebody who has gone needs no answer.
-            let _ = reply.send(work(connection).map_err(thread::port_error));
+            let _ = reply.send(work(connection).map_err(|error| thread::port_error(&error)));
         };
         self.reads.send(Command::Read(Box::new(job))).map_err(|_| PortError::Closed)?;
         done.await.map_err(|_| PortError::Closed)?

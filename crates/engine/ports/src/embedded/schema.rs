@@ -14,7 +14,7 @@ const APPLICATION_ID: i32 = 0x686f_776b;
 const VERSION: i32 = 1;
 
 /// The part of the file that is kept for what finishes old work: one in this many bytes.
-pub(super) const RESERVE_PART: u64 = 16;
+pub(super) const RESERVE_PART: u64 = 4;
 
 /// How long a connection waits for another one, an operator's for example.
 const BUSY: Duration = Duration::from_secs(5);
@@ -122,27 +122,10 @@ fn prepare(connection: &Connection, path: &Path, settings: &EmbeddedSettings) ->
 }
 
 fn schema() -> String {
-    let mut text = String::new();
-    for topic in Topic::ALL {
-        let name = topic.name();
-        // AUTOINCREMENT: an offset is not used again when the records up to the last one are gone.
-        text.push_str(&format!(
-            "CREATE TABLE \"{name}\" (
-                 \"offset\" INTEGER PRIMARY KEY AUTOINCREMENT,
-                 key TEXT NOT NULL,
-                 time INTEGER NOT NULL,
-                 value ANY
-             ) STRICT;"
-        ));
-        if topic.is_compacted() {
-            text.push_str(&format!("CREATE INDEX \"{name}.key\" ON \"{name}\" (key);"));
-            text.push_str(&format!(
-                "CREATE INDEX \"{name}.tombstones\" ON \"{name}\" (\"offset\") WHERE value IS NULL;"
-            ));
-        }
-    }
-    text.push_str(
-        "CREATE TABLE consumer (
+    let topics: String = Topic::ALL.into_iter().map(topic_schema).collect();
+    format!(
+        "{topics}
+         CREATE TABLE consumer (
              topic TEXT NOT NULL,
              name TEXT NOT NULL,
              committed INTEGER NOT NULL,
@@ -151,8 +134,29 @@ fn schema() -> String {
          CREATE TABLE state (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL, expires INTEGER) STRICT;
          CREATE INDEX \"state.expires\" ON state (expires) WHERE expires IS NOT NULL;
          CREATE VIEW state_text AS SELECT CAST(key AS TEXT) AS key, CAST(value AS TEXT) AS value, expires FROM state;
-         CREATE TABLE kv_usage (config TEXT PRIMARY KEY NOT NULL, bytes INTEGER NOT NULL) STRICT;",
+         CREATE TABLE kv_usage (config TEXT PRIMARY KEY NOT NULL, bytes INTEGER NOT NULL) STRICT;
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {VERSION};"
+    )
+}
+
+fn topic_schema(topic: Topic) -> String {
+    let name = topic.name();
+    // AUTOINCREMENT: an offset is not used again when the records up to the last one are gone.
+    let table = format!(
+        "CREATE TABLE \"{name}\" (
+             \"offset\" INTEGER PRIMARY KEY AUTOINCREMENT,
+             key TEXT NOT NULL,
+             time INTEGER NOT NULL,
+             value ANY
+         ) STRICT;"
     );
-    text.push_str(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"));
-    text
+    if !topic.is_compacted() {
+        return table;
+    }
+    format!(
+        "{table}
+         CREATE INDEX \"{name}.key\" ON \"{name}\" (key);
+         CREATE INDEX \"{name}.tombstones\" ON \"{name}\" (\"offset\") WHERE value IS NULL;"
+    )
 }

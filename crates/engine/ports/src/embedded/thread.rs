@@ -107,7 +107,7 @@ where
 }
 
 /// What an error of SQLite means to a caller.
-pub(super) fn port_error(error: rusqlite::Error) -> PortError {
+pub(super) fn port_error(error: &rusqlite::Error) -> PortError {
     let text = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::OutOfMemory) => PortError::Full(text),
@@ -136,7 +136,7 @@ pub(super) struct StoreThread {
     hub: Arc<Hub>,
     settings: EmbeddedSettings,
     /// Held while the thread lives.
-    _lock: Option<File>,
+    lock: Option<File>,
     commit_at: Option<Instant>,
     tidy_at: Instant,
     reserve_pages: Option<i64>,
@@ -154,7 +154,7 @@ impl StoreThread {
             let most: i64 = connection.pragma_query_value(None, "max_page_count", |row| row.get(0)).ok()?;
             Some(most - most / RESERVE_PART as i64)
         });
-        StoreThread { connection, hub, settings, _lock: lock, commit_at: None, tidy_at, reserve_pages }
+        StoreThread { connection, hub, settings, lock, commit_at: None, tidy_at, reserve_pages }
     }
 
     /// Serves until the store ends, and writes down what is finished then.
@@ -172,9 +172,9 @@ impl StoreThread {
         if let Err(error) = self.connection.pragma_query_value(None, "wal_checkpoint(TRUNCATE)", |_| Ok(())) {
             tracing::debug!(%error, "the database keeps its write-ahead log");
         }
-        let StoreThread { connection, _lock, .. } = self;
+        let StoreThread { connection, lock, .. } = self;
         drop(connection);
-        drop(_lock);
+        drop(lock);
         if let Some(reply) = reply {
             let _ = reply.send(outcome);
         }
@@ -278,17 +278,18 @@ impl StoreThread {
             return Ok(());
         }
         let outcome = self.in_transaction(|scope| {
-            for job in jobs {
-                job.apply(scope)?;
-            }
+            // What is finished first: it makes room.
             for commit in &commits {
                 records::commit(scope, commit)?;
+            }
+            for job in jobs {
+                job.apply(scope)?;
             }
             Ok(())
         });
         self.commit_at = None;
-        self.hub.committed(commits, outcome.is_ok());
-        outcome.map_err(port_error)
+        Hub::committed(commits, outcome.is_ok());
+        outcome.map_err(|error| port_error(&error))
     }
 
     fn in_transaction<T>(&self, work: impl FnOnce(&Scope<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
@@ -328,11 +329,11 @@ impl StoreThread {
             let entries = entries::purge(scope, entries::PURGE_ROWS)? == entries::PURGE_ROWS;
             Ok(records || entries)
         });
-        let more = more.map_err(port_error)?;
+        let more = more.map_err(|error| port_error(&error))?;
         if !more {
             // Gives pages back to the file system, a few at a time.
             let vacuum = self.connection.execute_batch("PRAGMA incremental_vacuum(256)");
-            vacuum.map_err(port_error)?;
+            vacuum.map_err(|error| port_error(&error))?;
         }
         Ok(more)
     }

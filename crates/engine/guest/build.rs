@@ -1,7 +1,7 @@
 //! Sets the size of the module's stack, and takes the toolchain's constants out of its exports.
 
-/// Size of the stack, in bytes. It comes first in memory, so that an overflow traps. Lua's deepest recursion fits
-/// 192 KiB; the rest is for the functions of this crate.
+/// Size of the stack, in bytes. It comes first in memory, so that an overflow traps. Lua's deepest recursion
+/// fits 192 KiB; the rest is for the functions of this crate.
 const STACK_BYTES: u32 = 256 * 1024;
 
 fn main() {

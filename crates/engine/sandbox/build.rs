@@ -1,5 +1,5 @@
-//! Finds the guest's module for `include_bytes!`. Whoever builds this crate has built the guest before: cargo inside of
-//! cargo would wait for itself.
+//! Finds the guest's module for `include_bytes!`. Whoever builds this crate has built the guest before: cargo
+//! inside of cargo would wait for itself.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -26,7 +26,7 @@ fn main() {
     }
 }
 
-/// Where cargo puts the guest.
+/// Returns where cargo puts the guest.
 fn built() -> PathBuf {
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../target");
     let target = env::var_os("CARGO_TARGET_DIR").map_or(here, PathBuf::from);

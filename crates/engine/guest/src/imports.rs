@@ -1,14 +1,15 @@
-//! What the module asks of its host: five functions of numbers.
+//! Imports of the module: five functions of numbers, by the host.
 
 use perilune::{Host, Stream};
 
 #[link(wasm_import_module = "engine")]
 unsafe extern "C" {
-    /// Calls a module of the host: the request is the number of a function and its arguments, values one behind
-    /// another in `len` bytes at `at`. The answer, a list, is written to `out` if it has at most `room` bytes, else
-    /// kept for `take`. Returns its length.
+    /// Calls a module of the host: the request is the number of a function and its arguments, values one
+    /// behind another in `len` bytes at `at`. The answer, a list, is written to `out` if it has at most
+    /// `room` bytes, else kept for `take`. Returns its length.
     pub(crate) fn call(at: *const u8, len: usize, out: *mut u8, room: usize) -> usize;
-    /// Writes what is kept to `out`, which has room for it: the input of this call, or the last answer of `call`.
+    /// Writes what is kept to `out`, which has room for it: the input of this call, or the last answer of
+    /// `call`.
     pub(crate) fn take(out: *mut u8);
     /// Milliseconds for which the event has run, without waiting.
     pub(crate) safe fn running_ms() -> f64;
@@ -18,7 +19,8 @@ unsafe extern "C" {
     pub(crate) fn panicked(at: *const u8, len: usize);
 }
 
-/// The world around the VM. Scripts have neither output of Lua's own nor a clock: `print` logs, and `os` is not there.
+/// The world around the VM. Scripts have neither output of Lua's own nor a clock: `print` logs, and `os` is
+/// not there.
 pub(crate) struct Engine;
 
 impl Host for Engine {

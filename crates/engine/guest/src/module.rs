@@ -10,7 +10,7 @@ use std::cell::UnsafeCell;
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
-/// What a script sees, and what becomes of what it leaves.
+/// Lua code for what a script sees, and for what becomes of what it leaves.
 const PRELUDE: &str = include_str!("prelude.lua");
 /// Name of the prelude's chunk: the host takes its frames out of tracebacks.
 const PRELUDE_NAME: &std::ffi::CStr = c"=engine";
@@ -46,7 +46,7 @@ pub(crate) struct Reply {
 }
 
 struct Module {
-    /// Never dropped: the module ends with its memory.
+    /// The VM. It is never dropped: the module ends with its memory.
     vm: Option<ManuallyDrop<Runtime>>,
     reply: Reply,
 }
@@ -118,8 +118,8 @@ fn make(memory_bytes: usize, timeout_ms: f64, fuel: u64) -> Result<(Runtime, u32
     Ok((vm, handles.0, handles.1))
 }
 
-/// Calls a function of the prelude with the input, which the host has ready: a list of its handle and arguments.
-/// Returns the input.
+/// Calls a function of the prelude with the input, which the host has ready: a list of its handle and
+/// arguments. Returns the input.
 pub(crate) fn call(len: usize) -> Vec<u8> {
     let module = module();
     let mut input = Vec::new();

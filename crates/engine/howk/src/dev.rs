@@ -1,7 +1,7 @@
 //! `howk dev`: scripts from a folder, stored again whenever they are saved.
 //!
-//! `NAME.lua` and `NAME/script.lua` are the script of the config `NAME`. One that cannot be stored is told with file
-//! and line, and the one before it stays. A file that is gone takes its script with it.
+//! `NAME.lua` and `NAME/script.lua` are the script of the config `NAME`. One that cannot be stored is told
+//! with file and line, and the one before it stays. A file that is gone takes its script with it.
 
 use crate::loader::{IfMatch, PutError, PutScript, Scripts};
 use howk_contract::{ConfigId, ScriptHash};
@@ -14,26 +14,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// How long the folder must be quiet before it is read: editors write a file in several steps.
+/// Time for which the folder must be quiet before it is read: editors write a file in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 /// Wait before a store that is not ready is asked again.
 const AGAIN: Duration = Duration::from_millis(20);
-/// How often the folder is read where the system does not tell of changes.
+/// Time between two looks at the folder where the system does not tell of changes.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Something that happened to a file, as it is told.
+/// Event of a file, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// A script is stored.
     Stored {
-        /// Its config.
+        /// Config of the script.
         config: ConfigId,
-        /// Its file.
+        /// File of the script.
         file: PathBuf,
     },
     /// A script is gone.
     Removed {
-        /// Its config.
+        /// Config of the script.
         config: ConfigId,
     },
     /// A file is no script; the one before it stays.

@@ -1,4 +1,5 @@
-//! The parts of the binary `howk`: settings, the management API, the pipeline, and the commands that put them together.
+//! The parts of the binary `howk`: settings, the management API, the pipeline, and the commands that put them
+//! together.
 
 pub mod api;
 pub mod assembly;

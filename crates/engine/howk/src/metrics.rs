@@ -28,7 +28,7 @@ use std::time::Duration;
 type Labels = [(&'static str, &'static str); 1];
 type Counters = Family<Labels, Counter>;
 
-/// How long a scrape waits for the log to tell how far workers are behind.
+/// Longest wait of a scrape for the log to tell how far workers are behind.
 const LAG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All metrics of a process.

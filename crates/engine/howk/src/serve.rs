@@ -23,7 +23,7 @@ pub struct Server {
     stopping: CancellationToken,
 }
 
-/// Why a server does not start.
+/// Reason for which a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be had.
@@ -38,7 +38,8 @@ pub enum ServeError {
 }
 
 impl Server {
-    /// Binds the address, puts the engine together, and starts the pipeline. Requests are answered by [`Server::run`].
+    /// Binds the address, puts the engine together, and starts the pipeline. Requests are answered by
+    /// [`Server::run`].
     ///
     /// # Errors
     /// The address or a part cannot be had.
@@ -71,8 +72,8 @@ impl Server {
         &self.engine
     }
 
-    /// Answers requests until SIGTERM or SIGINT, then finishes what is open. SIGHUP reads keys again. A second signal
-    /// ends the process at once: nothing that was acknowledged is lost by that.
+    /// Answers requests until SIGTERM or SIGINT, then finishes what is open. SIGHUP reads keys again. A
+    /// second signal ends the process at once: nothing that was acknowledged is lost by that.
     ///
     /// # Errors
     /// Signals cannot be had.

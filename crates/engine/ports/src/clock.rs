@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// What tells the time, and waits.
+/// Clock that tells the time, and waits.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time of the wall. It may jump either way.
     fn now(&self) -> Timestamp;

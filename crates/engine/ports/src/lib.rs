@@ -1,11 +1,13 @@
-//! Where webhooks, scripts and state are kept: three traits, an embedded implementation of each, and the suites that
-//! every implementation passes.
+//! Keeping of webhooks, scripts and state: three traits, an embedded implementation of each, and the suites
+//! that every implementation passes.
 //!
 //! - [`Log`]: topics of records. What was acknowledged is not lost.
-//! - [`State`]: keys, values and the time for which they live. What is lost here loses no webhook and no script.
+//! - [`State`]: keys, values and the time for which they live. What is lost here loses no webhook and no
+//!   script.
 //! - [`Clock`]: the time of the wall, the time that passes, and waiting.
 //!
-//! [`embedded`] keeps log and state in one SQLite file; [`conformance`] says what the traits promise, as tests.
+//! [`embedded`] keeps log and state in one SQLite file; [`conformance`] says what the traits promise, as
+//! tests.
 
 mod clock;
 pub mod conformance;

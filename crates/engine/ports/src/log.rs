@@ -52,11 +52,11 @@ impl fmt::Display for Topic {
 /// A record that is to be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
-    /// Where it goes.
+    /// Topic to which it goes.
     pub topic: Topic,
-    /// Its key: records of one key keep their order.
+    /// Key of the record: records of one key keep their order.
     pub key: Arc<str>,
-    /// Its value; none is a tombstone, which deletes the key where records are compacted.
+    /// Value of the record; none is a tombstone, which deletes the key where records are compacted.
     pub value: Option<Bytes>,
     /// True for new work: it is refused while the last of the room is kept for what finishes old work.
     pub is_new_work: bool,
@@ -81,7 +81,7 @@ impl Append {
     }
 }
 
-/// Where a record is in its topic.
+/// Place of a record in its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// The partition.
@@ -93,34 +93,34 @@ pub struct Position {
 /// A record of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its topic.
+    /// Topic of the record.
     pub topic: Topic,
-    /// Where it is there.
+    /// Place in the topic.
     pub position: Position,
-    /// Its key.
+    /// Key of the record.
     pub key: Arc<str>,
-    /// Its value; none for a tombstone.
+    /// Value of the record; none for a tombstone.
     pub value: Option<Bytes>,
-    /// When it was appended.
+    /// Time at which it was appended.
     pub time: Timestamp,
 }
 
-/// Which partitions a reader follows.
+/// Partitions that a reader follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TailScope {
     /// All of them.
     All,
-    /// Those that the members of this group share out to this one. Each partition has one owner at a time.
+    /// The partitions that the members of this group share out to this one. Each has one owner at a time.
     Share(String),
 }
 
-/// What a reader is told.
+/// Event that a reader is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TailEvent {
     /// The next record of a partition.
     Record(Record),
-    /// Everything below `next` has been told. Said whenever the end of a partition is reached: once at the beginning,
-    /// also for an empty one, and after each run of records.
+    /// Everything below `next` has been told. Said whenever the end of a partition is reached: once at the
+    /// beginning, also for an empty one, and after each run of records.
     CaughtUp {
         /// The partition.
         partition: u32,
@@ -147,8 +147,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// Reads a topic from its beginning and follows it, without consuming anything.
     fn tail(&self, topic: Topic, scope: TailScope) -> PortFuture<'_, Box<dyn Tail>>;
 
-    /// Joins a group of consumers, which share the records of a topic. A new group begins at the first record that
-    /// is kept: what every group has finished may be gone.
+    /// Joins a group of consumers, which share the records of a topic. A new group begins at the first record
+    /// that is kept: what every group has finished may be gone.
     ///
     /// At most `in_flight` records of a partition are open: given out, and not finished.
     fn subscribe(&self, topic: Topic, group: &str, in_flight: usize) -> PortFuture<'_, Box<dyn Consumer>>;
@@ -156,7 +156,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// The end of each partition: the number that its next record will have.
     fn ends(&self, topic: Topic) -> PortFuture<'_, Vec<Position>>;
 
-    /// The number of records that the group has not finished, without those that it has finished out of order.
+    /// The number of records that the group has not finished, without those that it has finished out of
+    /// order.
     fn lag(&self, topic: Topic, group: &str) -> PortFuture<'_, u64>;
 
     /// Asks whether the log takes and gives records now.
@@ -180,15 +181,16 @@ pub trait Consumer: Send + fmt::Debug {
 
 /// Hears of the end of a delivery.
 pub trait Finish: Send + Sync + fmt::Debug {
-    /// The record is done with: what follows from it is durable.
+    /// Notes that a record is done with: what follows from it is durable.
     fn finished(&self, position: Position);
-    /// The record was dropped unfinished, and is to be given out again.
+    /// Takes back a record that was dropped unfinished, and is to be given out again.
     fn returned(&self, record: Record);
 }
 
 /// A record that was given to a consumer, until it is finished.
 ///
-/// One that is dropped unfinished is given out again, by this consumer while it lives, else by the group's next.
+/// One that is dropped unfinished is given out again, by this consumer while it lives, else by the group's
+/// next.
 #[derive(Debug)]
 pub struct Delivery {
     record: Option<Record>,

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Beginning of the keys that scripts write.
 const KV_PREFIX: &str = "lua:kv:";
 
-/// The key of a script's value: `lua:kv:{config_id}:{key}`. A config id has no colon, so no two configs share one.
+/// The key of a script's value: `lua:kv:{config_id}:{key}`. A config id has no colon, so no two configs share
+/// one.
 pub fn kv_key(config: &ConfigId, key: &[u8]) -> Bytes {
     [KV_PREFIX.as_bytes(), config.as_str().as_bytes(), b":", key].concat().into()
 }
@@ -21,12 +22,12 @@ pub fn kv_owner(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(&rest[..end]).ok().filter(|id| id.parse::<ConfigId>().is_ok())
 }
 
-/// What became of a script's write.
+/// Outcome of a script's write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KvSet {
-    /// It is stored.
+    /// The value is stored.
     Stored,
-    /// It would take its config past the quota; nothing changed.
+    /// The value would take its config past the quota; nothing changed.
     OverQuota {
         /// Bytes of keys and values that the config would have.
         needed: u64,
@@ -44,8 +45,8 @@ pub trait State: Send + Sync + fmt::Debug {
     /// Deletes a key; true if it was there.
     fn delete(&self, key: Bytes) -> PortFuture<'_, bool>;
 
-    /// Puts a value in the place of the one that is expected; none is no value, on either side. False if there was
-    /// another one, and nothing changed.
+    /// Puts a value in the place of the one that is expected; none is no value, on either side. False if
+    /// there was another one, and nothing changed.
     fn compare_and_set(
         &self,
         key: Bytes,
@@ -54,8 +55,8 @@ pub trait State: Send + Sync + fmt::Debug {
         ttl: Option<Duration>,
     ) -> PortFuture<'_, bool>;
 
-    /// Keys that begin with `prefix`, and their values, in the order of the keys: those after `after`, at most
-    /// `limit`. Fewer than `limit` are the last ones.
+    /// Keys that begin with `prefix`, and their values, in the order of the keys: those after `after`, at
+    /// most `limit`. Fewer than `limit` are the last ones.
     fn scan(&self, prefix: Bytes, after: Option<Bytes>, limit: usize) -> PortFuture<'_, Vec<(Bytes, Bytes)>>;
 
     /// Stores a value of a config's script, if keys and values of the config then have at most `quota` bytes.

@@ -41,7 +41,8 @@ async fn read_all(log: &Embedded, topic: Topic) -> Vec<(String, Option<String>)>
     }
 }
 
-/// Not a test by itself: the program that the next test kills. It appends, takes and finishes, and says so.
+/// Runs as the program that the next test kills; by itself it is no test. It appends, takes and finishes, and
+/// says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writer() {
     let Ok(path) = std::env::var(WRITER) else { return };

@@ -12,7 +12,8 @@ const CHUNK_BYTES: usize = 64;
 /// Chunks of zeros that are written rather than begin a segment of their own.
 const GAP_CHUNKS: usize = 8;
 
-/// The module with `memory` as its initial memory, and of its exports only `exports`. Sections for tools are left out.
+/// The module with `memory` as its initial memory, and of its exports only `exports`. Sections for tools are
+/// left out.
 ///
 /// # Errors
 /// The module is none, or has other than one memory.

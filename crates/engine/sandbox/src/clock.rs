@@ -1,4 +1,5 @@
-//! The time for which an event has run: what its polls took of their thread's time. A busy machine ends nobody.
+//! The time for which an event has run: what its polls took of their thread's time. A busy machine ends
+//! nobody.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

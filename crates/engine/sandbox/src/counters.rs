@@ -1,4 +1,4 @@
-//! What a sandbox counts.
+//! Counts of a sandbox.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -11,7 +11,7 @@ const PRELUDE: &str = "engine:";
 /// Most bytes of a message and of a traceback: a script may raise a text as large as its memory.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 
-/// What Lua says when it finds no memory.
+/// Message of Lua when it finds no memory.
 const OUT_OF_MEMORY: &str = "not enough memory";
 
 /// Statuses of a reply of the guest (docs/codec.md of the core, section 2).
@@ -39,8 +39,8 @@ pub(crate) fn syntax(message: &[u8]) -> ScriptError {
     ScriptError { line: line_of(&message), ..ScriptError::new(ErrorType::Syntax, message) }
 }
 
-/// The error that a record of the guest tells of. `raised` are the errors of modules that the script has been given: one
-/// of those, when nothing catches it, is the script's.
+/// The error that a record of the guest tells of. `raised` are the errors of modules that the script has been
+/// given: one of those, when nothing catches it, is the script's.
 pub(crate) fn read(status: u32, record: &[u8], raised: &[ScriptError]) -> Result<ScriptError, NoResult> {
     let mut error_type = match status {
         status::MEMORY => ErrorType::MemoryLimit,
@@ -100,8 +100,8 @@ struct ModuleError<'a> {
     given_up: bool,
 }
 
-/// Reads a value that is a small table of scalars; anything else is none of a module. Makes no tree of it: a script may
-/// have raised a table as large as its memory.
+/// Reads a value that is a small table of scalars; anything else is none of a module. Makes no tree of it: a
+/// script may have raised a table as large as its memory.
 fn module_error<'a>(list: &mut Decoder<'a>) -> Option<ModuleError<'a>> {
     let Ok(Token::Table { array: 0, pairs: 3..=FIELDS_MAX }) = list.clone().token() else { return None };
     let Ok(Token::Table { pairs, .. }) = list.token() else { return None };

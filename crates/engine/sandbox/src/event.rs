@@ -7,28 +7,28 @@ use std::time::Duration;
 /// One execution of one script for one attempt of one webhook.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Whose script it is: its events share a quarter of the memory at most.
+    /// Config of the script: its events share a quarter of the memory at most.
     pub config_id: ConfigId,
     /// The hash of the source.
     pub hash: ScriptHash,
     /// The source.
     pub source: Arc<str>,
-    /// What the script is given.
+    /// Input of the script.
     pub input: EventInput,
     /// The modules as this event sees them.
     pub modules: Arc<dyn Modules>,
 }
 
-/// What became of an event.
+/// Outcome of an event.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// The script has run, or failed.
     Done(Report),
-    /// There was no memory for it, which others have: it is to be run again later, as if nothing had been.
+    /// The event had no memory, which others have: it is to be run again later, as if nothing had been.
     Deferred,
 }
 
-/// What a script has made, and what it took.
+/// Result of a script, and what it took.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The request that it has made of the webhook, or its error.
@@ -37,15 +37,15 @@ pub struct Report {
     pub fuel: u64,
     /// Bytes of the memory of its VM at the end.
     pub memory_bytes: usize,
-    /// For how long it ran.
+    /// Time for which it ran.
     pub cpu: Duration,
-    /// How long it took, waiting included, but not for a VM.
+    /// Time that it took, waiting included, but not for a VM.
     pub wall: Duration,
-    /// What ended it where its own limits did not.
+    /// Fence that ended it where its own limits did not.
     pub fence: Option<Fence>,
 }
 
-/// What ends an event from outside of its VM, when the limits inside have failed.
+/// Means that end an event from outside of its VM, when the limits inside have failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fence {

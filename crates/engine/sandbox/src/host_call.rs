@@ -1,5 +1,5 @@
-//! Calls of modules, as values one behind another, and their answers, as lists. Requests come from a VM: nothing of them
-//! is trusted.
+//! Calls of modules, as values one behind another, and their answers, as lists. Requests come from a VM:
+//! nothing of them is trusted.
 
 use bytes::Bytes;
 use howk_contract::{LogLevel, ModuleCall, ModuleReply, ScriptError};
@@ -97,7 +97,7 @@ impl<'a> Args<'a> {
     }
 }
 
-/// What kind of answer a call may have.
+/// Kind of answer that a call may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Nothing,
@@ -127,7 +127,8 @@ impl Answer {
     }
 }
 
-/// Writes an answer: true and its values, or false and the error's type, message, and whether it may be tried again.
+/// Writes an answer: true and its values, or false and the error's type, message, and whether it may be tried
+/// again.
 pub(crate) fn write(answer: &Result<ModuleReply, ScriptError>) -> Result<Vec<u8>, FormatError> {
     let mut bytes = Vec::new();
     let mut out = Encoder::new(&mut bytes);

@@ -14,7 +14,8 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// What differs between a memory and the base, from the end of the stack on: what lies in that is of no call.
+    /// Takes what differs between a memory and the base, from the end of the stack on: what lies in that is
+    /// of no call.
     pub(crate) fn of(memory: &[u8], base: &[u8], stack_bytes: usize) -> Image {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for at in (stack_bytes..memory.len()).step_by(CHUNK_BYTES) {

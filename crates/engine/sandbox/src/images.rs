@@ -1,7 +1,7 @@
 //! The images that are kept, by the hash of their source.
 //!
-//! Keeps true: an image is made once, however many events want it at a time, and its hash is that of the source that it
-//! was made of. What does not compile is kept, too, as its error.
+//! Keeps true: an image is made once, however many events want it at a time, and its hash is that of the
+//! source that it was made of. What does not compile is kept, too, as its error.
 
 use crate::counters::Counts;
 use crate::image::Image;
@@ -51,7 +51,8 @@ impl Images {
         (kept.entries.len(), kept.bytes)
     }
 
-    /// The image of this hash; `make` makes it where there is none. An error of `make` is nobody's result but this call's.
+    /// The image of this hash; `make` makes it where there is none. An error of `make` is nobody's result but
+    /// this call's.
     pub(crate) async fn get<E>(
         &self,
         hash: ScriptHash,

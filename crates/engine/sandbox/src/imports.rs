@@ -1,4 +1,4 @@
-//! What the module asks of its host (guest/src/imports.rs), and what an event has for that.
+//! Imports of the module (guest/src/imports.rs), and what an event has for them.
 
 use crate::budget::Lease;
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ const RAISED_MAX: usize = 64;
 /// Most bytes of a text that the module tells about itself.
 const TOLD_BYTES_MAX: usize = 4096;
 
-/// What is known of an event also when its VM is gone.
+/// Knowledge of an event that is left when its VM is gone.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     pub(crate) clock: Clock,
@@ -39,11 +39,11 @@ pub(crate) struct Side {
     /// The runtime of whoever runs the event: modules do their I/O there.
     pub(crate) runtime: Option<Handle>,
     pub(crate) memory: Option<Memory>,
-    /// What `take` gives: the input, or the last answer.
+    /// Bytes that `take` gives: the input, or the last answer.
     pub(crate) kept: Vec<u8>,
     /// The errors that modules have raised, the newest last.
     pub(crate) raised: Vec<ScriptError>,
-    /// What the module has told before it trapped.
+    /// Text that the module has told before it trapped.
     pub(crate) told: Option<String>,
     /// True if memory past the limit of the VM was asked for.
     pub(crate) hit_fence: bool,
@@ -121,7 +121,8 @@ fn bytes<'a>(caller: &'a Caller<'_, Side>, at: u32, len: u32) -> wasmtime::Resul
         .ok_or_else(|| broken("bytes that lie outside of the memory"))
 }
 
-/// Calls a module of the host. Returns the length of the answer, which is kept for `take` if there is no room for it.
+/// Calls a module of the host. Returns the length of the answer, which is kept for `take` if there is no room
+/// for it.
 async fn call(caller: &mut Caller<'_, Side>, request: (u32, u32), out: (u32, u32)) -> wasmtime::Result<u32> {
     let call = host_call::read(bytes(caller, request.0, request.1)?).map_err(broken)?;
     let side = caller.data();
@@ -160,7 +161,7 @@ fn checked(expected: Answer, reply: ModuleReply) -> Result<ModuleReply, ScriptEr
     Err(ScriptError::new(howk_contract::ErrorType::Runtime, text))
 }
 
-/// What a panic says.
+/// Returns what a panic says.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").into()

@@ -1,4 +1,4 @@
-//! What the VM is given, as a list in bytes (docs/codec.md of the core, section 2).
+//! Input of the VM, as a list in bytes (docs/codec.md of the core, section 2).
 
 use howk_contract::EventInput;
 use perilune::value::{Encoder, FormatError};

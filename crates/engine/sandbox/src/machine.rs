@@ -1,4 +1,5 @@
-//! The compiled module, the pool of its VMs, and the three things that are done with one: set up, compile, run.
+//! The compiled module, the pool of its VMs, and the three things that are done with one: set up, compile,
+//! run.
 
 use crate::errors::status;
 use crate::image::Image;
@@ -46,7 +47,7 @@ pub(crate) struct Machine {
     has_epoch: bool,
 }
 
-/// What `setup` has left in the base.
+/// Places and handles that `setup` has left in the base.
 #[derive(Debug, Clone, Copy)]
 struct Guest {
     reply_at: usize,
@@ -55,11 +56,11 @@ struct Guest {
     run: u32,
 }
 
-/// What a call of the guest leaves behind.
+/// Reply that a call of the guest leaves behind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reply {
     pub(crate) status: u32,
-    /// Where the list of results, or the error record, lies in the VM's memory: see [`Vm::list`].
+    /// Place of the list of results, or of the error record, in the VM's memory: see [`Vm::list`].
     at: usize,
     len: usize,
     pub(crate) fuel: u64,
@@ -71,11 +72,11 @@ pub(crate) struct Vm {
     instance: wasmtime::Instance,
     memory: Memory,
     guest: Guest,
-    /// While one is alive, time is counted.
+    /// Guard that has time counted while it is alive.
     _ticking: Ticking,
 }
 
-/// Which of the two calls.
+/// Kinds of calls.
 #[derive(Debug, Clone, Copy)]
 enum Call {
     Load,
@@ -89,8 +90,8 @@ impl std::fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// Sets up the VM that all others begin as, and compiles the module that has it as its memory. `side` is the host's
-    /// side of that VM.
+    /// Sets up the VM that all others begin as, and compiles the module that has it as its memory. `side` is
+    /// the host's side of that VM.
     pub(crate) fn new(settings: &Settings, side: Side) -> Result<Machine, StartError> {
         let (base, guest) = set_up(settings, side).map_err(engine_error)?;
         let wasm = bake::bake(GUEST, &base, PAGE_BYTES, &EXPORTS).map_err(StartError::Engine)?;

@@ -1,4 +1,4 @@
-//! What the guest imports and exports, as it is built and as it is run.
+//! Imports and exports of the guest, as it is built and as it is run.
 
 use crate::bake;
 use crate::machine::{EXPORTS, GUEST};

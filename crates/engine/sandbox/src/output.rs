@@ -1,4 +1,4 @@
-//! What a VM leaves behind: the list of its results, or an error record. Nothing of it is trusted.
+//! Output of a VM: the list of its results, or an error record. Nothing of it is trusted.
 
 use crate::errors;
 use bytes::Bytes;
@@ -62,7 +62,8 @@ fn invalid(message: String) -> ScriptError {
     ScriptError::new(ErrorType::InvalidOutput, message)
 }
 
-/// Body, headers, headers of the request, and whether default headers are left out. What is over a limit is not copied.
+/// Body, headers, headers of the request, and whether default headers are left out. What is over a limit is
+/// not copied.
 fn read_raw(
     list: &mut Decoder<'_>,
     webhook: &Headers,
@@ -134,7 +135,7 @@ fn read_headers<'a>(
     Ok(Ok(Some(headers)))
 }
 
-/// What a script has changed of the webhook's headers: those that are new or other ones, and those that are gone.
+/// Compares a script's headers with the webhook's: those that are new or other ones, and those that are gone.
 fn changes(webhook: &Headers, now: &[Header<'_>]) -> Vec<(Bytes, Option<Bytes>)> {
     let is_there = |name: &str| now.iter().any(|(other, _)| name.as_bytes().eq_ignore_ascii_case(other));
     let gone = webhook

@@ -1,4 +1,4 @@
-//! No byte of an event is seen by the next one in its slot, however the first one has ended.
+//! Tests that no byte of an event is seen by the next one in its slot, however the first one has ended.
 
 use crate::sandbox::{Sandbox, Shared};
 use crate::settings::{PAGE_BYTES, Settings};
@@ -58,7 +58,8 @@ fn event(source: String) -> Event {
     }
 }
 
-/// The address of a new VM's memory. Fails if it is not the base's, or not zeros in the pages that it may grow by.
+/// The address of a new VM's memory. Fails if it is not the base's, or not zeros in the pages that it may
+/// grow by.
 async fn clean_slot(shared: &Shared) -> usize {
     let mut vm = shared.new_vm().await;
     let base_bytes = shared.machine().base().len();

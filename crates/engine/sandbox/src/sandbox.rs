@@ -19,7 +19,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// How much longer than its own clock says a script may run before the deadline around it ends it.
+/// Time past the limit of its own clock that a script may run before the deadline around it ends it.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// Runs scripts, each event in a VM of its own. Clones are the same sandbox.
@@ -32,7 +32,7 @@ struct Inner {
     threads: Threads,
 }
 
-/// What the tasks on the threads work with.
+/// Parts that the tasks on the threads work with.
 #[derive(Debug)]
 pub(crate) struct Shared {
     settings: Settings,
@@ -56,7 +56,7 @@ impl Drop for Threads {
     }
 }
 
-/// Why there is no result of a VM.
+/// Reason for which there is no result of a VM.
 #[derive(Debug)]
 enum Failure {
     Script(ScriptError, Option<Fence>),
@@ -104,8 +104,8 @@ impl Sandbox {
     /// Compiles a source, and says what is wrong with it. Keeps its image, for the events that come.
     ///
     /// # Errors
-    /// `script_syntax_error` with the line; `script_timeout` and `script_memory_limit`, when compiling it takes too much;
-    /// a retryable `script_runtime_error` when there is no memory left for compiling now.
+    /// `script_syntax_error` with the line; `script_timeout` and `script_memory_limit`, when compiling it
+    /// takes too much; a retryable `script_runtime_error` when there is no memory left for compiling now.
     pub async fn check(&self, source: &str) -> Result<(), ScriptError> {
         let (shared, source) = (Arc::clone(&self.0.shared), Arc::<str>::from(source));
         let compiled = self.spawn(async move { shared.image(ScriptHash::of(&*source), &source).await }).await;
@@ -120,7 +120,8 @@ impl Sandbox {
         }
     }
 
-    /// Makes the image of a script, so that its first event need not. What is wrong with the script is that event's.
+    /// Makes the image of a script, so that its first event need not. What is wrong with the script is that
+    /// event's.
     pub async fn prepare(&self, source: &str) {
         drop(self.check(source).await);
     }
@@ -144,7 +145,7 @@ impl Sandbox {
         self.0.shared.counters()
     }
 
-    /// What it was made with.
+    /// Returns what it was made with.
     pub fn settings(&self) -> &Settings {
         &self.0.shared.settings
     }
@@ -164,7 +165,7 @@ impl Sandbox {
     }
 }
 
-/// Why a task has no result.
+/// Reason for which a task has no result.
 #[derive(Debug)]
 enum Lost {
     /// The sandbox is gone.
@@ -351,7 +352,8 @@ impl Shared {
         }
     }
 
-    /// Ends work that runs for too long, or takes too long. What wanted memory that others have is to be run again.
+    /// Ends work that runs for too long, or takes too long. What wanted memory that others have is to be run
+    /// again.
     async fn timed<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -413,7 +415,7 @@ impl Shared {
     }
 }
 
-/// For tests of what lies in memory.
+/// Access of tests to what lies in memory.
 #[cfg(test)]
 impl Sandbox {
     pub(crate) fn shared(&self) -> &Shared {

@@ -1,4 +1,4 @@
-//! What an operator sets.
+//! Settings of an operator.
 
 use howk_contract::OutputLimits;
 use std::time::Duration;
@@ -12,12 +12,12 @@ const MEMORY_MAX_BYTES: usize = 4 << 30;
 /// Most events at a time: each takes 8 GiB of addresses.
 const CONCURRENT_MAX: usize = 4096;
 
-/// How many VMs there are, and what each may use.
+/// Number of VMs, and what each may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// For how long a script may run, without the time for which it waits (`lua.timeout`).
+    /// Longest time that a script may run, without the time for which it waits (`lua.timeout`).
     pub timeout: Duration,
-    /// For how long an event may take in all (`lua.wall_timeout`).
+    /// Longest time that an event may take in all (`lua.wall_timeout`).
     pub wall_timeout: Duration,
     /// Ticks that a script may use; none is no limit (`lua.fuel_limit`).
     pub fuel_limit: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// Threads that run VMs (`lua.threads`).
     pub threads: usize,
-    /// What a script may leave behind.
+    /// Limits of what a script may leave behind.
     pub output: OutputLimits,
     /// Bytes of images of scripts that are kept; those that were not used for longest go first.
     pub image_cache_bytes: usize,
@@ -63,7 +63,7 @@ impl Default for Settings {
     }
 }
 
-/// Why there is no sandbox.
+/// Reason for which there is no sandbox.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
-/// Why a future was ended.
+/// Reason for which a future was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It ran for too long.
+    /// The future ran for too long.
     Running,
-    /// It took too long in all.
+    /// The future took too long in all.
     Wall,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Timed<'a, F> {
     clock: &'a Clock,
     running_max: Duration,
     wall_max: Duration,
-    /// Made when the future waits first: most never do.
+    /// Timer, made when the future waits first: most never do.
     wall: Option<Pin<Box<Sleep>>>,
 }
 

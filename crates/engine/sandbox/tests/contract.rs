@@ -1,4 +1,5 @@
-//! What a script sees, row by row: inputs, outputs, what is not there, modules. Each with good and bad use.
+//! Contract with scripts, row by row: inputs, outputs, what is not there, modules. Each with good and bad
+//! use.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Every script of tests/hostile ends, with the type that its first line names, beside a good event that succeeds; with
-//! the limits inside of the VM, and by the fences around it alone.
+//! Every script of tests/hostile ends, with the type that its first line names, beside a good event that
+//! succeeds; with the limits inside of the VM, and by the fences around it alone.
 
 mod support;
 

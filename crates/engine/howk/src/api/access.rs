@@ -1,7 +1,8 @@
-//! Who calls, and what they may do.
+//! Tokens of callers, and what each may do.
 //!
-//! A token is compared as its SHA-256, with every token there is, in a time that does not depend on the outcome. Where
-//! there are no tokens everybody may do everything; such a server listens on this machine only.
+//! A token is compared as its SHA-256, with every token there is, in a time that does not depend on the
+//! outcome. Where there are no tokens everybody may do everything; such a server listens on this machine
+//! only.
 
 use super::error::ApiError;
 use crate::config::{Scope, Token};

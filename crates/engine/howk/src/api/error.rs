@@ -39,17 +39,17 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, error)
     }
 
-    /// Something that is not there.
+    /// Answer for a thing that is not there.
     pub fn not_found(error: impl Into<String>) -> Self {
         ApiError::new(StatusCode::NOT_FOUND, error)
     }
 
-    /// Something that is too large.
+    /// Answer for a thing that is too large.
     pub fn too_large(error: impl Into<String>) -> Self {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error)
     }
 
-    /// Something that may work later.
+    /// Answer for a thing that may work later.
     pub fn unavailable(error: impl Into<String>) -> Self {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error)
     }

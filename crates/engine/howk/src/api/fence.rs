@@ -82,8 +82,8 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// True if a request names this machine as its host, and comes from no page of another one: a page of a stranger in
-/// the browser of whoever runs the server is no caller.
+/// True if a request names this machine as its host, and comes from no page of another one: a page of a
+/// stranger in the browser of whoever runs the server is no caller.
 fn is_from_here(uri: &Uri, headers: &HeaderMap) -> bool {
     let host = uri.authority().map(|authority| authority.host().to_owned());
     let host = host.or_else(|| host_of(headers.get(header::HOST)?.to_str().ok()?));

@@ -1,8 +1,8 @@
 //! The HTTP API: scripts, their test, webhooks, dead letters, and what the server says of itself.
 //!
-//! Every answer is JSON but for metrics, also where no route, no method or no token fits. A request is checked from the
-//! outside in: its host, how many there are, the time it takes, its token, its config id, its body; nothing has
-//! changed when one of these refuses it.
+//! Every answer is JSON but for metrics, also where no route, no method or no token fits. A request is
+//! checked from the outside in: its host, how many there are, the time it takes, its token, its config id,
+//! its body; nothing has changed when one of these refuses it.
 
 mod access;
 mod body;

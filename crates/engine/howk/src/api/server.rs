@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 /// Wait before the next connection is accepted where one could not be.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Serves requests until `stop`, then finishes those that are open, at most `grace`. False if some were cut off.
+/// Serves requests until `stop`, then finishes those that are open, at most `grace`. False if some were cut
+/// off.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

@@ -18,7 +18,7 @@ pub struct Tester {
 /// A made-up event.
 #[derive(Debug, Clone)]
 pub struct TestEvent {
-    /// Whose script it is.
+    /// Config of the script.
     pub config_id: ConfigId,
     /// The source.
     pub source: Arc<str>,
@@ -35,7 +35,7 @@ pub struct TestEvent {
 pub enum TestRun {
     /// The script ran, or failed.
     Done(TestReport),
-    /// There was no memory for it.
+    /// The script did not run: there was no memory for it.
     Deferred,
 }
 

@@ -21,7 +21,8 @@ pub(super) struct Case {
 #[serde(deny_unknown_fields)]
 pub(super) struct Expectation {
     success: Option<bool>,
-    /// A text is compared as it is, also with JSON as text; any other value with the JSON of the body.
+    /// Body that is expected. Text is compared as it is, also with JSON as text; any other value with the
+    /// JSON of the body.
     transformed_payload: Option<Value>,
     transformed_payload_base64: Option<String>,
     /// All headers, whatever the case of their names.

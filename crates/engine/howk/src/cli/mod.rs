@@ -16,7 +16,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Exit code of a command that failed: a server that cannot run, a script that does not compile or do what is expected.
+/// Exit code of a command that failed: a server that cannot run, a script that does not compile or do what is
+/// expected.
 const FAILED: u8 = 1;
 /// Exit code of flags or settings that are wrong.
 const WRONG_SETTINGS: u8 = 2;
@@ -53,7 +54,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// What this process does, by commas
+    /// Roles of this process, by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "api,worker,scheduler")]
     roles: Vec<Role>,
     #[command(flatten)]
@@ -78,11 +79,11 @@ enum Role {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Read all settings, and tell of everything that is wrong
+    /// Reads all settings, and tells of everything that is wrong
     Check(SettingsArgs),
-    /// Print each setting and where it comes from; secrets are not shown
+    /// Prints each setting and where it comes from; secrets are not shown
     Show(SettingsArgs),
-    /// Print the tables of all settings and all metrics, in Markdown
+    /// Prints the tables of all settings and all metrics, in Markdown
     Docs,
 }
 

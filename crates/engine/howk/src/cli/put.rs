@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long a server may take.
+/// Longest time that a server may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes of its answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -22,7 +22,7 @@ pub(super) struct PutArgs {
     /// The script
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Whose script it is
+    /// Config of the script
     #[arg(long, value_name = "ID")]
     config_id: ConfigId,
     /// The server

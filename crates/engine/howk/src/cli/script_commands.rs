@@ -16,9 +16,10 @@ use std::process::ExitCode;
 pub(super) enum ScriptCommand {
     /// Compile scripts, and tell of each that does not compile with its line
     Validate(ValidateArgs),
-    /// Run a script on a made-up webhook, and print what it would send; or compare that with what is expected
+    /// Runs a script on a made-up webhook, and prints what it would send; or compares that with what is
+    /// expected
     Test(TestArgs),
-    /// Store a script by the API of a server
+    /// Stores a script by the API of a server
     Put(PutArgs),
 }
 
@@ -51,7 +52,7 @@ pub(super) struct TestArgs {
     /// Number of the attempt, from 0
     #[arg(long, default_value_t = 0)]
     attempt: u32,
-    /// Whose script it is
+    /// Config of the script
     #[arg(long, value_name = "ID", default_value = "test")]
     config_id: ConfigId,
     /// The body that must come of it, or @FILE: compared as JSON where it is JSON

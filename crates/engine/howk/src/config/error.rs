@@ -35,7 +35,7 @@ impl fmt::Display for Source {
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Its place.
+    /// Place of the setting.
     pub source: Source,
     /// The key; empty where a whole file is meant.
     pub key: String,

@@ -1,4 +1,5 @@
-//! The table of all keys: the only place where a key, its shape, its default and its line of documentation are written.
+//! The table of all keys: the only place where a key, its shape, its default and its line of documentation
+//! are written.
 
 use super::shape::Shape::{
     self, Address, Choice, CryptoKeys, Flag, Hosts, Integer, Networks, Path, Share, Size, Text, Texts, Time,

@@ -1,4 +1,5 @@
-//! Settings from their sources: a YAML file, then the environment, then flags; the last one that names a key counts.
+//! Settings from their sources: a YAML file, then the environment, then flags; the last one that names a key
+//! counts.
 
 use super::error::{ConfigError, Fault, Source};
 use super::keys::{KEYS, Key};
@@ -30,8 +31,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The environment of this process. A variable that is not UTF-8 keeps its readable part, and is refused by its
-    /// shape.
+    /// The environment of this process. A variable that is not UTF-8 keeps its readable part, and is refused
+    /// by its shape.
     pub fn environment() -> Vec<(String, String)> {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()

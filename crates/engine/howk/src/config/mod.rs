@@ -1,8 +1,8 @@
 //! Settings: one table of keys ([`KEYS`]), three sources (a YAML file, the environment, flags), one result
 //! ([`Settings`]).
 //!
-//! A key that nobody knows is refused, whatever its source, and the nearest known one is named. All faults are told
-//! at once, each with its source.
+//! A key that nobody knows is refused, whatever its source, and the nearest known one is named. All faults
+//! are told at once, each with its source.
 
 mod docs;
 mod error;

@@ -16,8 +16,8 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
-/// Number of characters to insert, remove or replace to make one text of the other; two that changed places count
-/// as one.
+/// Number of characters to insert, remove or replace to make one text of the other; two that changed places
+/// count as one.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(128).collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];

@@ -256,8 +256,8 @@ impl Settings {
     }
 }
 
-/// Reads a setting's type from a value. A value that is missing or of another shape gives a harmless one: it was
-/// refused before, and the settings are never used then.
+/// Reads a setting's type from a value. A value that is missing or of another shape gives a harmless one: it
+/// was refused before, and the settings are never used then.
 trait Read: Sized {
     fn read(value: Option<&Value>) -> Self;
 }

@@ -1,4 +1,5 @@
-//! Shapes of values: how each is written as text (environment, flags, defaults) and in YAML, and what it must be.
+//! Shapes of values: how each is written as text (environment, flags, defaults) and in YAML, and what it must
+//! be.
 
 use super::yaml::{self, Node, Tree};
 use howk_contract::ConfigId;
@@ -48,27 +49,27 @@ pub enum Shape {
 /// A value of one of the shapes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// Of [`Shape::Flag`].
+    /// Value of [`Shape::Flag`].
     Flag(bool),
-    /// Of [`Shape::Integer`] and [`Shape::Size`].
+    /// Value of [`Shape::Integer`] and [`Shape::Size`].
     Integer(u64),
-    /// Of [`Shape::Share`].
+    /// Value of [`Shape::Share`].
     Share(f64),
-    /// Of [`Shape::Time`].
+    /// Value of [`Shape::Time`].
     Time(Duration),
-    /// Of [`Shape::Text`] and [`Shape::Choice`].
+    /// Value of [`Shape::Text`] and [`Shape::Choice`].
     Text(String),
-    /// Of [`Shape::Path`].
+    /// Value of [`Shape::Path`].
     Path(PathBuf),
-    /// Of [`Shape::Address`].
+    /// Value of [`Shape::Address`].
     Address(SocketAddr),
-    /// Of [`Shape::Hosts`] and [`Shape::Texts`].
+    /// Value of [`Shape::Hosts`] and [`Shape::Texts`].
     Texts(Vec<String>),
-    /// Of [`Shape::Networks`].
+    /// Value of [`Shape::Networks`].
     Networks(Vec<IpNet>),
-    /// Of [`Shape::Tokens`].
+    /// Value of [`Shape::Tokens`].
     Tokens(Vec<Token>),
-    /// Of [`Shape::CryptoKeys`].
+    /// Value of [`Shape::CryptoKeys`].
     CryptoKeys(BTreeMap<String, CryptoKey>),
 }
 

@@ -16,8 +16,9 @@ pub struct Outgoing {
 
 /// The request of a webhook: defaults, then what the webhook and its script say, which replaces them.
 ///
-/// `X-Webhook-Attempt` counts from 1, `X-Webhook-Timestamp` is the time of this attempt in seconds since 1970, and
-/// `X-Webhook-Signature` is the HMAC-SHA256 of the body that is sent, in hexadecimal digits, where there is a secret.
+/// `X-Webhook-Attempt` counts from 1, `X-Webhook-Timestamp` is the time of this attempt in seconds since
+/// 1970, and `X-Webhook-Signature` is the HMAC-SHA256 of the body that is sent, in hexadecimal digits, where
+/// there is a secret.
 ///
 /// # Errors
 /// The webhook's id, or the user agent, is no header value.

@@ -26,7 +26,7 @@ pub struct TransportRequest {
     pub headers: Headers,
     /// The body.
     pub body: Bytes,
-    /// How long it may take.
+    /// Longest time that it may take.
     pub timeout: Duration,
     /// Most bytes of the answer's body that are read; the rest is left.
     pub response_max_bytes: usize,
@@ -35,19 +35,19 @@ pub struct TransportRequest {
 /// An endpoint's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportReply {
-    /// Its status.
+    /// Status of the answer.
     pub status: u16,
-    /// Its header `Retry-After`.
+    /// Header `Retry-After` of the answer.
     pub retry_after: Option<String>,
     /// Beginning of its body.
     pub body: Bytes,
 }
 
-/// Why there was no answer.
+/// Reason for which there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TransportError {
-    /// What happened, without secrets.
+    /// Words on what happened, without secrets.
     pub message: String,
     /// True if another attempt may succeed.
     pub is_retryable: bool,
@@ -57,7 +57,7 @@ pub struct TransportError {
 pub type TransportFuture<'a> =
     Pin<Box<dyn Future<Output = Result<TransportReply, TransportError>> + Send + 'a>>;
 
-/// What carries requests to endpoints.
+/// Carrier of requests to endpoints.
 pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends a `POST`, once. Redirects are answers.
     fn send(&self, request: TransportRequest) -> TransportFuture<'_>;

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// How long an endpoint asks to be left alone. A date that has passed is no wait; what is neither is none.
+/// Reads for how long an endpoint asks to be left alone. A date that has passed is no wait; what is neither
+/// is none.
 pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! What an endpoint's answer means for a webhook.
+//! Meaning of an endpoint's answer for a webhook.
 
 use super::{TransportError, TransportReply, retry_after};
 use jiff::Timestamp;
@@ -7,28 +7,28 @@ use std::time::Duration;
 /// Most bytes of an answer that are kept.
 const KEPT_BYTES: usize = 1024;
 
-/// What is to be done with a webhook after an attempt.
+/// Fate of a webhook after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It has arrived.
+    /// The webhook has arrived.
     Success {
         /// The answer's status.
         status: u16,
     },
-    /// It is to be tried again.
+    /// The webhook is to be tried again.
     Retry {
-        /// What happened.
+        /// Words on what happened.
         message: String,
         /// The answer's status.
         status: Option<u16>,
         /// Beginning of the answer.
         body: Option<String>,
-        /// For how long the endpoint asked to be left alone.
+        /// Time for which the endpoint asked to be left alone.
         after: Option<Duration>,
     },
     /// Another attempt would meet the same.
     Unrecoverable {
-        /// What happened.
+        /// Words on what happened.
         message: String,
         /// The answer's status.
         status: Option<u16>,
@@ -37,8 +37,8 @@ pub enum Verdict {
     },
 }
 
-/// The verdict on an answer: 2xx is success; 5xx, 408, 429 and what the network did are tried again; a redirect, which
-/// is not followed, and the rest of 4xx are for good.
+/// The verdict on an answer: 2xx is success; 5xx, 408, 429 and what the network did are tried again; a
+/// redirect, which is not followed, and the rest of 4xx are for good.
 pub fn verdict(answer: Result<TransportReply, TransportError>, now: Timestamp) -> Verdict {
     let reply = match answer {
         Ok(reply) => reply,

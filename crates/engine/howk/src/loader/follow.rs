@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 /// Wait before a log that failed is read again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How often copies in the state are renewed, as a share of their life.
+/// Renewals of a copy in the state within the time for which it lives.
 const RENEWALS: u32 = 4;
 
 /// Follows the log until the future is dropped. It reads all of it again when the log fails.

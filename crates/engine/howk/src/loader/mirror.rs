@@ -7,10 +7,10 @@ use howk_ports::{PortError, State};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the state is waited for.
+/// Longest wait for the state.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often a copy is exchanged again that another node changes at the same time.
+/// Most exchanges of a copy that another node changes at the same time.
 const TRIES: usize = 5;
 
 #[derive(Debug)]
@@ -38,7 +38,8 @@ impl Mirror {
         Mirror { state, ttl, versions_kept }
     }
 
-    /// The copy of a config's script, or of the version with that hash. One that is not what its hash says is none.
+    /// The copy of a config's script, or of the version with that hash. One that is not what its hash says is
+    /// none.
     pub(super) async fn find(
         &self,
         config: &ConfigId,

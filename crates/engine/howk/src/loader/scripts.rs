@@ -1,4 +1,4 @@
-//! What others ask of the scripts: the newest, the one for a webhook, whether all are known.
+//! Scripts for the other modules: the newest, the one for a webhook, whether all are known.
 
 use super::mirror::Mirror;
 use super::table::{Known, StoredScript, Table};
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 /// Locks that writes of scripts share out: two of one config are never at work at once.
 const WRITE_LOCKS: usize = 64;
 
-/// How far the log has been read.
+/// Part of the log that has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Progress {
     /// Everything below is known.
@@ -86,8 +86,8 @@ impl Scripts {
         self.len() == 0
     }
 
-    /// The script that is to run on a webhook that was accepted for one: from memory, then from the copy in the state,
-    /// then from the log, which is waited for.
+    /// The script that is to run on a webhook that was accepted for one: from memory, then from the copy in
+    /// the state, then from the log, which is waited for.
     ///
     /// # Errors
     /// `script_not_found`: it was deleted, or nobody has it.
@@ -107,7 +107,7 @@ impl Scripts {
         self.in_memory(config, hash, "log").unwrap_or_else(|| Err(not_found(config)))
     }
 
-    /// What memory says; none if it does not know.
+    /// Looks in memory; none if it does not know.
     fn in_memory(
         &self,
         config: &ConfigId,
@@ -127,8 +127,8 @@ impl Scripts {
         }
     }
 
-    /// What the copy in the state says. While the log is read any copy may be the newest; once it is read, a copy that
-    /// memory does not know is believed only if it is the one that the webhook was accepted with.
+    /// Looks in the state's copy. While the log is read any copy may be the newest; once it is read, a copy
+    /// that memory does not know is believed only if it is the one that the webhook was accepted with.
     async fn in_mirror(&self, config: &ConfigId, hash: ScriptHash) -> Option<StoredScript> {
         let pinned = self.inner.settings.versions == Versions::Pinned;
         let needs_hash = pinned || self.is_caught_up();

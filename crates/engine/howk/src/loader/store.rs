@@ -10,18 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 
-/// How long an acknowledged change waits to be read back. Longer, and it takes effect a little after its answer.
+/// Longest wait of an acknowledged change to be read back. Longer, and it takes effect a little after its
+/// answer.
 const READ_BACK: Duration = Duration::from_secs(5);
 
-/// Under which condition a script is stored.
+/// Condition under which a script is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IfMatch {
-    /// Under none.
+    /// No condition.
     #[default]
     Always,
     /// There is a script.
     Any,
-    /// There is none.
+    /// There is no script.
     None,
     /// The script is this one.
     Hash(ScriptHash),
@@ -30,24 +31,24 @@ pub enum IfMatch {
 /// A script that is to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutScript {
-    /// Whose script it is.
+    /// Config of the script.
     pub config_id: ConfigId,
     /// The source.
     pub lua_code: String,
     /// A name for the version; without it the changes are counted.
     pub version: Option<String>,
-    /// Under which condition.
+    /// Condition under which it is stored.
     pub if_match: IfMatch,
 }
 
-/// Why a script was not stored. Nothing has changed.
+/// Reason for which a script was not stored. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {
     /// The condition does not hold.
     #[error("the script is not the one that `If-Match` names")]
     Condition,
-    /// It does not compile.
+    /// The script does not compile.
     #[error(transparent)]
     Script(ScriptError),
     /// The log of scripts has not been read yet.
@@ -124,7 +125,8 @@ impl Scripts {
         holds.then_some(()).ok_or(PutError::Condition)
     }
 
-    /// The number after the last one; behind a version that has a name, the number of versions that are known.
+    /// The number after the last one; behind a version that has a name, the number of versions that are
+    /// known.
     fn next_version(&self, config: &ConfigId, current: Option<&StoredScript>) -> String {
         let last = match current {
             None => 0,

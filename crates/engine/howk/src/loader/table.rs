@@ -8,17 +8,17 @@ use std::sync::Arc;
 /// A script, with a source that events share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredScript {
-    /// Whose script it is.
+    /// Config of the script.
     pub config_id: ConfigId,
     /// The source.
     pub source: Arc<str>,
-    /// Its hash.
+    /// Hash of the script.
     pub hash: ScriptHash,
     /// Name or number of the version.
     pub version: String,
-    /// When the config had its first script.
+    /// Time at which the config had its first script.
     pub created_at: Timestamp,
-    /// When this one was stored.
+    /// Time at which this one was stored.
     pub updated_at: Timestamp,
 }
 
@@ -59,12 +59,12 @@ struct Entry {
     before: VecDeque<Arc<StoredScript>>,
 }
 
-/// What is known of a config's script.
+/// Knowledge of a config's script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Nothing.
+    /// No knowledge.
     Nothing,
-    /// That it was deleted.
+    /// The script was deleted.
     Deleted,
     /// The script.
     Script(Arc<StoredScript>),

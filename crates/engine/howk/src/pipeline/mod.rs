@@ -1,7 +1,8 @@
 //! The way of a webhook: accepted, transformed, delivered, tried again, given up.
 //!
-//! Keeps true: a webhook that was acknowledged ends as delivered or as a dead letter, through any crash; one that was
-//! accepted for a script is never sent without. What the parts share is [`Parts`]; [`Pipeline`] puts them together.
+//! Keeps true: a webhook that was acknowledged ends as delivered or as a dead letter, through any crash; one
+//! that was accepted for a script is never sent without. What the parts share is [`Parts`]; [`Pipeline`] puts
+//! them together.
 
 mod append;
 mod assembly;

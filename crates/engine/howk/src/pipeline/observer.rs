@@ -1,10 +1,10 @@
-//! What the pipeline tells of itself, for metrics.
+//! Events of the pipeline, for metrics.
 
 use howk_contract::{ErrorType, Reason};
 use std::fmt;
 use std::time::Duration;
 
-/// Something that has happened.
+/// Event that has happened.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Observed {
@@ -12,7 +12,7 @@ pub enum Observed {
     Received,
     /// A script ran.
     Script {
-        /// Its error, if it failed.
+        /// Error of the script, if it failed.
         error: Option<ErrorType>,
         /// Time of the wall.
         wall: Duration,
@@ -27,21 +27,21 @@ pub enum Observed {
     ScriptLookUp {
         /// `memory`, `mirror` or `log`.
         tier: &'static str,
-        /// Whether it was there.
+        /// True if it was there.
         found: bool,
     },
     /// A script came by the log.
     Reload {
         /// `loaded`, `deleted`, `wrong_hash`, `unreadable`, `does_not_compile` or `stale`.
         result: &'static str,
-        /// How long after it was stored; none while old records are read.
+        /// Time since it was stored; none while old records are read.
         lag: Option<Duration>,
     },
     /// An endpoint was asked.
     Delivery {
         /// `success`, `retry` or `unrecoverable`.
         result: &'static str,
-        /// How long it took.
+        /// Time that it took.
         time: Duration,
     },
     /// A webhook waits for another attempt.
@@ -55,13 +55,13 @@ pub enum Observed {
     DeadLetter(Reason),
     /// A record of `howk.pending` was no webhook.
     Unreadable,
-    /// How many webhooks wait for another attempt.
+    /// Number of webhooks that wait for another attempt.
     RetriesPending(u64),
     /// A webhook was worked on by a task that panicked.
     Panic,
 }
 
-/// Somebody who hears of it.
+/// Listener for events.
 pub trait Observer: Send + Sync + fmt::Debug {
     /// Hears of something. It must not wait.
     fn observe(&self, observed: Observed);

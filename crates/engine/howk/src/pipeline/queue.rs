@@ -1,7 +1,7 @@
 //! Accepting webhooks.
 //!
-//! Keeps true: what was acknowledged is in the log; a webhook of a config that has a script carries its hash, so it is
-//! never sent without. While scripts are still being read, nothing is accepted.
+//! Keeps true: what was acknowledged is in the log; a webhook of a config that has a script carries its hash,
+//! so it is never sent without. While scripts are still being read, nothing is accepted.
 
 use super::{
     Observed, Observer, Parts, PipelineSettings, QueueSettings, StatusRecord, Statuses, WebhookState,
@@ -23,15 +23,15 @@ const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Most bytes of an endpoint.
 const ENDPOINT_BYTES: usize = 2048;
 
-/// How often a key is looked at again that others change at the same time.
+/// Most looks at a key that others change at the same time.
 const TRIES: usize = 8;
 
 /// A webhook that is to be accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnqueueRequest {
-    /// Whose it is.
+    /// Config of the webhook.
     pub config_id: ConfigId,
-    /// Where it goes.
+    /// Endpoint to which it goes.
     pub endpoint: String,
     /// The body.
     pub payload: Bytes,
@@ -43,20 +43,20 @@ pub struct EnqueueRequest {
     pub signing_secret: Option<String>,
     /// Attempts after which it is given up; none is as many as the settings say.
     pub max_attempts: Option<u32>,
-    /// Whether it is refused where the config has no script.
+    /// True if it is refused where the config has no script.
     pub require_script: bool,
 }
 
 /// A webhook that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enqueued {
-    /// Its id.
+    /// Id of the webhook.
     pub webhook_id: String,
     /// False if it had been accepted before, under the same idempotency key.
     pub is_new: bool,
 }
 
-/// Why a webhook was not accepted.
+/// Reason for which a webhook was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnqueueError {
@@ -104,7 +104,7 @@ struct Inner {
     max_attempts: u32,
 }
 
-/// What is stored under an idempotency key.
+/// Value that is stored under an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Reservation {
     webhook_id: String,
@@ -113,11 +113,11 @@ struct Reservation {
     at: Timestamp,
 }
 
-/// What an idempotency key says about a request.
+/// Answer of an idempotency key to a request.
 enum Claim {
-    /// It is this request's to accept, under this id.
+    /// The webhook is this request's to accept, under this id.
     Mine(String),
-    /// It was accepted before.
+    /// The webhook was accepted before.
     Known(String),
 }
 
@@ -142,7 +142,8 @@ impl Queue {
         }
     }
 
-    /// Accepts a webhook: the answer comes once the log has acknowledged it. A caller that goes away stops nothing.
+    /// Accepts a webhook: the answer comes once the log has acknowledged it. A caller that goes away stops
+    /// nothing.
     ///
     /// # Errors
     /// Why it was not accepted.
@@ -220,7 +221,8 @@ impl Inner {
             Claim::Mine(webhook_id) => {
                 let webhook = Webhook { webhook_id, ..webhook };
                 let accepted = self.accept(&webhook).await;
-                // Refused, the key is free at once; its webhook keeps the id, since a log may have taken it after all.
+                // Refused, the key is free at once; its webhook keeps the id, since a log may have taken it
+                // after all.
                 let at = if accepted.is_ok() { now } else { Timestamp::UNIX_EPOCH };
                 self.note(
                     &key,
@@ -247,8 +249,8 @@ impl Inner {
         Ok(Enqueued { webhook_id: webhook.webhook_id.clone(), is_new: true })
     }
 
-    /// Claims an idempotency key for a webhook. A crash between the claim and the log leaves a reservation, which the
-    /// next request takes over with the same id after a while.
+    /// Claims an idempotency key for a webhook. A crash between the claim and the log leaves a reservation,
+    /// which the next request takes over with the same id after a while.
     async fn claim(&self, key: &Bytes, id: &str, now: Timestamp) -> Result<Claim, EnqueueError> {
         for _ in 0..TRIES {
             let there = self.in_time(self.state.get(key.clone())).await?;

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct RetryRecord {
     /// Number of the attempt that comes next, from 0.
     pub attempt: u32,
-    /// When it is due.
+    /// Time at which it is due.
     pub due_at: Timestamp,
     /// The wait that was chosen: a clock that was set back in between makes it no longer.
     pub delay_ms: u64,
-    /// When it was put back into `howk.pending`; none while it waits.
+    /// Time at which it was put back into `howk.pending`; none while it waits.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fired_at: Option<Timestamp>,
     /// The webhook as it will be tried; none once it was put back into `howk.pending`.
@@ -26,11 +26,11 @@ pub struct RetryRecord {
 pub struct RetryHead {
     /// Number of the attempt that comes next, from 0.
     pub attempt: u32,
-    /// When it is due.
+    /// Time at which it is due.
     pub due_at: Timestamp,
     /// The wait that was chosen.
     pub delay_ms: u64,
-    /// When it was put back into `howk.pending`; none while it waits.
+    /// Time at which it was put back into `howk.pending`; none while it waits.
     #[serde(default)]
     pub fired_at: Option<Timestamp>,
 }
@@ -38,11 +38,11 @@ pub struct RetryHead {
 /// A record of `howk.results`: a webhook that was delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryResult {
-    /// Which webhook.
+    /// Id of the webhook.
     pub webhook_id: String,
-    /// Whose it is.
+    /// Config of the webhook.
     pub config_id: ConfigId,
-    /// Where it went.
+    /// Endpoint to which it went.
     pub endpoint: String,
     /// The attempt that succeeded, from 0.
     pub attempt: u32,
@@ -51,21 +51,21 @@ pub struct DeliveryResult {
     pub script_hash: Option<ScriptHash>,
     /// The endpoint's answer.
     pub status_code: u16,
-    /// How long the endpoint took.
+    /// Time that the endpoint took.
     pub duration_ms: u64,
-    /// When it was accepted.
+    /// Time at which it was accepted.
     pub created_at: Timestamp,
-    /// When the endpoint had answered.
+    /// Time at which the endpoint had answered.
     pub delivered_at: Timestamp,
 }
 
 /// A record of `howk.deadletter` for what is no webhook: somebody else wrote it into `howk.pending`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnreadableRecord {
-    /// What it was.
+    /// Bytes of the record.
     pub unreadable: howk_contract::Payload,
-    /// Why it is no webhook.
+    /// Reason for which it is no webhook.
     pub error: String,
-    /// When it was found.
+    /// Time at which it was found.
     pub time: Timestamp,
 }

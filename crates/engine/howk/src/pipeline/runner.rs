@@ -1,4 +1,4 @@
-//! What the pipeline needs of an engine for scripts.
+//! Needs of the pipeline: an engine for scripts.
 
 use howk_contract::{ConfigId, EventInput, ScriptError, ScriptHash, Transform};
 use std::fmt;
@@ -13,17 +13,17 @@ pub type RunFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// One execution of one script.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptEvent {
-    /// Whose script it is.
+    /// Config of the script.
     pub config_id: ConfigId,
-    /// Its hash.
+    /// Hash of the script.
     pub hash: ScriptHash,
-    /// Its source.
+    /// Source of the script.
     pub source: Arc<str>,
-    /// What it is given.
+    /// Input of the script.
     pub input: EventInput,
 }
 
-/// What a script has made, and what it took.
+/// Result of a script, and what it took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
     /// The request that it has made of the webhook, or its error.
@@ -38,12 +38,12 @@ pub struct RunReport {
     pub memory_bytes: u64,
 }
 
-/// What became of an execution.
+/// Outcome of an execution.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunOutcome {
-    /// It ran, or failed.
+    /// The script ran, or failed.
     Done(RunReport),
-    /// There was no room for it, through no fault of its own.
+    /// The script had no room, through no fault of its own.
     Deferred,
 }
 

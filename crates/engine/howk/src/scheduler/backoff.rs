@@ -1,11 +1,11 @@
-//! How long a webhook waits before its next attempt.
+//! Wait of a webhook before its next attempt.
 
 use crate::pipeline::RetrySettings;
 use std::time::Duration;
 
-/// The wait after the failure of attempt `attempt`, from 0: `base_delay`, doubled for each attempt before it, at most
-/// `max_delay`, of which the share `jitter` is random. An endpoint that asks for a longer wait gets it, up to
-/// `max_delay`.
+/// The wait after the failure of attempt `attempt`, from 0: `base_delay`, doubled for each attempt before it,
+/// at most `max_delay`, of which the share `jitter` is random. An endpoint that asks for a longer wait gets
+/// it, up to `max_delay`.
 ///
 /// `chance` is a random number from 0 to 1.
 pub fn backoff(settings: &RetrySettings, attempt: u32, asked: Option<Duration>, chance: f64) -> Duration {

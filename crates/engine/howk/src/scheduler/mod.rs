@@ -1,7 +1,7 @@
-//! When webhooks are tried again: from `howk.retries` back into `howk.pending`.
+//! Schedule of webhooks that are tried again: from `howk.retries` back into `howk.pending`.
 //!
-//! Keeps true: a webhook that waits is in the log; what is here is found again by reading it. Due times are counted by
-//! the time that passes, so a wall clock that jumps moves none of them.
+//! Keeps true: a webhook that waits is in the log; what is here is found again by reading it. Due times are
+//! counted by the time that passes, so a wall clock that jumps moves none of them.
 
 mod backoff;
 mod run;

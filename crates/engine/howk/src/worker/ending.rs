@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
 
-/// How an attempt ended.
+/// End of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ending {
     /// The endpoint took it.
@@ -23,18 +23,18 @@ pub(super) enum Ending {
     },
     /// No other attempt would.
     Dead { reason: Reason, error_type: String, message: String, status: Option<u16>, body: Option<String> },
-    /// It was not made: there was no room.
+    /// The attempt was not made: there was no room.
     Deferred { because: &'static str },
 }
 
-/// What is written at the end of an attempt.
+/// Data that is written at the end of an attempt.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// What the log must acknowledge before the webhook is finished.
+    /// Records that the log must acknowledge before the webhook is finished.
     pub(super) records: Vec<Append>,
-    /// What clients may know; none if nothing has changed for them.
+    /// Status for clients; none if nothing has changed for them.
     pub(super) status: Option<StatusRecord>,
-    /// Why it was given up, if it was.
+    /// Reason for which it was given up, if it was.
     pub(super) reason: Option<Reason>,
 }
 
@@ -54,8 +54,8 @@ impl Ending {
         }
     }
 
-    /// The records of this ending. `delay` is for how long a webhook is put off that was deferred, and `chance` a random
-    /// number from 0 to 1.
+    /// The records of this ending. `delay` is for how long a webhook is put off that was deferred, and
+    /// `chance` a random number from 0 to 1.
     pub(super) fn write(
         self,
         webhook: &Webhook,

@@ -1,7 +1,7 @@
 //! Working on webhooks: takes them from `howk.pending`, and sees each through one attempt.
 //!
-//! Keeps true: a webhook is finished in `howk.pending` only once its result, its next attempt or its dead letter is
-//! acknowledged by the log. A crash in between repeats the attempt, and loses nothing.
+//! Keeps true: a webhook is finished in `howk.pending` only once its result, its next attempt or its dead
+//! letter is acknowledged by the log. A crash in between repeats the attempt, and loses nothing.
 
 mod attempt;
 mod ending;

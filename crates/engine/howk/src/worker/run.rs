@@ -21,7 +21,7 @@ use tracing::Instrument;
 /// Wait before a log that failed is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a webhook is held whose end the log will never take, before it is tried once more.
+/// Time for which a webhook is held whose end the log will never take, before it is tried once more.
 const HOPELESS: Duration = Duration::from_secs(10);
 
 /// Takes webhooks and works on them.
@@ -67,7 +67,8 @@ impl Worker {
         }
     }
 
-    /// Works until `stop`, and then until what is open has ended. Dropped, it leaves what is open to be done again.
+    /// Works until `stop`, and then until what is open has ended. Dropped, it leaves what is open to be done
+    /// again.
     pub async fn run(self, stop: CancellationToken) {
         let mut open = JoinSet::new();
         let mut consumer = None;
@@ -160,8 +161,8 @@ impl Inner {
         }
     }
 
-    /// Appends what ends an attempt; none if the log will not take it. Then the webhook is not finished, and comes
-    /// again.
+    /// Appends what ends an attempt; none if the log will not take it. Then the webhook is not finished, and
+    /// comes again.
     async fn append(&self, written: Result<Written, PortError>) -> Option<Written> {
         let outcome = match written {
             Ok(mut written) => {

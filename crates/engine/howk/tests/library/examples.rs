@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 struct Expected {
     success: bool,
-    /// A text is the body itself; anything else is the document that the body must be.
+    /// Body that is expected: as text the body itself; anything else is the document that it must be.
     transformed_payload: Option<Value>,
     transformed_payload_base64: Option<String>,
     /// Headers that must be there; null for one that must not.

@@ -1,4 +1,4 @@
-//! What a clock promises.
+//! Promises of a clock.
 
 use super::comes;
 use crate::Clock;

@@ -1,4 +1,4 @@
-//! What a log promises.
+//! Promises of a log.
 
 use super::{Dice, SubjectFuture, comes, stays_away};
 use crate::{Append, Consumer, Delivery, Log, Position, Record, Tail, TailEvent, TailScope, Topic};
@@ -12,7 +12,8 @@ pub trait LogSubject: Sync {
     /// A log without records.
     fn fresh(&self) -> SubjectFuture<'_, Arc<dyn Log>>;
 
-    /// Ends a log as roughly as can be, and opens what it leaves behind; none where nothing is left by nature.
+    /// Ends a log as roughly as can be, and opens what it leaves behind; none where nothing is left by
+    /// nature.
     fn reopen(&self, log: Arc<dyn Log>) -> SubjectFuture<'_, Option<Arc<dyn Log>>>;
 }
 
@@ -248,7 +249,7 @@ async fn a_call_that_is_dropped_loses_nothing(subject: &dyn LogSubject) {
     comes("the writer's end", writing).await.expect("the writer");
 }
 
-/// What a reader knows of the keys of a topic.
+/// Reads what a reader knows of the keys of a topic.
 async fn keys(log: &dyn Log, topic: Topic) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     for record in read_all(&mut *tail(log, topic).await).await {
@@ -368,8 +369,8 @@ async fn what_was_acknowledged_is_there_again(subject: &dyn LogSubject) {
     assert_eq!(value_of(take(&mut *consumer).await.record()), "10");
 }
 
-/// Appends, takes, finishes, drops and crashes at random: in the end each record was finished, and none that was
-/// noted as finished came again.
+/// Appends, takes, finishes, drops and crashes at random: in the end each record was finished, and none that
+/// was noted as finished came again.
 async fn random_programs_lose_nothing(subject: &dyn LogSubject, seed: u64) {
     let (mut dice, mut log) = (Dice(seed), subject.fresh().await);
     let mut consumer = subscribe(&*log, "g", 8).await;

@@ -1,8 +1,8 @@
-//! What the traits promise, as tests. An implementation passes the suite of its trait, whatever stands behind it:
-//! [`log`], [`state`], [`clock`].
+//! Promises of the traits, as tests. An implementation passes the suite of its trait, whatever stands behind
+//! it: [`log`], [`state`], [`clock`].
 //!
-//! A check panics with what was wrong. None depends on speed: what must come is waited for a minute, and what must not
-//! come is given a fifth of a second.
+//! A check panics with what was wrong. None depends on speed: what must come is waited for a minute, and what
+//! must not come is given a fifth of a second.
 
 mod clock;
 mod log;
@@ -22,10 +22,10 @@ pub type SubjectFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// How long what must come is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long what must not come is given.
+/// Time that is given to what must not come.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// What comes.
+/// Waits for what must come, and returns it.
 async fn comes<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("did not come: {what}"))
 }

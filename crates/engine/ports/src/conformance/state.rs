@@ -1,4 +1,4 @@
-//! What a state promises.
+//! Promises of a state.
 
 use super::{Dice, SubjectFuture, comes};
 use crate::{KvSet, State};

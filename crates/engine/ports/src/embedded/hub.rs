@@ -1,4 +1,4 @@
-//! What the threads of the store and its readers tell one another: ends of topics, readers, groups.
+//! Words between the threads of the store and its readers: ends of topics, readers, groups.
 
 use super::ledger::{Ledger, Note};
 use super::records;
@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
-/// What a group has finished, as it is to be written down.
+/// Work that a group has finished, as it is to be written down.
 #[derive(Debug)]
 pub(super) struct Commit {
     pub(super) topic: Topic,
     pub(super) group: Arc<str>,
     pub(super) note: Note,
-    /// Every reader of the topic has told what is below.
+    /// Offset below which every reader of the topic has told everything.
     pub(super) passed: u64,
     ledger: Arc<Ledger>,
 }
@@ -27,9 +27,9 @@ pub(super) struct Commit {
 /// A group of consumers, or of readers that share a topic.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
-    /// One member at a time has the partition.
+    /// Turn to have the partition: one member has it at a time.
     pub(super) turn: Arc<Semaphore>,
-    /// What is given out; none for readers.
+    /// Ledger of what is given out; none for readers.
     pub(super) ledger: Arc<Ledger>,
 }
 
@@ -109,7 +109,7 @@ impl Hub {
         position
     }
 
-    /// For each topic the offset below which every reader has told everything.
+    /// Returns for each topic the offset below which every reader has told everything.
     pub(super) fn passed(&self) -> BTreeMap<Topic, u64> {
         let mut passed: BTreeMap<_, _> = Topic::ALL.map(|topic| (topic, *self.end(topic).borrow())).into();
         lock(&self.tails).retain(|(topic, tail)| {
@@ -121,7 +121,7 @@ impl Hub {
         passed
     }
 
-    /// What groups have finished since it was last written down.
+    /// Returns what groups have finished since it was last written down.
     pub(super) fn take_commits(&self) -> Vec<Commit> {
         let groups = lock(&self.groups);
         let mut commits: Vec<_> = groups

@@ -1,4 +1,4 @@
-//! What a group has been given and has not finished.
+//! Records that a group has been given and has not finished.
 
 use super::thread::Command;
 use crate::{Finish, Position, Record};
@@ -25,18 +25,18 @@ struct Book {
     unfinished: BTreeSet<u64>,
     /// Dropped unfinished, and to be given out again.
     returned: BTreeMap<u64, Record>,
-    /// Finished since the last note.
+    /// Offsets finished since the last note.
     finished: Vec<u64>,
-    /// What is on disk.
+    /// Offset that is on disk.
     committed: u64,
 }
 
-/// What is to be noted of a group.
+/// Progress of a group that is to be noted.
 #[derive(Debug)]
 pub(super) struct Note {
     /// Everything below is finished.
     pub(super) committed: u64,
-    /// Finished since the last note, in any order.
+    /// Offsets finished since the last note, in any order.
     pub(super) finished: Vec<u64>,
 }
 
@@ -86,7 +86,7 @@ impl Ledger {
         book.next = book.next.max(end);
     }
 
-    /// What is to be written down; none if that is on disk.
+    /// Returns what is to be written down; none if that is on disk.
     pub(super) fn take_note(&self) -> Option<Note> {
         self.is_dirty.store(false, Ordering::Release);
         let mut book = self.lock();

@@ -1,13 +1,13 @@
 //! Log and state in one SQLite file, without another process.
 //!
-//! One thread writes. It takes everything that waits, puts it into one transaction, and answers when that is on disk
-//! (`journal_mode=WAL`, `synchronous=FULL`), so that many appends share one `fsync`. Another thread reads. What a
-//! process had acknowledged before it was killed is there when the file is opened again; what consumers had not
-//! finished is given out again.
+//! One thread writes. It takes everything that waits, puts it into one transaction, and answers when that is
+//! on disk (`journal_mode=WAL`, `synchronous=FULL`), so that many appends share one `fsync`. Another thread
+//! reads. What a process had acknowledged before it was killed is there when the file is opened again; what
+//! consumers had not finished is given out again.
 //!
 //! # The file
-//! Operators may read it with `sqlite3`, also while the server runs. `application_id` is `0x686f776b` ("howk"),
-//! `user_version` the version of this schema: 1. Times are milliseconds since 1970, UTC.
+//! Operators may read it with `sqlite3`, also while the server runs. `application_id` is `0x686f776b`
+//! ("howk"), `user_version` the version of this schema: 1. Times are milliseconds since 1970, UTC.
 //!
 //! | table | columns | |
 //! |---|---|---|
@@ -16,10 +16,10 @@
 //! | `state` | `key`, `value`, `expires` | blobs; `expires` is null for what stays. The view `state_text` shows them as text |
 //! | `kv_usage` | `config`, `bytes` | bytes of keys and values of a config's script |
 //!
-//! In `howk.scripts` and `howk.retries` a record replaces the one with its key at once; a tombstone goes when every
-//! reader has passed it. A record of `howk.pending` goes when every group has finished it:
-//! at once where there is one group, as there is here. The other topics keep
-//! their records for a time ([`EmbeddedSettings`]).
+//! In `howk.scripts` and `howk.retries` a record replaces the one with its key at once; a tombstone goes when
+//! every reader has passed it. A record of `howk.pending` goes when every group has finished it: at once
+//! where there is one group, as there is here. The other topics keep their records for a time
+//! ([`EmbeddedSettings`]).
 
 mod entries;
 mod hub;
@@ -43,22 +43,22 @@ use std::time::Duration;
 use thread::{Command, StoreThread};
 use tokio::sync::oneshot;
 
-/// What an operator may choose of the embedded store.
+/// Settings of the embedded store that an operator may choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
-    /// Most bytes of the file, without its write-ahead log; none is as much as the disk has. The last quarter is
-    /// kept for what finishes work that was accepted: a webhook that waits for another attempt is larger than before.
-    /// While it is in use, results go before their time.
+    /// Most bytes of the file, without its write-ahead log; none is as much as the disk has. The last quarter
+    /// is kept for what finishes work that was accepted: a webhook that waits for another attempt is larger
+    /// than before. While it is in use, results go before their time.
     pub max_bytes: Option<u64>,
     /// Most bytes of a record's value, or a state's.
     pub max_value_bytes: u64,
-    /// How long a delivered webhook stays in `howk.results`.
+    /// Time for which a delivered webhook stays in `howk.results`.
     pub results_kept: Duration,
-    /// How long a webhook that was given up stays in `howk.deadletter`.
+    /// Time for which a webhook that was given up stays in `howk.deadletter`.
     pub dead_letters_kept: Duration,
-    /// How often what has expired is removed.
+    /// Time between two removals of what has expired.
     pub tidy_interval: Duration,
-    /// How long finished work may wait for the next write before it is noted: what a crash makes come again.
+    /// Longest wait of finished work for the next write before it is noted: what a crash makes come again.
     pub commit_delay: Duration,
 }
 
@@ -82,7 +82,7 @@ pub struct Embedded {
     shared: Arc<Shared>,
 }
 
-/// What the store and its readers have in common. The last of them to go ends the threads.
+/// Parts that the store and its readers have in common. The last of them to go ends the threads.
 #[derive(Debug)]
 struct Shared {
     hub: Arc<Hub>,
@@ -154,8 +154,8 @@ impl Embedded {
         done.await.map_err(|_| PortError::Closed)?
     }
 
-    /// Ends the store as the end of its process would: what consumers have finished since the last write is not noted,
-    /// and what was not acknowledged may be gone. For tests of what is found afterwards.
+    /// Ends the store as the end of its process would: what consumers have finished since the last write is
+    /// not noted, and what was not acknowledged may be gone. For tests of what is found afterwards.
     pub async fn kill(&self) {
         let (reply, done) = oneshot::channel();
         if self.shared.writes.send(Command::Kill(reply)).is_ok() {
@@ -176,8 +176,8 @@ impl Embedded {
 }
 
 impl Shared {
-    /// Runs work in the next transaction; the answer comes once that is on disk. The work may run twice, if another's
-    /// fails beside it. `then` runs after the commit, in the order of the commits.
+    /// Runs work in the next transaction; the answer comes once that is on disk. The work may run twice, if
+    /// another's fails beside it. `then` runs after the commit, in the order of the commits.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&thread::Scope<'_>) -> rusqlite::Result<Result<T, PortError>> + Send + 'static,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Whose turn it is to have the partition, among the members of a group.
+/// Turn to have the partition, among the members of a group.
 #[derive(Debug)]
 struct Turn {
     of: Arc<Semaphore>,
@@ -41,7 +41,7 @@ pub(super) struct EmbeddedTail {
     end: watch::Receiver<u64>,
     /// The first record that was not told.
     next: u64,
-    /// What was read and not told.
+    /// Records that were read and not told.
     read: VecDeque<Record>,
     /// True if the end is to be told when it is reached.
     tells_end: bool,
@@ -115,7 +115,7 @@ pub(super) struct EmbeddedConsumer {
     in_flight: usize,
     end: watch::Receiver<u64>,
     changes: watch::Receiver<()>,
-    /// What was read and not given out.
+    /// Records that were read and not given out.
     read: VecDeque<Record>,
 }
 

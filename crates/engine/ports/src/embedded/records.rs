@@ -97,7 +97,7 @@ pub(super) fn count(connection: &Connection, topic: Topic, from: u64) -> rusqlit
     Ok(count as u64)
 }
 
-/// What a group has finished, by the file.
+/// Reads what a group has finished, by the file.
 pub(super) fn committed(connection: &Connection, topic: Topic, group: &str) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT committed FROM consumer WHERE topic = ?1 AND name = ?2";
     let mut statement = connection.prepare_cached(sql)?;
@@ -112,8 +112,8 @@ pub(super) fn join(scope: &Scope<'_>, topic: Topic, group: &str) -> rusqlite::Re
     Ok(committed(scope.connection, topic, group)?.unwrap_or(1))
 }
 
-/// Notes what a group has finished. A topic's only group takes its finished records away at once, in any order: they make
-/// room, and do not come again after a crash.
+/// Notes what a group has finished. A topic's only group takes its finished records away at once, in any
+/// order: they make room, and do not come again after a crash.
 pub(super) fn commit(scope: &Scope<'_>, commit: &Commit) -> rusqlite::Result<()> {
     let (connection, name) = (scope.connection, commit.topic.name());
     let sql = "UPDATE consumer SET committed = max(committed, ?3) WHERE topic = ?1 AND name = ?2";

@@ -16,17 +16,17 @@ const VERSION: i32 = 1;
 /// The part of the file that is kept for what finishes old work: one in this many bytes.
 pub(super) const RESERVE_PART: u64 = 4;
 
-/// How long a connection waits for another one, an operator's for example.
+/// Longest wait of a connection for another one, an operator's for example.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Why a store did not open. Its file was not changed.
+/// Reason for which a store did not open. Its file was not changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process has it.
     #[error("{} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// It is somebody else's database.
+    /// The file is the database of another program.
     #[error("{} is a database of another program", .0.display())]
     NotOurs(PathBuf),
     /// A newer program wrote it.
@@ -34,7 +34,7 @@ pub enum OpenError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// Version of the file.
         found: i32,
         /// The last version that this program knows.
         known: i32,
@@ -44,7 +44,7 @@ pub enum OpenError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Words of the system.
         source: std::io::Error,
     },
     /// SQLite refused.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use howk_contract::ConfigId;
 use std::time::Duration;
 
-/// When something that lives for `ttl` from now on ends. What lives for less than a millisecond is gone at once.
+/// Returns the end of a value that lives for `ttl` from now on. What lives for less than a millisecond is
+/// gone at once.
 fn expires(scope: &Scope<'_>, ttl: Option<Duration>) -> Option<i64> {
     ttl.map(|ttl| scope.now.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)))
 }
@@ -94,7 +95,8 @@ impl State for Embedded {
                     Ok(used.saturating_sub(before) + entries::size(&key, &value))
                 };
                 if needed()? > quota {
-                    // What has expired counts for nobody. Each entry is removed once, so this costs what it frees.
+                    // What has expired counts for nobody. Each entry is removed once, so this costs what it
+                    // frees.
                     while entries::purge(scope, entries::PURGE_ROWS)? > 0 {}
                     let needed = needed()?;
                     if needed > quota {

@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 /// Most jobs of one transaction.
 const BATCH: usize = 512;
 
-/// How soon tidying goes on where a turn was not enough.
+/// Wait before tidying goes on where a turn was not enough.
 const TIDY_AGAIN: Duration = Duration::from_millis(20);
 
 type Reply = oneshot::Sender<Result<(), PortError>>;
 
-/// What the threads are asked.
+/// Requests to the threads.
 pub(super) enum Command {
     /// Work for the next transaction.
     Write(Box<dyn Job>),
@@ -35,7 +35,7 @@ pub(super) enum Command {
     Kill(Reply),
 }
 
-/// How the thread that writes was told to end.
+/// Way in which the thread that writes was told to end.
 enum Ended {
     Closed(Option<Reply>),
     Killed(Reply),
@@ -55,7 +55,7 @@ pub(super) struct Scope<'a> {
 pub(super) trait Job: Send {
     /// Does the work. It may be asked again, after a roll back.
     fn apply(&mut self, scope: &Scope<'_>) -> rusqlite::Result<()>;
-    /// The transaction is on disk.
+    /// Ends the job: the transaction is on disk.
     fn committed(self: Box<Self>, hub: &Hub);
     /// The transaction failed.
     fn failed(self: Box<Self>, error: PortError);

@@ -16,7 +16,7 @@ impl Folder {
         Folder(path)
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

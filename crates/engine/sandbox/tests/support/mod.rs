@@ -18,7 +18,7 @@ pub(crate) struct Fake {
     pub(crate) kv: Mutex<HashMap<Bytes, Bytes>>,
     pub(crate) log: Mutex<Vec<(LogLevel, String, Option<String>)>>,
     pub(crate) calls: Mutex<Vec<ModuleCall>>,
-    /// Told by a read of the key `gate`, which then waits for `open`.
+    /// Signal of a read of the key `gate`, which then waits for `open`.
     pub(crate) arrived: Notify,
     pub(crate) open: Notify,
 }
@@ -183,7 +183,7 @@ pub(crate) fn run(source: &str) -> Result<Transform, ScriptError> {
     run_with(source, input(b"{\"a\":1}"), &Arc::default())
 }
 
-/// What a script that succeeds leaves as its body.
+/// Runs a script that must succeed, and returns its body.
 pub(crate) fn body(source: &str) -> String {
     let transform = run(source).unwrap_or_else(|error| panic!("{source}: {error} {:?}", error.traceback));
     String::from_utf8_lossy(&transform.body.unwrap_or_default()).into_owned()

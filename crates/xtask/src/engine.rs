@@ -12,10 +12,14 @@ cargo xtask engine COMMAND
 
   build [--debug]        the binary: crates/engine/target/release/howk (or debug/howk)
   test [ARGS]            every test of the engine; ARGS go to cargo test. Long ones are named in CONTRIBUTING.md
-  bench [ARGS]           figures beside serde_json in the same run; with --peers also gopher-lua and OpenResty
+  bench [--peers]        figures beside serde_json in the same run; with --peers also gopher-lua and OpenResty
+                         (Debian's packages: see bench/engine/peers.mjs)
   dev [--release] [ARGS] the engine in memory with the scripts of a folder; ARGS go to howk dev
                          (default: --scripts examples/scripts)
 ";
+
+/// Example of the sandbox that measures events.
+const FIGURES: &str = "figures";
 
 /// Packages that run on this machine: all but the guest.
 const HOST_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "howk-guest"];
@@ -33,12 +37,7 @@ pub(crate) fn command(args: &mut Args) -> Result {
             guest()?;
             tests(args.rest()).go()
         }
-        Some("bench") => {
-            setup()?;
-            guest()?;
-            let rest = args.rest();
-            cargo(&["bench", "--package", "howk-lab", "--bench", "event", "--"]).args(rest).go()
-        }
+        Some("bench") => bench(args),
         Some("dev") => dev(args),
         None | Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
@@ -76,6 +75,20 @@ fn build(release: bool) -> Result {
 /// The tests, to be run once the guest is there.
 pub(crate) fn tests(args: Vec<String>) -> Run {
     cargo(&["test", "--no-fail-fast"]).args(HOST_PACKAGES).args(args)
+}
+
+/// Builds the program that prints figures, and runs it, alone or by turns with the peers.
+fn bench(args: &mut Args) -> Result {
+    let peers = args.flag("--peers");
+    args.finish()?;
+    setup()?;
+    guest()?;
+    cargo(&["build", "--release", "--package", "howk-sandbox", "--example", FIGURES]).go()?;
+    let figures = paths::engine_target().join("release/examples").join(FIGURES);
+    if !peers {
+        return Run::new(figures).go();
+    }
+    Run::new("node").arg(paths::bench().join("engine/run.mjs")).arg(figures).go()
 }
 
 fn dev(args: &mut Args) -> Result {

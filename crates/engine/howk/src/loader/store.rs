@@ -20,9 +20,9 @@ pub enum IfMatch {
     /// No condition.
     #[default]
     Always,
-    /// There is a script.
+    /// The config has a script.
     Any,
-    /// There is no script.
+    /// The config has no script.
     None,
     /// The script is this one.
     Hash(ScriptHash),

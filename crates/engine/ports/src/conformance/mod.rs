@@ -19,7 +19,7 @@ use std::time::Duration;
 /// A future of a subject.
 pub type SubjectFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How long what must come is waited for.
+/// Longest wait for what must come.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Time that is given to what must not come.

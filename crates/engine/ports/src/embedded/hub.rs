@@ -33,7 +33,7 @@ pub(super) struct Group {
     pub(super) ledger: Arc<Ledger>,
 }
 
-/// Something for each group of a topic.
+/// One value for each group of a topic.
 type ByGroup<T> = BTreeMap<(Topic, Arc<str>), T>;
 
 #[derive(Debug)]

@@ -9,12 +9,15 @@
 //! Operators may read it with `sqlite3`, also while the server runs. `application_id` is `0x686f776b`
 //! ("howk"), `user_version` the version of this schema: 1. Times are milliseconds since 1970, UTC.
 //!
-//! | table | columns | |
-//! |---|---|---|
-//! | `howk.scripts`, `howk.pending`, `howk.results`, `howk.deadletter`, `howk.retries` | `offset`, `key`, `time`, `value` | the topics. Offsets grow and are never used twice. `value` is text where it is UTF-8 (so `json_extract` works), else a blob; null is a tombstone |
-//! | `consumer` | `topic`, `name`, `committed` | the first record that the group may not have finished |
-//! | `state` | `key`, `value`, `expires` | blobs; `expires` is null for what stays. The view `state_text` shows them as text |
-//! | `kv_usage` | `config`, `bytes` | bytes of keys and values of a config's script |
+//! Tables, and their columns:
+//!
+//! - `howk.scripts`, `howk.pending`, `howk.results`, `howk.deadletter`, `howk.retries` (`offset`, `key`,
+//!   `time`, `value`): the topics. Offsets grow and are never used twice. `value` is text where it is UTF-8
+//!   (so `json_extract` works), else a blob; null is a tombstone.
+//! - `consumer` (`topic`, `name`, `committed`): the first record that the group may not have finished.
+//! - `state` (`key`, `value`, `expires`): blobs; `expires` is null for what stays. The view `state_text` shows
+//!   them as text.
+//! - `kv_usage` (`config`, `bytes`): bytes of keys and values of a config's script.
 //!
 //! In `howk.scripts` and `howk.retries` a record replaces the one with its key at once; a tombstone goes when
 //! every reader has passed it. A record of `howk.pending` goes when every group has finished it: at once

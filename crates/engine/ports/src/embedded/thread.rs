@@ -106,7 +106,7 @@ where
     }
 }
 
-/// What an error of SQLite means to a caller.
+/// Tells what an error of SQLite means to a caller.
 pub(super) fn port_error(error: &rusqlite::Error) -> PortError {
     let text = error.to_string();
     match error.sqlite_error_code() {
@@ -135,7 +135,7 @@ pub(super) struct StoreThread {
     connection: Connection,
     hub: Arc<Hub>,
     settings: EmbeddedSettings,
-    /// Held while the thread lives.
+    /// Lock that is held while the thread lives.
     lock: Option<File>,
     commit_at: Option<Instant>,
     tidy_at: Instant,

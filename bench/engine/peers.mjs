@@ -2,7 +2,8 @@
  * Runs the peers of the script engine at its work: gopher-lua (Debian's, and the one whose source is in
  * `GOPHER_LUA_SRC`) and OpenResty's module for nginx. Each gives processor times of an event in microseconds.
  *
- * Debian's packages: golang-go, golang-github-yuin-gopher-lua-dev, nginx-light, libnginx-mod-http-lua, lua-cjson.
+ * Debian's packages: golang-go, golang-github-yuin-gopher-lua-dev, nginx-light, libnginx-mod-http-lua,
+ * lua-cjson.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

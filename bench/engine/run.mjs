@@ -1,8 +1,9 @@
 /**
  * Events of the script engine beside its peers, in one run: `cargo xtask engine bench --peers`.
  *
- * The first argument is the program of crates/engine/sandbox/examples/figures.rs. All figures are processor time of a
- * whole process for an event, so that collectors and other threads count. Peers and figures take turns.
+ * The first argument is the program of crates/engine/sandbox/examples/figures.rs. All figures are processor
+ * time of a whole process for an event, so that collectors and other threads count. Peers and figures take
+ * turns.
  */
 import { execFileSync } from "node:child_process";
 import { loadavg } from "node:os";

@@ -15,8 +15,8 @@
 //!   `time`, `value`): the topics. Offsets grow and are never used twice. `value` is text where it is UTF-8
 //!   (so `json_extract` works), else a blob; null is a tombstone.
 //! - `consumer` (`topic`, `name`, `committed`): the first record that the group may not have finished.
-//! - `state` (`key`, `value`, `expires`): blobs; `expires` is null for what stays. The view `state_text` shows
-//!   them as text.
+//! - `state` (`key`, `value`, `expires`): blobs; `expires` is null for what stays. The view `state_text`
+//!   shows them as text.
 //! - `kv_usage` (`config`, `bytes`): bytes of keys and values of a config's script.
 //!
 //! In `howk.scripts` and `howk.retries` a record replaces the one with its key at once; a tombstone goes when

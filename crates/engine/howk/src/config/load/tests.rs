@@ -1,3 +1,5 @@
+//! Tests of settings: what each source gives, which one counts, and what is refused.
+
 use super::*;
 use std::time::Duration;
 

@@ -15,31 +15,31 @@ use tokio_util::sync::CancellationToken;
 /// Wait before a task that panicked is started again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// What the pipeline stands on.
+/// Parts that the pipeline stands on.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// Where webhooks and scripts are kept.
+    /// Log of webhooks and scripts.
     pub log: Arc<dyn Log>,
-    /// Where statuses, idempotency keys and copies of scripts are kept.
+    /// State, with statuses, idempotency keys and copies of scripts.
     pub state: Arc<dyn State>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// What runs scripts.
+    /// Engine that runs scripts.
     pub runner: Arc<dyn ScriptRunner>,
-    /// What reaches endpoints.
+    /// Transport that reaches endpoints.
     pub transport: Arc<dyn Transport>,
-    /// Who hears of it all.
+    /// Observer of it all.
     pub observer: Arc<dyn Observer>,
 }
 
-/// What a process does.
+/// Parts that a process plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles {
-    /// It serves the API: it knows scripts and dead letters.
+    /// True if it serves the API: it knows scripts and dead letters.
     pub api: bool,
-    /// It works on webhooks: it knows scripts.
+    /// True if it works on webhooks: it knows scripts.
     pub worker: bool,
-    /// It puts webhooks back that are due.
+    /// True if it puts webhooks back that are due.
     pub scheduler: bool,
 }
 
@@ -48,14 +48,14 @@ impl Roles {
     pub const ALL: Roles = Roles { api: true, worker: true, scheduler: true };
 }
 
-/// Whether the pipeline can serve.
+/// Ability of the pipeline to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     /// True once the log of scripts was read.
     pub scripts: bool,
-    /// What is wrong with the log, if anything.
+    /// Fault of the log, if any.
     pub log: Option<PortError>,
-    /// What is wrong with the state, if anything.
+    /// Fault of the state, if any.
     pub state: Option<PortError>,
 }
 
@@ -128,8 +128,8 @@ impl Pipeline {
         }
     }
 
-    /// Takes nothing more, and waits until what is open has ended, at most `grace`. False if something was cut off:
-    /// it will be done again.
+    /// Takes nothing more, and waits until what is open has ended, at most `grace`. False if something was
+    /// cut off: it will be done again.
     pub async fn stop(&self, grace: Duration) -> bool {
         self.stop.cancel();
         let mut orderly = std::mem::take(&mut *lock(&self.orderly));
@@ -141,7 +141,7 @@ impl Pipeline {
         in_time
     }
 
-    /// Whether it can serve now.
+    /// Tells whether it can serve now.
     pub async fn readiness(&self) -> Readiness {
         let (log, state) = tokio::join!(self.parts.log.health(), self.parts.state.health());
         Readiness { scripts: self.scripts.is_caught_up(), log: log.err(), state: state.err() }
@@ -167,12 +167,12 @@ impl Pipeline {
         &self.dead_letters
     }
 
-    /// What it stands on.
+    /// Returns what it stands on.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// What was chosen.
+    /// Returns what was chosen.
     pub fn settings(&self) -> &PipelineSettings {
         &self.settings
     }
@@ -192,7 +192,7 @@ where
         task.spawn(make());
         match task.join_next().await {
             Some(Err(error)) if error.is_panic() => {
-                tracing::error!(name, %error, "a task panicked, and is started again")
+                tracing::error!(name, %error, "a task panicked, and is started again");
             }
             _ => return,
         }

@@ -1,7 +1,7 @@
 //! Webhooks that were given up: listing them, and trying one again.
 //!
-//! What is listed is an index in memory, made by reading `howk.deadletter`; bodies stay in the log. A record without a
-//! value says that a dead letter was replayed.
+//! What is listed is an index in memory, made by reading `howk.deadletter`; bodies stay in the log. A record
+//! without a value says that a dead letter was replayed.
 
 use super::{Observer, Parts, PipelineSettings, StatusRecord, Statuses, WebhookState};
 use crate::loader::Scripts;
@@ -23,16 +23,16 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Most dead letters of a page.
 const PAGE_MAX: usize = 1000;
 
-/// Which dead letters are asked for.
+/// Choice of the dead letters that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageOf {
-    /// Those of these configs; none is all.
+    /// Configs of the dead letters; none is all.
     pub configs: Option<Vec<ConfigId>>,
-    /// Those with this reason.
+    /// Reason of the dead letters; none is all.
     pub reason: Option<Reason>,
-    /// Those behind this one, the `next` of a page.
+    /// Dead letter behind which they begin, the `next` of a page.
     pub after: Option<Cursor>,
-    /// At most so many.
+    /// Most dead letters of the page.
     pub limit: usize,
 }
 
@@ -41,7 +41,7 @@ pub struct PageOf {
 pub struct Page {
     /// The dead letters, without credentials.
     pub letters: Vec<Listed>,
-    /// Where the next page begins; none behind the last one.
+    /// Place where the next page begins; none behind the last one.
     pub next: Option<Cursor>,
     /// False if there may be older ones than can be listed, or the log is still being read.
     pub is_complete: bool,
@@ -84,14 +84,14 @@ impl FromStr for Cursor {
     }
 }
 
-/// Why a dead letter was not replayed.
+/// Reason for which a dead letter was not replayed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// There is none of that webhook.
+    /// The webhook has no dead letter.
     #[error("there is no dead letter of this webhook")]
     NotFound,
-    /// It was accepted for a script, and its config has none now. It is never sent without.
+    /// The webhook was accepted for a script, and its config has none now. It is never sent without.
     #[error("config {0} has no script, and this webhook is not sent without one")]
     NoScript(ConfigId),
     /// Another request replays it.
@@ -177,7 +177,7 @@ impl Index {
     }
 }
 
-/// What is read of each dead letter.
+/// Part of each dead letter that is read.
 #[derive(Deserialize)]
 struct Head {
     webhook: WebhookHead,
@@ -248,7 +248,7 @@ impl DeadLetters {
         }
     }
 
-    /// Whose webhook it is, if there is a dead letter of it.
+    /// Returns the config of a webhook, if there is a dead letter of it.
     pub fn config_of(&self, webhook_id: &str) -> Option<ConfigId> {
         let index = self.inner.index();
         let cursor = index.by_key.get(webhook_id)?;
@@ -346,7 +346,7 @@ impl Inner {
             }
             // Records that were never webhooks are kept there, too; they are for operators.
             Err(error) => {
-                tracing::debug!(key = &*record.key, %error, "a record among the dead letters is not listed")
+                tracing::debug!(key = &*record.key, %error, "a record among the dead letters is not listed");
             }
         }
     }

@@ -1,41 +1,41 @@
-//! What an operator may choose of the pipeline.
+//! Settings of the pipeline that an operator may choose.
 
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PipelineSettings {
-    /// Whether scripts run. Off, webhooks that have one become dead letters.
+    /// True if scripts run. Off, webhooks that have one become dead letters.
     pub scripts_enabled: bool,
-    /// How webhooks are accepted.
+    /// Settings for accepting webhooks.
     pub queue: QueueSettings,
-    /// How scripts are known.
+    /// Settings for knowing scripts.
     pub loader: LoaderSettings,
-    /// How webhooks are worked on.
+    /// Settings for working on webhooks.
     pub worker: WorkerSettings,
-    /// How they are sent.
+    /// Settings for sending them.
     pub delivery: DeliverySettings,
-    /// When they are tried again.
+    /// Settings for trying them again.
     pub retry: RetrySettings,
-    /// Who finds out that it is time.
+    /// Settings for finding out that it is time.
     pub scheduler: SchedulerSettings,
-    /// How those that were given up are listed.
+    /// Settings for listing those that were given up.
     pub dead_letters: DeadLetterSettings,
 }
 
-/// How webhooks are accepted.
+/// Settings for accepting webhooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueueSettings {
-    /// How long an `idempotency_key` is known.
+    /// Time for which an `idempotency_key` is known.
     pub idempotency_ttl: Duration,
-    /// How long the status of a webhook is known after its last change.
+    /// Time for which the status of a webhook is known after its last change.
     pub status_ttl: Duration,
-    /// How long the state is waited for where an answer is not needed.
+    /// Longest wait for the state where an answer is not needed.
     pub state_timeout: Duration,
-    /// After which time somebody else may take over a key whose webhook was not acknowledged.
+    /// Time after which another request may take over a key whose webhook was not acknowledged.
     pub reservation: Duration,
 }
 
@@ -50,7 +50,7 @@ impl Default for QueueSettings {
     }
 }
 
-/// Which version of a script runs.
+/// Version of a script that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Versions {
     /// The newest: a correction reaches what waits.
@@ -60,18 +60,18 @@ pub enum Versions {
     Pinned,
 }
 
-/// How scripts are known.
+/// Settings for knowing scripts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderSettings {
-    /// How long a worker waits for a script that it does not know yet.
+    /// Longest wait of a worker for a script that it does not know yet.
     pub sync_timeout: Duration,
-    /// Which version runs.
+    /// Version that runs.
     pub versions: Versions,
     /// Versions of each script that are kept for [`Versions::Pinned`].
     pub versions_kept: usize,
-    /// How long a script stays in the state after it was last seen there; none keeps no copy.
+    /// Time for which a script stays in the state after it was last seen there; none keeps no copy.
     pub mirror_ttl: Option<Duration>,
-    /// How many scripts are prepared at the start. Others are when they run.
+    /// Number of scripts that are prepared at the start. Others are when they run.
     pub prepare_at_start: usize,
 }
 
@@ -87,7 +87,7 @@ impl Default for LoaderSettings {
     }
 }
 
-/// How webhooks are worked on.
+/// Settings for working on webhooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkerSettings {
     /// Webhooks that are open at once, of each partition.
@@ -96,9 +96,9 @@ pub struct WorkerSettings {
     pub in_flight_per_config: Option<usize>,
     /// Scripts of one config that run at once.
     pub max_concurrent_per_config: usize,
-    /// How long a webhook waits for its config's turn before it is put off.
+    /// Time for which a webhook waits for its config's turn before it is put off.
     pub defer_after: Duration,
-    /// For how long it is put off.
+    /// Time for which it is put off.
     pub defer_delay: Duration,
     /// Processor time that a config's scripts may take while others run, in seconds per second.
     pub cpu_per_config: f64,
@@ -127,10 +127,10 @@ impl WorkerSettings {
     }
 }
 
-/// How webhooks are sent.
+/// Settings for sending webhooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliverySettings {
-    /// How long an endpoint may take to answer.
+    /// Longest time that an endpoint may take to answer.
     pub timeout: Duration,
     /// The header `User-Agent`.
     pub user_agent: String,
@@ -148,7 +148,7 @@ impl Default for DeliverySettings {
     }
 }
 
-/// When webhooks are tried again.
+/// Settings for trying webhooks again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetrySettings {
     /// Wait before the second attempt; it doubles from there.
@@ -167,10 +167,10 @@ impl Default for RetrySettings {
     }
 }
 
-/// Who finds out that it is time to try again.
+/// Settings for finding out that it is time to try again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SchedulerSettings {
-    /// How often it is looked for webhooks that are due.
+    /// Time between two looks for webhooks that are due.
     pub interval: Duration,
     /// Most webhooks that are put back at once.
     pub batch: usize,
@@ -182,12 +182,12 @@ impl Default for SchedulerSettings {
     }
 }
 
-/// How webhooks that were given up are listed.
+/// Settings for listing webhooks that were given up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetterSettings {
     /// Most dead letters that can be listed: the newest. A page says whether there are older ones.
     pub listed: usize,
-    /// How long they are kept, by the log's settings.
+    /// Time for which they are kept, by the log's settings.
     pub kept: Duration,
 }
 

@@ -18,6 +18,7 @@ impl StateKv {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: PortError) -> KvError {
     KvError::Failed(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! What clients may know of a webhook: `status:{webhook_id}` in the state.
+//! Knowledge of a webhook for clients: `status:{webhook_id}` in the state.
 //!
 //! It is for people. Nothing is decided by it, and losing it loses no webhook.
 
@@ -10,36 +10,36 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a webhook is.
+/// Stage of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookState {
-    /// It was accepted.
+    /// The webhook was accepted.
     Pending,
     /// An attempt has failed, and another one comes.
     Retrying,
-    /// It has arrived.
+    /// The webhook has arrived.
     Delivered,
-    /// It was given up.
+    /// The webhook was given up.
     Dead,
 }
 
 /// The status of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusRecord {
-    /// Which webhook.
+    /// Id of the webhook.
     pub webhook_id: String,
-    /// Whose it is.
+    /// Config of the webhook.
     pub config_id: ConfigId,
-    /// Where it is.
+    /// Stage of the webhook.
     pub state: WebhookState,
     /// Attempts that were made.
     pub attempts: u32,
-    /// When it was accepted.
+    /// Time at which it was accepted.
     pub created_at: Timestamp,
-    /// When this was written.
+    /// Time at which this was written.
     pub updated_at: Timestamp,
-    /// When the next attempt is due.
+    /// Time at which the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub next_attempt_at: Option<Timestamp>,
     /// The error of the last attempt.
@@ -48,7 +48,7 @@ pub struct StatusRecord {
     /// Status of the endpoint's last answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub status_code: Option<u16>,
-    /// Why it was given up.
+    /// Reason for which it was given up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<Reason>,
 }
@@ -71,7 +71,7 @@ impl StatusRecord {
     }
 }
 
-/// Where statuses are kept.
+/// Keeper of statuses.
 #[derive(Debug, Clone)]
 pub struct Statuses {
     state: Arc<dyn State>,
@@ -81,6 +81,11 @@ pub struct Statuses {
 
 fn key(webhook_id: &str) -> bytes::Bytes {
     format!("status:{webhook_id}").into()
+}
+
+fn json(record: &StatusRecord) -> Option<bytes::Bytes> {
+    let json = serde_json::to_vec(record);
+    json.map(Into::into).inspect_err(|error| tracing::error!(%error, "a status is no JSON")).ok()
 }
 
 impl Statuses {
@@ -102,13 +107,13 @@ impl Statuses {
 
     /// Writes a status, if the state takes it in time.
     pub async fn put(&self, record: &StatusRecord) {
-        let Some(json) = self.json(record) else { return };
+        let Some(json) = json(record) else { return };
         self.try_to(&record.webhook_id, self.state.set(key(&record.webhook_id), json, Some(self.ttl))).await;
     }
 
     /// Writes the first status of a webhook. A worker that was faster has written a later one, which stays.
     pub async fn begin(&self, record: &StatusRecord) {
-        let Some(json) = self.json(record) else { return };
+        let Some(json) = json(record) else { return };
         let key = key(&record.webhook_id);
         let begin = self.state.compare_and_set(key, None, Some(json), Some(self.ttl));
         self.try_to(&record.webhook_id, begin).await;
@@ -117,11 +122,6 @@ impl Statuses {
     /// Forgets the status of a webhook that was not accepted after all.
     pub async fn forget(&self, webhook_id: &str) {
         self.try_to(webhook_id, self.state.delete(key(webhook_id))).await;
-    }
-
-    fn json(&self, record: &StatusRecord) -> Option<bytes::Bytes> {
-        let json = serde_json::to_vec(record);
-        json.map(Into::into).inspect_err(|error| tracing::error!(%error, "a status is no JSON")).ok()
     }
 
     async fn try_to<T>(&self, webhook_id: &str, write: impl Future<Output = Result<T, PortError>>) {

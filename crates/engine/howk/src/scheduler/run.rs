@@ -11,8 +11,11 @@ use tokio_util::sync::CancellationToken;
 /// Wait before a log that failed is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Wait before a webhook is put back that the log has refused for good.
+const HOPELESS: Duration = Duration::from_mins(10);
+
 /// Longest sleep. It ends sooner when something waits.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
+const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
 /// Puts webhooks back into `howk.pending` when they are due.
 #[derive(Debug)]
@@ -108,38 +111,63 @@ impl Scheduler {
         self.waiting.put(Arc::clone(&record.key), self.clock.elapsed() + left, record.position);
     }
 
-    /// Puts webhooks back that are due. Those that the log does not take stay, and are tried again a little later.
+    /// Puts webhooks back that are due.
     async fn put_back(&mut self, tail: &dyn Tail) -> Result<(), PortError> {
-        let due = self.waiting.due(self.clock.elapsed(), self.settings.batch.max(1));
-        let (mut records, mut gone) = (Vec::with_capacity(2 * due.len()), Vec::new());
-        for due in &due {
+        let mut ready = Vec::new();
+        for due in self.waiting.due(self.clock.elapsed(), self.settings.batch.max(1)) {
             match tail.read(due.position).await? {
-                Some(record) => match self.records_of(due, &record) {
-                    Ok(two) => records.extend(two),
+                Some(record) => match self.records_of(&due, &record) {
+                    Ok(records) => ready.push((due, records)),
                     Err(error) => {
                         tracing::error!(key = &*due.key, error, "a record of howk.retries has no webhook");
-                        gone.push(due.clone());
+                        self.waiting.remove(&due.key);
                     }
                 },
                 // Another record has taken its place, and will be told.
-                None => gone.push(due.clone()),
+                None => self.waiting.remove(&due.key),
             }
         }
-        match self.log.append(records).await {
-            Ok(_) => due.iter().for_each(|due| self.waiting.remove(&due.key)),
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "webhooks that are due could not be put back; they will be soon");
-                gone.iter().for_each(|due| self.waiting.remove(&due.key));
-                self.waiting.put_off(&due, self.clock.elapsed() + AGAIN);
+        let outcome = self.append(&ready).await;
+        if matches!(&outcome, Err(error) if !error.is_transient() && *error != PortError::Closed) {
+            // One of them is at fault: the others go by themselves.
+            for one in ready.chunks(1) {
+                if let Err(error) = self.append(one).await {
+                    if error == PortError::Closed {
+                        return Err(error);
+                    }
+                    tracing::error!(key = &*one[0].0.key, %error, "a webhook cannot be put back");
+                    self.waiting.put_off(&one[0].0, self.clock.elapsed() + HOPELESS);
+                }
             }
-            Err(error) => return Err(error),
+        } else if outcome == Err(PortError::Closed) {
+            return Err(PortError::Closed);
         }
         self.tell();
         Ok(())
     }
 
-    /// The webhook for `howk.pending`, and what says that it is there. In this order: where an append is cut in two, the
-    /// webhook is there twice rather than nowhere.
+    /// Appends what puts webhooks back. Where there is no room now they stay, and are tried again a little
+    /// later.
+    async fn append(&mut self, ready: &[(Due, [Append; 2])]) -> Result<(), PortError> {
+        let records = ready.iter().flat_map(|(_, records)| records.clone()).collect();
+        let appended = self.log.append(records).await;
+        for (due, _) in ready {
+            match &appended {
+                Ok(_) => self.waiting.remove(&due.key),
+                Err(error) if error.is_transient() => {
+                    self.waiting.put_off(due, self.clock.elapsed() + AGAIN);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Err(error) = &appended {
+            tracing::warn!(%error, "webhooks that are due could not be put back");
+        }
+        appended.map(|_| ())
+    }
+
+    /// The webhook for `howk.pending`, and what says that it is there. In this order: where an append is cut
+    /// in two, the webhook is there twice rather than nowhere.
     fn records_of(&self, due: &Due, record: &Record) -> Result<[Append; 2], String> {
         let value = record.value.as_ref().ok_or("it has no value")?;
         let waiting: RetryRecord = serde_json::from_slice(value).map_err(|error| error.to_string())?;
@@ -147,7 +175,8 @@ impl Scheduler {
         let json = |error: serde_json::Error| error.to_string();
         let pending =
             Append::new(Topic::Pending, Arc::clone(&due.key), serde_json::to_vec(webhook).map_err(json)?);
-        // The worker ends the story of a webhook that was tried before. One that was only put off has none to end.
+        // The worker ends the story of a webhook that was tried before. One that was only put off has none to
+        // end.
         let fired = if waiting.attempt > 0 {
             let fired = RetryRecord { fired_at: Some(self.clock.now()), webhook: None, ..waiting };
             Append::new(Topic::Retries, Arc::clone(&due.key), serde_json::to_vec(&fired).map_err(json)?)

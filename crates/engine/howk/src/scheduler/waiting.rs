@@ -1,4 +1,4 @@
-//! What waits, by due time and by webhook. Bodies stay in the log.
+//! Webhooks that wait, by due time and by webhook. Bodies stay in the log.
 
 use howk_ports::Position;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -36,12 +36,10 @@ impl Waiting {
         }
     }
 
-    /// Puts off webhooks, because they could not be put back.
-    pub(super) fn put_off(&mut self, due: &[Due], until: Duration) {
-        for due in due {
-            if self.by_key.get(&due.key).is_some_and(|(_, position)| *position == due.position) {
-                self.put(Arc::clone(&due.key), until, due.position);
-            }
+    /// Puts off a webhook, because it could not be put back.
+    pub(super) fn put_off(&mut self, due: &Due, until: Duration) {
+        if self.by_key.get(&due.key).is_some_and(|(_, position)| *position == due.position) {
+            self.put(Arc::clone(&due.key), until, due.position);
         }
     }
 
@@ -61,7 +59,7 @@ impl Waiting {
         *self = Waiting::default();
     }
 
-    /// When the next webhook is due; none if none waits in a partition that is read.
+    /// Returns the time until the next webhook is due; none if none waits in a partition that is read.
     pub(super) fn next(&self) -> Option<Duration> {
         self.ready().map(|((due, _), _)| *due).next()
     }
@@ -106,8 +104,8 @@ mod tests {
         };
         assert_eq!(due(&waiting, 5), ["a"]);
         assert_eq!(due(&waiting, 9), ["a", "b"]);
-        waiting.put_off(&[Due { key: "a".into(), position: at(0, 7) }], second(20));
-        waiting.put_off(&[Due { key: "b".into(), position: at(0, 3) }], second(20));
+        waiting.put_off(&Due { key: "a".into(), position: at(0, 7) }, second(20));
+        waiting.put_off(&Due { key: "b".into(), position: at(0, 3) }, second(20));
         assert_eq!(due(&waiting, 9), ["a"]);
         waiting.remove("a");
         waiting.remove("nobody");

@@ -9,7 +9,7 @@ use howk_contract::{EventInput, Reason, ScriptError, ScriptHash, Transform, Webh
 use howk_ports::Clock;
 use std::sync::Arc;
 
-/// What attempts have in common.
+/// Parts that attempts have in common.
 #[derive(Debug)]
 pub(super) struct Attempts {
     pub(super) scripts: Scripts,
@@ -22,7 +22,7 @@ pub(super) struct Attempts {
     pub(super) scripts_enabled: bool,
 }
 
-/// What is sent, and by which script it was made.
+/// Request that is sent, and the script that made it.
 struct Transformed {
     transform: Transform,
     script: Option<ScriptHash>,
@@ -128,7 +128,8 @@ impl Attempts {
     }
 }
 
-/// What a script's error makes of its webhook.
+/// Tells what a script's error makes of its webhook.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: ScriptError) -> Ending {
     let message = match error.line {
         Some(line) => format!("line {line}: {}", error.message),

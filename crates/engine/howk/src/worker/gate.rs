@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How often a config that has used its processor time is looked at again.
+/// Time between two looks at a config that has used its processor time.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Longest time for which one of many webhooks of a config is put off.
@@ -47,14 +47,14 @@ pub(super) struct Entered {
     config: ConfigId,
 }
 
-/// Why a webhook has to wait for later.
+/// Reason for which a webhook has to wait for later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// Its config has its share of open webhooks.
+    /// The config has its share of open webhooks.
     Share,
-    /// Its config runs as many scripts as it may.
+    /// The config runs as many scripts as it may.
     Concurrency,
-    /// Its config has used its processor time.
+    /// The config has used its processor time.
     Cpu,
 }
 
@@ -94,8 +94,8 @@ impl Gates {
         Ok(Entered { gates: Arc::clone(self), config: config.clone() })
     }
 
-    /// For how long a webhook of a config is put off: longer, the more of them are, so that the log is not busy with
-    /// putting off.
+    /// Returns the time for which a webhook of a config is put off: longer, the more of them are, so that the
+    /// log is not busy with putting off.
     pub(super) fn defer_delay(&self, config: &ConfigId) -> Duration {
         let second = self.clock.elapsed().as_secs();
         let mut configs = self.lock();
@@ -231,7 +231,7 @@ mod tests {
         }
         assert_eq!(waiting.await.unwrap(), Err(Full::Concurrency));
         drop(turn);
-        one.script_turn().await.unwrap();
+        drop(one.script_turn().await.unwrap());
     }
 
     #[tokio::test]
@@ -241,7 +241,7 @@ mod tests {
         greedy.used(Duration::from_secs(3));
         drop(greedy.script_turn().await.unwrap());
         let other = gates.enter(&id("b")).unwrap();
-        other.script_turn().await.unwrap();
+        drop(other.script_turn().await.unwrap());
         let greedy = Arc::new(greedy);
         let waits = Arc::clone(&greedy);
         let waiting = tokio::spawn(async move { waits.script_turn().await.map(|_| ()) });
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), Err(Full::Cpu));
         // Half a second is paid back each second.
         clock.advance(Duration::from_secs(4));
-        greedy.script_turn().await.unwrap();
+        drop(greedy.script_turn().await.unwrap());
         // It owes still, and is remembered.
         greedy.used(Duration::from_secs(30));
         drop(greedy);

@@ -12,7 +12,9 @@ pub fn backoff(settings: &RetrySettings, attempt: u32, asked: Option<Duration>, 
     let doubled = 2_u32.checked_pow(attempt).and_then(|factor| settings.base_delay.checked_mul(factor));
     let wait = doubled.map_or(settings.max_delay, |wait| wait.min(settings.max_delay));
     let jitter = if settings.jitter.is_finite() { settings.jitter.clamp(0.0, 1.0) } else { 0.0 };
-    let wait = wait.mul_f64(1.0 - jitter * chance.clamp(0.0, 1.0));
+    let share = 1.0 - jitter * chance.clamp(0.0, 1.0);
+    // A chance that is no number takes nothing away; neither does rounding past the longest time there is.
+    let wait = Duration::try_from_secs_f64(wait.as_secs_f64() * share).unwrap_or(wait);
     asked.map_or(wait, |asked| wait.max(asked.min(settings.max_delay)))
 }
 

@@ -2,7 +2,7 @@
 //! delivered or as a dead letter, and nothing waits for nobody.
 
 use crate::faults::{Death, Fate, Mortal};
-use crate::support::{Dice, Folder, World, comes, config, json, records, settings, webhook};
+use crate::support::{Dice, Folder, World, comes, config, json, records, settings, step, webhook};
 use howk::loader::{IfMatch, PutScript};
 use howk::pipeline::{EnqueueRequest, Pipeline, PipelineSettings, RetrySettings, Roles};
 use howk::worker::GROUP;
@@ -38,7 +38,7 @@ impl Process {
     async fn is_ready(&self) -> bool {
         let ready = async {
             while !self.pipeline.scripts().is_caught_up() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                step().await;
             }
         };
         tokio::select! {
@@ -62,7 +62,7 @@ impl Process {
         let idle = async {
             while !self.is_idle().await {
                 world.clock.advance(Duration::from_secs(2));
-                tokio::time::sleep(Duration::from_millis(3)).await;
+                step().await;
             }
         };
         tokio::select! {
@@ -186,7 +186,7 @@ async fn a_crash_while_a_dead_letter_is_replayed_loses_it_not() {
             let letters = process.pipeline.dead_letters().clone();
             let replay = async {
                 while letters.config_of(&id).is_none() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    step().await;
                 }
                 letters.replay(&id).await.unwrap();
             };
@@ -269,7 +269,9 @@ async fn random_crashes(seed: u64, count: usize) {
                     });
                     futures_util::future::join_all(answers).await;
                     world.clock.advance(Duration::from_millis(dice.roll(3000)));
-                    tokio::time::sleep(Duration::from_millis(dice.roll(5))).await;
+                    if dice.roll(2) == 0 {
+                        step().await;
+                    }
                 }
             };
             tokio::select! {

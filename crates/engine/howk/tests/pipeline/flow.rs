@@ -1,6 +1,6 @@
 //! One webhook: transformed, delivered, tried again, given up.
 
-use crate::support::{World, config, json, now, settings, until, webhook};
+use crate::support::{World, config, json, meanwhile, now, settings, until, webhook};
 use howk::pipeline::{EnqueueError, EnqueueRequest, PipelineSettings, RetrySettings, WebhookState};
 use howk_contract::{Reason, ScriptHash};
 use howk_ports::{Append, Log, Topic};
@@ -69,9 +69,9 @@ async fn waits_double_and_end_with_a_dead_letter() {
         assert_eq!(due.duration_since(now(&world)).as_secs(), wait);
         assert_eq!(status.last_error.as_deref(), Some("the endpoint answered 500"));
         until("its record", async || running.records(Topic::Retries).await.len() == 1).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        meanwhile().await;
         world.clock.advance(Duration::from_secs(wait as u64 - 1));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        meanwhile().await;
         assert_eq!(world.endpoints.of(&id).len(), attempts as usize, "too early");
         world.clock.advance(Duration::from_secs(2));
     }

@@ -1,6 +1,6 @@
 //! Shares, idempotency, clocks that jump, disks that are full.
 
-use crate::support::{Folder, World, comes, config, now, settings, until, webhook};
+use crate::support::{Folder, World, comes, config, meanwhile, now, settings, until, webhook};
 use howk::pipeline::{EnqueueError, EnqueueRequest, PipelineSettings, WebhookState, WorkerSettings};
 use howk_ports::{Embedded, EmbeddedSettings, Log, PortError, State, Topic};
 use std::collections::BTreeSet;
@@ -101,11 +101,11 @@ async fn a_clock_that_jumps_moves_no_attempt() {
     let running = world.start(&store, settings()).await;
     let id = running.enqueue(webhook("c", "flaky/1")).await;
     running.reaches(&id, WebhookState::Retrying).await;
-    until("its record", async || running.records(Topic::Retries).await.len() == 1).await;
+    until("its place in the scheduler", async || world.counts.get("waiting 1") == 1).await;
     for jump in ["2036-01-01T00:00:00Z", "1999-01-01T00:00:00Z"] {
         world.clock.jump(jump.parse().unwrap());
         world.clock.advance(Duration::from_secs(1));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        meanwhile().await;
         assert_eq!(world.endpoints.of(&id).len(), 1, "{jump}");
     }
     world.clock.advance(Duration::from_secs(10));
@@ -117,8 +117,9 @@ async fn a_clock_that_jumps_moves_no_attempt() {
     running.reaches(&id, WebhookState::Retrying).await;
     assert!(running.pipeline.stop(Duration::from_mins(1)).await);
     world.clock.jump("1980-01-01T00:00:00Z".parse().unwrap());
+    let known = world.counts.get("waiting 1");
     let running = world.start(&store, settings()).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("its place in the scheduler", async || world.counts.get("waiting 1") > known).await;
     world.clock.advance(Duration::from_secs(11));
     assert_eq!(running.reaches(&id, WebhookState::Delivered).await.attempts, 2);
 }
@@ -151,22 +152,16 @@ async fn a_full_disk_refuses_webhooks_and_loses_none() {
     assert_eq!(running.pipeline.scripts().newest(&config("d")), None);
     assert!(accepted.len() > 50, "{}", accepted.len());
     // Each of them fails once and waits for another attempt, in the room that is kept and made.
-    let freeing = store.clone();
-    let tidy = tokio::spawn(async move {
-        loop {
-            let _ = freeing.tidy().await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
     for id in &accepted {
         until("the end of an accepted one", async || {
+            // Where there is no room for tidying there is some a little later.
+            let _ = store.tidy().await;
             world.runner.gate.notify_waiters();
             world.clock.advance(Duration::from_millis(500));
             running.status(id).await.state == WebhookState::Delivered
         })
         .await;
     }
-    tidy.abort();
     let again = running.enqueue(webhook("other", "ok")).await;
     assert_eq!(running.ends(&again).await.state, WebhookState::Delivered);
     assert!(!world.endpoints.raw.load(Ordering::Relaxed));
@@ -182,9 +177,13 @@ async fn stopping_finishes_what_is_open() {
     until("one that runs", async || world.runner.running.load(Ordering::Relaxed) == 1).await;
     let stopping = Arc::clone(&running);
     let stopping = tokio::spawn(async move { stopping.pipeline.stop(Duration::from_secs(100)).await });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    meanwhile().await;
     assert!(!stopping.is_finished());
-    world.runner.gate.notify_waiters();
+    until("the end of what is open", async || {
+        world.runner.gate.notify_waiters();
+        stopping.is_finished()
+    })
+    .await;
     assert!(comes("the end", stopping).await.unwrap());
     assert_eq!(running.status(&id).await.state, WebhookState::Delivered);
     until("no lag", async || Log::lag(&store, Topic::Pending, howk::worker::GROUP).await.unwrap() == 0).await;

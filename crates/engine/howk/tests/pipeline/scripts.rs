@@ -240,9 +240,11 @@ async fn a_script_that_is_not_read_yet_is_looked_for() {
     store.set("script:c".into(), Bytes::from(forged), None).await.unwrap();
     // It is not: the log is waited for, and time runs out.
     let waiting = tokio::spawn(async move { scripts.for_webhook(&parked, hash).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!waiting.is_finished());
-    world.clock.advance(Duration::from_secs(6));
+    until("the end of its time", async || {
+        world.clock.advance(Duration::from_millis(500));
+        waiting.is_finished()
+    })
+    .await;
     let error = comes("the end of waiting", waiting).await.unwrap().unwrap_err();
     assert_eq!(error.error_type, ErrorType::NotFound);
     assert_eq!(world.counts.get("look-up mirror true"), 1);

@@ -28,11 +28,21 @@ pub(crate) async fn comes<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("did not come: {what}"))
 }
 
+/// A little time, before something is looked at again.
+pub(crate) async fn step() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
+/// Time in which nothing is to happen.
+pub(crate) async fn meanwhile() {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
 /// Asks again and again until the answer is yes.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            step().await;
         }
     };
     comes(what, waiting).await;
@@ -207,6 +217,7 @@ impl Observer for Counts {
             Observed::DeadLetter(reason) => format!("dead {reason}"),
             Observed::Unreadable => "unreadable".into(),
             Observed::Panic => "panic".into(),
+            Observed::RetriesPending(count) => format!("waiting {count}"),
             _ => return,
         };
         *self.0.lock().unwrap().entry(word).or_default() += 1;

@@ -1,4 +1,4 @@
-//! Keeping of webhooks, scripts and state: three traits, an embedded implementation of each, and the suites
+//! Places for webhooks, scripts and state: three traits, an embedded implementation of each, and the suites
 //! that every implementation passes.
 //!
 //! - [`Log`]: topics of records. What was acknowledged is not lost.

@@ -45,7 +45,7 @@ pub struct Report {
     pub fence: Option<Fence>,
 }
 
-/// Means that end an event from outside of its VM, when the limits inside have failed.
+/// Fences that end an event from outside of its VM, when the limits inside have failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fence {

@@ -32,7 +32,7 @@ pub struct Parts {
     pub observer: Arc<dyn Observer>,
 }
 
-/// Parts that a process plays.
+/// Roles of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles {
     /// True if it serves the API: it knows scripts and dead letters.
@@ -48,7 +48,7 @@ impl Roles {
     pub const ALL: Roles = Roles { api: true, worker: true, scheduler: true };
 }
 
-/// Ability of the pipeline to serve.
+/// Report on whether the pipeline can serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
     /// True once the log of scripts was read.

@@ -4,7 +4,7 @@ use howk_contract::{ErrorType, Reason};
 use std::fmt;
 use std::time::Duration;
 
-/// Event that has happened.
+/// Event of the pipeline.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Observed {

@@ -1,4 +1,4 @@
-//! Needs of the pipeline: an engine for scripts.
+//! Engine for scripts, as the pipeline needs it.
 
 use howk_contract::{ConfigId, EventInput, ScriptError, ScriptHash, Transform};
 use std::fmt;

@@ -71,7 +71,7 @@ impl StatusRecord {
     }
 }
 
-/// Keeper of statuses.
+/// Statuses of webhooks, in the state.
 #[derive(Debug, Clone)]
 pub struct Statuses {
     state: Arc<dyn State>,

@@ -1,4 +1,4 @@
-//! Words between the threads of the store and its readers: ends of topics, readers, groups.
+//! Facts that the threads of the store and its readers share: ends of topics, readers, groups.
 
 use super::ledger::{Ledger, Note};
 use super::records;

@@ -45,6 +45,9 @@ mod vm;
 #[cfg(all(feature = "js", target_arch = "wasm32", target_os = "unknown"))]
 pub mod js;
 
+#[cfg(all(feature = "heap", target_arch = "wasm32", target_os = "unknown"))]
+pub mod heap;
+
 /// The libc of wasm32-unknown-unknown: what Lua's C files call. Natively only its tests are built.
 #[cfg(any(test, all(target_arch = "wasm32", target_os = "unknown")))]
 #[path = "../lua-5.4/port/libc/mod.rs"]

@@ -5,18 +5,23 @@
 
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every package of Cargo.lock that some feature or platform builds.
-fn packages() -> Vec<Value> {
+/// Workspaces of the repository, each with a Cargo.lock and a deny.toml.
+fn workspaces() -> [PathBuf; 2] {
+    [root().to_path_buf(), root().join("crates/engine")]
+}
+
+/// Every package of a workspace's Cargo.lock that some feature or platform builds.
+fn packages(workspace: &Path) -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--all-features", "--offline", "--locked"])
-        .current_dir(root())
+        .current_dir(workspace)
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -25,9 +30,9 @@ fn packages() -> Vec<Value> {
     packages
 }
 
-/// `licenses.allow` of deny.toml.
-fn allowed() -> Vec<String> {
-    let text = fs::read_to_string(root().join("deny.toml")).expect("is there");
+/// `licenses.allow` of a workspace's deny.toml.
+fn allowed(workspace: &Path) -> Vec<String> {
+    let text = fs::read_to_string(workspace.join("deny.toml")).expect("is there");
     let (_, after) = text.split_once("\nallow = [").expect("deny.toml lists what it allows");
     let (list, _) = after.split_once(']').expect("a list ends");
     list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
@@ -80,20 +85,22 @@ fn license(words: &mut &[&str], allowed: &[String]) -> bool {
 
 #[test]
 fn licences_are_allowed() {
-    let allowed = allowed();
-    let packages = packages();
-    assert!(packages.len() > 20, "only {} packages", packages.len());
-    for package in packages {
-        let license = package["license"].as_str().unwrap_or_default();
-        let name = &package["name"];
-        assert!(!license.is_empty(), "{name} names no licence");
-        assert!(fulfilled(license, &allowed), "{name}: {license} is not fulfilled by {allowed:?}");
+    for workspace in workspaces() {
+        let allowed = allowed(&workspace);
+        let packages = packages(&workspace);
+        assert!(packages.len() > 20, "only {} packages", packages.len());
+        for package in packages {
+            let license = package["license"].as_str().unwrap_or_default();
+            let name = &package["name"];
+            assert!(!license.is_empty(), "{name} names no licence");
+            assert!(fulfilled(license, &allowed), "{name}: {license} is not fulfilled by {allowed:?}");
+        }
     }
 }
 
 #[test]
 fn sources_are_the_registry() {
-    for package in packages() {
+    for package in workspaces().iter().flat_map(|workspace| packages(workspace)) {
         let ours = package["manifest_path"].as_str().is_some_and(|path| Path::new(path).starts_with(root()));
         let source = package["source"].as_str();
         let registry = source.is_some_and(|source| source.starts_with("registry+"));

@@ -253,3 +253,48 @@ fn the_collector_is_charged_for_what_scripts_ask() {
     assert!(by_itself < 41_000, "{by_itself}: a tick for each step, and one for each table");
     assert!(used("collectgarbage('incremental', 100)", loops) > by_itself + 1000);
 }
+
+/// A traceback once walked along all calls for each step of a search for the outermost one, and again for
+/// each of the last lines: in a runaway recursion that took half a second, past every limit of time.
+#[test]
+fn a_traceback_counts_the_calls_once() {
+    let mut limits = perilune::Limits::default();
+    limits.memory_bytes = 50 << 20;
+    let ticks = |what: &str, depth: u32| {
+        let mut lua = Runtime::builder().limits(limits).build().expect("a VM");
+        let source = format!(
+            "local function f(n) if n == 0 then return {what} end local t = f(n - 1) return t end local t = f({depth}) return t"
+        );
+        let reply = lua.eval(source).expect("runs");
+        (lua.fuel_used(), reply.values)
+    };
+    for depth in [10_000, 100_000] {
+        let ((with, text), (without, _)) = (ticks("debug.traceback()", depth), ticks("''", depth));
+        // 16 calls are a tick.
+        assert!(with - without < u64::from(depth) / 16 + 2_000, "{depth} calls: {with} and {without} ticks");
+        let perilune::Value::String(text) = &text[0] else { panic!("{text:?}") };
+        let text = String::from_utf8_lossy(text);
+        assert!(text.contains(&format!("(skipping {} levels)", depth - 20)), "{text}");
+        assert!(text.ends_with("in main chunk"), "{text}");
+    }
+}
+
+/// A request for more slots than a stack may have once made it as long as it may be, which took milliseconds
+/// for the one tick of the call.
+#[test]
+fn a_stack_does_not_grow_for_what_it_refuses() {
+    let mut limits = perilune::Limits::default();
+    limits.memory_bytes = 50 << 20;
+    let mut lua = Runtime::builder().limits(limits).build().expect("a VM");
+    let source = "local s = ('x'):rep(1e6) for _ = 1, 10 do
+            assert(not pcall(table.unpack, {}, 1, 1e6)) assert(not pcall(string.byte, s, 1, -1))
+        end";
+    lua.eval(source).expect("runs");
+    assert!(lua.stats().peak_bytes < 2 << 20, "{:?}", lua.stats());
+    // Where it is almost full, there is still room for the message.
+    let source = "local n = 0 local function f() n = n + 1 local ok, e = pcall(table.unpack, {}, 1, 409000)
+            if not ok then error(e, 0) end return 1 + f() end
+        local ok, e = pcall(f) return ok, e, n > 0";
+    let values = lua.eval(source).expect("runs").values;
+    assert_eq!(values, [false.into(), "too many results to unpack".into(), true.into()]);
+}

@@ -21,6 +21,37 @@ const PATCHES: &[Patch] = &[
         find: "  if (l_unlikely(newstack == NULL)) {  /* reallocation failed? */\n    correctstack(L);  /* change offsets back to pointers */\n",
         replace: "  if (l_unlikely(newstack == NULL)) {\n    correctstack(L);\n    newstack = perilune_collect_and_grow(L, oldsize, newsize);\n  }\n  if (l_unlikely(newstack == NULL)) {\n",
     },
+    // A request for more slots than a stack may have fails without the room for a message handler, which is
+    // that of a whole stack, if whoever asked goes on by itself: that only needs a few slots.
+    Patch {
+        file: "ldo",
+        find: "  luaD_reallocstack(L, ERRORSTACKSIZE, raiseerror);\n  if (raiseerror)\n    luaG_runerror",
+        replace: "  if (!raiseerror && perilune_has_room_to_refuse(L)) return 0;\n  luaD_reallocstack(L, ERRORSTACKSIZE, raiseerror);\n  if (raiseerror)\n    luaG_runerror",
+    },
+    // The clock is asked after stacks were moved and lists of calls were freed. Their sizes depend on the
+    // moments of the collector, so that is no fuel.
+    Patch {
+        file: "ldo",
+        find: "  lua_assert(newsize <= LUAI_MAXSTACK || newsize == ERRORSTACKSIZE);\n  relstack(L);",
+        replace: "  lua_assert(newsize <= LUAI_MAXSTACK || newsize == ERRORSTACKSIZE);\n  perilune_stack_work(L, newsize);\n  relstack(L);",
+    },
+    Patch {
+        file: "ldo",
+        find: "  int inuse = stackinuse(L);\n",
+        replace: "  int inuse = (perilune_stack_work(L, L->nci), stackinuse(L));\n",
+    },
+    // A traceback counts the levels once, and finds the outermost ones from their end of the list of calls
+    // (ldebug_port.c). The original walks along the list for each step of a binary search.
+    Patch {
+        file: "lauxlib",
+        find: "  int li = 1, le = 1;\n  /* find an upper bound */\n  while (lua_getstack(L, le, &ar)) { li = le; le *= 2; }\n  /* do a binary search */\n  while (li < le) {\n    int m = (li + le)/2;\n    if (lua_getstack(L, m, &ar)) li = m + 1;\n    else le = m;\n  }\n  return le - 1;\n",
+        replace: "  (void)ar;\n  return perilune_last_level(L);\n",
+    },
+    Patch {
+        file: "lauxlib",
+        find: "  while (lua_getstack(L1, level++, &ar)) {\n",
+        replace: "  while (perilune_level(L1, level++, last, &ar)) {\n",
+    },
     // A major collection of the generational mode begins while there is memory left (lgc_port.c).
     Patch {
         file: "lgc",

@@ -19,6 +19,11 @@ int perilune_fuel_left(void) { return perilune_fuel; }
 
 void perilune_set_fuel(int ticks) { perilune_fuel = ticks; }
 
+int perilune_spend_bytes(size_t bytes) {
+  perilune_charge(bytes);
+  return perilune_fuel;
+}
+
 size_t perilune_collector_steps_taken(void) { return perilune_collector_steps; }
 
 /* Raises the value on top without calling the message handler, which would be code of the script. [-1, +0,

@@ -18,6 +18,7 @@
 
 #include "charged.h"
 #include "chunk_name.h"
+#include "levels.h"
 #include "memory.h"
 
 static void *allocate_or_collect(void *state, void *block, size_t old_size, size_t new_size) {

@@ -4,7 +4,8 @@
    (src/lua/alloc.rs). LUAI_MAXSTACK keeps its value everywhere else, because LUA_REGISTRYINDEX is derived
    from it.
 
-   Also a stack that collects garbage when it cannot grow (lua-5.4/patches), a protected call for functions
+   Also a stack that collects garbage when it cannot grow, does not grow for a request that it refuses, and tells of
+   the work that growing is (lua-5.4/patches), a protected call for functions
    that undo something and raise the error again, and an end of threads in which closing methods may wait. */
 #define ldo_c
 #define LUA_CORE
@@ -15,6 +16,7 @@
 
 #include "lstate.h"
 
+#include "fuel.h"
 #include "memory.h"
 #include "wait.h"
 
@@ -23,6 +25,20 @@
 
 /* The patched luaD_reallocstack calls this where a stack did not grow. */
 static StackValue *perilune_collect_and_grow(lua_State *L, int oldsize, int newsize);
+
+/* Slots or calls that are moved or freed without being looked at by the clock. */
+#define STACK_WORK_MIN 1000
+
+/* Tells the runtime of work on so many slots, or calls, that uses no fuel. */
+static void perilune_stack_work(lua_State *L, int steps) {
+  if (steps >= STACK_WORK_MIN && perilune_is_ours(G(L))) perilune_worked_aside(L, (size_t)steps);
+}
+
+/* Slots with which a function can say that it has got no more. */
+#define ROOM_TO_REFUSE 200
+
+/* 1 if the stack has these slots, or gets them; 0 where it is almost as long as it may be. */
+static int perilune_has_room_to_refuse(lua_State *L);
 
 #define luaD_inctop perilune_check_and_inctop
 /* Found through the include path, because the sources may be outside of this folder. */
@@ -40,6 +56,12 @@ static StackValue *perilune_collect_and_grow(lua_State *L, int oldsize, int news
   G(L)->gcstopem = 0;
   if (newstack == NULL) correctstack(L);
   return newstack;
+}
+
+static int perilune_has_room_to_refuse(lua_State *L) {
+  int needed = cast_int(L->top.p - L->stack.p) + ROOM_TO_REFUSE;
+  if (needed > LUAI_MAXSTACK) return 0;
+  return needed <= stacksize(L) || luaD_reallocstack(L, needed, 0);
 }
 
 /* The original grows the stack before it takes in the value that was written to its top, which a collection

@@ -118,6 +118,28 @@ const OPERATIONS: &[(&str, Run)] = &[
             "local json = require 'json' return json.encode(json.decode('{\"a\":[1,2,{\"b\":null}],\"c\":\"text \\\\u00e9\"}'), { sort_keys = true, indent = 1 })",
         )
     }),
+    ("json in pieces", |lua| {
+        eval(
+            lua,
+            "local json, t = require 'json', {} for i = 1, 40 do t[i] = { id = i, half = i + 0.5, text = ('x\\n'):rep(i * 5), tags = { 'a', { i } } } end
+            local text = json.encode(t) local u = json.decode(text) return #text, #u, u[40].text == t[40].text, u[7].tags[2][1]",
+        )
+    }),
+    ("json of long tables", |lua| {
+        eval(
+            lua,
+            "local json, list, object = require 'json', {}, {} for i = 1, 300 do list[i] = i object['k' .. i] = ('v'):rep(i % 50) end
+            local t = json.decode(json.encode({ list = list, object = object })) local n = 0 for _ in pairs(t.object) do n = n + 1 end
+            return #t.list, n, t.object.k299",
+        )
+    }),
+    ("json by __pairs", |lua| {
+        eval(
+            lua,
+            "local json = require 'json' local function by_pairs(t) return setmetatable({}, { __pairs = function() return next, t end }) end
+            return json.encode({ a = 1, b = by_pairs({ c = { 1, by_pairs({ d = 2 }) } }), e = 'f' }, { sort_keys = true, indent = 2 })",
+        )
+    }),
     ("base64", |lua| eval(lua, "local b = require 'base64' return b.decode(b.encode(('x'):rep(400)))")),
     ("a module", |lua| eval(lua, "package.loaded.mod = nil return require('mod').name")),
     ("print, io, os", |lua| {

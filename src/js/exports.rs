@@ -5,8 +5,9 @@
 //! VM has; what they do is here.
 
 use super::io_buffer::{IoBuffer, Owner};
-use super::{JsFunctions, JsHost, JsStore, heap, panic};
+use super::{JsFunctions, JsHost, JsStore, panic};
 use crate::api::{Library, VmParts};
+use crate::heap;
 use crate::limits::{IO_BUFFER_BYTES, MEMORY_DEFAULT_BYTES, MEMORY_MIN_BYTES, RUST_RESERVE_BYTES};
 use crate::state::host_functions::{Functions, Side};
 use crate::vm::protocol::Outcome;

@@ -15,8 +15,6 @@ pub use self::store::JsStore;
 pub mod exports;
 #[cfg(feature = "exports")]
 mod functions;
-#[cfg(feature = "exports")]
-mod heap;
 mod host;
 mod imports;
 #[cfg(feature = "exports")]

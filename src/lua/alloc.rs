@@ -7,7 +7,7 @@
 //! A refusal is noted, so that the error can say how much there was. Lua collects garbage before it gives up;
 //! so this never does.
 //!
-//! Not here: the memory of the whole module on wasm32, which `js::heap` bounds; garbage that is in the way of
+//! Not here: the memory of the whole module on wasm32, which `heap` bounds; garbage that is in the way of
 //! Rust's own buffers there (`emergency`).
 
 use super::emergency;
@@ -260,14 +260,14 @@ fn taken(block: *mut c_void, size: usize) -> usize {
     if size == 0 {
         return 0;
     }
-    #[cfg(all(feature = "exports", target_arch = "wasm32"))]
+    #[cfg(all(feature = "heap", target_arch = "wasm32"))]
     {
         const FLAGS: usize = 7;
-        // SAFETY: a live block of the module's one allocator (js::heap), in front of which its chunk's head
+        // SAFETY: a live block of the module's one allocator (heap), in front of which its chunk's head
         // lies.
         (unsafe { block.cast::<usize>().sub(1).read() }) & !FLAGS
     }
-    #[cfg(not(all(feature = "exports", target_arch = "wasm32")))]
+    #[cfg(not(all(feature = "heap", target_arch = "wasm32")))]
     {
         let _ = block;
         padded(size)

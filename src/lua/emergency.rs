@@ -1,5 +1,5 @@
 //! A full collection when Rust itself finds no memory, in the module that has one limit for Lua and Rust: the
-//! heap (`js::heap`) asks for it before it refuses. Natively Rust's memory is the process's, and Lua collects
+//! heap (`heap`) asks for it before it refuses. Natively Rust's memory is the process's, and Lua collects
 //! by itself before it refuses its own.
 //!
 //! Rust code that allocates may be anywhere, so these must hold:
@@ -13,12 +13,12 @@
 //! - What Rust reads of Lua's objects is anchored: on a stack, in an upvalue, in the registry. That is the
 //!   rule of `Stack::bytes` in any case, since its callers call Lua while they hold the bytes.
 
-#[cfg(all(feature = "exports", target_arch = "wasm32"))]
+#[cfg(all(feature = "heap", target_arch = "wasm32"))]
 pub(crate) use self::module::find;
-#[cfg(all(feature = "exports", target_arch = "wasm32"))]
+#[cfg(all(feature = "heap", target_arch = "wasm32"))]
 pub(super) use self::module::{hold_reserve, leave, prevent, release_reserve, watch};
 
-#[cfg(all(feature = "exports", target_arch = "wasm32"))]
+#[cfg(all(feature = "heap", target_arch = "wasm32"))]
 mod module {
     use super::super::alloc::Memory;
     use super::super::raw::lua_State;
@@ -112,17 +112,17 @@ mod module {
     }
 }
 
-#[cfg(not(all(feature = "exports", target_arch = "wasm32")))]
+#[cfg(not(all(feature = "heap", target_arch = "wasm32")))]
 #[inline]
 pub(super) fn prevent<R>(ask: impl FnOnce() -> R) -> R {
     ask()
 }
 
-#[cfg(not(all(feature = "exports", target_arch = "wasm32")))]
+#[cfg(not(all(feature = "heap", target_arch = "wasm32")))]
 #[inline]
 pub(super) fn hold_reserve() {}
 
-#[cfg(not(all(feature = "exports", target_arch = "wasm32")))]
+#[cfg(not(all(feature = "heap", target_arch = "wasm32")))]
 #[inline]
 pub(super) fn release_reserve() -> bool {
     false

@@ -8,6 +8,7 @@ use std::ffi::c_int;
 unsafe extern "C" {
     safe fn perilune_fuel_left() -> c_int;
     safe fn perilune_set_fuel(ticks: c_int);
+    safe fn perilune_spend_bytes(bytes: usize) -> c_int;
     safe fn perilune_collector_steps_taken() -> usize;
 }
 
@@ -31,20 +32,18 @@ pub(crate) fn set(ticks: i32) {
 }
 
 /// Bytes of work for each tick: `PERILUNE_BYTES_PER_TICK_LOG2` of lua-5.4/port/fuel.h.
-const BYTES_PER_TICK: usize = 64;
+pub(crate) const BYTES_PER_TICK: usize = 64;
 
-/// Uses ticks for work on so many bytes; the limit takes effect at the next tick.
+/// Uses ticks for work on so many bytes; the limit takes effect at the next tick. Returns what is left.
 #[inline]
-pub(crate) fn charge(bytes: usize) {
-    let ticks = i32::try_from(bytes / BYTES_PER_TICK).unwrap_or(i32::MAX);
-    // Far below zero already: nothing can be worked on that is larger than memory.
-    set(left().saturating_sub(ticks));
+pub(crate) fn charge(bytes: usize) -> i32 {
+    perilune_spend_bytes(bytes)
 }
 
-/// Uses ticks for so many steps of a loop, of some ten nanoseconds each: 16 for a tick.
+/// Uses ticks for so many steps of a loop, of some ten nanoseconds each: 16 for a tick. Returns what is left.
 #[inline]
-pub(crate) fn charge_steps(steps: usize) {
-    charge(steps.saturating_mul(BYTES_PER_TICK / 16));
+pub(crate) fn charge_steps(steps: usize) -> i32 {
+    charge(steps.saturating_mul(BYTES_PER_TICK / 16))
 }
 
 /// Steps that the collector has taken on this thread of the process.

@@ -12,12 +12,13 @@ pub(crate) use self::alloc::{Memory, Refusal};
 pub(crate) use self::bulk::{Step, Walk};
 pub(crate) use self::debug::FunctionInfo;
 pub(crate) use self::functions::{Thrown, lua_continuation, lua_function};
+pub(crate) use self::json::{Item, Kind, Marks, Names, TableAddress};
 pub(crate) use self::libraries::{PURE_LIBRARIES, open_math, open_table};
 #[cfg(c_pointers)]
 pub(crate) use self::pointers::set_pointers;
 pub(crate) use self::references::RefKind;
 pub(crate) use self::source::file_text;
-pub(crate) use self::stack::{Resumed, Role, Stack, Status};
+pub(crate) use self::stack::{Resumed, Role, Stack, Status, name_of_type};
 pub(crate) use self::state::{State, set_hash_seed};
 pub(crate) use mlua_sys::lua54 as raw;
 
@@ -27,6 +28,7 @@ mod debug;
 pub(crate) mod emergency;
 pub(crate) mod fuel;
 mod functions;
+mod json;
 mod libraries;
 #[cfg(c_pointers)]
 mod pointers;

@@ -91,6 +91,21 @@ struct GcDebt {
     stopped: c_int,
 }
 
+/// The name of a type, as Lua's error messages have it.
+pub(crate) fn name_of_type(kind: c_int) -> &'static str {
+    match kind {
+        raw::LUA_TNIL => "nil",
+        raw::LUA_TBOOLEAN => "boolean",
+        raw::LUA_TLIGHTUSERDATA | raw::LUA_TUSERDATA => "userdata",
+        raw::LUA_TNUMBER => "number",
+        raw::LUA_TSTRING => "string",
+        raw::LUA_TTABLE => "table",
+        raw::LUA_TFUNCTION => "function",
+        raw::LUA_TTHREAD => "thread",
+        _ => "no value",
+    }
+}
+
 /// One call of C Lua. Sound because of the invariant of `Stack`.
 macro_rules! call {
     ($f:ident($($arg:expr),*)) => {
@@ -175,17 +190,7 @@ impl Stack {
 
     /// The name of the type of the value at `index`, as Lua's error messages have it. `[-0, +0, -]`
     pub(crate) fn type_name(self, index: c_int) -> &'static str {
-        match self.type_of(index) {
-            raw::LUA_TNIL => "nil",
-            raw::LUA_TBOOLEAN => "boolean",
-            raw::LUA_TLIGHTUSERDATA | raw::LUA_TUSERDATA => "userdata",
-            raw::LUA_TNUMBER => "number",
-            raw::LUA_TSTRING => "string",
-            raw::LUA_TTABLE => "table",
-            raw::LUA_TFUNCTION => "function",
-            raw::LUA_TTHREAD => "thread",
-            _ => "no value",
-        }
+        name_of_type(self.type_of(index))
     }
 
     /// `[-0, +0, -]`

@@ -36,7 +36,7 @@ impl State {
         let userdata = std::ptr::from_ref(memory).cast_mut().cast::<c_void>();
         // SAFETY: `allocate` is a lua_Alloc whose userdata is a `Memory`.
         let state = unsafe { raw::lua_newstate(Memory::allocate, userdata) };
-        #[cfg(all(feature = "exports", target_arch = "wasm32"))]
+        #[cfg(all(feature = "heap", target_arch = "wasm32"))]
         if !state.is_null() {
             super::emergency::watch(state, memory);
         }
@@ -54,7 +54,7 @@ impl State {
     /// # Safety
     /// It is the last use of the state and of its threads.
     pub(crate) unsafe fn close(&mut self) {
-        #[cfg(all(feature = "exports", target_arch = "wasm32"))]
+        #[cfg(all(feature = "heap", target_arch = "wasm32"))]
         super::emergency::leave(self.0.as_ptr());
         // SAFETY: the caller's promise.
         unsafe { raw::lua_close(self.0.as_ptr()) };

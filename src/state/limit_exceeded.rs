@@ -55,8 +55,7 @@ pub(crate) fn charge(stack: Stack, ticks: u64) -> bool {
 /// Uses ticks for work on so many bytes (64 for each), and ends the call if none are left. `[-0, +0, e]`
 #[inline]
 pub(crate) fn work(stack: Stack, bytes: usize) {
-    fuel::charge(bytes);
-    if fuel::left() < 0 {
+    if fuel::charge(bytes) < 0 {
         end_if_exceeded(stack);
     }
 }
@@ -64,8 +63,7 @@ pub(crate) fn work(stack: Stack, bytes: usize) {
 /// Uses ticks for so many steps of a loop (16 for each), and ends the call if none are left. `[-0, +0, e]`
 #[inline]
 pub(crate) fn work_steps(stack: Stack, steps: usize) {
-    fuel::charge_steps(steps);
-    if fuel::left() < 0 {
+    if fuel::charge_steps(steps) < 0 {
         end_if_exceeded(stack);
     }
 }

@@ -140,7 +140,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The bytes not read yet.
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 

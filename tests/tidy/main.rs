@@ -38,7 +38,9 @@ fn files(under: &str, extension: &str) -> Vec<File> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path: PathBuf = entry.path();
-            if path.is_dir() {
+            if path.is_dir() && path.file_name().is_some_and(|name| name == "target") {
+                // What cargo writes, of a workspace below the root.
+            } else if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|found| found == extension) {
                 let name = path.strip_prefix(root()).expect("below the root").display().to_string();

@@ -15,6 +15,7 @@ mod build;
 mod check;
 mod coverage;
 mod demo;
+mod engine;
 mod package;
 mod paths;
 mod run;
@@ -37,11 +38,12 @@ cargo xtask COMMAND
 
   setup [--browser]      install what is missing: wasm target, clang, wasm-bindgen, npm packages; with --browser Chromium
   build                  target/wasm/perilune.wasm and capsule.wasm, and the npm package in web/dist
-  test [--only SUITE]    every test: native, chrome, guest, web, e2e, packaging
+  test [--only SUITE]    every test: native, engine, chrome, guest, web, e2e, packaging
   check [--no-test]      format, clippy, types, docs, packages, size; then every test
         [--deny]         also cargo-deny, with the database of advisories
   demo [--port N]        build the demo page and serve it on 127.0.0.1 (port 8080, or the next free one)
   bench [OPTIONS]        Perilune beside wasmoon, fengari and native Lua (bench/README.md has the options)
+  engine COMMAND         the script engine: build, test, bench, dev (cargo xtask engine help)
   package                target/npm/perilune.tgz
   size [--bless]         sizes against crates/xtask/size.snap; --bless writes it
   coverage               line coverage of the Rust core and of the TypeScript
@@ -66,6 +68,7 @@ fn dispatch(args: &mut Args) -> Result {
         Some("check") => check::command(args),
         Some("demo") => demo::command(args),
         Some("bench") => bench::command(args),
+        Some("engine") => engine::command(args),
         Some("package") => package::command(args),
         Some("size") => size::command(args),
         Some("coverage") => coverage::command(args),

@@ -26,6 +26,16 @@ pub(crate) fn bench() -> PathBuf {
     root().join("bench")
 }
 
+/// The script engine, a cargo workspace of its own.
+pub(crate) fn engine() -> PathBuf {
+    root().join("crates/engine")
+}
+
+/// The folder that cargo writes the script engine to.
+pub(crate) fn engine_target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| engine().join("target"), |dir| engine().join(dir))
+}
+
 /// The folder for what xtask builds, outside of cargo's own folders.
 pub(crate) fn target() -> PathBuf {
     root().join("target")

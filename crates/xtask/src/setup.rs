@@ -39,13 +39,21 @@ pub(crate) fn command(args: &mut Args) -> Result {
     Ok(())
 }
 
+/// Installs what Rust programs and wasm modules are compiled with.
+pub(crate) fn native() -> Result {
+    system_packages(Browser::NotNeeded)?;
+    wasm_target()
+}
+
 /// Installs everything that `build`, `test` and `demo` need.
 pub(crate) fn all(browser: Browser) -> Result {
     node()?;
     system_packages(browser)?;
     wasm_target()?;
     // The build script reads Lua's sources from the registry; offline metadata wants every package at hand.
-    Run::cargo().args(["fetch", "--quiet"]).read()?;
+    for workspace in [paths::root(), paths::engine()] {
+        Run::cargo().args(["fetch", "--quiet"]).dir(workspace).read()?;
+    }
     wasm_bindgen()?;
     npm_packages(&paths::web())?;
     npm_packages(&paths::playground())

@@ -7,7 +7,7 @@ use crate::args::Args;
 use crate::run::Run;
 use crate::setup::{self, Browser, WASM_TARGET};
 use crate::tally::Tally;
-use crate::{Result, build, paths};
+use crate::{Result, build, engine, paths};
 
 struct Suite {
     name: &'static str,
@@ -30,6 +30,16 @@ const SUITES: &[Suite] = &[
         browser: Browser::NotNeeded,
         wants_build: false,
         run: || Ok(Run::cargo().args(["test", "--workspace", "--all-features", "--no-fail-fast"])),
+    },
+    Suite {
+        name: "engine",
+        about: "the script engine",
+        browser: Browser::NotNeeded,
+        wants_build: false,
+        run: || {
+            engine::guest()?;
+            Ok(engine::tests(Vec::new()))
+        },
     },
     Suite {
         name: "chrome",

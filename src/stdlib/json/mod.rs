@@ -52,7 +52,10 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.push_function(open_table, 0);
     stack.call(0, 1);
     stack.get_field(-1, c"sort");
-    stack.push_function(encode, 1);
+    for name in [b"__pairs".as_slice(), MARKER, ARRAY, OBJECT] {
+        stack.push_bytes(name);
+    }
+    stack.push_function(encode, 5);
     stack.set_field(module, c"encode");
     stack.push_address(ptr::null_mut());
     stack.set_field(module, c"null");

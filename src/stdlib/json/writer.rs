@@ -1,10 +1,11 @@
 //! Output buffer of `json.encode`: first in the caller's frame, then in a block of Lua's. Each time the block
 //! is full it becomes a string of Lua's, and at the end these are joined at once, so no text is copied to
-//! grow.
+//! grow. Before the end no step of the collector is taken: a finalizer could change the tables that are being
+//! written.
 
 use crate::lua::{Stack, Thrown, raw};
 use crate::state::limit_exceeded::work;
-use crate::stdlib::scratch::scratch;
+use crate::stdlib::scratch::{copy, scratch_aside};
 use std::ffi::c_int;
 
 /// Size of each string but the last, in bytes.
@@ -36,7 +37,34 @@ impl<'a> Writer<'a> {
     }
 
     /// Appends bytes. `[-0, +0, m]`
-    pub(super) fn put(&mut self, mut bytes: &[u8]) {
+    #[inline]
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        match self.room.get_mut(self.len..end) {
+            Some(place) => {
+                copy(place, bytes);
+                self.len = end;
+            }
+            None => self.put_in_pieces(bytes),
+        }
+    }
+
+    /// Appends ASCII without escapes in quotes. `[-0, +0, m]`
+    pub(super) fn put_quoted(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len() + 2;
+        if let Some([first, place @ .., last]) = self.room.get_mut(self.len..end) {
+            (*first, *last) = (b'"', b'"');
+            copy(place, bytes);
+            self.len = end;
+        } else {
+            self.put_in_pieces(b"\"");
+            self.put_in_pieces(bytes);
+            self.put_in_pieces(b"\"");
+        }
+    }
+
+    #[inline(never)]
+    fn put_in_pieces(&mut self, mut bytes: &[u8]) {
         loop {
             let free = self.room.len() - self.len;
             let (now, rest) = bytes.split_at(bytes.len().min(free));
@@ -53,6 +81,10 @@ impl<'a> Writer<'a> {
     /// Pushes the whole text. `[-0, +1, e]`
     pub(super) fn finish(mut self) -> Result<(), Thrown> {
         let stack = self.stack;
+        if self.pieces == 0 {
+            stack.push_bytes(&self.room[..self.len]);
+            return Ok(());
+        }
         if !stack.has_room(self.pieces.min(JOINED) as c_int + 4) {
             return Err(stack.throw(b"stack overflow"));
         }
@@ -92,17 +124,17 @@ impl<'a> Writer<'a> {
         let stack = self.stack;
         if self.room.len() < PIECE_BYTES {
             // SAFETY: the block stays at its stack index as long as the writer is used.
-            let block = unsafe { scratch(stack, &mut [], PIECE_BYTES) };
+            let block = unsafe { scratch_aside(stack, PIECE_BYTES) };
             block[..self.len].copy_from_slice(&self.room[..self.len]);
             stack.replace(self.block);
             self.room = block;
             return;
         }
         if stack.type_of(self.table) == raw::LUA_TNIL {
-            stack.push_table(0, 0);
+            stack.push_table_aside();
             stack.replace(self.table);
         }
-        stack.push_bytes(&self.room[..self.len]);
+        stack.push_bytes_aside(&self.room[..self.len]);
         // What is pushed is charged; here it is felt.
         work(stack, 0);
         self.pieces += 1;

@@ -124,8 +124,8 @@ fn or_collect(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
     }
 }
 
-/// Sets the most that the linear memory may grow to; false when it is larger already.
-pub(super) fn set_limit(bytes: usize) -> bool {
+/// Sets the most bytes that the linear memory may grow to; false when it is larger already.
+pub fn set_limit(bytes: usize) -> bool {
     let pages = bytes / PAGE_BYTES;
     if memory_size(0) > pages {
         return false;
@@ -155,7 +155,7 @@ const _: () = assert!(size_of::<Taken>() <= CHUNK_MIN - OVERHEAD && align_of::<T
 /// are, the largest first, and gives them back; zeroing each when it is freed would cost programs a tenth of
 /// their time.
 #[allow(clippy::cast_ptr_alignment, reason = "blocks are aligned to `UNIT`, which is enough for a `Taken`")]
-pub(super) fn clear_free() {
+pub fn clear_free() {
     // SAFETY: one thread, no borrow is alive here.
     let heap = unsafe { &*HEAP.0.get() };
     // Nothing is to be added meanwhile.
@@ -190,7 +190,7 @@ pub(super) fn clear_free() {
 }
 
 /// Address behind the stack: the stack grows down from it to 0.
-pub(super) fn stack_end() -> usize {
+pub fn stack_end() -> usize {
     unsafe extern "C" {
         // The linker's symbol: only its address means something.
         static __stack_high: u8;
@@ -199,7 +199,7 @@ pub(super) fn stack_end() -> usize {
 }
 
 /// Bytes before the heap: stack, static data, IO buffer.
-pub(super) fn heap_base() -> usize {
+pub fn heap_base() -> usize {
     unsafe extern "C" {
         // The linker's symbol: only its address means something.
         static __heap_base: u8;

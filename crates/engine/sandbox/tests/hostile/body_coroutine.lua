@@ -1,0 +1,2 @@
+-- script_invalid_output
+request.body = coroutine.create(print)

@@ -1,0 +1,2 @@
+-- script_timeout
+coroutine.wrap(function() while true do end end)()

@@ -1,0 +1,2 @@
+-- script_runtime_error
+error(('x'):rep(1 << 20))

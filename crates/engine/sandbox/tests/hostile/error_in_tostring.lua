@@ -1,0 +1,2 @@
+-- script_runtime_error
+error(setmetatable({}, { __tostring = function() error('again') end }))

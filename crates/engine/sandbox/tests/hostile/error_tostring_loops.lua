@@ -1,0 +1,2 @@
+-- script_timeout
+error(setmetatable({}, { __tostring = function() while true do end end }))

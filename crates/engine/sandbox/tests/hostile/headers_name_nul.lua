@@ -1,0 +1,2 @@
+-- script_invalid_output
+headers['a\0b'] = 'x'

@@ -1,0 +1,2 @@
+-- script_runtime_error
+return 1 // 0

@@ -1,0 +1,4 @@
+-- script_runtime_error
+local t = {}
+t.t = t
+json.encode(t)

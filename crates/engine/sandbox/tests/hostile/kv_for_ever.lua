@@ -1,0 +1,2 @@
+-- script_timeout
+while true do kv.get('k') end

@@ -1,0 +1,2 @@
+-- script_timeout
+while true do log.info('x') end

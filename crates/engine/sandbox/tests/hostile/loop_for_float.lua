@@ -1,0 +1,2 @@
+-- script_timeout
+for i = 1, math.huge do end

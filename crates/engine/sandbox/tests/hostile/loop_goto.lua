@@ -1,0 +1,2 @@
+-- script_timeout
+::again:: goto again

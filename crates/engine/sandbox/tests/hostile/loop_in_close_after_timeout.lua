@@ -1,0 +1,4 @@
+-- script_timeout
+local function stay() while true do end end
+local x <close> = setmetatable({}, { __close = stay })
+stay()

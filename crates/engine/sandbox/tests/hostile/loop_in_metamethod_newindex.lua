@@ -1,0 +1,3 @@
+-- script_timeout
+local t = setmetatable({}, { __newindex = function() while true do end end })
+t.x = 1

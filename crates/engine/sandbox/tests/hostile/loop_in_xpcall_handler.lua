@@ -1,0 +1,2 @@
+-- script_timeout
+xpcall(error, function() while true do end end)

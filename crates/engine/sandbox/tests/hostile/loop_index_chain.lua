@@ -1,0 +1,4 @@
+-- script_timeout
+local t = {}
+for i = 1, 90 do t = setmetatable({}, { __index = t }) end
+while true do local x = t.nothing end

@@ -1,0 +1,4 @@
+-- script_runtime_error
+local t = {}
+setmetatable(t, { __index = t })
+return t.x

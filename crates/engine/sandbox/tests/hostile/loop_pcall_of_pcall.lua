@@ -1,0 +1,2 @@
+-- script_timeout
+while true do pcall(pcall, pcall, pcall, error) end

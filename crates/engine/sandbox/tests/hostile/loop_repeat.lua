@@ -1,0 +1,2 @@
+-- script_timeout
+repeat until false

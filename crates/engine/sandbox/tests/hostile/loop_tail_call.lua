@@ -1,0 +1,3 @@
+-- script_timeout
+local function f() return f() end
+f()

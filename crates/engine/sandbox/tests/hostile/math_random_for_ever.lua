@@ -1,0 +1,2 @@
+-- script_timeout
+while true do math.random(0) end

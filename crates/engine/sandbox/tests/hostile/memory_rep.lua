@@ -1,0 +1,2 @@
+-- script_memory_limit
+return ('x'):rep(1e9)

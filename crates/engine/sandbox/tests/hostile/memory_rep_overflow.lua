@@ -1,0 +1,2 @@
+-- script_runtime_error
+return ('x'):rep(1 << 62, 'yy')

@@ -1,0 +1,3 @@
+-- script_runtime_error
+local x = engine
+x.call(1)

@@ -1,0 +1,2 @@
+-- script_timeout
+while true do (('('):rep(200000)):find('%b()') end

@@ -1,0 +1,3 @@
+-- script_runtime_error
+local function f(s) return (s:gsub('.', f)) end
+f('x')

@@ -1,0 +1,3 @@
+-- script_runtime_error
+local function f(n) local ok, e = pcall(f, n + 1) if not ok then error(e, 0) end end
+f(1)

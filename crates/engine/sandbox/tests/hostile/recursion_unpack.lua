@@ -1,0 +1,2 @@
+-- script_runtime_error
+return table.unpack({}, 1, 1e6)

@@ -1,0 +1,3 @@
+-- script_invalid_output
+request.headers = {}
+request.headers.x = request.headers

@@ -1,0 +1,3 @@
+-- ok
+json.encode, json.object = error, error
+log.info('x', { a = 1 })

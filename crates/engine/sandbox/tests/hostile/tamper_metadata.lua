@@ -1,0 +1,3 @@
+-- script_runtime_error
+rawset(metadata, 'x', 1)
+metadata.config_id = 'another'

@@ -1,0 +1,4 @@
+-- script_runtime_error
+local _, e = pcall(kv.get, {})
+local _, m = pcall(kv.get, 'fails')
+setmetatable(m, {})

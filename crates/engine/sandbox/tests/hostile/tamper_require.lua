@@ -1,0 +1,3 @@
+-- script_runtime_error
+require = nil
+require('json')

@@ -1,0 +1,2 @@
+-- script_runtime_error
+getmetatable('').__index = { upper = error }

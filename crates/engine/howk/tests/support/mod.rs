@@ -61,8 +61,8 @@ pub(crate) fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
     settings.iter().flat_map(|setting| ["--set", setting]).collect()
 }
 
-/// Settings that most tests want: scripts run, also on a slow machine, endpoints and servers are on this machine,
-/// retries are soon.
+/// Settings that most tests want: scripts run, also on a slow machine, endpoints and servers are on this
+/// machine, retries are soon.
 pub(crate) const SETTINGS: [&str; 8] = [
     "lua.enabled=true",
     "lua.timeout=1m",

@@ -5,7 +5,8 @@
 //! no room left in it; and any instance will do for unpacking, also one that was never initialised. Not here:
 //! which pages there are and what an image looks like (web/src/snapshot).
 
-use super::{exports, heap};
+use super::exports;
+use crate::heap;
 use crate::limits::IO_BUFFER_BYTES;
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into};
 use std::slice;

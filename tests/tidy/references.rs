@@ -32,6 +32,7 @@ const MADE: &[&str] = &[
     "web/LICENSE",
     "web/NOTICE",
     "bench/node_modules",
+    "crates/engine/target/",
     "target/",
 ];
 

@@ -135,7 +135,15 @@ fn keyring(loaded: &Loaded) -> Arc<Keyring> {
         };
         (name.clone(), source)
     });
-    let pems = loaded.crypto_pems.iter().map(|(name, pem)| (name.clone(), KeySource::pem(pem.as_str())));
+    // A variable's name has capitals; scripts may write the name of its key in small letters, too.
+    let configured = &loaded.settings.lua.crypto_keys;
+    let pems = loaded.crypto_pems.iter().flat_map(|(name, pem)| {
+        let names = [name.clone(), name.to_lowercase()];
+        let is_free =
+            |name: &String| !configured.contains_key(name) && !loaded.crypto_pems.contains_key(name);
+        let taken = names.into_iter().enumerate().filter(move |(at, name)| *at == 0 || is_free(name));
+        taken.map(|(_, name)| (name, KeySource::pem(pem.as_str())))
+    });
     Arc::new(Keyring::new(files.chain(pems)))
 }
 

@@ -3,6 +3,7 @@
 //! `NAME.lua` and `NAME/script.lua` are the script of the config `NAME`. One that cannot be stored is told
 //! with file and line, and the one before it stays. A file that is gone takes its script with it.
 
+use crate::cli::without_place;
 use crate::loader::{IfMatch, PutError, PutScript, Scripts};
 use howk_contract::{ConfigId, ScriptHash};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -94,7 +95,7 @@ impl Folder {
                     tell(Told::Removed { config });
                 }
                 Err(error) => {
-                    tell(Told::Refused { file: self.path.clone(), line: None, why: error.to_string() })
+                    tell(Told::Refused { file: self.path.clone(), line: None, why: error.to_string() });
                 }
             }
         }
@@ -136,7 +137,9 @@ impl Folder {
         let put = PutScript { config_id: config.clone(), lua_code, version: None, if_match: IfMatch::Always };
         match retry(|| scripts.put(put.clone())).await {
             Ok(_) => tell(Told::Stored { config, file }),
-            Err(PutError::Script(error)) => tell(refuse(error.line, error.message)),
+            Err(PutError::Script(error)) => {
+                tell(refuse(error.line, without_place(&error.message).to_owned()));
+            }
             Err(error) => {
                 // It is not the file's fault: the next reading tries again.
                 self.seen.remove(&config);

@@ -158,9 +158,9 @@ local data = json.decode(payload)
 data.enriched = true
 request.body = json.encode(data)"#;
     let answer =
-        passes(json!({ "payload": { "id": 9007199254740993_i64, "none": null, "list": [] } }), source);
+        passes(json!({ "payload": { "id": 9_007_199_254_740_993_i64, "none": null, "list": [] } }), source);
     let body: Value = serde_json::from_str(answer["transformed_payload"].as_str().unwrap()).unwrap();
-    assert_eq!(body, json!({ "id": 9007199254740993_i64, "none": null, "list": [], "enriched": true }));
+    assert_eq!(body, json!({ "id": 9_007_199_254_740_993_i64, "none": null, "list": [], "enriched": true }));
 }
 
 #[test]
@@ -319,11 +319,12 @@ config.opt_out_default_headers = true"#;
 #[test]
 fn block_13_an_endless_loop_ends_as_a_time_out() {
     let source = "while true do\n    local x = 1 + 1\nend";
-    let answer = server().test("blocks", json!({}), source);
+    let data = Folder::new();
+    let server = Server::start(&data.0, &["lua.enabled=true"]);
+    let answer = server.test("blocks", json!({}), source);
     assert_eq!((&answer["success"], &answer["error_type"]), (&json!(false), &json!("script_timeout")));
     assert!(answer["line"].as_u64().is_some_and(|line| (1..=3).contains(&line)), "{answer}");
     // And as a webhook: it is given up at once, and says why.
-    let server = server();
     assert_eq!(server.put_script("block_13", source).status, 200);
     let id = server.enqueue("block_13", &json!({ "endpoint": "http://127.0.0.1:9/", "payload": 1 }));
     let status = server.until_state(&id, "dead");

@@ -131,7 +131,7 @@ async fn call(caller: &mut Caller<'_, Side>, request: (u32, u32), out: (u32, u32
     };
     let expected = Answer::of(&call);
     let asked = async move { modules.call(call).await };
-    let answered = AssertUnwindSafe(Entered { inner: asked, runtime }).catch_unwind().await;
+    let answered = AssertUnwindSafe(Entered { inner: Some(Box::pin(asked)), runtime }).catch_unwind().await;
     let answer = answered.map_err(|panic| Fault::Panic(panic_text(&*panic)))?;
     let answer = answer.and_then(|reply| checked(expected, reply));
     let written = host_call::write(&answer).map_err(broken)?;
@@ -167,9 +167,11 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").into()
 }
 
-/// A future that is polled inside of another runtime, so that what it does of I/O and timers is done there.
+/// A future that is polled, and dropped, inside of another runtime: what it does of I/O and timers is done
+/// there.
 struct Entered<F> {
-    inner: F,
+    /// None once it is dropped.
+    inner: Option<Pin<Box<F>>>,
     runtime: Option<Handle>,
 }
 
@@ -177,12 +179,15 @@ impl<F: Future> Future for Entered<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `inner` is not moved while the whole is pinned: nothing else has access to it.
-        let (inner, runtime) = unsafe {
-            let this = self.get_unchecked_mut();
-            (Pin::new_unchecked(&mut this.inner), this.runtime.as_ref())
-        };
-        let _entered = runtime.map(Handle::enter);
-        inner.poll(cx)
+        let this = self.get_mut();
+        let _entered = this.runtime.as_ref().map(Handle::enter);
+        this.inner.as_mut().map_or(Poll::Pending, |inner| inner.as_mut().poll(cx))
+    }
+}
+
+impl<F> Drop for Entered<F> {
+    fn drop(&mut self) {
+        let _entered = self.runtime.as_ref().map(Handle::enter);
+        self.inner = None;
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct TestRequest {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MadeUpMetadata {
+    /// The script sees it; modules keep to the config of the path.
+    config_id: Option<ConfigId>,
     webhook_id: Option<String>,
     attempt: Option<u32>,
     max_attempts: Option<u32>,
@@ -106,7 +108,7 @@ impl TestRequest {
         let attempt = made_up.attempt.unwrap_or(0);
         let metadata = Metadata {
             webhook_id,
-            config_id: config_id.clone(),
+            config_id: made_up.config_id.unwrap_or_else(|| config_id.clone()),
             attempt,
             max_attempts: made_up.max_attempts.unwrap_or(limits.max_attempts),
             created_at: made_up.created_at.unwrap_or_else(Timestamp::now),

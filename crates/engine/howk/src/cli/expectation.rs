@@ -1,6 +1,7 @@
 //! Cases in files: what a script is given, and what must come of it.
 
 use crate::api::{TestAnswer, TestRequest};
+use howk_contract::ErrorType;
 use howk_modules::LogLine;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -25,7 +26,7 @@ pub(super) struct Expectation {
     /// JSON of the body.
     transformed_payload: Option<Value>,
     transformed_payload_base64: Option<String>,
-    /// All headers, whatever the case of their names.
+    /// All headers, whatever the case of their names; null is one that must not be there.
     transformed_headers: Option<Map<String, Value>>,
     opt_out_default_headers: Option<bool>,
     /// Messages in their order.
@@ -84,7 +85,7 @@ impl Expectation {
         let messages =
             |lines: &[LogLine]| lines.iter().map(|line| Value::from(&*line.message)).collect::<Vec<_>>();
         check("logs", self.logs.clone().map(Value::from), messages(&answer.logs).into());
-        let word = answer.error_type.map(|word| word.as_str());
+        let word = answer.error_type.map(ErrorType::as_str);
         check("error_type", self.error_type.clone().map(Value::from), word.into());
         check("line", self.line.map(Value::from), answer.line.into());
         if let Some(part) = &self.error {

@@ -5,6 +5,8 @@ mod expectation;
 mod put;
 mod script_commands;
 
+pub(crate) use script_commands::without_place;
+
 use crate::assembly::Store;
 use crate::config::{Loaded, Sources, load};
 use crate::dev::Folder;
@@ -40,14 +42,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve: the API, the workers and the scheduler, with log and state in a folder
+    /// Serves the API, the workers and the scheduler, with log and state in a folder
     Serve(ServeArgs),
-    /// Serve everything in memory, with the scripts of a folder, which are loaded again when they are saved
+    /// Serves everything in memory, with the scripts of a folder, which are loaded again when they are saved
     Dev(DevArgs),
-    /// Check, show and document settings
+    /// Checks, shows and documents settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Validate, test and store scripts: for a folder of them and its CI
+    /// Validates, tests and stores scripts: for a folder of them and its CI
     #[command(subcommand)]
     Script(script_commands::ScriptCommand),
 }
@@ -90,7 +92,7 @@ enum ConfigCommand {
 /// Flags for settings.
 #[derive(Debug, Args, Default)]
 struct SettingsArgs {
-    /// The YAML file; also HOWK_CONFIG
+    /// The YAML file; also `HOWK_CONFIG`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A setting, such as lua.timeout=500ms; may be given often

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Longest time that a server may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Most bytes of its answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of a script that are sent: more than any server takes.
@@ -28,7 +28,7 @@ pub(super) struct PutArgs {
     /// The server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     server: String,
-    /// File with the token; without it the variable HOWK_TOKEN
+    /// File with the token; without it the variable `HOWK_TOKEN`
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// A name for the version

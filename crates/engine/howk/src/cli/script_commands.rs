@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ScriptCommand {
-    /// Compile scripts, and tell of each that does not compile with its line
+    /// Compiles scripts, and tells of each that does not compile with its line
     Validate(ValidateArgs),
     /// Runs a script on a made-up webhook, and prints what it would send; or compares that with what is
     /// expected
@@ -46,7 +46,7 @@ pub(super) struct TestArgs {
     /// A value of kv; may be given often
     #[arg(long, value_name = "KEY=VALUE")]
     kv: Vec<String>,
-    /// Made-up answers: a file with { URL: { status_code, body, headers } }
+    /// Made-up answers: a file with `{ URL: { status_code, body, headers } }`
     #[arg(long, value_name = "FILE")]
     http: Option<PathBuf>,
     /// Number of the attempt, from 0
@@ -88,7 +88,7 @@ pub(super) fn read(file: &Path, most: usize) -> Result<String, String> {
 
 /// Settings and a tester, or the exit code.
 fn tester(args: &SettingsArgs) -> Result<(Loaded, Tester), ExitCode> {
-    let loaded = args.load(&[("log.level", "warn")])?;
+    let loaded = args.load(&[("log.level", "error")])?;
     crate::logs::start(&loaded.settings.log);
     let tester = assembly::tester(&loaded).map_err(|error| {
         complain(format!("howk: {error}"));
@@ -109,7 +109,7 @@ fn validate(args: &ValidateArgs) -> ExitCode {
                 Err(problem) => Err(problem),
                 Ok(source) => tester.check(&source).await.map_err(|error| {
                     let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
-                    format!("{}{line}: {}", file.display(), error.message)
+                    format!("{}{line}: {}", file.display(), without_place(&error.message))
                 }),
             };
             match outcome {
@@ -159,7 +159,9 @@ fn test(args: &TestArgs) -> ExitCode {
             }
             if !differences.is_empty() {
                 wrong += 1;
-                differences.iter().for_each(|difference| complain(format!("{name}: {difference}")));
+                for difference in &differences {
+                    complain(format!("{name}: {difference}"));
+                }
             }
         }
         if wrong == 0 { Ok(()) } else { Err(format!("{wrong} of {count} cases differ")) }
@@ -169,7 +171,15 @@ fn test(args: &TestArgs) -> ExitCode {
 fn failure(file: &Path, answer: &TestAnswer) -> String {
     let line = answer.line.map(|line| format!(":{line}")).unwrap_or_default();
     let word = answer.error_type.map_or("error", |word| word.as_str());
-    format!("{}{line}: {word}: {}", file.display(), answer.error.as_deref().unwrap_or_default())
+    let message = without_place(answer.error.as_deref().unwrap_or_default());
+    format!("{}{line}: {word}: {message}", file.display())
+}
+
+/// A message without `script:LINE:` at its beginning, where file and line stand before it.
+pub(crate) fn without_place(message: &str) -> &str {
+    let rest =
+        message.strip_prefix("script:").map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    rest.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message)
 }
 
 async fn answer(

@@ -195,7 +195,7 @@ mod tests {
         for key in KEYS {
             assert!(variables.insert(key.variable()), "{}", key.path);
             assert_eq!(key.path.split('.').count(), 2, "{}", key.path);
-            key.shape.from_text(key.default).unwrap_or_else(|problem| panic!("{}: {problem}", key.path));
+            key.shape.read_text(key.default).unwrap_or_else(|problem| panic!("{}: {problem}", key.path));
             assert!(!key.doc.is_empty() && !key.doc.contains('|'), "{}", key.path);
         }
     }

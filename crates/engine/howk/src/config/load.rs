@@ -81,7 +81,7 @@ impl Reader {
         for key in KEYS {
             let text =
                 changed.iter().find(|(path, _)| *path == key.path).map_or(key.default, |(_, text)| text);
-            self.take(key, Source::Default, key.shape.from_text(text));
+            self.take(key, Source::Default, key.shape.read_text(text));
         }
     }
 
@@ -115,7 +115,7 @@ impl Reader {
                         let source = at(Some(node.line).filter(|line| *line > 0));
                         let path = format!("{section}.{name}");
                         if let Some(key) = self.known(&source, &path) {
-                            self.take(key, source, key.shape.from_tree(&node));
+                            self.take(key, source, key.shape.read_tree(&node));
                         }
                     }
                 }
@@ -134,7 +134,7 @@ impl Reader {
         }
         let source = Source::Variable(name.to_owned());
         if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
-            return self.take(key, source, key.shape.from_text(value));
+            return self.take(key, source, key.shape.read_text(value));
         }
         if let Some(key_name) = name.strip_prefix(CRYPTO_PREFIX).filter(|key_name| !key_name.is_empty()) {
             self.crypto_pems.insert(key_name.to_owned(), value.to_owned());
@@ -148,7 +148,7 @@ impl Reader {
 
     fn text(&mut self, source: Source, path: &str, value: &str) {
         if let Some(key) = self.known(&source, path) {
-            self.take(key, source, key.shape.from_text(value));
+            self.take(key, source, key.shape.read_text(value));
         }
     }
 

@@ -145,7 +145,7 @@ impl Shape {
     }
 
     /// The value of a text: of a variable, a flag or a default.
-    pub(super) fn from_text(self, text: &str) -> Result<Value, String> {
+    pub(super) fn read_text(self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         let items =
             || text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
@@ -153,7 +153,7 @@ impl Shape {
             Shape::Hosts | Shape::Texts | Shape::Networks => self.list(items()),
             Shape::Tokens | Shape::CryptoKeys => {
                 let node = yaml::parse(text).map_err(|_| self.refusal("a text that is no YAML"))?;
-                self.from_tree(&node)
+                self.read_tree(&node)
             }
             Shape::Path if text.is_empty() => Err(self.refusal("an empty text")),
             _ => self.scalar(text).ok_or_else(|| {
@@ -164,7 +164,7 @@ impl Shape {
     }
 
     /// The value of a node of YAML.
-    pub(super) fn from_tree(self, node: &Node) -> Result<Value, String> {
+    pub(super) fn read_tree(self, node: &Node) -> Result<Value, String> {
         let refuse =
             || self.refusal(&if self.is_secret() { "something else".into() } else { node.tree.describe() });
         match (self, &node.tree) {
@@ -172,7 +172,7 @@ impl Shape {
             (Shape::Tokens, Tree::Null) => Ok(Value::Tokens(Vec::new())),
             (Shape::CryptoKeys, Tree::Map(pairs)) => structured::crypto_keys(pairs).map(Value::CryptoKeys),
             (Shape::CryptoKeys, Tree::Null) => Ok(Value::CryptoKeys(BTreeMap::new())),
-            (Shape::Tokens | Shape::CryptoKeys, _) => Err(refuse()),
+            (Shape::Tokens | Shape::CryptoKeys, _) | (Shape::Flag, Tree::Text(_)) => Err(refuse()),
             (Shape::Hosts | Shape::Texts | Shape::Networks, Tree::List(nodes)) => {
                 let texts = nodes.iter().map(|node| match &node.tree {
                     Tree::Text(text) => Ok(text.clone()),
@@ -181,14 +181,13 @@ impl Shape {
                 self.list(texts.collect::<Result<_, _>>()?)
             }
             (Shape::Hosts | Shape::Texts | Shape::Networks | Shape::Path, Tree::Text(text)) => {
-                self.from_text(text)
+                self.read_text(text)
             }
             (Shape::Flag, Tree::Bool(value)) => Ok(Value::Flag(*value)),
             (Shape::Share, Tree::Float(value)) => self.scalar(&value.to_string()).ok_or_else(refuse),
             (Shape::Integer(..) | Shape::Size(..) | Shape::Share, Tree::Integer(value)) => {
                 self.scalar(&value.to_string()).ok_or_else(refuse)
             }
-            (Shape::Flag, Tree::Text(_)) => Err(refuse()),
             (_, Tree::Text(text)) => self.scalar(text.trim()).ok_or_else(refuse),
             _ => Err(refuse()),
         }
@@ -278,7 +277,7 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 fn show_size(bytes: u64) -> String {
-    let unit = UNITS[..4].iter().rev().find(|(_, factor)| bytes >= *factor && bytes % factor == 0);
+    let unit = UNITS[..4].iter().rev().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
     unit.map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }
 
@@ -287,7 +286,7 @@ fn show_time(time: Duration) -> String {
     let ms = time.as_millis();
     let unit = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
         .into_iter()
-        .find(|(_, factor)| ms > 0 && ms % factor == 0);
+        .find(|(_, factor)| ms > 0 && ms.is_multiple_of(*factor));
     unit.map_or_else(|| format!("{ms}ms"), |(unit, factor)| format!("{}{unit}", ms / factor))
 }
 
@@ -371,7 +370,7 @@ mod tests {
             (Shape::Networks, "10.0.0.0/33", "found \"10.0.0.0/33\""),
             (Shape::Address, "localhost", "an IP address and a port"),
         ] {
-            let problem = shape.from_text(text).unwrap_err();
+            let problem = shape.read_text(text).unwrap_err();
             assert!(problem.contains(expected), "{problem}");
         }
     }
@@ -379,11 +378,11 @@ mod tests {
     #[test]
     fn lists_are_cut_at_commas() {
         assert_eq!(
-            Shape::Hosts.from_text("*.a.com, b.com,"),
+            Shape::Hosts.read_text("*.a.com, b.com,"),
             Ok(Value::Texts(vec!["*.a.com".into(), "b.com".into()]))
         );
-        assert_eq!(Shape::Texts.from_text(""), Ok(Value::Texts(Vec::new())));
-        let networks = Shape::Networks.from_text("10.0.0.0/8,::1").unwrap();
+        assert_eq!(Shape::Texts.read_text(""), Ok(Value::Texts(Vec::new())));
+        let networks = Shape::Networks.read_text("10.0.0.0/8,::1").unwrap();
         assert_eq!(networks.show(), "10.0.0.0/8,::1/128");
     }
 }

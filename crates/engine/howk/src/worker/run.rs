@@ -161,23 +161,23 @@ impl Inner {
         }
     }
 
-    /// Appends what ends an attempt; none if the log will not take it. Then the webhook is not finished, and
-    /// comes again.
+    /// Appends what ends an attempt, however long the log refuses it: the attempt was made, and is not made again
+    /// for that. None if the log was closed; then the webhook is not finished, and comes again.
     async fn append(&self, written: Result<Written, PortError>) -> Option<Written> {
-        let outcome = match written {
-            Ok(mut written) => {
-                let records = std::mem::take(&mut written.records);
-                self.appender.append(records).await.map(|()| written)
-            }
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(written) => Some(written),
-            Err(PortError::Closed) => None,
-            Err(error) => {
-                tracing::error!(%error, "the end of a webhook cannot be written; it will be tried again");
-                self.clock.sleep(HOPELESS).await;
-                None
+        let mut written = written
+            .inspect_err(
+                |error| tracing::error!(%error, "the end of a webhook is no record; it will come again"),
+            )
+            .ok()?;
+        let records = std::mem::take(&mut written.records);
+        loop {
+            match self.appender.append(records.clone()).await {
+                Ok(()) => return Some(written),
+                Err(PortError::Closed) => return None,
+                Err(error) => {
+                    tracing::error!(%error, "the log refuses the end of a webhook; it will be asked again");
+                    self.clock.sleep(HOPELESS).await;
+                }
             }
         }
     }

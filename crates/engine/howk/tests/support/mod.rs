@@ -61,9 +61,12 @@ pub(crate) fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
     settings.iter().flat_map(|setting| ["--set", setting]).collect()
 }
 
-/// Settings that most tests want: scripts run, endpoints and servers are on this machine, retries are soon.
-pub(crate) const SETTINGS: [&str; 6] = [
+/// Settings that most tests want: scripts run, also on a slow machine, endpoints and servers are on this
+/// machine, retries are soon.
+pub(crate) const SETTINGS: [&str; 8] = [
     "lua.enabled=true",
+    "lua.timeout=1m",
+    "lua.wall_timeout=5m",
     "delivery.allow_cidrs=127.0.0.0/8",
     "lua.http_allow_cidrs=127.0.0.0/8",
     "retry.base_delay=5ms",
@@ -167,11 +170,12 @@ impl Server {
         if let Some(token) = &self.token {
             all.push(("Authorization", format!("Bearer {token}")));
         }
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        for (name, value) in all {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        let (address, length) = (self.address, body.len());
+        let lines: Vec<_> = all.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines = lines.concat();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}Content-Length: {length}\r\n\r\n"
+        );
         self.raw(&[head.as_bytes(), body].concat())
     }
 
@@ -355,7 +359,7 @@ impl Endpoint {
 
 fn take(mut stream: TcpStream, all: &Mutex<Vec<Reply>>, hold: &Mutex<()>) {
     let mut bytes = Vec::new();
-    let mut chunk = [0; 65_536];
+    let mut chunk = [0; 16_384];
     loop {
         let Ok(read) = stream.read(&mut chunk) else { return };
         if read == 0 {

@@ -38,8 +38,8 @@ fn defaults_are_those_of_the_contract() {
     let lua = load(&Sources::default()).unwrap().settings.lua;
     assert!(!lua.enabled && lua.http_cache_enabled && lua.crypto_keys.is_empty());
     assert_eq!((lua.timeout, lua.memory_limit_mb), (Duration::from_millis(500), 50));
-    assert_eq!((lua.http_timeout, lua.kv_ttl_default), (Duration::from_secs(5), Duration::from_secs(86_400)));
-    assert_eq!((lua.http_cache_ttl, lua.allowed_hosts), (Duration::from_secs(300), vec!["*".to_owned()]));
+    assert_eq!((lua.http_timeout, lua.kv_ttl_default), (Duration::from_secs(5), Duration::from_hours(24)));
+    assert_eq!((lua.http_cache_ttl, lua.allowed_hosts), (Duration::from_mins(5), vec!["*".to_owned()]));
 }
 
 #[test]

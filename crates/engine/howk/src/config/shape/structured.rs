@@ -206,7 +206,7 @@ mod tests {
     use crate::config::shape::{Shape, Value};
 
     fn tokens(yaml: &str) -> Result<Value, String> {
-        Shape::Tokens.from_text(yaml)
+        Shape::Tokens.read_text(yaml)
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn keys_have_a_path_and_perhaps_configs() {
-        let read = |yaml| Shape::CryptoKeys.from_text(yaml);
+        let read = |yaml| Shape::CryptoKeys.read_text(yaml);
         let value = read("{a: /k/a.pem, b: {path: /k/b.pem, configs: [shop]}}").unwrap();
         assert_eq!(value.show(), "a=/k/a.pem,b=/k/b.pem");
         for (yaml, expected) in [

@@ -161,8 +161,8 @@ impl Inner {
         }
     }
 
-    /// Appends what ends an attempt, however long the log refuses it: the attempt was made, and is not made again
-    /// for that. None if the log was closed; then the webhook is not finished, and comes again.
+    /// Appends what ends an attempt, however long the log refuses it: the attempt was made, and is not made
+    /// again for that. None if the log was closed; then the webhook is not finished, and comes again.
     async fn append(&self, written: Result<Written, PortError>) -> Option<Written> {
         let mut written = written
             .inspect_err(

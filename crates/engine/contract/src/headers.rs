@@ -38,7 +38,8 @@ pub enum HeaderError {
 
 /// True if headers, or fields, of this name carry credentials.
 pub fn names_a_secret(name: &str) -> bool {
-    const WORDS: [&str; 7] = ["authorization", "cookie", "token", "secret", "password", "signature", "api-key"];
+    const WORDS: [&str; 7] =
+        ["authorization", "cookie", "token", "secret", "password", "signature", "api-key"];
     let name = name.to_ascii_lowercase().replace('_', "-");
     name.ends_with("apikey") || WORDS.iter().any(|word| name.contains(word))
 }
@@ -195,7 +196,8 @@ mod tests {
         for value in [&b"a\r\nX: y"[..], b"\n", b"a\0", b"\x7f", b" a", b"a\t", b"\xff"] {
             assert!(matches!(set("X", value), Err(HeaderError::Value(_))), "{value:?}");
         }
-        for name in ["Host", "content-LENGTH", "Transfer-Encoding", "Connection", "TE", "Upgrade", "trailer"] {
+        for name in ["Host", "content-LENGTH", "Transfer-Encoding", "Connection", "TE", "Upgrade", "trailer"]
+        {
             assert!(matches!(set(name, b"v"), Err(HeaderError::Reserved(_))), "{name}");
         }
         set("X", "grün\tblau".as_bytes()).unwrap();
@@ -213,7 +215,8 @@ mod tests {
 
     #[test]
     fn credentials_are_not_shown() {
-        let names = ["Authorization", "Cookie", "X-Api-Key", "X-Webhook-Signature", "x_auth_token", "X-Plain"];
+        let names =
+            ["Authorization", "Cookie", "X-Api-Key", "X-Webhook-Signature", "x_auth_token", "X-Plain"];
         let all = headers(&names.map(|name| (name, "v"))).redacted();
         let shown: Vec<_> = all.iter().filter(|(_, value)| *value == "v").map(|(name, _)| name).collect();
         assert_eq!(shown, ["X-Plain"]);

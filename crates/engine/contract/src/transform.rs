@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn what_http_forbids_is_an_error_of_the_script() {
-        for (name, value) in [("X", Some("a\nb")), ("Host", Some("h")), ("", Some("v")), ("a b", None), ("te", None)] {
+        for (name, value) in
+            [("X", Some("a\nb")), ("Host", Some("h")), ("", Some("v")), ("a b", None), ("te", None)]
+        {
             let error = changed(name, value).check(&webhook(), &OutputLimits::default()).unwrap_err();
             assert_eq!((error.error_type, error.retryable), (ErrorType::InvalidOutput, false));
             assert!(error.message.starts_with("headers: "), "{}", error.message);
@@ -126,7 +128,9 @@ mod tests {
         let limits = OutputLimits { body_bytes: 3, headers: 3, header_bytes: 4 };
         let body = |text| RawTransform { body: Some(bytes(text)), ..RawTransform::default() };
         body("123").check(&webhook(), &limits).unwrap();
-        assert!(body("1234").check(&webhook(), &limits).unwrap_err().message.contains("4 bytes, and may have 3"));
+        assert!(
+            body("1234").check(&webhook(), &limits).unwrap_err().message.contains("4 bytes, and may have 3")
+        );
         changed("ab", Some("cd")).check(&webhook(), &limits).unwrap();
         changed("ab", Some("cde")).check(&webhook(), &limits).unwrap_err();
         let mut two = changed("a", Some("1"));

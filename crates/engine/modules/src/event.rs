@@ -74,6 +74,14 @@ impl EventModules {
         self.redactor.show(text.as_bytes(), text.len()).0
     }
 
+    /// The error of this event without the secrets that it has seen, in its message and its traceback.
+    #[must_use]
+    pub fn redact_error(&self, error: &ScriptError) -> ScriptError {
+        let message = self.redact(&error.message);
+        let traceback = error.traceback.as_deref().map(|text| self.redact(text));
+        ScriptError { message, traceback, ..error.clone() }
+    }
+
     async fn answer(&self, call: ModuleCall) -> Reply {
         match call {
             ModuleCall::HttpGet { url, headers } => self.http_get(&url, &headers).await,

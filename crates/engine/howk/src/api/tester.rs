@@ -78,7 +78,8 @@ impl Tester {
         match self.sandbox.run(event).await {
             Outcome::Deferred => TestRun::Deferred,
             Outcome::Done(report) => TestRun::Done(TestReport {
-                result: report.result,
+                // A script can put a secret that it has seen into its error.
+                result: report.result.map_err(|error| modules.redact_error(&error)),
                 logs: modules.logs(),
                 wall: report.wall,
                 fuel: report.fuel,

@@ -32,11 +32,7 @@ impl ScriptRunner for SandboxRunner {
                 Outcome::Deferred => RunOutcome::Deferred,
                 Outcome::Done(report) => RunOutcome::Done(RunReport {
                     // A script can put a secret that it has seen into its error.
-                    result: report.result.map_err(|error| ScriptError {
-                        message: modules.redact(&error.message),
-                        traceback: error.traceback.as_deref().map(|text| modules.redact(text)),
-                        ..error
-                    }),
+                    result: report.result.map_err(|error| modules.redact_error(&error)),
                     cpu: report.cpu,
                     wall: report.wall,
                     fuel: report.fuel,

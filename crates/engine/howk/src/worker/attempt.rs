@@ -132,8 +132,11 @@ impl Attempts {
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: ScriptError) -> Ending {
     let message = match error.line {
-        Some(line) => format!("line {line}: {}", error.message),
-        None => error.message.clone(),
+        // Lua's own messages begin with their place.
+        Some(line) if !error.message.contains(&format!(":{line}:")) => {
+            format!("line {line}: {}", error.message)
+        }
+        _ => error.message.clone(),
     };
     if error.retryable {
         let error_type = error.error_type.as_str().into();

@@ -156,6 +156,14 @@ fn a_failing_test_says_type_and_line() {
 }
 
 #[test]
+fn an_error_shows_no_credential() {
+    let given = json!({ "headers": { "Authorization": "Bearer very-secret-token" } });
+    let answer = server().test("scripts.secret", given, "error('refused: ' .. headers.authorization)");
+    let text = answer["error"].as_str().unwrap_or_default();
+    assert!(text.contains("refused: ") && !text.contains("very-secret-token"), "{answer}");
+}
+
+#[test]
 fn a_disabled_engine_stores_scripts_and_runs_none() {
     let data = Folder::new();
     let server = Server::start(&data.0, &["lua.enabled=false", "delivery.allow_cidrs=127.0.0.0/8"]);

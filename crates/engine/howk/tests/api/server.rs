@@ -112,6 +112,11 @@ fn scripts_are_validated_and_tested_from_the_command_line() {
     let (code, text, complaints) = run(&["script", "test", good, "--case", case.to_str().unwrap()], &[]);
     assert_eq!(code, 0, "{complaints}");
     assert!(text.ends_with("case.json: fine\n"), "{text}");
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/scripts/routing-headers");
+    let files = ["script.lua", "cases/large-order.json", "cases/unknown.json"]
+        .map(|name| format!("{example}/{name}"));
+    let (code, _, complaints) = run(&["script", "test", &files[0], "--case", &files[1], &files[2]], &[]);
+    assert_eq!((code, complaints.as_str()), (0, ""), "headers that must not be there are null in a case");
     let (code, _, complaints) = run(&["script", "test", "/nowhere.lua"], &[]);
     assert!(code == 1 && complaints.contains("/nowhere.lua: "), "{complaints}");
     let url = format!("http://{}", server().address);

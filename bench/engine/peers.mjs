@@ -40,7 +40,8 @@ export function gopher(folder, source) {
   return () => JSON.parse(run(binary, [PAYLOAD]));
 }
 
-function freePort() {
+/** A port of 127.0.0.1 that nobody listens on. */
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on("error", reject);

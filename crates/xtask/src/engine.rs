@@ -14,6 +14,7 @@ cargo xtask engine COMMAND
   test [ARGS]            every test of the engine; ARGS go to cargo test. Long ones are named in CONTRIBUTING.md
   bench [--peers]        figures beside serde_json in the same run; with --peers also gopher-lua and OpenResty
                          (Debian's packages: see bench/engine/peers.mjs)
+        [--pipeline]     latency and throughput of the binary instead
   dev [--release] [ARGS] the engine in memory with the scripts of a folder; ARGS go to howk dev
                          (default: --scripts examples/scripts)
 ";
@@ -80,8 +81,14 @@ pub(crate) fn tests(args: Vec<String>) -> Run {
 /// Builds the program that prints figures, and runs it, alone or by turns with the peers.
 fn bench(args: &mut Args) -> Result {
     let peers = args.flag("--peers");
+    let pipeline = args.flag("--pipeline");
     args.finish()?;
     setup()?;
+    if pipeline {
+        build(true)?;
+        let howk = paths::engine_target().join("release/howk");
+        return Run::new("node").arg(paths::bench().join("engine/pipeline.mjs")).arg(howk).go();
+    }
     guest()?;
     cargo(&["build", "--release", "--package", "howk-sandbox", "--example", FIGURES]).go()?;
     let figures = paths::engine_target().join("release/examples").join(FIGURES);

@@ -1,7 +1,9 @@
 /**
- * Latency and throughput of the binary `howk` with a data folder on disk: `cargo xtask engine bench --pipeline`.
+ * Latency and throughput of the binary `howk` with a data folder on disk:
+ * `cargo xtask engine bench --pipeline`.
  *
- * The client and the endpoint are this process, so its own work is in every figure. With and without a script take turns.
+ * The client and the endpoint are this process, so its own work is in every figure. With and without a script
+ * take turns.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -85,7 +85,9 @@ export async function openresty(folder) {
   const port = await freePort();
   const conf = readFileSync(join(HERE, "openresty/nginx.conf"), "utf8").replace("PORT", String(port));
   writeFileSync(join(prefix, "nginx.conf"), conf.replaceAll("modules/", "/usr/lib/nginx/modules/"));
-  const server = spawn("nginx", ["-p", prefix, "-c", join(prefix, "nginx.conf")], { stdio: ["ignore", "ignore", "inherit"] });
+  const server = spawn("nginx", ["-p", prefix, "-c", join(prefix, "nginx.conf")], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const body = readFileSync(PAYLOAD, "utf8");
   for (let tries = 0; ; tries++) {

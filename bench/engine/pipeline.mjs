@@ -103,7 +103,8 @@ try {
   const single = { with: [], without: [] };
   const rate = { with: [], without: [] };
   let serial = 0;
-  const enqueue = (config, path) => call(port, "POST", `/webhooks/${config}/enqueue`, { endpoint: sink.url(path), payload });
+  const enqueue = (config, path) =>
+    call(port, "POST", `/webhooks/${config}/enqueue`, { endpoint: sink.url(path), payload });
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = 0; i < SINGLE; i++) {
       const start = performance.now();
@@ -132,7 +133,9 @@ try {
   }
   const row = (name, value, goal) => console.log(`| ${name} | ${value} | ${goal} |`);
   const ms = (value) => `${value.toFixed(2)} ms`;
-  console.log(`load before ${before.toFixed(1)}, after ${loadavg()[0].toFixed(1)}\n\n| | measured | aim |\n|---|---|---|`);
+  console.log(
+    `load before ${before.toFixed(1)}, after ${loadavg()[0].toFixed(1)}\n\n| | measured | aim |\n|---|---|---|`,
+  );
   row("ready after the start", `${(ready / 1000).toFixed(2)} s`, "4 s");
   row("test endpoint, p50", ms(median(tests)), "0.5 ms");
   row("enqueue to arrival, p50", ms(median(single.with)), "3 ms");

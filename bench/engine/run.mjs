@@ -37,7 +37,10 @@ try {
     last = execFileSync(figures, { encoding: "utf8" });
     add("serde_json", [figure(last, "serde_json, natively")]);
     add("an event, fresh VM", [figure(last, "with all that the process does for it")]);
-    for (const [name, measure] of [["gopher-lua of Debian (2017)", debian], ["gopher-lua, given source", current]]) {
+    for (const [name, measure] of [
+      ["gopher-lua of Debian (2017)", debian],
+      ["gopher-lua, given source", current],
+    ]) {
       if (!measure) continue;
       const { fresh, reused } = measure();
       add(`${name}, fresh state`, fresh);

@@ -19,6 +19,8 @@ const NODE_MIN: (u32, u32) = (20, 11);
 
 /// Programs that come as system packages: the command, and the Debian package that contains it.
 const COMPILERS: &[(&str, &str)] = &[("clang-19", "clang-19"), ("llvm-ar-19", "llvm-19")];
+/// Programs that tests of the script engine call; small ones, which most machines have.
+const TOOLS: &[(&str, &str)] = &[("curl", "curl"), ("kill", "procps"), ("openssl", "openssl")];
 const BROWSERS: &[(&str, &str)] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,7 @@ fn node_version(text: &str) -> Option<(u32, u32)> {
 fn system_packages(browser: Browser) -> Result {
     let mut wanted = vec![("cc", "gcc")];
     wanted.extend(COMPILERS);
+    wanted.extend(TOOLS);
     if browser == Browser::Needed {
         wanted.extend(BROWSERS);
     }

@@ -1,7 +1,7 @@
 --- pass
 --- texts	1086271597
 --- changed	2335398602	2931
---- values	2389604141	1508
+--- values	558673420	1508
 ---
 -- Thousands of texts and values, as the first implementation took them, which called Lua's API for each value: all
 -- results and messages go into one sum for each kind.
@@ -112,7 +112,8 @@ end
 for _ = 1, 3000 do
   local value = value_of(1)
   local ok, text = pcall(json.encode, value, { sort_keys = true, indent = random(10) == 1 and 2 or nil, depth = random(20) == 1 and 2 or nil })
-  note(ok, text)
+  -- Which of several faults of an object is told depends on the order of its keys, which each VM has its own of.
+  note(ok, ok and text)
   refused = refused + (ok and 0 or 1)
 end
 print("values", sum, refused)

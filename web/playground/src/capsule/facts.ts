@@ -38,18 +38,26 @@ export class Facts {
   readonly #db: GlyphCase;
   readonly #followers: readonly Follower[];
   #isDue = false;
-  #isBusy = false;
+  /** The refresh that is under way. */
+  #running: Promise<void> | undefined;
 
   constructor(db: GlyphCase, followers: readonly Follower[]) {
     this.#db = db;
     this.#followers = followers;
   }
 
-  /** Shows everything anew; changes that come meanwhile are shown together. */
-  async refresh(): Promise<void> {
+  /**
+   * Shows everything anew; changes that come meanwhile are shown together.
+   *
+   * @returns when everything is shown, also where another call is already at it.
+   */
+  refresh(): Promise<void> {
     this.#isDue = true;
-    if (this.#isBusy) return;
-    this.#isBusy = true;
+    this.#running ??= this.#refreshWhileDue();
+    return this.#running;
+  }
+
+  async #refreshWhileDue(): Promise<void> {
     try {
       while (this.#isDue) {
         this.#isDue = false;
@@ -65,7 +73,7 @@ export class Facts {
       // It is closed, or the tab that has the database does not answer: whoever waits for a call hears of it.
       if (!isCapsuleError(error)) throw error;
     } finally {
-      this.#isBusy = false;
+      this.#running = undefined;
     }
   }
 

@@ -400,12 +400,18 @@ const PATCHES: &[Patch] = &[
         find: "#include \"lstate.h\"\n",
         replace: "#include \"lstate.h\"\n#include \"fuel.h\"\n",
     },
-    // Patterns: the repetitions of a single character, each with the length of its set; the length of a set
-    // where a step begins; the text between two brackets.
+    // Classes of characters by a table (lstrlib_port.c).
+    Patch {
+        file: "lstrlib",
+        find: "  int res;\n  switch (tolower(cl)) {\n    case 'a' : res = isalpha(c); break;\n    case 'c' : res = iscntrl(c); break;\n    case 'd' : res = isdigit(c); break;\n    case 'g' : res = isgraph(c); break;\n    case 'l' : res = islower(c); break;\n    case 'p' : res = ispunct(c); break;\n    case 's' : res = isspace(c); break;\n    case 'u' : res = isupper(c); break;\n    case 'w' : res = isalnum(c); break;\n    case 'x' : res = isxdigit(c); break;\n    case 'z' : res = (c == 0); break;  /* deprecated option */\n    default: return (cl == c);\n  }\n  return (islower(cl) ? res : !res);\n",
+        replace: "  int class = perilune_class(cl);\n  if (class == 0) return (cl == c);\n  return ((perilune_classes[c] & class) != 0) == !isupper(cl);\n",
+    },
+    // Patterns: the repetitions of a single character (a class is not looked up again each time), each
+    // with the length of its set; the length of a set where a step begins; the text between two brackets.
     Patch {
         file: "lstrlib",
         find: "  while (singlematch(ms, s + i, p, ep))\n    i++;\n",
-        replace: "  const ptrdiff_t at_once = l_unlikely(ep - p > 64) ? 1 : 4096;\n  for (;;) {\n    ptrdiff_t stop = i + at_once;\n    while (i < stop && singlematch(ms, s + i, p, ep))\n      i++;\n    if (i < stop) break;\n    perilune_work(ms->L, at_once * (ep - p));\n  }\n  perilune_charge((i & 4095) * (ep - p));\n",
+        replace: "  const ptrdiff_t at_once = l_unlikely(ep - p > 64) ? 1 : 4096;\n  const int class = *p == L_ESC ? perilune_class(uchar(p[1])) : 0;\n  const int wanted = class != 0 && !isupper(uchar(p[1]));\n  for (;;) {\n    ptrdiff_t stop = i + at_once;\n    if (class != 0)\n      while (i < stop && s + i < ms->src_end && ((perilune_classes[uchar(s[i])] & class) != 0) == wanted)\n        i++;\n    else\n      while (i < stop && singlematch(ms, s + i, p, ep))\n        i++;\n    if (i < stop) break;\n    perilune_work(ms->L, at_once * (ep - p));\n  }\n  perilune_charge((i & 4095) * (ep - p));\n",
     },
     Patch {
         file: "lstrlib",

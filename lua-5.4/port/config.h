@@ -43,6 +43,13 @@ int perilune_format_cint(char *to, size_t size, const char *format, int value);
 int perilune_format_double(char *to, size_t size, const char *format, double value);
 int perilune_format_str(char *to, size_t size, const char *format, const char *value);
 int perilune_format_ptr(char *to, size_t size, const char *format, const void *value);
+/* tostring of a number, without reading a format: "%lld" and "%.14g". */
+int perilune_print_integer(char *to, long long value);
+int perilune_print_number(char *to, size_t size, double value);
+#undef lua_integer2str
+#define lua_integer2str(s, sz, n) perilune_print_integer(s, n)
+#undef lua_number2str
+#define lua_number2str(s, sz, n) perilune_print_number(s, sz, n)
 #define snprintf(to, size, format, value)                                                                             \
   _Generic((value),                                                                                                   \
       long long: perilune_format_int,                                                                                 \

@@ -2,7 +2,6 @@
    first state. Compiled only for programs that embed the crate. In the module of the npm package the
    functions of Rust have these names themselves, rustc exports every one of them, and the build trims the
    exports afterwards; a program that embeds the crate must not need such a step. */
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,6 @@ int perilune_next(lua_State *L);
   result name parameters { return name##_pointer arguments; }
 #define FORMAT(name, type)                                                                                            \
   POINTER(int, name, (char *to, size_t size, const char *format, type value), (to, size, format, value))
-#define CTYPE(name) POINTER(int, name, (int c), (c))
 #define MATH(name) POINTER(double, name, (double x), (x))
 #define MATH_2(name) POINTER(double, name, (double x, double y), (x, y))
 
@@ -45,20 +43,8 @@ FORMAT(perilune_format_cint, int)
 FORMAT(perilune_format_double, double)
 FORMAT(perilune_format_str, const char *)
 FORMAT(perilune_format_ptr, const void *)
-
-CTYPE(perilune_isalnum)
-CTYPE(perilune_isalpha)
-CTYPE(perilune_iscntrl)
-CTYPE(perilune_isdigit)
-CTYPE(perilune_isgraph)
-CTYPE(perilune_islower)
-CTYPE(perilune_isprint)
-CTYPE(perilune_ispunct)
-CTYPE(perilune_isspace)
-CTYPE(perilune_isupper)
-CTYPE(perilune_isxdigit)
-CTYPE(perilune_tolower)
-CTYPE(perilune_toupper)
+POINTER(int, perilune_print_integer, (char *to, long long value), (to, value))
+POINTER(int, perilune_print_number, (char *to, size_t size, double value), (to, size, value))
 
 MATH(perilune_exp)
 MATH(perilune_log)

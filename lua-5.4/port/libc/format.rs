@@ -92,6 +92,35 @@ pub(crate) unsafe extern "C" fn perilune_format_ptr(
     unsafe { format(buf, size, fmt, value) }
 }
 
+/// Prints an integer as the format `%lld` does, with its NUL; returns the length.
+///
+/// # Safety
+/// `to` is writable for 21 bytes: a sign, 19 digits and a NUL.
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
+pub(crate) unsafe extern "C" fn perilune_print_integer(to: *mut c_char, value: i64) -> c_int {
+    let mut room = [0; decimal::U64_DIGITS_MAX];
+    let mut out = Out { to: to.cast(), room: decimal::U64_DIGITS_MAX, terminated: true, length: 0 };
+    if value < 0 {
+        out.byte(b'-');
+    }
+    match &*decimal::write_u64(value.unsigned_abs(), &mut room) {
+        [] => out.byte(b'0'),
+        digits => out.bytes(digits),
+    }
+    out.finish()
+}
+
+/// Prints a float as the format `%.14g` does.
+///
+/// # Safety
+/// `to` is writable for `size` bytes.
+#[cfg_attr(c_symbols, unsafe(no_mangle))]
+pub(crate) unsafe extern "C" fn perilune_print_number(to: *mut c_char, size: usize, value: f64) -> c_int {
+    let mut out = Out::new(to, size);
+    float::print(&mut out, &Spec { precision: Some(14), ..Spec::of(Style::General) }, value);
+    out.finish()
+}
+
 /// The one value of a format.
 #[derive(Clone, Copy)]
 enum Value {
@@ -144,6 +173,21 @@ pub(super) struct Spec {
 }
 
 impl Spec {
+    /// A specification without flags, width or precision.
+    fn of(style: Style) -> Self {
+        Self {
+            left: false,
+            plus: false,
+            space: false,
+            alternate: false,
+            zero: false,
+            width: 0,
+            precision: None,
+            style,
+            upper: false,
+        }
+    }
+
     /// The same specification, padded with spaces: for conversions of other values than numbers, whatever the
     /// flag `0`.
     pub(super) fn with_spaces(&self) -> Self {
@@ -177,6 +221,11 @@ pub(super) struct Out {
 }
 
 impl Out {
+    /// A buffer that is writable for `size` bytes.
+    fn new(to: *mut c_char, size: usize) -> Self {
+        Self { to: to.cast(), room: size.saturating_sub(1), terminated: size > 0, length: 0 }
+    }
+
     fn byte(&mut self, byte: u8) {
         if self.length < self.room {
             // SAFETY: `to` is writable for `room` bytes, and `length` is below.
@@ -244,7 +293,7 @@ impl Out {
 /// # Safety
 /// `buf` is writable for `size` bytes; `fmt` ends in NUL; a string value is as `Value` says.
 unsafe fn format(buf: *mut c_char, size: usize, fmt: *const c_char, value: Value) -> c_int {
-    let mut out = Out { to: buf.cast(), room: size.saturating_sub(1), terminated: size > 0, length: 0 };
+    let mut out = Out::new(buf, size);
     let mut cursor = Cursor { at: fmt.cast() };
     let mut pending = Some(value);
     loop {
@@ -307,17 +356,7 @@ impl Cursor {
 
     /// Reads the specification behind a `%`; `None` if its letter does not fit the value.
     fn spec(&mut self, value: Value) -> Option<Spec> {
-        let mut spec = Spec {
-            left: false,
-            plus: false,
-            space: false,
-            alternate: false,
-            zero: false,
-            width: 0,
-            precision: None,
-            style: Style::Str,
-            upper: false,
-        };
+        let mut spec = Spec::of(Style::Str);
         loop {
             match self.peek() {
                 b'-' => spec.left = true,

@@ -1,6 +1,6 @@
 //! The part of the C library that Lua's C files need on wasm32-unknown-unknown, which has none.
 //!
-//! One file per C header or job: `string`, `ctype` and `math` are the headers of these names,
+//! One file per C header or job: `string` and `math` are the headers of these names,
 //! `parse` is `strtod`, `format` is what `config.h` makes of `l_sprintf`; `float` and `decimal`
 //! serve `format`.
 //!
@@ -12,15 +12,14 @@
 //! Natively the same code is compiled for its tests, which compare it with the system's libc;
 //! there it exports nothing.
 //!
-//! Not here: memcpy, memmove, memset, memcmp, strlen (`compiler_builtins` brings them), and floor,
-//! ceil, sqrt, fabs (single wasm instructions, which clang writes itself).
+//! Not here: ctype.h (inline, in port/include), memcpy, memmove, memset, memcmp, strlen (`compiler_builtins`
+//! brings them), and floor, ceil, sqrt, fabs (single wasm instructions, which clang writes itself).
 
 #![cfg_attr(
     not(all(target_arch = "wasm32", target_os = "unknown")),
     allow(dead_code, reason = "the callers are C files, which are linked on wasm only")
 )]
 
-mod ctype;
 mod decimal;
 mod double_double;
 mod float;

@@ -13,9 +13,8 @@
 //! a point), and errno.
 
 use core::cmp::Ordering;
-use core::ffi::{c_char, c_int};
+use core::ffi::c_char;
 
-use super::ctype::perilune_isspace;
 use super::decimal::{Binary, EXACT_DIGITS_MAX, FIVES, TENS};
 
 /// # Safety
@@ -39,7 +38,8 @@ pub(crate) unsafe extern "C" fn perilune_strtod(text: *const c_char, end: *mut *
 
 /// The float at the start of `text`, and the number of bytes it takes: both zero if there is none.
 fn parse(text: &[u8]) -> (f64, usize) {
-    let spaces = text.iter().take_while(|c| perilune_isspace(c_int::from(**c)) != 0).count();
+    // Rust's is_ascii_whitespace leaves out the vertical tab.
+    let spaces = text.iter().take_while(|c| matches!(c, b' ' | b'\t'..=b'\r')).count();
     let mut cursor = Cursor { rest: text.get(spaces..).unwrap_or_default() };
     let sign = cursor.rest.first();
     let negative = sign == Some(&b'-');

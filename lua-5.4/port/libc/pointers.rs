@@ -2,7 +2,7 @@
 //!
 //! Not here: what C calls of the runtime (`crate::lua`).
 
-use super::{ctype, format, math, parse, perilune_abort, string};
+use super::{format, math, parse, perilune_abort, string};
 
 /// Sets the pointer of C that a line names first to the function that it names second.
 macro_rules! set_pointers {
@@ -26,19 +26,8 @@ pub(crate) fn set() {
         perilune_format_double_pointer = format::perilune_format_double;
         perilune_format_str_pointer = format::perilune_format_str;
         perilune_format_ptr_pointer = format::perilune_format_ptr;
-        perilune_isalnum_pointer = ctype::perilune_isalnum;
-        perilune_isalpha_pointer = ctype::perilune_isalpha;
-        perilune_iscntrl_pointer = ctype::perilune_iscntrl;
-        perilune_isdigit_pointer = ctype::perilune_isdigit;
-        perilune_isgraph_pointer = ctype::perilune_isgraph;
-        perilune_islower_pointer = ctype::perilune_islower;
-        perilune_isprint_pointer = ctype::perilune_isprint;
-        perilune_ispunct_pointer = ctype::perilune_ispunct;
-        perilune_isspace_pointer = ctype::perilune_isspace;
-        perilune_isupper_pointer = ctype::perilune_isupper;
-        perilune_isxdigit_pointer = ctype::perilune_isxdigit;
-        perilune_tolower_pointer = ctype::perilune_tolower;
-        perilune_toupper_pointer = ctype::perilune_toupper;
+        perilune_print_integer_pointer = format::perilune_print_integer;
+        perilune_print_number_pointer = format::perilune_print_number;
         perilune_exp_pointer = math::perilune_exp;
         perilune_log_pointer = math::perilune_log;
         perilune_log2_pointer = math::perilune_log2;

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 
 use super::format::{
     perilune_format_cint, perilune_format_double, perilune_format_int, perilune_format_ptr,
-    perilune_format_str,
+    perilune_format_str, perilune_print_integer, perilune_print_number,
 };
 use super::math;
 use super::parse::{self, perilune_strtod};
@@ -333,6 +333,30 @@ fn strings_and_pointers() {
         let pointer = core::ptr::without_provenance::<c_void>(address);
         for fmt in [c"%p", c"%20p|", c"%-20p|", c"at %p."] {
             same!(perilune_format_ptr, fmt, pointer, 8);
+        }
+    }
+}
+
+#[test]
+fn tostring_of_numbers_is_as_its_format() {
+    let mut random = Random(41);
+    let mut floats = edges();
+    floats.extend((0..200_000).map(|_| random.float()));
+    for value in floats {
+        let theirs = run(44, |buf, size| unsafe { system::snprintf(buf, size, c"%.14g".as_ptr(), value) });
+        assert_eq!(
+            run(44, |buf, size| unsafe { perilune_print_number(buf, size, value) }),
+            theirs,
+            "{value:e}"
+        );
+    }
+    let edges = [0, 1, -1, 9, 10, 99, 100, 99_999_999, 100_000_000, i64::MIN, i64::MIN + 1, i64::MAX];
+    for value in
+        edges.into_iter().chain((0..100_000).map(|_| (random.next() >> random.below(64)).cast_signed()))
+    {
+        for value in [value, value.wrapping_neg()] {
+            let theirs = run(21, |buf, size| unsafe { system::snprintf(buf, size, c"%lld".as_ptr(), value) });
+            assert_eq!(run(21, |buf, _| unsafe { perilune_print_integer(buf, value) }), theirs, "{value}");
         }
     }
 }

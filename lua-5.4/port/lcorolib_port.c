@@ -15,6 +15,7 @@
 #include "lauxlib.h"
 
 #include "fuel.h"
+#include "leave.h"
 #include "lstate.h"
 #include "wait.h"
 
@@ -73,7 +74,7 @@ static int continue_wrap_close(lua_State *L, int status, lua_KContext context) {
     lua_insert(L, -2);
     lua_concat(L, 2);
   }
-  return lua_error(L);
+  return perilune_raise(L);
 }
 
 /* Suspends a thread for a coroutine that waits for the host. */
@@ -168,9 +169,9 @@ static int is_yieldable(lua_State *L) {
 
 /* The messages are lua_yieldk's, which have no position. */
 static int yield(lua_State *L, int results) {
-  if (is_yieldable(L) || !lua_isyieldable(L)) return lua_yieldk(L, results, 0, NULL);
+  if (is_yieldable(L) || !lua_isyieldable(L)) return perilune_yield(L, results, 0, NULL);
   lua_pushstring(L, is_task(L) ? "attempt to yield from outside a coroutine" : "attempt to yield across a C-call boundary");
-  return lua_error(L);
+  return perilune_raise(L);
 }
 
 static int push_thread(lua_State *L) {
@@ -180,6 +181,7 @@ static int push_thread(lua_State *L) {
 
 #undef lua_yield
 #define lua_yield yield
+#define lua_error perilune_raise
 #define lua_resume resume
 #define lua_closethread close_thread
 #define lua_isyieldable is_yieldable

@@ -13,6 +13,7 @@
 
 #include "chunk_name.h"
 #include "fuel.h"
+#include "leave.h"
 #include "levels.h"
 
 #define luaG_traceexec perilune_trace_hooks
@@ -20,6 +21,7 @@
 #undef luaG_traceexec
 
 LUAI_FUNC int luaG_traceexec(lua_State *L, const Instruction *pc) {
+  if (l_unlikely(perilune_is_leaving(L))) return -1;
   if (l_unlikely(perilune_fuel < 0)) {
     CallInfo *ci = L->ci;
     ci->u.l.savedpc = pc + 1;
@@ -46,4 +48,44 @@ int perilune_level(lua_State *L, int level, int last, lua_Debug *ar) {
   perilune_charge_steps(last - level);
   ar->i_ci = ci;
   return 1;
+}
+
+void perilune_call_handler(lua_State *L) {
+  if (L->errfunc == 0) return;
+  setobjs2s(L, L->top.p, L->top.p - 1);
+  setobjs2s(L, L->top.p - 1, restorestack(L, L->errfunc));
+  L->top.p++; /* one of EXTRA_STACK */
+  luaD_callnoyield(L, L->top.p - 2, 1);
+}
+
+/* Raises what luaG_runerror would throw in a Lua function. */
+static void return_error(lua_State *L, const char *operation, const char *type, const char *what) {
+  CallInfo *ci = L->ci;
+  const char *message;
+  luaC_checkGC(L);
+  message = luaO_pushfstring(L, "attempt to %s a %s value%s", operation, type, what);
+  luaG_addinfo(L, message, ci_func(ci)->p->source, getcurrentline(ci));
+  setobjs2s(L, L->top.p - 2, L->top.p - 1);
+  L->top.p--;
+  perilune_call_handler(L);
+  perilune_return_error(L);
+}
+
+void perilune_type_error(lua_State *L, const TValue *value, const char *operation) {
+  const char *what;
+  if (!perilune_may_return_error(L)) luaG_typeerror(L, value, operation);
+  what = varinfo(L, value);
+  return_error(L, operation, luaT_objtypename(L, value), what);
+}
+
+void perilune_call_error(lua_State *L, const TValue *value) {
+  const char *name = NULL, *kind, *what;
+  if (!perilune_may_return_error(L)) luaG_callerror(L, value);
+  kind = funcnamefromcall(L, L->ci, &name);
+  what = kind ? formatvarinfo(L, kind, name) : varinfo(L, value);
+  return_error(L, "call", luaT_objtypename(L, value), what);
+}
+
+void perilune_operand_error(lua_State *L, const TValue *a, const TValue *b, const char *operation) {
+  perilune_type_error(L, ttisnumber(a) ? b : a, operation);
 }

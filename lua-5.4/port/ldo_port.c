@@ -123,24 +123,46 @@ void perilune_run_protected_directly(lua_State *L, const TValue *function) {
 
 int perilune_is_leaving(lua_State *L) { return L->errorJmp != NULL && L->errorJmp->status != LUA_OK; }
 
-int perilune_may_call_protected(lua_State *L) {
-  return is_direct(L) && isLua(L->ci->previous) && getCcalls(L) < LUAI_MAXCCALLS - 1;
-}
-
-int perilune_call_protected(lua_State *L, int arguments, int handler, lua_KContext skipped, lua_KFunction k) {
+/* Enters a pcall: the frame is that of a C function whose arguments begin with `skipped` values that are no results,
+   then `true`, then the function to call. */
+static int call_protected(lua_State *L, CallInfo *ci, int skipped, ptrdiff_t handler, lua_KFunction k) {
   struct lua_longjmp *protection = L->errorJmp;
-  CallInfo *ci = L->ci;
   ci->u.c.k = k;
   ci->u.c.ctx = skipped;
-  ci->u2.funcidx = cast_int(savestack(L, L->top.p - (arguments + 1)));
+  ci->u2.funcidx = cast_int(savestack(L, ci->func.p + skipped + 2));
   ci->u.c.old_errfunc = L->errfunc;
-  L->errfunc = handler == 0 ? 0 : savestack(L, ci->func.p + handler);
+  L->errfunc = handler;
   setoah(ci->callstatus, L->allowhook);
   ci->callstatus |= CIST_YPCALL;
   L->nCcalls += ccalls_of_pcall(L);
   protection->ccalls = L->nCcalls;
   protection->pcalls++;
   return PERILUNE_CALLS;
+}
+
+/* 1 if the interpreter can run the function of the running pcall. If it is near the limit of C calls, no: what then
+   happens is lua_pcallk's matter. */
+static int may_call_protected(lua_State *L) {
+  return is_direct(L) && isLua(L->ci->previous) && getCcalls(L) < LUAI_MAXCCALLS - 1;
+}
+
+int perilune_pcall(lua_State *L, lua_KFunction k) {
+  CallInfo *ci = L->ci;
+  StkId p, function = ci->func.p + 1;
+  if (l_unlikely(!may_call_protected(L) || L->top.p == function)) return 0;
+  for (p = L->top.p++; p > function; p--) setobjs2s(L, p, p - 1);
+  setbtvalue(s2v(function));
+  return call_protected(L, ci, 0, 0, k);
+}
+
+int perilune_xpcall(lua_State *L, lua_KFunction k) {
+  CallInfo *ci = L->ci;
+  StkId p, function = ci->func.p + 1;
+  if (l_unlikely(!may_call_protected(L) || L->top.p < function + 2 || !ttisfunction(s2v(function + 1)))) return 0;
+  for (p = L->top.p + 1, L->top.p += 2; p > function + 3; p--) setobjs2s(L, p, p - 2);
+  setbtvalue(s2v(function + 2));
+  setobjs2s(L, function + 3, function);
+  return call_protected(L, ci, 2, savestack(L, function + 1), k);
 }
 
 /* Ends a pcall whose function has returned. */
@@ -151,8 +173,10 @@ static void finish_returned(lua_State *L, CallInfo *ci) {
   protection->pcalls--;
   ci->callstatus &= ~CIST_YPCALL;
   L->errfunc = ci->u.c.old_errfunc;
-  adjustresults(L, LUA_MULTRET);
-  perilune_check(L);
+  if (l_unlikely(perilune_fuel < 0)) {
+    adjustresults(L, LUA_MULTRET);
+    perilune_check(L);
+  }
   luaD_poscall(L, ci, cast_int(L->top.p - (ci->func.p + 1)) - cast_int(ci->u.c.ctx));
 }
 
@@ -166,14 +190,14 @@ static void finish_failed(lua_State *L, CallInfo *ci) {
   luaD_poscall(L, ci, n);
 }
 
-static CallInfo *perilune_begin_protected(lua_State *L) {
+static __attribute__((noinline)) CallInfo *perilune_begin_protected(lua_State *L) {
   CallInfo *ci = luaD_precall(L, restorestack(L, L->ci->u2.funcidx), LUA_MULTRET);
   if (l_likely(ci != NULL)) ci->callstatus = CIST_FRESH | CIST_PROTECTED;
   else if (L->errorJmp->status == LUA_OK) finish_returned(L, L->ci);
   return ci;
 }
 
-static int perilune_begin_protected_tail(lua_State *L, int n) {
+static __attribute__((noinline)) int perilune_begin_protected_tail(lua_State *L, int n) {
   const CallInfo *caller = L->ci->previous;
   if (n != PERILUNE_CALLS) return 0;
   if (perilune_begin_protected(L) != NULL) return -1;

@@ -56,13 +56,11 @@ extern int perilune_yield(lua_State *L, int results, lua_KContext context, lua_K
 /* For the body of a protected call that begins by calling this function with luaD_callnoyield. [-0, +0, -] */
 extern void perilune_run_protected_directly(lua_State *L, const TValue *function);
 
-/* 1 if the running C function may return perilune_call_protected. [-0, +0, -] */
-extern int perilune_may_call_protected(lua_State *L);
-
-/* lua_pcallk with all results for a C function that returns what it returns: PERILUNE_CALLS. `handler` is the index of
-   a message handler, or 0; `k` is called in the end if there was an error, or a yield, and is given `skipped`: how many
-   values at the bottom of the function are no results. [-0, +0, -] */
-extern int perilune_call_protected(lua_State *L, int arguments, int handler, lua_KContext skipped, lua_KFunction k);
+/* For the C functions that are pcall and xpcall: PERILUNE_CALLS, to be returned at once, or 0 where they must go on by
+   lua_pcallk. In the end, if there was an error or a yield, `k` is called, and is given as context how many values at
+   the bottom of the function are no results. [-0, +0, -] */
+extern int perilune_pcall(lua_State *L, lua_KFunction k);
+extern int perilune_xpcall(lua_State *L, lua_KFunction k);
 
 /* Calls the message handler, if there is one, with the error on top. [-1, +1, e] */
 extern void perilune_call_handler(lua_State *L);

@@ -48,26 +48,21 @@ const LEAVING: &[Patch] = &[
         find: "    case LUA_VCCL:  /* C closure */\n      return precallC(L, func, LUA_MULTRET, clCvalue(s2v(func))->f);\n    case LUA_VLCF:  /* light C function */\n      return precallC(L, func, LUA_MULTRET, fvalue(s2v(func)));\n",
         replace: "    case LUA_VCCL: {\n      int n = precallC(L, func, LUA_MULTRET, clCvalue(s2v(func))->f);\n      return l_likely(n >= 0) ? n : perilune_begin_protected_tail(L, n);\n    }\n    case LUA_VLCF: {\n      int n = precallC(L, func, LUA_MULTRET, fvalue(s2v(func)));\n      return l_likely(n >= 0) ? n : perilune_begin_protected_tail(L, n);\n    }\n",
     },
-    // A call of what is no function is an error that returns, but for tail calls.
-    Patch {
-        file: "ldo",
-        find: "static StkId tryfuncTM (lua_State *L, StkId func) {\n",
-        replace: "static StkId tryfuncTM (lua_State *L, StkId func, int may_return) {\n",
-    },
+    // A call of what is no function is an error that returns.
     Patch {
         file: "ldo",
         find: "  if (l_unlikely(ttisnil(tm)))\n    luaG_callerror(L, s2v(func));  /* nothing to call */\n",
-        replace: "  if (l_unlikely(ttisnil(tm))) {\n    if (!may_return) luaG_callerror(L, s2v(func));\n    perilune_call_error(L, s2v(func));\n    return NULL;\n  }\n",
+        replace: "  if (l_unlikely(ttisnil(tm))) {\n    perilune_call_error(L, s2v(func));\n    return NULL;\n  }\n",
     },
     Patch {
         file: "ldo",
         find: "      func = tryfuncTM(L, func);  /* try to get '__call' metamethod */\n      /* return luaD_precall(L, func, nresults); */\n",
-        replace: "      func = tryfuncTM(L, func, 1);\n      if (l_unlikely(func == NULL)) return NULL;\n",
+        replace: "      func = tryfuncTM(L, func);\n      if (l_unlikely(func == NULL)) return NULL;\n",
     },
     Patch {
         file: "ldo",
         find: "      func = tryfuncTM(L, func);  /* try to get '__call' metamethod */\n      /* return luaD_pretailcall(L, ci, func, narg1 + 1, delta); */\n",
-        replace: "      func = tryfuncTM(L, func, 0);\n",
+        replace: "      func = tryfuncTM(L, func);\n      if (l_unlikely(func == NULL)) return perilune_end_tail_call(L);\n",
     },
     // Threads: the interpreters that lua_resume runs itself, and continuations that leave. A thread goes
     // on in `unroll` also where it was not suspended, but an error has returned.
@@ -85,6 +80,11 @@ const LEAVING: &[Patch] = &[
         file: "ldo",
         find: "  UNUSED(ud);\n  while ((ci = L->ci) != &L->base_ci) {  /* something in the stack */\n",
         replace: "  UNUSED(ud);\n  perilune_unroll_directly(L);\n  while (L->errorJmp->status == LUA_OK && (ci = L->ci) != &L->base_ci) {\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      luaV_finishOp(L);  /* finish interrupted instruction */\n",
+        replace: "      L->errorJmp->ccalls = NO_INTERPRETER;\n      luaV_finishOp(L);\n      perilune_unroll_directly(L);\n",
     },
     Patch {
         file: "ldo",
@@ -122,7 +122,7 @@ const LEAVING: &[Patch] = &[
     Patch {
         file: "lvm",
         find: "        if ((n = luaD_pretailcall(L, ci, ra, b, delta)) < 0)  /* Lua function? */\n          goto startfunc;  /* execute the callee */\n        else {  /* C function? */\n",
-        replace: "        if ((n = luaD_pretailcall(L, ci, ra, b, delta)) < 0) {\n          ci = L->ci;  /* of a pcall's function, perhaps */\n          goto startfunc;\n        }\n        else if (l_unlikely(L->ci != ci)) goto left;\n        else {\n",
+        replace: "        if ((n = luaD_pretailcall(L, ci, ra, b, delta)) < 0) {\n          if (l_unlikely(n < -1)) goto left;\n          ci = L->ci;\n          goto startfunc;\n        }\n        else if (l_unlikely(L->ci != ci)) goto left;\n        else {\n",
     },
     Patch {
         file: "lvm",
@@ -155,16 +155,68 @@ const LEAVING: &[Patch] = &[
         find: "        luaG_opinterror(L, p1, p2, \"perform arithmetic on\");\n",
         replace: "        perilune_operand_error(L, p1, p2, \"perform arithmetic on\");\n",
     },
+    Patch {
+        file: "ltm",
+        find: "    luaG_concaterror(L, s2v(top - 2), s2v(top - 1));\n",
+        replace: "    perilune_concat_error(L, s2v(top - 2), s2v(top - 1));\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "      luaT_tryconcatTM(L);  /* may invalidate 'top' */\n",
+        replace: "    {\n      luaT_tryconcatTM(L);\n      if (l_unlikely(perilune_is_leaving(L))) return;\n    }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        ProtectNT(luaV_concat(L, n));\n",
+        replace: "        ProtectNT(luaV_concat(L, n));\n        if (l_unlikely(trap) && perilune_is_leaving(L)) goto left;\n",
+    },
+    // A comparison that has failed jumps nowhere, which would be a tick.
+    Patch {
+        file: "ltm",
+        find: "  luaG_ordererror(L, p1, p2);  /* no metamethod found */\n  return 0;  /* to avoid warnings */\n",
+        replace: "  perilune_order_error(L, p1, p2);\n  return !GETARG_k(L->ci->u.l.savedpc[-1]);\n",
+    },
+    Patch {
+        file: "ltm",
+        find: "#include \"lobject.h\"\n",
+        replace: "#include \"lobject.h\"\n#include \"lopcodes.h\"\n",
+    },
+    // Coroutines that wait for the host suspend those who have resumed or close them.
+    Patch {
+        file: "lcorolib",
+        find: "  status = lua_resume(co, L, narg, &nres);\n",
+        replace: "  status = lua_resume(co, L, narg, &nres);\n  if (l_unlikely(status < 0)) return status;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "  r = auxresume(L, co, lua_gettop(L) - 1);\n",
+        replace: "  r = auxresume(L, co, lua_gettop(L) - 1);\n  if (l_unlikely(r < -1)) return r;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "  int r = auxresume(L, co, lua_gettop(L));\n",
+        replace: "  int r = auxresume(L, co, lua_gettop(L));\n  if (l_unlikely(r < -1)) return r;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "      stat = lua_closethread(co, L);  /* close its tbc variables */\n",
+        replace: "      stat = lua_closethread(co, L);\n      if (l_unlikely(stat < 0)) return stat;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "      status = lua_closethread(co, L);\n",
+        replace: "      status = lua_closethread(co, L);\n      if (l_unlikely(status < 0)) return status;\n",
+    },
     // pcall and xpcall.
     Patch {
         file: "lbaselib",
-        find: "  status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finishpcall);\n",
-        replace: "  if (l_likely(perilune_may_call_protected(L)))\n    return perilune_call_protected(L, lua_gettop(L) - 2, 0, 0, finishpcall);\n  status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finishpcall);\n",
+        find: "static int luaB_pcall (lua_State *L) {\n  int status;\n",
+        replace: "static int luaB_pcall (lua_State *L) {\n  int status = perilune_pcall(L, finishpcall);\n  if (l_likely(status != 0)) return status;\n",
     },
     Patch {
         file: "lbaselib",
-        find: "  status = lua_pcallk(L, n - 2, LUA_MULTRET, 2, 2, finishpcall);\n",
-        replace: "  if (l_likely(perilune_may_call_protected(L)))\n    return perilune_call_protected(L, n - 2, 2, 2, finishpcall);\n  status = lua_pcallk(L, n - 2, LUA_MULTRET, 2, 2, finishpcall);\n",
+        find: "  int status;\n  int n = lua_gettop(L);\n  luaL_checktype(L, 2, LUA_TFUNCTION);",
+        replace: "  int n, status = perilune_xpcall(L, finishpcall);\n  if (l_likely(status != 0)) return status;\n  n = lua_gettop(L);\n  luaL_checktype(L, 2, LUA_TFUNCTION);",
     },
     Patch {
         file: "lvm",

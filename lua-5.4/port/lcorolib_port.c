@@ -67,6 +67,7 @@ static int continue_wrap_close(lua_State *L, int status, lua_KContext context) {
   lua_State *co = (lua_State *)context;
   pop_waiting(context);
   status = close_thread(co, L);
+  if (status < 0) return status;
   /* Somebody else may have closed it, and has its error. Then it is still the first one, which is on top here. */
   if (status != LUA_OK) lua_xmove(co, L, 1);
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -80,7 +81,7 @@ static int continue_wrap_close(lua_State *L, int status, lua_KContext context) {
 /* Suspends a thread for a coroutine that waits for the host. */
 static int wait_for(lua_State *L, lua_State *co, lua_KFunction k) {
   lua_pushlightuserdata(L, (void *)&perilune_waiting);
-  return lua_yieldk(L, 1, (lua_KContext)co, k);
+  return perilune_yield(L, 1, (lua_KContext)co, k);
 }
 
 static int is_wrapped(lua_State *L, lua_State *co) { return lua_tothread(L, lua_upvalueindex(1)) == co; }

@@ -59,6 +59,13 @@ static CallInfo *perilune_begin_protected(lua_State *L);
 /* The same for a tail call: -1 for a frame to run, otherwise the count of results. */
 static int perilune_begin_protected_tail(lua_State *L, int n);
 
+/* After a tail call that has failed: what says so. The interpreter uses no tick after it. */
+static int perilune_end_tail_call(lua_State *L) {
+  (void)L;
+  perilune_spend(1);
+  return PERILUNE_LEAVES;
+}
+
 #define luaD_inctop perilune_check_and_inctop
 /* Found through the include path, because the sources may be outside of this folder. */
 #include <ldo.c>
@@ -191,8 +198,20 @@ static void finish_failed(lua_State *L, CallInfo *ci) {
 }
 
 static __attribute__((noinline)) CallInfo *perilune_begin_protected(lua_State *L) {
-  CallInfo *ci = luaD_precall(L, restorestack(L, L->ci->u2.funcidx), LUA_MULTRET);
-  if (l_likely(ci != NULL)) ci->callstatus = CIST_FRESH | CIST_PROTECTED;
+  StkId function = restorestack(L, L->ci->u2.funcidx);
+  CallInfo *ci;
+  if (l_likely(ttisLclosure(s2v(function)))) {
+    /* As luaD_precall does it, without a call more. */
+    const Proto *p = clLvalue(s2v(function))->p;
+    int missing = p->numparams - (cast_int(L->top.p - function) - 1), size = p->maxstacksize;
+    checkstackGCp(L, size, function);
+    L->ci = ci = prepCallInfo(L, function, LUA_MULTRET, CIST_FRESH | CIST_PROTECTED, function + 1 + size);
+    ci->u.l.savedpc = p->code;
+    for (; missing > 0; missing--) setnilvalue(s2v(L->top.p++));
+    return ci;
+  }
+  ci = luaD_precall(L, function, LUA_MULTRET);
+  if (ci != NULL) ci->callstatus = CIST_FRESH | CIST_PROTECTED;
   else if (L->errorJmp->status == LUA_OK) finish_returned(L, L->ci);
   return ci;
 }

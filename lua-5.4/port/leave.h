@@ -72,9 +72,12 @@ extern int perilune_may_return_error(lua_State *L);
    back: an error that is thrown does not come to it. [-0, +0, -] */
 extern void perilune_return_error(lua_State *L);
 
-/* luaG_typeerror, luaG_callerror and luaG_opinterror, which return where they may. [-0, +1, e] */
+/* Errors of ldebug.h that return where they may: luaG_typeerror, luaG_callerror, luaG_opinterror, luaG_concaterror,
+   luaG_ordererror. [-0, +1, e] */
 extern void perilune_type_error(lua_State *L, const TValue *value, const char *operation);
 extern void perilune_call_error(lua_State *L, const TValue *value);
 extern void perilune_operand_error(lua_State *L, const TValue *a, const TValue *b, const char *operation);
+extern void perilune_concat_error(lua_State *L, const TValue *a, const TValue *b);
+extern void perilune_order_error(lua_State *L, const TValue *a, const TValue *b);
 
 #endif

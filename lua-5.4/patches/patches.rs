@@ -108,16 +108,16 @@ const LEAVING: &[Patch] = &[
         replace: "#include \"leave.h\"\n\nstruct CallS {\n",
     },
     // The interpreter looks whether a C function has left where it has returned: then the frame is not its
-    // caller's any more. Errors of instructions set `trap`, so they are found before the next one.
+    // caller's any more. Instructions that have failed have set `trap`.
     Patch {
         file: "lvm",
-        find: "    trap = luaG_traceexec(L, pc);  /* handle hooks */ \\\n",
-        replace: "    trap = luaG_traceexec(L, pc); \\\n    if (l_unlikely(trap < 0)) goto left; \\\n",
+        find: "#define Protect(exp)  (savestate(L,ci), (exp), updatetrap(ci))\n",
+        replace: "#define Protect(exp)  { savestate(L,ci); (exp); updatetrap(ci); checkleaving() }\n\n#define checkleaving()  { if (l_unlikely(trap) && perilune_is_leaving(L)) goto left; }\n",
     },
     Patch {
         file: "lvm",
         find: "          updatetrap(ci);  /* C call; nothing else to be done */\n        else {  /* Lua call: run function in this same C frame */\n",
-        replace: "        {\n          if (l_unlikely(L->ci != ci)) goto left;\n          updatetrap(ci);\n        }\n        else {\n",
+        replace: "        {\n          if (l_unlikely(L->ci != ci)) goto left;\n          updatetrap(ci);\n          checkleaving();\n        }\n        else {\n",
     },
     Patch {
         file: "lvm",
@@ -168,18 +168,12 @@ const LEAVING: &[Patch] = &[
     Patch {
         file: "lvm",
         find: "        ProtectNT(luaV_concat(L, n));\n",
-        replace: "        ProtectNT(luaV_concat(L, n));\n        if (l_unlikely(trap) && perilune_is_leaving(L)) goto left;\n",
-    },
-    // A comparison that has failed jumps nowhere, which would be a tick.
-    Patch {
-        file: "ltm",
-        find: "  luaG_ordererror(L, p1, p2);  /* no metamethod found */\n  return 0;  /* to avoid warnings */\n",
-        replace: "  perilune_order_error(L, p1, p2);\n  return !GETARG_k(L->ci->u.l.savedpc[-1]);\n",
+        replace: "        ProtectNT(luaV_concat(L, n));\n        checkleaving();\n",
     },
     Patch {
         file: "ltm",
-        find: "#include \"lobject.h\"\n",
-        replace: "#include \"lobject.h\"\n#include \"lopcodes.h\"\n",
+        find: "  luaG_ordererror(L, p1, p2);  /* no metamethod found */\n",
+        replace: "  perilune_order_error(L, p1, p2);\n",
     },
     // Coroutines that wait for the host suspend those who have resumed or close them.
     Patch {

@@ -21,7 +21,6 @@
 #undef luaG_traceexec
 
 LUAI_FUNC int luaG_traceexec(lua_State *L, const Instruction *pc) {
-  if (l_unlikely(perilune_is_leaving(L))) return -1;
   if (l_unlikely(perilune_fuel < 0)) {
     CallInfo *ci = L->ci;
     ci->u.l.savedpc = pc + 1;
@@ -59,7 +58,7 @@ void perilune_call_handler(lua_State *L) {
 }
 
 /* Raises the message on top, with the position of the running Lua function, as luaG_runerror would throw it. */
-static void return_error(lua_State *L, const char *message) {
+static PERILUNE_RARE void return_error(lua_State *L, const char *message) {
   CallInfo *ci = L->ci;
   luaG_addinfo(L, message, ci_func(ci)->p->source, getcurrentline(ci));
   setobjs2s(L, L->top.p - 2, L->top.p - 1);
@@ -68,7 +67,7 @@ static void return_error(lua_State *L, const char *message) {
   perilune_return_error(L);
 }
 
-static void return_type_error(lua_State *L, const TValue *value, const char *operation, const char *what) {
+static PERILUNE_RARE void return_type_error(lua_State *L, const TValue *value, const char *operation, const char *what) {
   const char *type = luaT_objtypename(L, value);
   luaC_checkGC(L);
   return_error(L, luaO_pushfstring(L, "attempt to %s a %s value%s", operation, type, what));

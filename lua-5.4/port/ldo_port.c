@@ -60,7 +60,7 @@ static CallInfo *perilune_begin_protected(lua_State *L);
 static int perilune_begin_protected_tail(lua_State *L, int n);
 
 /* After a tail call that has failed: what says so. The interpreter uses no tick after it. */
-static int perilune_end_tail_call(lua_State *L) {
+static PERILUNE_RARE int perilune_end_tail_call(lua_State *L) {
   (void)L;
   perilune_spend(1);
   return PERILUNE_LEAVES;
@@ -173,7 +173,7 @@ int perilune_xpcall(lua_State *L, lua_KFunction k) {
 }
 
 /* Ends a pcall whose function has returned. */
-static void finish_returned(lua_State *L, CallInfo *ci) {
+static __attribute__((noinline)) void finish_returned(lua_State *L, CallInfo *ci) {
   struct lua_longjmp *protection = L->errorJmp;
   L->nCcalls -= ccalls_of_pcall(L);
   protection->ccalls = L->nCcalls;
@@ -189,7 +189,7 @@ static void finish_returned(lua_State *L, CallInfo *ci) {
 
 /* Ends a pcall whose function has failed, as finishCcall does. It is the nearest one; closing methods may raise further
    errors, which find it again. */
-static void finish_failed(lua_State *L, CallInfo *ci) {
+static PERILUNE_RARE void finish_failed(lua_State *L, CallInfo *ci) {
   int status = finishpcallk(L, ci), n;
   if (L->errorJmp->pcalls > 0) L->errorJmp->pcalls--;
   adjustresults(L, LUA_MULTRET);
@@ -216,7 +216,7 @@ static __attribute__((noinline)) CallInfo *perilune_begin_protected(lua_State *L
   return ci;
 }
 
-static __attribute__((noinline)) int perilune_begin_protected_tail(lua_State *L, int n) {
+static PERILUNE_RARE int perilune_begin_protected_tail(lua_State *L, int n) {
   const CallInfo *caller = L->ci->previous;
   if (n != PERILUNE_CALLS) return 0;
   if (perilune_begin_protected(L) != NULL) return -1;
@@ -224,8 +224,8 @@ static __attribute__((noinline)) int perilune_begin_protected_tail(lua_State *L,
   return cast_int(L->top.p - (caller->func.p + 1 + GETARG_A(caller->u.l.savedpc[-1])));
 }
 
-/* After a C function that a Lua function has called, whose frame is L->ci: the frame to go on with. Ends tail calls. */
-static CallInfo *go_on(lua_State *L) {
+/* Ends the tail calls of C functions that have returned: the frame to go on with, as perilune_returned. */
+static PERILUNE_RARE CallInfo *end_tail_calls(lua_State *L) {
   for (;;) {
     CallInfo *ci = L->ci;
     Instruction i = ci->u.l.savedpc[-1];
@@ -241,6 +241,12 @@ static CallInfo *go_on(lua_State *L) {
     if (!(ci->callstatus & CIST_PROTECTED) || L->errorJmp->pcalls == 0) return NULL;
     finish_returned(L, L->ci);
   }
+}
+
+/* After a C function that a Lua function has called, whose frame is L->ci: the frame to go on with. */
+static CallInfo *go_on(lua_State *L) {
+  CallInfo *ci = L->ci;
+  return l_likely(GET_OPCODE(ci->u.l.savedpc[-1]) != OP_TAILCALL) ? ci : end_tail_calls(L);
 }
 
 CallInfo *perilune_returned(lua_State *L) {
@@ -283,7 +289,7 @@ struct recovery {
   int pcalls;
 };
 
-static void recover(lua_State *L, void *data) {
+static PERILUNE_RARE void recover(lua_State *L, void *data) {
   const struct recovery *recovery = (const struct recovery *)data;
   struct lua_longjmp *protection = L->errorJmp;
   CallInfo *ci = L->ci;
@@ -301,7 +307,7 @@ static void recover(lua_State *L, void *data) {
 }
 
 /* The original, and an error that was thrown is caught by the nearest pcall that an interpreter runs itself. */
-LUAI_FUNC int luaD_rawrunprotected(lua_State *L, Pfunc f, void *data) {
+LUAI_FUNC __attribute__((noinline)) int luaD_rawrunprotected(lua_State *L, Pfunc f, void *data) {
   struct lua_longjmp protection;
   struct recovery recovery;
   recovery.bottom = L->ci;

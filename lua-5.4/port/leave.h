@@ -33,15 +33,18 @@ enum perilune_end {
   PERILUNE_CALLS = -3   /* it is pcall or xpcall: its function is to be run */
 };
 
+/* What is rare is called, not inlined: the interpreter is one function. */
+#define PERILUNE_RARE __attribute__((noinline, cold))
+
 /* In the status of a call, beside those of lstate.h: the function of a pcall that the interpreter runs itself. */
 #define CIST_PROTECTED (1 << 14)
 
 /* 1 if an error or a yield is on its way to whoever catches it, by returning. [-0, +0, -] */
-extern int perilune_is_leaving(lua_State *L);
+PERILUNE_RARE extern int perilune_is_leaving(lua_State *L);
 
 /* After a C function that leaves, or an instruction that has raised an error: the frame to go on with, where the
    error was caught by a pcall that the interpreter runs; NULL, if the interpreter must return. [-?, +?, e] */
-extern CallInfo *perilune_left(lua_State *L);
+PERILUNE_RARE extern CallInfo *perilune_left(lua_State *L);
 
 /* After the function of a pcall has returned: ends the pcall. The frame to go on with; NULL, if the interpreter must
    return, to whoever does the same for it. [-?, +?, e] */
@@ -63,21 +66,21 @@ extern int perilune_pcall(lua_State *L, lua_KFunction k);
 extern int perilune_xpcall(lua_State *L, lua_KFunction k);
 
 /* Calls the message handler, if there is one, with the error on top. [-1, +1, e] */
-extern void perilune_call_handler(lua_State *L);
+PERILUNE_RARE extern void perilune_call_handler(lua_State *L);
 
 /* Whether an instruction of the running Lua function may raise an error by returning. [-0, +0, -] */
 extern int perilune_may_return_error(lua_State *L);
 
 /* Raises the error on top from such an instruction. The tick that the interpreter uses after the instruction is given
    back: an error that is thrown does not come to it. [-0, +0, -] */
-extern void perilune_return_error(lua_State *L);
+PERILUNE_RARE extern void perilune_return_error(lua_State *L);
 
 /* Errors of ldebug.h that return where they may: luaG_typeerror, luaG_callerror, luaG_opinterror, luaG_concaterror,
    luaG_ordererror. [-0, +1, e] */
-extern void perilune_type_error(lua_State *L, const TValue *value, const char *operation);
-extern void perilune_call_error(lua_State *L, const TValue *value);
-extern void perilune_operand_error(lua_State *L, const TValue *a, const TValue *b, const char *operation);
-extern void perilune_concat_error(lua_State *L, const TValue *a, const TValue *b);
-extern void perilune_order_error(lua_State *L, const TValue *a, const TValue *b);
+PERILUNE_RARE extern void perilune_type_error(lua_State *L, const TValue *value, const char *operation);
+PERILUNE_RARE extern void perilune_call_error(lua_State *L, const TValue *value);
+PERILUNE_RARE extern void perilune_operand_error(lua_State *L, const TValue *a, const TValue *b, const char *operation);
+PERILUNE_RARE extern void perilune_concat_error(lua_State *L, const TValue *a, const TValue *b);
+PERILUNE_RARE extern void perilune_order_error(lua_State *L, const TValue *a, const TValue *b);
 
 #endif

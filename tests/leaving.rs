@@ -1,7 +1,7 @@
-//! Test of yields and errors that return (lua-5.4/port/leave.h): random programs of protected calls, coroutines, closing
-//! variables, metamethods and callbacks do what they do where everything is thrown, as in C Lua itself. The same
-//! output in the same order, the same errors with the same tracebacks, the same fuel to the tick, also where a limit
-//! ends them.
+//! Test of yields and errors that return (lua-5.4/port/leave.h): random programs of protected calls,
+//! coroutines, closing variables, metamethods and callbacks do what they do where everything is thrown, as
+//! in C Lua itself. The same output in the same order, the same errors with the same tracebacks, the same
+//! fuel to the tick, also where a limit ends them.
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::limits::MEMORY_MIN_BYTES;
@@ -19,7 +19,7 @@ unsafe extern "C" {
     safe fn perilune_throw_always(whether: c_int);
 }
 
-/// What every program begins with: it tells values without their addresses, and knows the shapes of errors.
+/// The beginning of every program: it tells values without their addresses, and knows the shapes of errors.
 const PRELUDE: &str = r#"
 local function show(v)
   if type(v) == "table" then return rawget(v, "name") or "table" end
@@ -357,8 +357,7 @@ fn run(source: &str, way: Way, throws: bool) -> Run {
     let output = Rc::new(RefCell::new(Vec::new()));
     let mut limits = Limits::default();
     limits.memory_bytes = way.memory.unwrap_or(limits.memory_bytes);
-    let mut lua =
-        Runtime::builder().host(Recorder(Rc::clone(&output))).limits(limits).build().expect("a VM");
+    let mut lua = Runtime::builder().host(Recorder(Rc::clone(&output))).limits(limits).build().expect("a VM");
     lua.register_async("once", |(): ()| async {
         Once::default().await;
         Ok::<_, Error>(())
@@ -401,7 +400,7 @@ fn same(source: &str, way: Way) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// How many programs: a few seconds of them, or what `PERILUNE_LEAVING` says.
+/// Number of programs: a few seconds of them, or what `PERILUNE_LEAVING` says.
 fn cases() -> u32 {
     std::env::var("PERILUNE_LEAVING").ok().and_then(|text| text.parse().ok()).unwrap_or(1500)
 }
@@ -427,11 +426,14 @@ proptest! {
 #[test]
 fn every_statement_in_every_place() {
     for statement in SIMPLE.iter().copied().chain(NESTED.iter().copied()) {
-        for inner in ["error('inner')", "coroutine.yield('inner')", "log('inner')", "local x; x.y = 1", "fails()"] {
+        for inner in
+            ["error('inner')", "coroutine.yield('inner')", "log('inner')", "local x; x.y = 1", "fails()"]
+        {
             if !statement.contains('@') && inner != "error('inner')" {
                 continue;
             }
-            let statement = statement.replace("@", &format!(" if not spent() then {inner} end ")).replace('$', "1");
+            let statement =
+                statement.replace("@", &format!(" if not spent() then {inner} end ")).replace('$', "1");
             for place in [
                 "@",
                 "pcall(function() @ end) log('after')",

@@ -12,6 +12,218 @@ struct Patch {
     replace: &'static str,
 }
 
+/// Yields and errors that return (lua-5.4/port/leave.h, docs/decisions/0036).
+const LEAVING: &[Patch] = &[
+    // The count of C calls at which a protected call runs an interpreter itself, how many pcalls that
+    // interpreter runs, and the count without those (leave.h).
+    Patch {
+        file: "ldo",
+        find: "  volatile int status;  /* error code */\n",
+        replace: "  volatile int status;  /* error code */\n  l_uint32 base, ccalls;\n  int pcalls;\n",
+    },
+    // luaD_rawrunprotected is in ldo_port.c, and this is one attempt of it.
+    Patch {
+        file: "ldo",
+        find: "int luaD_rawrunprotected (lua_State *L, Pfunc f, void *ud) {\n  l_uint32 oldnCcalls = L->nCcalls;\n  struct lua_longjmp lj;\n  lj.status = LUA_OK;\n  lj.previous = L->errorJmp;  /* chain new error handler */\n  L->errorJmp = &lj;\n  LUAI_TRY(L, &lj,\n    (*f)(L, ud);\n  );\n  L->errorJmp = lj.previous;  /* restore old error handler */\n  L->nCcalls = oldnCcalls;\n  return lj.status;\n}\n",
+        replace: "static void run_protected (lua_State *L, Pfunc f, void *ud, struct lua_longjmp *lj) {\n  l_uint32 oldnCcalls = L->nCcalls;\n  lj->status = LUA_OK;\n  lj->base = lj->ccalls = NO_INTERPRETER;\n  lj->pcalls = 0;\n  lj->previous = L->errorJmp;\n  L->errorJmp = lj;\n  LUAI_TRY(L, lj,\n    (*f)(L, ud);\n  );\n  L->errorJmp = lj->previous;\n  L->nCcalls = oldnCcalls;\n}\n",
+    },
+    // C functions that leave, and pcall, which has its function called.
+    Patch {
+        file: "ldo",
+        find: "  n = (*f)(L);  /* do the actual call */\n",
+        replace: "  n = (*f)(L);\n  if (l_unlikely(n < 0)) return n;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      precallC(L, func, nresults, clCvalue(s2v(func))->f);\n      return NULL;\n",
+        replace: "      return precallC(L, func, nresults, clCvalue(s2v(func))->f) == PERILUNE_CALLS ? perilune_begin_protected(L) : NULL;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      precallC(L, func, nresults, fvalue(s2v(func)));\n      return NULL;\n",
+        replace: "      return precallC(L, func, nresults, fvalue(s2v(func))) == PERILUNE_CALLS ? perilune_begin_protected(L) : NULL;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "    case LUA_VCCL:  /* C closure */\n      return precallC(L, func, LUA_MULTRET, clCvalue(s2v(func))->f);\n    case LUA_VLCF:  /* light C function */\n      return precallC(L, func, LUA_MULTRET, fvalue(s2v(func)));\n",
+        replace: "    case LUA_VCCL: {\n      int n = precallC(L, func, LUA_MULTRET, clCvalue(s2v(func))->f);\n      return l_likely(n >= 0) ? n : perilune_begin_protected_tail(L, n);\n    }\n    case LUA_VLCF: {\n      int n = precallC(L, func, LUA_MULTRET, fvalue(s2v(func)));\n      return l_likely(n >= 0) ? n : perilune_begin_protected_tail(L, n);\n    }\n",
+    },
+    // A call of what is no function is an error that returns.
+    Patch {
+        file: "ldo",
+        find: "  if (l_unlikely(ttisnil(tm)))\n    luaG_callerror(L, s2v(func));  /* nothing to call */\n",
+        replace: "  if (l_unlikely(ttisnil(tm))) {\n    perilune_call_error(L, s2v(func));\n    return NULL;\n  }\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      func = tryfuncTM(L, func);  /* try to get '__call' metamethod */\n      /* return luaD_precall(L, func, nresults); */\n",
+        replace: "      func = tryfuncTM(L, func);\n      if (l_unlikely(func == NULL)) return NULL;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      func = tryfuncTM(L, func);  /* try to get '__call' metamethod */\n      /* return luaD_pretailcall(L, ci, func, narg1 + 1, delta); */\n",
+        replace: "      func = tryfuncTM(L, func);\n      if (l_unlikely(func == NULL)) return perilune_end_tail_call(L);\n",
+    },
+    // Threads: the interpreters that lua_resume runs itself, and continuations that leave. A thread goes
+    // on in `unroll` also where it was not suspended, but an error has returned.
+    Patch {
+        file: "ldo",
+        find: "    n = (*ci->u.c.k)(L, status, ci->u.c.ctx);  /* call continuation */\n",
+        replace: "    n = (*ci->u.c.k)(L, status, ci->u.c.ctx);\n    if (l_unlikely(n < 0)) return;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "        n = (*ci->u.c.k)(L, LUA_YIELD, ci->u.c.ctx); /* call continuation */\n",
+        replace: "        n = (*ci->u.c.k)(L, LUA_YIELD, ci->u.c.ctx);\n        if (l_unlikely(n < 0)) return;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "  UNUSED(ud);\n  while ((ci = L->ci) != &L->base_ci) {  /* something in the stack */\n",
+        replace: "  UNUSED(ud);\n  perilune_unroll_directly(L);\n  while (L->errorJmp->status == LUA_OK && (ci = L->ci) != &L->base_ci) {\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      luaV_finishOp(L);  /* finish interrupted instruction */\n",
+        replace: "      L->errorJmp->ccalls = NO_INTERPRETER;\n      luaV_finishOp(L);\n      perilune_unroll_directly(L);\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "    ccall(L, firstArg - 1, LUA_MULTRET, 0);  /* just call its body */\n  else {  /* resuming from previous yield */\n    lua_assert(L->status == LUA_YIELD);\n",
+        replace: "  {\n    perilune_run_directly(L, s2v(firstArg - 1), L->nCcalls);\n    ccall(L, firstArg - 1, LUA_MULTRET, 0);\n  }\n  else {\n    lua_assert(L->status == LUA_YIELD);\n    perilune_unroll_directly(L);\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      luaD_poscall(L, ci, n);  /* finish 'luaD_call' */\n    }\n    unroll(L, NULL);  /* run continuation */\n  }\n",
+        replace: "      luaD_poscall(L, ci, n);\n    }\n  }\n  unroll(L, NULL);\n",
+    },
+    // The interpreter that a protected call of the API runs itself.
+    Patch {
+        file: "lapi",
+        find: "  struct CallS *c = cast(struct CallS *, ud);\n",
+        replace: "  struct CallS *c = cast(struct CallS *, ud);\n  perilune_run_protected_directly(L, s2v(c->func));\n",
+    },
+    Patch {
+        file: "lapi",
+        find: "struct CallS {  /* data to 'f_call' */\n",
+        replace: "#include \"leave.h\"\n\nstruct CallS {\n",
+    },
+    // The interpreter looks whether a C function has left where it has returned: then the frame is not its
+    // caller's any more. Instructions that have failed have set `trap`.
+    Patch {
+        file: "lvm",
+        find: "#define Protect(exp)  (savestate(L,ci), (exp), updatetrap(ci))\n",
+        replace: "#define Protect(exp)  { savestate(L,ci); (exp); updatetrap(ci); checkleaving() }\n\n#define checkleaving()  { if (l_unlikely(trap) && perilune_is_leaving(L)) goto left; }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "          updatetrap(ci);  /* C call; nothing else to be done */\n        else {  /* Lua call: run function in this same C frame */\n",
+        replace: "        {\n          if (l_unlikely(L->ci != ci)) goto left;\n          updatetrap(ci);\n          checkleaving();\n        }\n        else {\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        if ((n = luaD_pretailcall(L, ci, ra, b, delta)) < 0)  /* Lua function? */\n          goto startfunc;  /* execute the callee */\n        else {  /* C function? */\n",
+        replace: "        if ((n = luaD_pretailcall(L, ci, ra, b, delta)) < 0) {\n          if (l_unlikely(n < -1)) goto left;\n          ci = L->ci;\n          goto startfunc;\n        }\n        else if (l_unlikely(L->ci != ci)) goto left;\n        else {\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        if (ci->callstatus & CIST_FRESH)\n          return;  /* end this frame */\n        else {\n          ci = ci->previous;\n          goto returning;  /* continue running caller in this frame */\n        }\n",
+        replace: "        if (ci->callstatus & CIST_FRESH) {\n          if (!(ci->callstatus & CIST_PROTECTED) || (ci = perilune_returned(L)) == NULL) return;\n          goto startfunc;\n        }\n        else {\n          ci = ci->previous;\n          goto returning;\n        }\n       left:\n        if ((ci = perilune_left(L)) == NULL) return;\n        goto startfunc;\n",
+    },
+    // Errors that instructions raise most, which return where the instruction is of that interpreter.
+    Patch {
+        file: "lvm",
+        find: "      tm = luaT_gettmbyobj(L, t, TM_INDEX);\n      if (l_unlikely(notm(tm)))\n        luaG_typeerror(L, t, \"index\");  /* no metamethod */\n",
+        replace: "      tm = luaT_gettmbyobj(L, t, TM_INDEX);\n      if (l_unlikely(notm(tm))) {\n        perilune_type_error(L, t, \"index\");\n        return;\n      }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "      tm = luaT_gettmbyobj(L, t, TM_NEWINDEX);\n      if (l_unlikely(notm(tm)))\n        luaG_typeerror(L, t, \"index\");\n",
+        replace: "      tm = luaT_gettmbyobj(L, t, TM_NEWINDEX);\n      if (l_unlikely(notm(tm))) {\n        perilune_type_error(L, t, \"index\");\n        return;\n      }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "      if (l_unlikely(notm(tm)))  /* no metamethod? */\n        luaG_typeerror(L, rb, \"get length of\");\n      break;\n",
+        replace: "      if (l_unlikely(notm(tm))) {\n        perilune_type_error(L, rb, \"get length of\");\n        return;\n      }\n      break;\n",
+    },
+    Patch {
+        file: "ltm",
+        find: "          luaG_opinterror(L, p1, p2, \"perform bitwise operation on\");\n      }\n",
+        replace: "        {\n          perilune_operand_error(L, p1, p2, \"perform bitwise operation on\");\n          return;\n        }\n      }\n",
+    },
+    Patch {
+        file: "ltm",
+        find: "        luaG_opinterror(L, p1, p2, \"perform arithmetic on\");\n",
+        replace: "        perilune_operand_error(L, p1, p2, \"perform arithmetic on\");\n",
+    },
+    Patch {
+        file: "ltm",
+        find: "    luaG_concaterror(L, s2v(top - 2), s2v(top - 1));\n",
+        replace: "    perilune_concat_error(L, s2v(top - 2), s2v(top - 1));\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "      luaT_tryconcatTM(L);  /* may invalidate 'top' */\n",
+        replace: "    {\n      luaT_tryconcatTM(L);\n      if (l_unlikely(perilune_is_leaving(L))) return;\n    }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        ProtectNT(luaV_concat(L, n));\n",
+        replace: "        ProtectNT(luaV_concat(L, n));\n        checkleaving();\n",
+    },
+    Patch {
+        file: "ltm",
+        find: "  luaG_ordererror(L, p1, p2);  /* no metamethod found */\n",
+        replace: "  perilune_order_error(L, p1, p2);\n",
+    },
+    // Coroutines that wait for the host suspend those who have resumed or close them.
+    Patch {
+        file: "lcorolib",
+        find: "  status = lua_resume(co, L, narg, &nres);\n",
+        replace: "  status = lua_resume(co, L, narg, &nres);\n  if (l_unlikely(status < 0)) return status;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "  r = auxresume(L, co, lua_gettop(L) - 1);\n",
+        replace: "  r = auxresume(L, co, lua_gettop(L) - 1);\n  if (l_unlikely(r < -1)) return r;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "  int r = auxresume(L, co, lua_gettop(L));\n",
+        replace: "  int r = auxresume(L, co, lua_gettop(L));\n  if (l_unlikely(r < -1)) return r;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "      stat = lua_closethread(co, L);  /* close its tbc variables */\n",
+        replace: "      stat = lua_closethread(co, L);\n      if (l_unlikely(stat < 0)) return stat;\n",
+    },
+    Patch {
+        file: "lcorolib",
+        find: "      status = lua_closethread(co, L);\n",
+        replace: "      status = lua_closethread(co, L);\n      if (l_unlikely(status < 0)) return status;\n",
+    },
+    // pcall and xpcall.
+    Patch {
+        file: "lbaselib",
+        find: "static int luaB_pcall (lua_State *L) {\n  int status;\n",
+        replace: "static int luaB_pcall (lua_State *L) {\n  int status = perilune_pcall(L, finishpcall);\n  if (l_likely(status != 0)) return status;\n",
+    },
+    Patch {
+        file: "lbaselib",
+        find: "  int status;\n  int n = lua_gettop(L);\n  luaL_checktype(L, 2, LUA_TFUNCTION);",
+        replace: "  int n, status = perilune_xpcall(L, finishpcall);\n  if (l_likely(status != 0)) return status;\n  n = lua_gettop(L);\n  luaL_checktype(L, 2, LUA_TFUNCTION);",
+    },
+    Patch {
+        file: "lvm",
+        find: "#include \"lvm.h\"\n",
+        replace: "#include \"lvm.h\"\n#include \"leave.h\"\n",
+    },
+    Patch {
+        file: "ltm",
+        find: "#include \"lvm.h\"\n",
+        replace: "#include \"lvm.h\"\n#include \"leave.h\"\n",
+    },
+];
+
 const PATCHES: &[Patch] = &[
     // A stack that cannot grow collects garbage and tries again (ldo_port.c). The original forbids that,
     // because all pointers into the stack are offsets while it asks for memory. Here they are pointers again

@@ -1,6 +1,9 @@
 /* lbaselib.c, with a `next` that supports external tables, whose contents are not in the Lua table
    (src/ext/iterate.rs). It is changed here, not replaced by another function, because `pairs` returns this
-   one: `next` must be the same value, and as fast. */
+   one: `next` must be the same value, and as fast.
+
+   Errors of `error` and `assert` return (leave.h), and pcall and xpcall have the interpreter run their function
+   (lua-5.4/patches). */
 #define lbaselib_c
 #define LUA_LIB
 
@@ -11,6 +14,8 @@
 #include "lobject.h"
 #include "lstate.h"
 #include "ltable.h"
+
+#include "leave.h"
 
 /* Pushes the first entry of an external table, for `next`. Returns the number of values pushed, negative for
    any other table. */
@@ -27,6 +32,7 @@ static int next(lua_State *L, int index) {
 }
 
 #define lua_next next
+#define lua_error perilune_raise
 
 /* Found through the include path, because the sources may be outside of this folder. */
 #include <lbaselib.c>

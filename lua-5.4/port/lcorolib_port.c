@@ -15,6 +15,7 @@
 #include "lauxlib.h"
 
 #include "fuel.h"
+#include "leave.h"
 #include "lstate.h"
 #include "wait.h"
 
@@ -66,6 +67,7 @@ static int continue_wrap_close(lua_State *L, int status, lua_KContext context) {
   lua_State *co = (lua_State *)context;
   pop_waiting(context);
   status = close_thread(co, L);
+  if (status < 0) return status;
   /* Somebody else may have closed it, and has its error. Then it is still the first one, which is on top here. */
   if (status != LUA_OK) lua_xmove(co, L, 1);
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -73,13 +75,13 @@ static int continue_wrap_close(lua_State *L, int status, lua_KContext context) {
     lua_insert(L, -2);
     lua_concat(L, 2);
   }
-  return lua_error(L);
+  return perilune_raise(L);
 }
 
 /* Suspends a thread for a coroutine that waits for the host. */
 static int wait_for(lua_State *L, lua_State *co, lua_KFunction k) {
   lua_pushlightuserdata(L, (void *)&perilune_waiting);
-  return lua_yieldk(L, 1, (lua_KContext)co, k);
+  return perilune_yield(L, 1, (lua_KContext)co, k);
 }
 
 static int is_wrapped(lua_State *L, lua_State *co) { return lua_tothread(L, lua_upvalueindex(1)) == co; }
@@ -168,9 +170,9 @@ static int is_yieldable(lua_State *L) {
 
 /* The messages are lua_yieldk's, which have no position. */
 static int yield(lua_State *L, int results) {
-  if (is_yieldable(L) || !lua_isyieldable(L)) return lua_yieldk(L, results, 0, NULL);
+  if (is_yieldable(L) || !lua_isyieldable(L)) return perilune_yield(L, results, 0, NULL);
   lua_pushstring(L, is_task(L) ? "attempt to yield from outside a coroutine" : "attempt to yield across a C-call boundary");
-  return lua_error(L);
+  return perilune_raise(L);
 }
 
 static int push_thread(lua_State *L) {
@@ -180,6 +182,7 @@ static int push_thread(lua_State *L) {
 
 #undef lua_yield
 #define lua_yield yield
+#define lua_error perilune_raise
 #define lua_resume resume
 #define lua_closethread close_thread
 #define lua_isyieldable is_yieldable

@@ -13,6 +13,7 @@
 
 #include "chunk_name.h"
 #include "fuel.h"
+#include "leave.h"
 #include "levels.h"
 
 #define luaG_traceexec perilune_trace_hooks
@@ -46,4 +47,59 @@ int perilune_level(lua_State *L, int level, int last, lua_Debug *ar) {
   perilune_charge_steps(last - level);
   ar->i_ci = ci;
   return 1;
+}
+
+void perilune_call_handler(lua_State *L) {
+  if (L->errfunc == 0) return;
+  setobjs2s(L, L->top.p, L->top.p - 1);
+  setobjs2s(L, L->top.p - 1, restorestack(L, L->errfunc));
+  L->top.p++; /* one of EXTRA_STACK */
+  luaD_callnoyield(L, L->top.p - 2, 1);
+}
+
+/* Raises the message on top, with the position of the running Lua function, as luaG_runerror would throw it. */
+static PERILUNE_RARE void return_error(lua_State *L, const char *message) {
+  CallInfo *ci = L->ci;
+  luaG_addinfo(L, message, ci_func(ci)->p->source, getcurrentline(ci));
+  setobjs2s(L, L->top.p - 2, L->top.p - 1);
+  L->top.p--;
+  perilune_call_handler(L);
+  perilune_return_error(L);
+}
+
+static PERILUNE_RARE void return_type_error(lua_State *L, const TValue *value, const char *operation, const char *what) {
+  const char *type = luaT_objtypename(L, value);
+  luaC_checkGC(L);
+  return_error(L, luaO_pushfstring(L, "attempt to %s a %s value%s", operation, type, what));
+}
+
+void perilune_type_error(lua_State *L, const TValue *value, const char *operation) {
+  if (!perilune_may_return_error(L)) luaG_typeerror(L, value, operation);
+  return_type_error(L, value, operation, varinfo(L, value));
+}
+
+void perilune_call_error(lua_State *L, const TValue *value) {
+  const char *name = NULL, *kind;
+  if (!perilune_may_return_error(L)) luaG_callerror(L, value);
+  kind = funcnamefromcall(L, L->ci, &name);
+  return_type_error(L, value, "call", kind ? formatvarinfo(L, kind, name) : varinfo(L, value));
+}
+
+void perilune_operand_error(lua_State *L, const TValue *a, const TValue *b, const char *operation) {
+  perilune_type_error(L, ttisnumber(a) ? b : a, operation);
+}
+
+void perilune_concat_error(lua_State *L, const TValue *a, const TValue *b) {
+  perilune_type_error(L, ttisstring(a) || cvt2str(a) ? b : a, "concatenate");
+}
+
+void perilune_order_error(lua_State *L, const TValue *a, const TValue *b) {
+  const char *left, *right;
+  if (!perilune_may_return_error(L)) luaG_ordererror(L, a, b);
+  left = luaT_objtypename(L, a);
+  right = luaT_objtypename(L, b);
+  luaC_checkGC(L);
+  return_error(L, strcmp(left, right) == 0
+                    ? luaO_pushfstring(L, "attempt to compare two %s values", left)
+                    : luaO_pushfstring(L, "attempt to compare %s with %s", left, right));
 }

@@ -33,7 +33,7 @@ pub(super) fn open(stack: Stack) {
 pub(super) fn call(stack: Stack, id: u32) -> Result<c_int, Thrown> {
     match answer(stack, id, stack.top())? {
         Some(results) => Ok(results),
-        None => stack.wait(settled, 0),
+        None => Ok(stack.wait(settled, 0)),
     }
 }
 

@@ -17,7 +17,7 @@ macro_rules! lua_function {
                 Ok(results) => results,
                 // The error value already lies on the Lua stack: no destructor is alive in this frame when
                 // Lua jumps.
-                Err($crate::lua::Thrown) => stack.raise(),
+                Err($crate::lua::Thrown) => stack.end_by_raise(),
             }
         }
     };
@@ -39,7 +39,7 @@ macro_rules! lua_continuation {
                 Ok(results) => results,
                 // The error value already lies on the Lua stack: no destructor is alive in this frame when
                 // Lua jumps.
-                Err($crate::lua::Thrown) => stack.raise(),
+                Err($crate::lua::Thrown) => stack.end_by_raise(),
             }
         }
     };

@@ -38,6 +38,13 @@ unsafe extern "C-unwind" {
     fn perilune_gc_resume(l: *mut lua_State, debt: *const GcDebt);
     // lua-5.4/port/ldo_port.c
     fn perilune_call_under_handler(l: *mut lua_State, arguments: c_int) -> c_int;
+    fn perilune_raise(l: *mut lua_State) -> c_int;
+    fn perilune_yield(
+        l: *mut lua_State,
+        results: c_int,
+        context: raw::lua_KContext,
+        continuation: Option<raw::lua_KFunction>,
+    ) -> c_int;
     // lua-5.4/port/strip.c
     fn perilune_strip(l: *mut lua_State);
     // lua-5.4/port/lcorolib_port.c
@@ -490,12 +497,13 @@ impl Stack {
         unsafe { self.role_place().read() }
     }
 
-    /// Suspends the running task; `continuation` is called, with `context`, when the task is resumed.
-    /// `[-?, +?, e]`
-    pub(crate) fn wait(self, continuation: raw::lua_KFunction, context: c_int) -> ! {
+    /// Suspends the running task; `continuation` is called, with `context`, when the task is resumed. If this
+    /// returns, the running function must return what it gives, at once. `[-?, +?, e]`
+    pub(crate) fn wait(self, continuation: raw::lua_KFunction, context: c_int) -> c_int {
         self.push_address((&raw const perilune_waiting).cast_mut().cast());
-        call!(lua_yieldk(self.0, 1, context as raw::lua_KContext, Some(continuation)));
-        unreachable!("lua_yieldk does not return to a C function")
+        // SAFETY: the state is valid, one value was pushed, and no frame up to the protected call holds a
+        // destructor if this jumps.
+        unsafe { perilune_yield(self.0, 1, context as raw::lua_KContext, Some(continuation)) }
     }
 
     /// True if this thread is suspended in `wait`. `[-0, +0, -]`
@@ -623,6 +631,13 @@ impl Stack {
     /// Raises the value on top. `[-1, +0, e]`
     pub(crate) fn raise(self) -> ! {
         call!(lua_error(self.0))
+    }
+
+    /// Raises the value on top from a C function, which must return what this gives, at once, if this
+    /// returns. `[-1, +0, e]`
+    pub(crate) fn end_by_raise(self) -> c_int {
+        // SAFETY: the state is valid, and no frame up to the protected call holds a destructor if this jumps.
+        unsafe { perilune_raise(self.0) }
     }
 
     /// Prepares `message` as an error with the position of the running Lua function at `level`. `[-0, +1, m]`
@@ -795,6 +810,6 @@ unsafe extern "C-unwind" fn run_borrowed<F: FnMut(Stack) -> Result<(), Thrown>>(
     let body = unsafe { &mut *body };
     match body(stack) {
         Ok(()) => stack.top() - 1,
-        Err(Thrown) => stack.raise(),
+        Err(Thrown) => stack.end_by_raise(),
     }
 }

@@ -139,14 +139,14 @@ fn io_read_inner(stack: Stack) -> Result<c_int, Thrown> {
     push_default(stack, &INPUT);
     match read::read(stack, default_reading(stack, last))? {
         Some(results) => Ok(results),
-        None => stack.wait(io_read_on, last),
+        None => Ok(stack.wait(io_read_on, last)),
     }
 }
 
 fn io_read_on_inner(stack: Stack, last: c_int) -> Result<c_int, Thrown> {
     match read::go_on(stack, default_reading(stack, last))? {
         Some(results) => Ok(results),
-        None => stack.wait(io_read_on, last),
+        None => Ok(stack.wait(io_read_on, last)),
     }
 }
 
@@ -204,14 +204,14 @@ fn file_read_inner(stack: Stack) -> Result<c_int, Thrown> {
     let last = stack.top();
     match read::read(stack, file_reading(stack, last))? {
         Some(results) => Ok(results),
-        None => stack.wait(file_read_on, last),
+        None => Ok(stack.wait(file_read_on, last)),
     }
 }
 
 fn file_read_on_inner(stack: Stack, last: c_int) -> Result<c_int, Thrown> {
     match read::go_on(stack, file_reading(stack, last))? {
         Some(results) => Ok(results),
-        None => stack.wait(file_read_on, last),
+        None => Ok(stack.wait(file_read_on, last)),
     }
 }
 
@@ -355,14 +355,14 @@ fn next_line_inner(stack: Stack) -> Result<c_int, Thrown> {
     let last = stack.top();
     match read::read(stack, line_reading(stack, last))? {
         Some(results) => end_line(stack, results),
-        None => stack.wait(next_line_on, last),
+        None => Ok(stack.wait(next_line_on, last)),
     }
 }
 
 fn next_line_on_inner(stack: Stack, last: c_int) -> Result<c_int, Thrown> {
     match read::go_on(stack, line_reading(stack, last))? {
         Some(results) => end_line(stack, results),
-        None => stack.wait(next_line_on, last),
+        None => Ok(stack.wait(next_line_on, last)),
     }
 }
 

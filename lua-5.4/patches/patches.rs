@@ -52,6 +52,13 @@ const PATCHES: &[Patch] = &[
         find: "  while (lua_getstack(L1, level++, &ar)) {\n",
         replace: "  while (perilune_level(L1, level++, last, &ar)) {\n",
     },
+    // The pieces of a concatenation are short (copy.h).
+    Patch { file: "lvm", find: "#include \"ltm.h\"\n", replace: "#include \"ltm.h\"\n#include \"copy.h\"\n" },
+    Patch {
+        file: "lvm",
+        find: "    memcpy(buff + tl, getstr(st), l * sizeof(char));\n",
+        replace: "    perilune_copy(buff + tl, getstr(st), l * sizeof(char));\n",
+    },
     // Small blocks are taken and given back in place, where that is possible (slabs.h).
     Patch { file: "lmem", find: "#include \"lstate.h\"\n", replace: "#include \"lstate.h\"\n#include \"slabs.h\"\n" },
     Patch {

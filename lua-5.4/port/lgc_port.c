@@ -37,7 +37,7 @@ static size_t perilune_taken(const struct perilune_memory *memory) {
 }
 
 /* Bytes that may be allocated before the collector must have begun. */
-static l_mem perilune_pause_max(const global_State *g) {
+static __attribute__((noinline)) l_mem perilune_pause_max(const global_State *g) {
   const struct perilune_memory *memory = perilune_memory(g);
   if (!perilune_is_ours(g)) return MAX_LMEM / 4;
   size_t taken = perilune_taken(memory);

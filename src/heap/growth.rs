@@ -5,8 +5,8 @@
 //! limit, a block of a third of it could not double.
 //!
 //! Keeps true: the memory is one piece that grows at its end, so its last chunk is dlmalloc's `top`. What is
-//! read of a chunk is its head, the word before a block (its size, and whether it and the one before it are in
-//! use), and the size of a free chunk before it, in the word before the head. Nothing of it is written.
+//! read of a chunk is its head, the word before a block (its size, and whether it and the one before it are
+//! in use), and the size of a free chunk before it, in the word before the head. Nothing of it is written.
 
 use dlmalloc::{Allocator, Dlmalloc};
 use std::ptr;
@@ -24,8 +24,8 @@ const BEFORE_IN_USE: usize = 1;
 const IN_USE: usize = 2;
 const FLAGS: usize = 7;
 
-/// Where dlmalloc writes when it frees a block after a free chunk: the first words of its memory, which may be
-/// links and the head of a tree, and its last word.
+/// Bytes at the start of a block that dlmalloc may write to when it frees the block after a free chunk: the
+/// links of that chunk, and its place in a tree. It also writes to the last word.
 const WRITTEN: usize = 8 * WORD;
 
 /// Memory that grows at its end, up to a limit.
@@ -34,8 +34,8 @@ pub(super) trait Source: Allocator {
     fn start(&self) -> *mut u8;
     /// Bytes from `start` to the end.
     fn len(&self) -> usize;
-    /// Makes the next `alloc` add these bytes, or as many more as make a page, whatever it is asked for. False
-    /// if there may not be so many, or if so many make no difference.
+    /// Makes the next `alloc` add these bytes, or as many more as make a page, whatever it is asked for.
+    /// False if there may not be so many, or if so many make no difference.
     fn add_next(&self, bytes: usize) -> bool;
 }
 
@@ -103,8 +103,8 @@ pub(super) unsafe fn alloc<S: Source>(heap: &mut Dlmalloc<S>, size: usize, align
         // SAFETY: it is.
         return if align > UNIT { block } else { unsafe { alloc_at_end(heap, size) } };
     }
-    // The hole that a block with its alignment left is what is wanted. dlmalloc looks for one with room for any
-    // alignment, and would never fill it.
+    // The hole that a block with its alignment left is what is wanted. dlmalloc looks for one with room for
+    // any alignment, and would never fill it.
     if align <= UNIT || block.addr().is_multiple_of(align) {
         return block;
     }
@@ -115,8 +115,8 @@ pub(super) unsafe fn alloc<S: Source>(heap: &mut Dlmalloc<S>, size: usize, align
     }
 }
 
-/// A new block, where dlmalloc has no chunk for it, nor pages for all of it: with what is left at the end of its
-/// memory, and only what is missing there. Null when there is no memory.
+/// A new block, where dlmalloc has no chunk for it, nor pages for all of it: with what is left at the end of
+/// its memory, and only what is missing there. Null when there is no memory.
 ///
 /// # Safety
 /// `malloc` of this heap has just returned null for a block of this size.
@@ -217,7 +217,8 @@ pub(super) unsafe fn realloc<S: Source>(
     moved
 }
 
-/// Moves a block into the free chunk before it, of which it takes the place, if it can grow there. Null if not.
+/// Moves a block into the free chunk before it, of which it takes the place, if it can grow there. Null if
+/// not.
 ///
 /// # Safety
 /// That of `realloc`, with `WRITTEN` bytes or more, and this heap has no free chunk of the new size.
@@ -248,10 +249,10 @@ unsafe fn move_down<S: Source>(
     }
     let mut written = [0_u8; WRITTEN];
     let last = old_size - WORD;
-    // SAFETY: the block has `old_size` bytes, more than these. When it is freed, it becomes part of a chunk of
-    // `together` bytes from `before` on, the only one with room for `first`: dlmalloc has just said that there is
-    // no other, and no more memory. So it is where the new block is, with all of the old content but the bytes
-    // that are saved here.
+    // SAFETY: the block has `old_size` bytes, more than these. When it is freed, it becomes part of a chunk
+    // of `together` bytes from `before` on, the only one with room for `first`: dlmalloc has just said that
+    // there is no other, and no more memory. So it is where the new block is, with all of the old content but
+    // the bytes that are saved here.
     unsafe {
         ptr::copy_nonoverlapping(block, written.as_mut_ptr(), WRITTEN);
         let last_word = block.add(last).cast::<usize>().read_unaligned();

@@ -1,11 +1,11 @@
 //! The allocator behind `lua_newstate`: counts every byte, refuses past the limit, never aborts.
 //!
 //! Keeps true: `used` is the sum of the sizes of Lua's live blocks. Small ones lie in slabs (`slabs`), large
-//! ones are blocks of the global allocator. A script may fill the memory up to a reserve; only the host's own
-//! steps (compiling a chunk, bringing in arguments) may use that, so that a VM which a script has filled to the
-//! brim still takes the call that clears it.
+//! ones are blocks of the global allocator. A script may fill the memory up to a reserve; only the host's
+//! own steps (compiling a chunk, bringing in arguments) may use that, so that a VM which a script has filled
+//! to the brim still takes the call that clears it.
 //!
-//! What the limit counts: on wasm32, where it is that of the whole memory, what large blocks and slabs take;
+//! The limit counts what large blocks and slabs take on wasm32, where it is that of the whole memory;
 //! natively `used`, to the byte.
 //!
 //! A refusal is noted, so that the error can say how much there was. Lua collects garbage before it gives up;
@@ -67,7 +67,7 @@ pub(crate) struct Refusal {
 /// Mark of an allocator's userdata as a `Memory`: `PERILUNE_MEMORY_MARK` of C.
 const MARK: u32 = 0x6C75_6E65;
 
-/// Whether the limit is one of the bytes that Lua asks for. On wasm32 it is that of the whole memory.
+/// True where the limit is one of the bytes that Lua asks for. On wasm32 it is that of the whole memory.
 const COUNTS_ASKED: bool = !cfg!(target_arch = "wasm32");
 
 /// Bytes that dlmalloc adds to a block on wasm32, and its unit.
@@ -293,7 +293,8 @@ impl Memory {
             return if new_size <= stride { old.address } else { new };
         }
         if old.size > 0 {
-            // SAFETY: both blocks have so many bytes, and one of them is new; the old one is not used any more.
+            // SAFETY: both blocks have so many bytes, and one of them is new; the old one is not used any
+            // more.
             unsafe {
                 ptr::copy_nonoverlapping(old.address, new, old.size.min(new_size));
                 self.release(old);
@@ -328,6 +329,7 @@ impl Memory {
     ///
     /// # Safety
     /// It came from `add_slab`, and has just come out of the slabs.
+    #[inline(never)]
     unsafe fn free_slab(&self, slab: *mut u8) {
         let taken = taken(slab, SLAB_BYTES);
         self.count(taken, 0);
@@ -350,8 +352,8 @@ impl Memory {
         }
     }
 
-    /// A large block, new or with the content of an old one, which is large, too. Null when there is no memory;
-    /// then the old block is what it was.
+    /// A large block, new or with the content of an old one, which is large, too. Null when there is no
+    /// memory; then the old block is what it was.
     ///
     /// # Safety
     /// That of `resize`.
@@ -369,8 +371,8 @@ impl Memory {
         block
     }
 
-    /// Asks the global allocator for a block, new or with the content of an old one of its own; again without the
-    /// slabs that no block uses, and for the host without its reserve.
+    /// Asks the global allocator for a block, new or with the content of an old one of its own; again without
+    /// the slabs that no block uses, and for the host without its reserve.
     ///
     /// # Safety
     /// `old` is none, or a block of the global allocator with the alignment of `layout`, whose size is not 0.
@@ -416,12 +418,12 @@ impl Memory {
         self.used.set(used - less + more);
     }
 
-    /// What the limit counts.
+    /// Bytes that the limit counts.
     fn counted(&self) -> usize {
         if COUNTS_ASKED { self.used.get() } else { self.footprint.get() }
     }
 
-    /// What the limit counts of a block. A small one is a part of its slab, which stays.
+    /// Bytes of a block that the limit counts. A small one is a part of its slab, which stays.
     fn counted_of(&self, block: Block) -> usize {
         match COUNTS_ASKED {
             true => block.size,
@@ -465,9 +467,9 @@ const SLAB: Layout = match Layout::from_size_align(SLAB_BYTES, SLAB_ALIGN) {
     Err(_) => panic!("a layout"),
 };
 
-/// Bytes that a block of the global allocator takes. The rest of a chunk that is too small to be one stays with
-/// its block, which no calculation can know: in the module, whose allocator we know, the size of the chunk is
-/// read where dlmalloc keeps it, in the word before the block.
+/// Bytes that a block of the global allocator takes. The rest of a chunk that is too small to be one stays
+/// with its block, which no calculation can know: in the module, whose allocator we know, the size of the
+/// chunk is read where dlmalloc keeps it, in the word before the block.
 #[inline]
 fn taken(block: *mut u8, size: usize) -> usize {
     #[cfg(all(feature = "heap", target_arch = "wasm32"))]
@@ -494,4 +496,167 @@ fn padded(size: usize) -> usize {
 fn layout_of(size: usize) -> Layout {
     // SAFETY: a layout of this size was valid when the block was allocated.
     unsafe { Layout::from_size_align_unchecked(size, ALIGN) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+    use proptest::prelude::*;
+    use std::ffi::c_void;
+    use std::ptr;
+
+    /// A block of Lua's, with what was written to it: each has its own sequence of bytes.
+    struct Block {
+        address: *mut u8,
+        size: usize,
+        seed: usize,
+    }
+
+    impl Block {
+        fn byte(&self, at: usize) -> u8 {
+            (self.seed.wrapping_mul(31) ^ at.wrapping_mul(7)) as u8
+        }
+
+        fn write(&self, from: usize) {
+            // SAFETY: the block has these bytes.
+            (from..self.size).for_each(|at| unsafe { self.address.add(at).write(self.byte(at)) });
+        }
+
+        fn check(&self, to: usize) {
+            // SAFETY: as above.
+            (0..to).for_each(|at| assert_eq!(unsafe { self.address.add(at).read() }, self.byte(at)));
+        }
+    }
+
+    fn allocate(memory: &Memory, block: *mut u8, old_size: usize, new_size: usize) -> *mut u8 {
+        let memory = ptr::from_ref(memory).cast_mut().cast::<c_void>();
+        Memory::allocate(memory, block.cast(), old_size, new_size).cast()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Take(usize),
+        Give(usize),
+        Resize(usize, usize),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let size = || prop_oneof![4 => 1_usize..80, 4 => 1_usize..400, 1 => 400_usize..9000];
+        prop_oneof![
+            8 => size().prop_map(Step::Take),
+            5 => any::<usize>().prop_map(Step::Give),
+            3 => (any::<usize>(), size()).prop_map(|(which, size)| Step::Resize(which, size)),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    const LIMIT_BYTES: usize = 40_000;
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 3 } else { 200 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Random blocks: each byte of them is counted, they keep their content, and the limit is exact.
+        #[test]
+        fn blocks_and_accounts_are_those_of_a_model(steps in proptest::collection::vec(step(), 1..600)) {
+            let memory = Memory::new(LIMIT_BYTES, LIMIT_BYTES, 1000);
+            let mut blocks: Vec<Block> = Vec::new();
+            let (mut used, mut peak) = (0, 0);
+            for (seed, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Take(size) => {
+                        // The size of a new block is the kind of an object.
+                        let address = allocate(&memory, ptr::null_mut(), 5, size);
+                        prop_assert_eq!(address.is_null(), used + size > LIMIT_BYTES);
+                        if address.is_null() {
+                            let taken = memory.refusal().map(|refusal| (refusal.wanted, refusal.taken));
+                            prop_assert_eq!(taken, Some((size, used)));
+                        } else {
+                            prop_assert!(address.addr().is_multiple_of(8));
+                            blocks.push(Block { address, size, seed });
+                            blocks[blocks.len() - 1].write(0);
+                            used += size;
+                        }
+                    }
+                    Step::Give(which) if !blocks.is_empty() => {
+                        let block = blocks.swap_remove(which % blocks.len());
+                        block.check(block.size);
+                        allocate(&memory, block.address, block.size, 0);
+                        used -= block.size;
+                    }
+                    Step::Resize(which, size) if !blocks.is_empty() => {
+                        let which = which % blocks.len();
+                        let block = &mut blocks[which];
+                        let new = allocate(&memory, block.address, block.size, size);
+                        let refused = size > block.size && used - block.size + size > LIMIT_BYTES;
+                        prop_assert_eq!(new.is_null(), refused);
+                        if refused {
+                            block.check(block.size);
+                        } else {
+                            used = used - block.size + size;
+                            let kept = block.size.min(size);
+                            (block.address, block.size) = (new, size);
+                            block.check(kept);
+                            block.write(kept);
+                        }
+                    }
+                    Step::Clear => memory.clear_free(),
+                    Step::Give(_) | Step::Resize(..) => {}
+                }
+                peak = peak.max(used);
+                prop_assert_eq!((memory.used(), memory.peak()), (used, peak));
+            }
+            for block in &blocks {
+                block.check(block.size);
+                allocate(&memory, block.address, block.size, 0);
+            }
+            prop_assert_eq!((memory.used(), memory.large.get()), (0, 0));
+            // Slabs without a block are given back.
+            memory.free_idle();
+            prop_assert!(memory.slabs.idle().is_null());
+            prop_assert_eq!(memory.slab_bytes.get(), 0);
+        }
+    }
+
+    /// Nothing of what was freed is in an image, but how to go on over what is in use.
+    #[test]
+    fn free_blocks_are_cleared() {
+        const SIZE: usize = 40;
+        let memory = Memory::new(1 << 20, 1 << 20, 1000);
+        let blocks: Vec<*mut u8> = (0..500)
+            .map(|_| {
+                let block = allocate(&memory, ptr::null_mut(), 0, SIZE);
+                // SAFETY: the block has these bytes.
+                unsafe { block.write_bytes(0xA5, SIZE) };
+                block
+            })
+            .collect();
+        let is_kept = |at: usize| at % 5 == 0;
+        for at in (0..blocks.len()).map(|at| at * 7 % 500).filter(|&at| !is_kept(at)) {
+            allocate(&memory, blocks[at], SIZE, 0);
+        }
+        memory.clear_free();
+        for (at, &block) in blocks.iter().enumerate() {
+            // SAFETY: its slab is there, because a fifth of its blocks is in use.
+            let bytes = unsafe { std::slice::from_raw_parts(block, SIZE) };
+            let rest = if is_kept(at) { &[0xA5; SIZE][..] } else { &[0; SIZE][..] };
+            let link = if is_kept(at) { 0 } else { size_of::<usize>() };
+            assert_eq!(bytes[link..], rest[link..], "{at}");
+            // Three in four have their neighbour as the next one.
+            if at % 5 < 4
+                && !is_kept(at)
+                && blocks.get(at + 1).is_some_and(|next| *next == block.wrapping_add(SIZE))
+            {
+                assert_eq!(bytes, rest, "{at}");
+            }
+        }
+        for (_, &block) in blocks.iter().enumerate().filter(|&(at, _)| is_kept(at)) {
+            allocate(&memory, block, SIZE, 0);
+        }
+        assert_eq!(memory.used(), 0);
+    }
 }

@@ -1,12 +1,13 @@
 //! Small blocks of Lua, from slabs: pieces of memory, each of which holds blocks of one size.
 //!
-//! Keeps true: a slab is aligned to `SLAB_BYTES`, so the address of a block leads to its slab, and no block has
-//! a header. A slab with a free block is the current one of its class or in the list of its class. A slab
+//! Keeps true: a slab is aligned to `SLAB_BYTES`, so the address of a block leads to its slab, and no block
+//! has a header. A slab with a free block is the current one of its class or in the list of its class. A slab
 //! without a block in use leaves its list at once; only current ones stay.
 //!
 //! The free blocks of a slab are a list within it. Each begins with the distance from its own end to the next
 //! one: zeros are a list of neighbours, so a slab that is cleared needs no other preparation, and the free
-//! memory of an image is zeros but for the ends of holes. What the link of the last free block says is not read.
+//! memory of an image is zeros but for the ends of holes. What the link of the last free block says is not
+//! read.
 //!
 //! The same is done by C, where it is quickest (lua-5.4/port/slabs.h), while the current slab has what is
 //! wanted. Not here: where slabs come from and when they go back, and the account of bytes (`alloc`).
@@ -155,7 +156,8 @@ impl Slabs {
         self.current[class].set(new);
     }
 
-    /// Gives a block back. Returns its slab if that has no other in use: then it is not one of these any more.
+    /// Gives a block back. Returns its slab if that has no other in use: then it is not one of these any
+    /// more.
     ///
     /// # Safety
     /// `take` or `take_larger` of these slabs returned the block, and it is not used any more.

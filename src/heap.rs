@@ -1,30 +1,38 @@
 //! The one allocator of the module: it alone grows the linear memory, and never past the limit.
 //!
-//! dlmalloc (the allocator of Rust's own wasm32 std) over a source of pages that knows the limit. Everything
-//! counts: stack, static data, IO buffer, Lua's heap, Rust's buffers. Before anything of Rust's is refused,
-//! Lua's garbage is collected (`lua::emergency`).
+//! dlmalloc (the allocator of Rust's own wasm32 std) over a source of pages that knows the limit, with blocks
+//! that grow where they are (`growth`). Everything counts: stack, static data, IO buffer, Lua's heap, Rust's
+//! buffers. Before anything of Rust's is refused, Lua's garbage is collected (`lua::emergency`).
 
 use crate::lua::emergency;
 use core::arch::wasm32::{memory_grow, memory_size};
 use dlmalloc::{Allocator, Dlmalloc};
+use growth::{CHUNK_MIN, OVERHEAD, Source, UNIT};
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 
+mod growth;
+
 const PAGE_BYTES: usize = 64 * 1024;
-/// Alignment of the first chunk, as dlmalloc wants it of every block.
-const ALIGN: usize = 2 * size_of::<usize>();
 
 /// Source of dlmalloc's memory: the pages of the module, up to a limit.
 struct Pages {
     limit_pages: Cell<usize>,
+    /// Address of the heap; 0 before there is one.
+    start: Cell<usize>,
+    /// Pages that the next request adds, whatever it asks for; 0 if it gets what it asks for.
+    next_pages: Cell<usize>,
 }
 
 // SAFETY: what `alloc` returns is fresh memory that nobody else uses: wasm memory only ever grows at its end,
 // this is the only caller of memory.grow, and nothing lies between `heap_base` and the end of its page.
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        let pages = size.div_ceil(PAGE_BYTES);
+        let pages = match self.next_pages.replace(0) {
+            0 => size.div_ceil(PAGE_BYTES),
+            pages => pages,
+        };
         if memory_size(0) + pages > self.limit_pages.get() {
             return (ptr::null_mut(), 0, 0);
         }
@@ -35,7 +43,10 @@ unsafe impl Allocator for Pages {
         // Static data ends within a page, and the heap begins there: Lua's limit is counted from `heap_base`.
         // When the rest of that page was lost, a script that filled memory used up what is reserved for Rust.
         let is_first = before == heap_base().div_ceil(PAGE_BYTES);
-        let start = if is_first { heap_base().next_multiple_of(ALIGN) } else { before * PAGE_BYTES };
+        let start = if is_first { heap_base().next_multiple_of(UNIT) } else { before * PAGE_BYTES };
+        if is_first {
+            self.start.set(start);
+        }
         (ptr::with_exposed_provenance_mut(start), (before + pages) * PAGE_BYTES - start, 0)
     }
 
@@ -64,6 +75,25 @@ unsafe impl Allocator for Pages {
     }
 }
 
+impl Source for Pages {
+    fn start(&self) -> *mut u8 {
+        ptr::with_exposed_provenance_mut(self.start.get())
+    }
+
+    fn len(&self) -> usize {
+        memory_size(0) * PAGE_BYTES - self.start.get()
+    }
+
+    fn add_next(&self, bytes: usize) -> bool {
+        let pages = bytes.div_ceil(PAGE_BYTES);
+        let fits = pages <= self.limit_pages.get() - memory_size(0);
+        if fits {
+            self.next_pages.set(pages);
+        }
+        fits
+    }
+}
+
 struct Heap(UnsafeCell<Dlmalloc<Pages>>);
 
 // SAFETY: wasm32-unknown-unknown without atomics has one thread.
@@ -73,6 +103,8 @@ unsafe impl Sync for Heap {}
 static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(Pages {
     // Until `exports::init` says otherwise: a test harness linked with this crate needs room of its own.
     limit_pages: Cell::new(usize::MAX / PAGE_BYTES),
+    start: Cell::new(0),
+    next_pages: Cell::new(0),
 })));
 
 impl Heap {
@@ -90,22 +122,29 @@ impl Heap {
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: size and alignment come from a valid layout.
-        or_collect(layout.size(), || unsafe { self.get().malloc(layout.size(), layout.align()) })
+        or_collect(layout.size(), || unsafe { growth::alloc(self.get(), layout.size(), layout.align()) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        or_collect(layout.size(), || unsafe { self.get().calloc(layout.size(), layout.align()) })
+        let block = unsafe { self.alloc(layout) };
+        if !block.is_null() {
+            // SAFETY: it has this size.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller gives back a block with its layout.
-        unsafe { self.get().free(block, layout.size(), layout.align()) }
+        unsafe { growth::free(self.get(), block, layout.size()) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller gives a block with its layout; where there is no memory, it stays what it was.
-        or_collect(new_size, || unsafe { self.get().realloc(block, layout.size(), layout.align(), new_size) })
+        or_collect(new_size, || unsafe {
+            growth::realloc(self.get(), block, layout.size(), layout.align(), new_size)
+        })
     }
 }
 
@@ -115,7 +154,6 @@ unsafe impl GlobalAlloc for Heap {
 fn or_collect(size: usize, ask: impl Fn() -> *mut u8) -> *mut u8 {
     let mut tries = 0;
     loop {
-        // In one place, because the compiler writes dlmalloc down where it is called.
         let block = ask();
         if !block.is_null() || !emergency::find(tries, size) {
             return block;
@@ -136,10 +174,6 @@ pub fn set_limit(bytes: usize) -> bool {
     true
 }
 
-/// Bytes that dlmalloc adds to a block, its unit, and its smallest chunk: so all of a chunk is asked for.
-const OVERHEAD: usize = 4;
-const UNIT: usize = 8;
-const CHUNK_MIN: usize = 16;
 /// Largest size up to which each size is tried; above it one in two is.
 const CHUNK_SMALL: usize = 128;
 
@@ -156,6 +190,7 @@ const _: () = assert!(size_of::<Taken>() <= CHUNK_MIN - OVERHEAD && align_of::<T
 /// their time.
 #[allow(clippy::cast_ptr_alignment, reason = "blocks are aligned to `UNIT`, which is enough for a `Taken`")]
 pub fn clear_free() {
+    emergency::clear_free();
     // SAFETY: one thread, no borrow is alive here.
     let heap = unsafe { &*HEAP.0.get() };
     // Nothing is to be added meanwhile.
@@ -166,7 +201,7 @@ pub fn clear_free() {
         let size = chunk - OVERHEAD;
         loop {
             // SAFETY: `size` is not 0, and the alignment is dlmalloc's own.
-            let block = unsafe { HEAP.get().malloc(size, UNIT) };
+            let block = unsafe { growth::malloc(HEAP.get(), size) };
             if block.is_null() {
                 break;
             }
@@ -183,7 +218,7 @@ pub fn clear_free() {
         // SAFETY: it is one of those above.
         let Taken { before, size } = unsafe { last.replace(Taken { before: ptr::null_mut(), size: 0 }) };
         // SAFETY: it came from `malloc`, with that size and alignment.
-        unsafe { HEAP.get().free(last.cast(), size, UNIT) };
+        unsafe { growth::free(HEAP.get(), last.cast(), size) };
         last = before;
     }
     heap.allocator().limit_pages.set(limit_pages);

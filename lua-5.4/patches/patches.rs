@@ -264,6 +264,25 @@ const PATCHES: &[Patch] = &[
         find: "  while (lua_getstack(L1, level++, &ar)) {\n",
         replace: "  while (perilune_level(L1, level++, last, &ar)) {\n",
     },
+    // The pieces of a concatenation are short (copy.h).
+    Patch { file: "lvm", find: "#include \"ltm.h\"\n", replace: "#include \"ltm.h\"\n#include \"copy.h\"\n" },
+    Patch {
+        file: "lvm",
+        find: "    memcpy(buff + tl, getstr(st), l * sizeof(char));\n",
+        replace: "    perilune_copy(buff + tl, getstr(st), l * sizeof(char));\n",
+    },
+    // Small blocks are taken and given back in place, where that is possible (slabs.h).
+    Patch { file: "lmem", find: "#include \"lstate.h\"\n", replace: "#include \"lstate.h\"\n#include \"slabs.h\"\n" },
+    Patch {
+        file: "lmem",
+        find: "    void *newblock = firsttry(g, NULL, tag, size);\n",
+        replace: "    void *newblock = perilune_new(g, tag, size);\n",
+    },
+    Patch {
+        file: "lmem",
+        find: "  callfrealloc(g, block, osize, 0);\n",
+        replace: "  perilune_free(g, block, osize);\n",
+    },
     // A major collection of the generational mode begins while there is memory left (lgc_port.c).
     Patch {
         file: "lgc",

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "copy.h"
 #include "fuel.h"
 
 #if !defined(PERILUNE_UNMETERED)
@@ -30,7 +31,7 @@ static inline const char *charged_strpbrk(const char *text, const char *set) {
 #undef memchr
 #undef strlen
 #undef strpbrk
-#define memcpy(to, from, n) (perilune_charge(n), memcpy(to, from, n))
+#define memcpy(to, from, n) (perilune_charge(n), perilune_copy(to, from, n))
 #define memcmp(a, b, n) (perilune_charge(n), memcmp(a, b, n))
 #define memchr(from, byte, n) charged_memchr(from, byte, n)
 #define strlen(text) charged_strlen(text)

@@ -23,11 +23,25 @@
 /* Least that the collector waits for, in bytes. */
 #define PERILUNE_PAUSE_MIN 8192
 
+/* Bytes that count as taken: natively those that Lua has asked for. In the module those that its blocks and
+   slabs take, without half of what is free in slabs. (If all of that counted, a VM whose slabs are many and
+   nearly empty would collect all its garbage every few kilobytes. If none did, it would wait for more than
+   there is: small blocks of other sizes, and large ones, have no place there.) */
+static size_t perilune_taken(const struct perilune_memory *memory) {
+#ifdef __wasm__
+  size_t free_in_slabs = memory->slab_bytes - (memory->used - memory->large);
+  return memory->footprint - free_in_slabs / 2;
+#else
+  return memory->used;
+#endif
+}
+
 /* Bytes that may be allocated before the collector must have begun. */
-static l_mem perilune_pause_max(const global_State *g) {
+static __attribute__((noinline)) l_mem perilune_pause_max(const global_State *g) {
   const struct perilune_memory *memory = perilune_memory(g);
   if (!perilune_is_ours(g)) return MAX_LMEM / 4;
-  size_t left = memory->ceiling > memory->footprint ? (memory->ceiling - memory->footprint) / 3 : 0;
+  size_t taken = perilune_taken(memory);
+  size_t left = memory->ceiling > taken ? (memory->ceiling - taken) / 3 : 0;
   if (left > MAX_LMEM / 4) return MAX_LMEM / 4;
   return left > PERILUNE_PAUSE_MIN ? (l_mem)left : PERILUNE_PAUSE_MIN;
 }

@@ -10,9 +10,10 @@
 
 #include "lobject.h"
 
+#include "copy.h"
 #include "fuel.h"
 
-#define memcpy(to, from, n) (perilune_charge(n), memcpy(to, from, n))
+#define memcpy(to, from, n) (perilune_charge(n), perilune_copy(to, from, n))
 #define memcmp(a, b, n) (perilune_charge(n), memcmp(a, b, n))
 #define luaS_createlngstrobj perilune_create_long
 #include <lstring.c>

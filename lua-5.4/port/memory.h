@@ -4,14 +4,27 @@
 #ifndef PERILUNE_MEMORY_H
 #define PERILUNE_MEMORY_H
 
+/* A slab: small blocks of one size (src/lua/slabs.rs). */
+struct perilune_slab {
+  char *free;              /* the first free block */
+  unsigned char available; /* number of free blocks */
+  unsigned char whole;     /* number of them with which the slab goes back */
+  unsigned short stride;   /* size of a block */
+};
+
 struct perilune_memory {
   int stack_slots_max; /* most slots of a Lua stack */
   unsigned mark;       /* PERILUNE_MEMORY_MARK, unless the state is not ours */
-  size_t footprint;    /* bytes that Lua's blocks take */
-  size_t ceiling;      /* bytes that they may take now */
+  size_t ceiling;      /* bytes that Lua may take now */
+  size_t used;         /* bytes that Lua has asked for */
+  size_t peak;         /* the most of them, before the last ones */
+  size_t large;        /* those of them in large blocks */
+  size_t footprint;    /* bytes that large blocks and slabs take, in the module */
+  size_t slab_bytes;   /* those of them in slabs */
+  struct perilune_slab *current[20]; /* for each class of sizes, the slab that blocks are taken from */
 };
 
-#define perilune_memory(g) ((const struct perilune_memory *)(g)->ud)
+#define perilune_memory(g) ((struct perilune_memory *)(g)->ud)
 
 /* True for states that Rust has made. mlua makes one of its own before it is told that it must not: that has
    neither this account of memory nor a context. There is no mlua in the module. */

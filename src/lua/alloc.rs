@@ -1,8 +1,12 @@
 //! The allocator behind `lua_newstate`: counts every byte, refuses past the limit, never aborts.
 //!
-//! Keeps true: `used` is the sum of the sizes of Lua's live blocks. A script may fill the memory up to a
-//! reserve; only the host's own steps (compiling a chunk, bringing in arguments) may use that, so that a VM
-//! which a script has filled to the brim still takes the call that clears it.
+//! Keeps true: `used` is the sum of the sizes of Lua's live blocks. Small ones lie in slabs (`slabs`), large
+//! ones are blocks of the global allocator. A script may fill the memory up to a reserve; only the host's
+//! own steps (compiling a chunk, bringing in arguments) may use that, so that a VM which a script has filled
+//! to the brim still takes the call that clears it.
+//!
+//! The limit counts what large blocks and slabs take on wasm32, where it is that of the whole memory;
+//! natively `used`, to the byte.
 //!
 //! A refusal is noted, so that the error can say how much there was. Lua collects garbage before it gives up;
 //! so this never does.
@@ -11,6 +15,7 @@
 //! Rust's own buffers there (`emergency`).
 
 use super::emergency;
+use super::slabs::{SLAB_ALIGN, SLAB_BYTES, SMALL_BYTES_MAX, Slabs};
 use crate::limits::HOST_RESERVE_BYTES;
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;
@@ -21,19 +26,26 @@ use std::ptr;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Memory {
-    // The first four are read by C (lua-5.4/port/memory.h).
+    // The first ones, up to the current slabs, are read by C (lua-5.4/port/memory.h).
     /// Slots that a Lua stack may have at most.
     stack_slots_max: Cell<c_int>,
     /// `MARK`.
     mark: u32,
-    /// `used`, with what the allocator adds to each block.
-    footprint: Cell<usize>,
-    /// Most that `footprint` may be now.
+    /// Most that Lua may take now.
     ceiling: Cell<usize>,
-    /// Most that `footprint` may ever be.
-    capacity: Cell<usize>,
     used: Cell<usize>,
+    /// The most that `used` was before it became less.
     peak: Cell<usize>,
+    /// The part of `used` that is in large blocks.
+    large: Cell<usize>,
+    /// Bytes that large blocks and slabs take, with what the global allocator adds to each; 0 where
+    /// `COUNTS_ASKED`.
+    footprint: Cell<usize>,
+    /// The part of `footprint` that is slabs.
+    slab_bytes: Cell<usize>,
+    slabs: Slabs,
+    /// Most that Lua may ever take.
+    capacity: Cell<usize>,
     limit: Cell<usize>,
     refusal: Cell<Option<Refusal>>,
     /// Growing allocations that tests let pass, and how many after those are refused.
@@ -55,9 +67,12 @@ pub(crate) struct Refusal {
 /// Mark of an allocator's userdata as a `Memory`: `PERILUNE_MEMORY_MARK` of C.
 const MARK: u32 = 0x6C75_6E65;
 
-/// Bytes that the allocator adds to a block, and its unit: dlmalloc's on wasm32, where the limit is that of
-/// the whole memory. Natively the limit is one of Lua's own bytes.
-const OVERHEAD: (usize, usize) = if cfg!(target_arch = "wasm32") { (4, 8) } else { (0, 1) };
+/// True where the limit is one of the bytes that Lua asks for. On wasm32 it is that of the whole memory.
+const COUNTS_ASKED: bool = !cfg!(target_arch = "wasm32");
+
+/// Bytes that dlmalloc adds to a block on wasm32, and its unit.
+const OVERHEAD: usize = 4;
+const UNIT: usize = 8;
 
 /// Lua's strictest alignment (`LUAI_MAXALIGN`: long, double, pointer, `lua_Integer`).
 const ALIGN: usize = 8;
@@ -68,11 +83,14 @@ impl Memory {
         Memory {
             stack_slots_max: Cell::new(c_int::try_from(stack_slots_max).unwrap_or(c_int::MAX)),
             mark: MARK,
-            footprint: Cell::new(0),
             ceiling: Cell::new(capacity),
-            capacity: Cell::new(capacity),
             used: Cell::new(0),
             peak: Cell::new(0),
+            large: Cell::new(0),
+            footprint: Cell::new(0),
+            slab_bytes: Cell::new(0),
+            slabs: Slabs::new(),
+            capacity: Cell::new(capacity),
             limit: Cell::new(limit),
             refusal: Cell::new(None),
             #[cfg(test)]
@@ -87,7 +105,7 @@ impl Memory {
     }
 
     pub(crate) fn peak(&self) -> usize {
-        self.peak.get()
+        self.peak.get().max(self.used.get())
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -107,7 +125,7 @@ impl Memory {
     #[cold]
     pub(super) fn note_refusal(&self, wanted: usize, freed: usize) {
         let reserved = self.limit.get() - self.ceiling.get().min(self.limit.get());
-        let taken = (reserved + self.footprint.get()).saturating_sub(freed);
+        let taken = (reserved + self.counted()).saturating_sub(freed);
         self.refusal.set(Some(Refusal { wanted, taken }));
     }
 
@@ -130,6 +148,7 @@ impl Memory {
     /// Lets `passed` growing allocations succeed, and refuses the `refused` ones after them.
     #[cfg(test)]
     pub(crate) fn fail_allocations(&self, passed: usize, refused: usize) {
+        self.slabs.retire_all();
         self.failing.set(Some((passed, refused)));
     }
 
@@ -143,7 +162,7 @@ impl Memory {
     /// Lets no block be added to those there are, for the script; returns what was the capacity before.
     #[cfg(test)]
     pub(crate) fn fill(&self) -> usize {
-        let capacity = self.capacity.replace(self.footprint.get() + HOST_RESERVE_BYTES);
+        let capacity = self.capacity.replace(self.counted() + HOST_RESERVE_BYTES);
         self.for_host();
         capacity
     }
@@ -187,7 +206,8 @@ impl Memory {
         self.ceiling.get() != self.capacity.get()
     }
 
-    /// The `lua_Alloc` function; its userdata is a `Memory`.
+    /// The `lua_Alloc` function; its userdata is a `Memory`. C takes and gives back small blocks by itself
+    /// where it can (lua-5.4/port/slabs.h).
     pub(crate) extern "C" fn allocate(
         memory: *mut c_void,
         block: *mut c_void,
@@ -199,70 +219,263 @@ impl Memory {
         let memory = unsafe { &*memory.cast::<Memory>() };
         // For a new block, `old_size` is the kind of object (manual, lua_Alloc).
         let old_size = if block.is_null() { 0 } else { old_size };
-        // `old_size` is counted: it is one of the live blocks.
-        let used = memory.used.get() - old_size + new_size;
-        let others = memory.footprint.get() - taken(block, old_size);
+        let old = Block { address: block.cast(), size: old_size };
         if new_size == 0 {
-            if !block.is_null() && old_size > 0 {
-                // SAFETY: Lua passes back a block of this allocator with its true size.
-                unsafe { dealloc(block.cast(), layout(old_size)) };
-            }
-            memory.used.set(used);
-            memory.footprint.set(others);
-            return ptr::null_mut();
-        }
-        // Lua assumes that shrinking cannot fail; it is never refused.
-        if new_size > old_size && others + padded(new_size) > memory.ceiling.get() {
-            memory.note_refusal(new_size, taken(block, old_size));
+            // SAFETY: Lua passes back a block of this allocator with its true size.
+            unsafe { memory.release(old) };
+            memory.set_used(old_size, 0);
             return ptr::null_mut();
         }
         #[cfg(test)]
         if new_size > old_size && memory.refuses() {
             return ptr::null_mut();
         }
-        let Ok(new_layout) = Layout::from_size_align(new_size, ALIGN) else { return ptr::null_mut() };
-        let moved = loop {
-            let moved = emergency::prevent(|| {
-                if old_size == 0 {
-                    // SAFETY: `new_size` is not 0.
-                    unsafe { alloc(new_layout) }
-                } else {
-                    // SAFETY: the block and its true size come from Lua, and `new_size` is valid for a layout
-                    // and not 0.
-                    unsafe { realloc(block.cast(), layout(old_size), new_size) }
-                }
-            });
-            // The host has a reserve, which it gives up once.
-            if !moved.is_null() || memory.is_for_script() || !emergency::release_reserve() {
-                break moved;
-            }
-        };
-        let result = if !moved.is_null() {
-            moved.cast()
-        } else if new_size <= old_size {
-            block
+        // SAFETY: as above.
+        let new = unsafe { memory.resize(old, new_size) };
+        #[cfg(test)]
+        if memory.failing.get().is_some() {
+            memory.slabs.retire_all();
+        }
+        if new.is_null() {
+            memory.note_refusal(new_size, memory.counted_of(old));
         } else {
-            memory.note_refusal(new_size, taken(block, old_size));
+            memory.set_used(old_size, new_size);
+        }
+        new.cast()
+    }
+
+    /// Gives a block back, if it is one.
+    ///
+    /// # Safety
+    /// It is a block of this allocator with its size, and not used any more.
+    unsafe fn release(&self, old: Block) {
+        if old.is_small() {
+            // SAFETY: the caller's promise; small blocks are from the slabs.
+            let slab = unsafe { self.slabs.give(old.address) };
+            if !slab.is_null() {
+                // SAFETY: it has just come out of the slabs.
+                unsafe { self.free_slab(slab) };
+            }
+        } else if old.size > 0 {
+            self.count(taken(old.address, old.size), 0);
+            self.large.set(self.large.get() - old.size);
+            // SAFETY: the caller's promise; large blocks are from the global allocator.
+            unsafe { dealloc(old.address, layout_of(old.size)) };
+        }
+    }
+
+    /// Makes a block of `new_size` bytes, not 0, out of an old one, if that is one, with the same content.
+    /// Returns null when there is no memory; then the old block is what it was.
+    ///
+    /// # Safety
+    /// `old` is a block of this allocator with its size. It is not used any more, unless null is returned.
+    unsafe fn resize(&self, old: Block, new_size: usize) -> *mut u8 {
+        // The limit refuses no block that shrinks.
+        let bounded = new_size > old.size;
+        if COUNTS_ASKED && bounded && self.used.get() - old.size + new_size > self.ceiling.get() {
             return ptr::null_mut();
+        }
+        if old.size > SMALL_BYTES_MAX && new_size > SMALL_BYTES_MAX {
+            // SAFETY: the caller's promise.
+            return unsafe { self.take_large(old, new_size) };
+        }
+        // SAFETY: the caller's promise; small blocks are from the slabs.
+        let stride = if old.is_small() { unsafe { Slabs::stride(old.address) } } else { 0 };
+        if old.is_small() && Slabs::stride_for(new_size) == stride {
+            return old.address;
+        }
+        let new = match new_size {
+            ..=SMALL_BYTES_MAX => self.take_small(new_size, bounded),
+            // SAFETY: there is no old block.
+            _ => unsafe { self.take_large(Block::NONE, new_size) },
         };
-        memory.used.set(used);
-        memory.footprint.set(others + taken(result, new_size));
-        memory.peak.set(memory.peak.get().max(used));
-        result
+        if new.is_null() {
+            return if new_size <= stride { old.address } else { new };
+        }
+        if old.size > 0 {
+            // SAFETY: both blocks have so many bytes, and one of them is new; the old one is not used any
+            // more.
+            unsafe {
+                ptr::copy_nonoverlapping(old.address, new, old.size.min(new_size));
+                self.release(old);
+            }
+        }
+        new
+    }
+
+    /// A new small block; null when there is no memory.
+    fn take_small(&self, size: usize, bounded: bool) -> *mut u8 {
+        let block = self.slabs.take(size);
+        if !block.is_null() {
+            return block;
+        }
+        if self.add_slab(size, bounded) { self.slabs.take(size) } else { self.slabs.take_larger(size) }
+    }
+
+    /// Adds a slab for blocks of a size; false when there is no memory.
+    fn add_slab(&self, size: usize, bounded: bool) -> bool {
+        // SAFETY: there is no old block.
+        let slab = unsafe { self.ask(Block::NONE, SLAB, bounded) };
+        if slab.is_null() {
+            return false;
+        }
+        self.slab_bytes.set(self.slab_bytes.get() + taken(slab, SLAB_BYTES));
+        // SAFETY: it is new, and of this layout.
+        unsafe { self.slabs.add(slab, size) };
+        true
+    }
+
+    /// Gives a slab to the global allocator.
+    ///
+    /// # Safety
+    /// It came from `add_slab`, and has just come out of the slabs.
+    #[inline(never)]
+    unsafe fn free_slab(&self, slab: *mut u8) {
+        let taken = taken(slab, SLAB_BYTES);
+        self.count(taken, 0);
+        self.slab_bytes.set(self.slab_bytes.get() - taken);
+        // SAFETY: the caller's promise.
+        unsafe { dealloc(slab, SLAB) };
+    }
+
+    /// Gives slabs that no block uses to the global allocator; true if there was one.
+    pub(super) fn free_idle(&self) -> bool {
+        let mut found = false;
+        loop {
+            let slab = self.slabs.idle();
+            if slab.is_null() {
+                return found;
+            }
+            // SAFETY: it has just come out of the slabs.
+            unsafe { self.free_slab(slab) };
+            found = true;
+        }
+    }
+
+    /// A large block, new or with the content of an old one, which is large, too. Null when there is no
+    /// memory; then the old block is what it was.
+    ///
+    /// # Safety
+    /// That of `resize`.
+    unsafe fn take_large(&self, old: Block, size: usize) -> *mut u8 {
+        let Ok(layout) = Layout::from_size_align(size, ALIGN) else { return ptr::null_mut() };
+        // SAFETY: the caller's promise.
+        let mut block = unsafe { self.ask(old, layout, size > old.size) };
+        if block.is_null() && size <= old.size {
+            // It cannot move to a smaller place, and stays.
+            block = old.address;
+        }
+        if !block.is_null() {
+            self.large.set(self.large.get() - old.size + size);
+        }
+        block
+    }
+
+    /// Asks the global allocator for a block, new or with the content of an old one of its own; again without
+    /// the slabs that no block uses, and for the host without its reserve.
+    ///
+    /// # Safety
+    /// `old` is none, or a block of the global allocator with the alignment of `layout`, whose size is not 0.
+    unsafe fn ask(&self, old: Block, layout: Layout, bounded: bool) -> *mut u8 {
+        let others = if old.size > 0 { taken(old.address, old.size) } else { 0 };
+        loop {
+            let allowed = COUNTS_ASKED || !bounded || self.has_room(others, layout.size());
+            let block = if !allowed {
+                ptr::null_mut()
+            } else {
+                emergency::prevent(|| match old.size {
+                    // SAFETY: the caller's promise.
+                    0 => unsafe { alloc(layout) },
+                    // SAFETY: the caller's promise.
+                    _ => unsafe { realloc(old.address, layout_of(old.size), layout.size()) },
+                })
+            };
+            if !block.is_null() {
+                self.count(others, taken(block, layout.size()));
+                return block;
+            }
+            if !self.free_idle() && (!allowed || self.is_for_script() || !emergency::release_reserve()) {
+                return block;
+            }
+        }
+    }
+
+    /// True if there may be a block of this size in place of what takes `others` bytes.
+    fn has_room(&self, others: usize, size: usize) -> bool {
+        (self.footprint.get() - others).saturating_add(padded(size)) <= self.ceiling.get()
+    }
+
+    /// Counts what the global allocator's blocks take.
+    fn count(&self, less: usize, more: usize) {
+        if !COUNTS_ASKED {
+            self.footprint.set(self.footprint.get() - less + more);
+        }
+    }
+
+    fn set_used(&self, less: usize, more: usize) {
+        let used = self.used.get();
+        self.peak.set(self.peak.get().max(used));
+        self.used.set(used - less + more);
+    }
+
+    /// Bytes that the limit counts.
+    fn counted(&self) -> usize {
+        if COUNTS_ASKED { self.used.get() } else { self.footprint.get() }
+    }
+
+    /// Bytes of a block that the limit counts. A small one is a part of its slab, which stays.
+    fn counted_of(&self, block: Block) -> usize {
+        match COUNTS_ASKED {
+            true => block.size,
+            false if block.size > SMALL_BYTES_MAX => taken(block.address, block.size),
+            false => 0,
+        }
+    }
+
+    /// Fills the free blocks of slabs with zeros, and gives back slabs that no block uses.
+    #[cfg(any(test, all(feature = "heap", target_arch = "wasm32")))]
+    pub(super) fn clear_free(&self) {
+        self.free_idle();
+        self.slabs.clear();
     }
 }
 
-/// Bytes that a block takes. The rest of a chunk that is too small to be one stays with its block, which no
-/// calculation can know: in the module, whose allocator we know, the size of the chunk is read where dlmalloc
-/// keeps it, in the word before the block.
-#[inline]
-fn taken(block: *mut c_void, size: usize) -> usize {
-    if size == 0 {
-        return 0;
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.free_idle();
     }
+}
+
+/// A block of Lua's; of size 0 if it is none.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    address: *mut u8,
+    size: usize,
+}
+
+impl Block {
+    const NONE: Block = Block { address: ptr::null_mut(), size: 0 };
+
+    fn is_small(self) -> bool {
+        self.size > 0 && self.size <= SMALL_BYTES_MAX
+    }
+}
+
+/// Layout of a slab.
+const SLAB: Layout = match Layout::from_size_align(SLAB_BYTES, SLAB_ALIGN) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout"),
+};
+
+/// Bytes that a block of the global allocator takes. The rest of a chunk that is too small to be one stays
+/// with its block, which no calculation can know: in the module, whose allocator we know, the size of the
+/// chunk is read where dlmalloc keeps it, in the word before the block.
+#[inline]
+fn taken(block: *mut u8, size: usize) -> usize {
     #[cfg(all(feature = "heap", target_arch = "wasm32"))]
     {
         const FLAGS: usize = 7;
+        let _ = size;
         // SAFETY: a live block of the module's one allocator (heap), in front of which its chunk's head
         // lies.
         (unsafe { block.cast::<usize>().sub(1).read() }) & !FLAGS
@@ -274,14 +487,176 @@ fn taken(block: *mut c_void, size: usize) -> usize {
     }
 }
 
-/// Bytes that a block of this size takes, at least.
+/// Bytes that a block of this size takes on wasm32, at least.
 #[inline]
 fn padded(size: usize) -> usize {
-    let (overhead, unit) = OVERHEAD;
-    if size == 0 { 0 } else { (size + overhead).next_multiple_of(unit) }
+    size.saturating_add(OVERHEAD).checked_next_multiple_of(UNIT).unwrap_or(usize::MAX)
 }
 
-fn layout(size: usize) -> Layout {
+fn layout_of(size: usize) -> Layout {
     // SAFETY: a layout of this size was valid when the block was allocated.
     unsafe { Layout::from_size_align_unchecked(size, ALIGN) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+    use proptest::prelude::*;
+    use std::ffi::c_void;
+    use std::ptr;
+
+    /// A block of Lua's, with what was written to it: each has its own sequence of bytes.
+    struct Block {
+        address: *mut u8,
+        size: usize,
+        seed: usize,
+    }
+
+    impl Block {
+        fn byte(&self, at: usize) -> u8 {
+            (self.seed.wrapping_mul(31) ^ at.wrapping_mul(7)) as u8
+        }
+
+        fn write(&self, from: usize) {
+            // SAFETY: the block has these bytes.
+            (from..self.size).for_each(|at| unsafe { self.address.add(at).write(self.byte(at)) });
+        }
+
+        fn check(&self, to: usize) {
+            // SAFETY: as above.
+            (0..to).for_each(|at| assert_eq!(unsafe { self.address.add(at).read() }, self.byte(at)));
+        }
+    }
+
+    fn allocate(memory: &Memory, block: *mut u8, old_size: usize, new_size: usize) -> *mut u8 {
+        let memory = ptr::from_ref(memory).cast_mut().cast::<c_void>();
+        Memory::allocate(memory, block.cast(), old_size, new_size).cast()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Take(usize),
+        Give(usize),
+        Resize(usize, usize),
+        Clear,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let size = || prop_oneof![4 => 1_usize..80, 4 => 1_usize..400, 1 => 400_usize..9000];
+        prop_oneof![
+            8 => size().prop_map(Step::Take),
+            5 => any::<usize>().prop_map(Step::Give),
+            3 => (any::<usize>(), size()).prop_map(|(which, size)| Step::Resize(which, size)),
+            1 => Just(Step::Clear),
+        ]
+    }
+
+    const LIMIT_BYTES: usize = 40_000;
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 3 } else { 200 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Random blocks: each byte of them is counted, they keep their content, and the limit is exact.
+        #[test]
+        fn blocks_and_accounts_are_those_of_a_model(steps in proptest::collection::vec(step(), 1..600)) {
+            let memory = Memory::new(LIMIT_BYTES, LIMIT_BYTES, 1000);
+            let mut blocks: Vec<Block> = Vec::new();
+            let (mut used, mut peak) = (0, 0);
+            for (seed, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Take(size) => {
+                        // The size of a new block is the kind of an object.
+                        let address = allocate(&memory, ptr::null_mut(), 5, size);
+                        prop_assert_eq!(address.is_null(), used + size > LIMIT_BYTES);
+                        if address.is_null() {
+                            let taken = memory.refusal().map(|refusal| (refusal.wanted, refusal.taken));
+                            prop_assert_eq!(taken, Some((size, used)));
+                        } else {
+                            prop_assert!(address.addr().is_multiple_of(8));
+                            blocks.push(Block { address, size, seed });
+                            blocks[blocks.len() - 1].write(0);
+                            used += size;
+                        }
+                    }
+                    Step::Give(which) if !blocks.is_empty() => {
+                        let block = blocks.swap_remove(which % blocks.len());
+                        block.check(block.size);
+                        allocate(&memory, block.address, block.size, 0);
+                        used -= block.size;
+                    }
+                    Step::Resize(which, size) if !blocks.is_empty() => {
+                        let which = which % blocks.len();
+                        let block = &mut blocks[which];
+                        let new = allocate(&memory, block.address, block.size, size);
+                        let refused = size > block.size && used - block.size + size > LIMIT_BYTES;
+                        prop_assert_eq!(new.is_null(), refused);
+                        if refused {
+                            block.check(block.size);
+                        } else {
+                            used = used - block.size + size;
+                            let kept = block.size.min(size);
+                            (block.address, block.size) = (new, size);
+                            block.check(kept);
+                            block.write(kept);
+                        }
+                    }
+                    Step::Clear => memory.clear_free(),
+                    Step::Give(_) | Step::Resize(..) => {}
+                }
+                peak = peak.max(used);
+                prop_assert_eq!((memory.used(), memory.peak()), (used, peak));
+            }
+            for block in &blocks {
+                block.check(block.size);
+                allocate(&memory, block.address, block.size, 0);
+            }
+            prop_assert_eq!((memory.used(), memory.large.get()), (0, 0));
+            // Slabs without a block are given back.
+            memory.free_idle();
+            prop_assert!(memory.slabs.idle().is_null());
+            prop_assert_eq!(memory.slab_bytes.get(), 0);
+        }
+    }
+
+    /// Nothing of what was freed is in an image, but how to go on over what is in use.
+    #[test]
+    fn free_blocks_are_cleared() {
+        const SIZE: usize = 40;
+        let memory = Memory::new(1 << 20, 1 << 20, 1000);
+        let blocks: Vec<*mut u8> = (0..500)
+            .map(|_| {
+                let block = allocate(&memory, ptr::null_mut(), 0, SIZE);
+                // SAFETY: the block has these bytes.
+                unsafe { block.write_bytes(0xA5, SIZE) };
+                block
+            })
+            .collect();
+        let is_kept = |at: usize| at % 5 == 0;
+        for at in (0..blocks.len()).map(|at| at * 7 % 500).filter(|&at| !is_kept(at)) {
+            allocate(&memory, blocks[at], SIZE, 0);
+        }
+        memory.clear_free();
+        for (at, &block) in blocks.iter().enumerate() {
+            // SAFETY: its slab is there, because a fifth of its blocks is in use.
+            let bytes = unsafe { std::slice::from_raw_parts(block, SIZE) };
+            let rest = if is_kept(at) { &[0xA5; SIZE][..] } else { &[0; SIZE][..] };
+            let link = if is_kept(at) { 0 } else { size_of::<usize>() };
+            assert_eq!(bytes[link..], rest[link..], "{at}");
+            // Three in four have their neighbour as the next one.
+            if at % 5 < 4
+                && !is_kept(at)
+                && blocks.get(at + 1).is_some_and(|next| *next == block.wrapping_add(SIZE))
+            {
+                assert_eq!(bytes, rest, "{at}");
+            }
+        }
+        for (_, &block) in blocks.iter().enumerate().filter(|&(at, _)| is_kept(at)) {
+            allocate(&memory, block, SIZE, 0);
+        }
+        assert_eq!(memory.used(), 0);
+    }
 }

@@ -14,7 +14,7 @@
 //!   rule of `Stack::bytes` in any case, since its callers call Lua while they hold the bytes.
 
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
-pub(crate) use self::module::find;
+pub(crate) use self::module::{clear_free, find};
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 pub(super) use self::module::{hold_reserve, leave, prevent, release_reserve, watch};
 
@@ -55,6 +55,15 @@ mod module {
         }
     }
 
+    /// Fills what is free in the slabs of the state with zeros.
+    pub(crate) fn clear_free() {
+        let memory = WATCHED.get().1;
+        if !memory.is_null() {
+            // SAFETY: the account lives as long as its state.
+            unsafe { &*memory }.clear_free();
+        }
+    }
+
     /// Runs `ask` without collections.
     #[inline]
     pub(in super::super) fn prevent<R>(ask: impl FnOnce() -> R) -> R {
@@ -74,11 +83,13 @@ mod module {
             return false;
         }
         // SAFETY: the state is alive until `leave`, and whole (see the head of this file).
-        if tries == 0 && unsafe { perilune_collect(state) } != 0 || release_reserve() {
+        let collected = tries == 0 && unsafe { perilune_collect(state) } != 0;
+        // SAFETY: the account lives as long as its state.
+        let memory = unsafe { &*memory };
+        if memory.free_idle() || collected || release_reserve() {
             return true;
         }
-        // SAFETY: the account lives as long as its state.
-        unsafe { &*memory }.note_refusal(size, 0);
+        memory.note_refusal(size, 0);
         false
     }
 

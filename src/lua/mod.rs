@@ -33,6 +33,7 @@ mod libraries;
 #[cfg(c_pointers)]
 mod pointers;
 mod references;
+mod slabs;
 mod source;
 mod stack;
 mod state;

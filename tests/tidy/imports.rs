@@ -24,6 +24,7 @@ const RUST: &[&[&str]] = &[
     &["src/state/"],
     &["src/error.rs"],
     &["src/store/", "src/heap.rs"],
+    &["src/heap/"],
     &["src/value/", "src/lua/", "src/host.rs"],
     &["src/limits.rs"],
 ];

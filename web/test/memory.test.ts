@@ -225,3 +225,54 @@ suite("memory that is half in use", () => {
     assert.equal(lengths.size, 1);
   });
 });
+
+suite("a long list", () => {
+  const WAYS = {
+    "by its length": "t[#t + 1] = i",
+    "by table.insert": "table.insert(t, i)",
+    "between other values": "t[i] = i if i % 50 == 0 then s = { tostring(i) } end",
+  };
+
+  /** Lists double: the last but one and the last, of 512 KiB and 1 MiB, and their account. */
+  for (const [name, append] of Object.entries(WAYS)) {
+    test(`of 65,536 integers has room, wherever others lie: ${name}`, async () => {
+      const failed: number[] = [];
+      for (let layout = 0; layout < 80; layout++) {
+        const lua = await Lua.create({ seed: 42 + layout });
+        lua.eval(`pad = {} for i = 1, ${layout * 5} do pad[i] = ('x'):rep(i * 7 % 500) end
+          for i = 1, ${layout * 5}, 2 do pad[i] = i % 3 == 0 and { i } or nil end`);
+        const made = lua.tryEval(`local t, s = {} for i = 1, 65536 do ${append} end
+          local sum = 0 for i = 1, #t do sum = sum + t[i] end return sum`);
+        if (!made.ok) failed.push(layout);
+        else assert.deepEqual(made.value, (65536 * 65537) / 2);
+        await lua.close();
+      }
+      // Slabs of what is made meanwhile may lie behind the list when it has to grow.
+      assert.ok(failed.length <= (append.includes("tostring") ? 20 : 0), `not in layouts ${failed.join(", ")}`);
+    });
+  }
+});
+
+suite("memory that was full of small values", () => {
+  /** Cycles of the collector while `script` runs: a finalizer of an object that is garbage at once counts them. */
+  const COUNTED = `local cycles = 0
+    local mt = {} mt.__gc = function() if mt then cycles = cycles + 1 setmetatable({}, mt) end end
+    setmetatable({}, mt)
+    for i = 1, 60000 do local t = { i } end
+    mt = nil
+    return cycles`;
+
+  test("is collected no more often than fresh memory, as soon as they are gone", async () => {
+    const lua = await Lua.create();
+    const fresh = lua.eval<number>(COUNTED);
+    // One value in 40 lives on, so that no slab is free.
+    lua.eval(`kept = {} pcall(function() local n = 0
+      while true do n = n + 1 local t = { n } if n % 40 == 0 then kept[#kept + 1] = t end
+        all = { t, all } end end) all = nil collectgarbage()`);
+    const { luaUsed, limit } = lua.stats().memory;
+    assert.ok(luaUsed < limit / 4, `${luaUsed} bytes are in use`);
+    const later = lua.eval<number>(COUNTED);
+    assert.ok(later <= 4 * fresh + 4, `${fresh} cycles became ${later}`);
+    await lua.close();
+  });
+});

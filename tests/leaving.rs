@@ -433,7 +433,7 @@ fn every_statement_in_every_place() {
                 continue;
             }
             let statement =
-                statement.replace("@", &format!(" if not spent() then {inner} end ")).replace('$', "1");
+                statement.replace('@', &format!(" if not spent() then {inner} end ")).replace('$', "1");
             for place in [
                 "@",
                 "pcall(function() @ end) log('after')",

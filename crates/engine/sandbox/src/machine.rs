@@ -104,11 +104,6 @@ impl Machine {
         Ok(Machine { pre, ticker, base, guest, has_epoch: settings.epoch })
     }
 
-    /// Bytes of memory that every VM begins with.
-    pub(crate) fn base_bytes(&self) -> usize {
-        self.base.len()
-    }
-
     /// Makes a VM; with an image, it is that of the script.
     pub(crate) async fn wake(&self, side: Side, image: Option<&Image>) -> wasmtime::Result<Vm> {
         let mut store = Store::new(self.pre.module().engine(), side);

@@ -16,7 +16,7 @@ pub(crate) const BREAKS: &[u8] = b"\0breaks";
 /// Overwrites the memory behind the stack if the answer is [`BREAKS`].
 pub(crate) fn break_memory(answer: Option<&ModuleReply>, memory: &mut [u8]) {
     if matches!(answer, Some(ModuleReply::Bytes(bytes)) if bytes == BREAKS) {
-        memory[256 * 1024..].fill(0xEE);
+        memory[192 * 1024..].fill(0xEE);
     }
 }
 
@@ -47,7 +47,7 @@ const FILL: &str = "local t = {} \
     for n = 11, 0, -1 do while pcall(function() t[#t + 1] = payload:rep(1 << n) .. #t end) do end end \
     t = #t > 100 and { t[1], t[#t] } ";
 
-fn event(source: String) -> Event {
+pub(crate) fn event(source: String) -> Event {
     let input = EventInput {
         // A run of its own bytes: no pointer, no code, no length.
         payload: vec![0xA7; 64].into(),
@@ -85,7 +85,7 @@ async fn clean_slot(shared: &Shared) -> usize {
     vm.memory_data().as_ptr().addr()
 }
 
-fn sandbox(settings: Settings) -> Sandbox {
+pub(crate) fn sandbox(settings: Settings) -> Sandbox {
     Sandbox::new(Settings {
         memory_bytes: 8 << 20,
         total_memory_bytes: 64 << 20,

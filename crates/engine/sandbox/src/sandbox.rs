@@ -428,6 +428,14 @@ impl Shared {
         self.counts.slots_in_use.get()
     }
 
+    /// A VM with a script, and modules.
+    pub(crate) async fn vm_of(&self, event: &Event) -> Option<Vm> {
+        let image = self.image(event.hash, &event.source).await.ok()?.ok()?;
+        let mut side = new_side(&self.settings, &self.budget, Arc::default(), None);
+        side.modules = Some(event.modules.clone());
+        self.machine.wake(side, Some(&image)).await.ok()
+    }
+
     /// A VM without a script.
     pub(crate) async fn new_vm(&self) -> Vm {
         let side = new_side(&self.settings, &self.budget, Arc::default(), None);

@@ -24,8 +24,8 @@ pub(crate) const EXPORTS: [&str; 3] = ["memory", "load", "run"];
 /// Time between two looks at the clock around a VM. A VM lets others have its thread as often.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Bytes of a slot that are cleared by hand when its VM is gone; what lies beyond goes back to the system. They
-/// are the stack, the VM that is set up, and the heap of most events.
+/// Bytes of a slot that are cleared by hand when its VM is gone; what lies beyond goes back to the system.
+/// They are the stack, the VM that is set up, and the heap of most events.
 const KEEP_RESIDENT_BYTES: usize = 448 * 1024;
 
 /// Bytes of a VM's native stack, and how much of it wasm may use.

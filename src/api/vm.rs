@@ -3,6 +3,7 @@
 use crate::api::function_table::FunctionTable;
 use crate::error::{Error, ErrorKind, LuaError, Result};
 use crate::host::Host;
+use crate::lua::fuel;
 use crate::state::context::Context;
 use crate::state::host_functions::HostFunctions;
 use crate::state::meter::CallLimits;
@@ -325,9 +326,11 @@ impl Vm {
         self.context_mut().meter.next = Some(call_limits(timeout, fuel));
     }
 
-    /// Ticks that the last outermost call of Lua used.
+    /// Ticks that the call of Lua under way has used so far; outside of one, those that the last outermost
+    /// one used.
     pub fn fuel_used(&self) -> u64 {
-        self.context().meter.last_used()
+        let context = self.context();
+        if context.depth == 0 { context.meter.last_used() } else { context.meter.used(fuel::left()) }
     }
 
     /// Ends the running call from elsewhere: setting it to true makes that call end as `interrupt`. It is

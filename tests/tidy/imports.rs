@@ -59,6 +59,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("modules", &["howk-contract"]),
     ("ports", &["howk-contract"]),
     ("howk", &["howk-contract", "howk-modules", "howk-ports", "howk-sandbox"]),
+    ("testing", &[]),
 ];
 
 /// Crates that one crate of the script engine alone may name.

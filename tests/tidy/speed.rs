@@ -147,7 +147,8 @@ fn sources() -> Vec<File> {
             file.text.split_once("#[cfg(test)]").map(|(_, tests)| tests.to_owned()).unwrap_or_default();
     }
     // This file has all of these words, and a benchmark is none without a clock.
-    let measures = |path: &str| path.contains("/benches/") || path.ends_with("/examples/figures.rs");
+    let measures =
+        |path: &str| path.contains("/benches/") || path.starts_with("crates/engine/sandbox/examples/");
     all.retain(|file| file.path != "tests/tidy/speed.rs" && !measures(&file.path));
     all
 }

@@ -6,6 +6,7 @@ use crate::args::Args;
 use crate::run::Run;
 use crate::setup::{self, WASM_TARGET};
 use crate::{Result, paths};
+use std::path::PathBuf;
 
 const USAGE: &str = "\
 cargo xtask engine COMMAND
@@ -14,15 +15,18 @@ cargo xtask engine COMMAND
   test [ARGS]            every test of the engine; ARGS go to cargo test. Long ones are named in CONTRIBUTING.md
   bench [--peers]        figures beside serde_json in the same run; with --peers also gopher-lua and OpenResty
                          (Debian's packages: see bench/engine/peers.mjs)
+        [--hostile]      how hostile scripts end, and what a good event beside them notices, instead
         [--pipeline]     latency and throughput of the binary instead
   dev [--release] [ARGS] the engine in memory with the scripts of a folder; ARGS go to howk dev
                          (default: --scripts examples/scripts)
 ";
 
-/// Example of the sandbox that measures events.
+/// Examples of the sandbox that measure events, and hostile scripts.
 const FIGURES: &str = "figures";
+const HOSTILE: &str = "hostile";
 
-/// Packages that run on this machine: all but the guest.
+/// Packages that run on this machine: all but the guest. Every command names all of them, also where it wants
+/// one: dependencies have the same features then, and are built once.
 const HOST_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "howk-guest"];
 
 pub(crate) fn command(args: &mut Args) -> Result {
@@ -70,7 +74,7 @@ pub(crate) fn guest() -> Result {
 fn build(release: bool) -> Result {
     guest()?;
     let profile: &[&str] = if release { &["--release"] } else { &[] };
-    cargo(&["build", "--package", "howk"]).args(profile).go()
+    cargo(&["build", "--bin", "howk"]).args(HOST_PACKAGES).args(profile).go()
 }
 
 /// The tests, to be run once the guest is there.
@@ -82,6 +86,7 @@ pub(crate) fn tests(args: Vec<String>) -> Run {
 fn bench(args: &mut Args) -> Result {
     let peers = args.flag("--peers");
     let pipeline = args.flag("--pipeline");
+    let hostile = args.flag("--hostile");
     args.finish()?;
     setup()?;
     if pipeline {
@@ -90,12 +95,20 @@ fn bench(args: &mut Args) -> Result {
         return Run::new("node").arg(paths::bench().join("engine/pipeline.mjs")).arg(howk).go();
     }
     guest()?;
-    cargo(&["build", "--release", "--package", "howk-sandbox", "--example", FIGURES]).go()?;
-    let figures = paths::engine_target().join("release/examples").join(FIGURES);
+    if hostile {
+        return Run::new(example(HOSTILE)?).go();
+    }
+    let figures = example(FIGURES)?;
     if !peers {
         return Run::new(figures).go();
     }
     Run::new("node").arg(paths::bench().join("engine/run.mjs")).arg(figures).go()
+}
+
+/// Builds a program of the sandbox's examples, and returns its path.
+fn example(name: &str) -> Result<PathBuf> {
+    cargo(&["build", "--release", "--example", name]).args(HOST_PACKAGES).go()?;
+    Ok(paths::engine_target().join("release/examples").join(name))
 }
 
 fn dev(args: &mut Args) -> Result {

@@ -16,10 +16,12 @@ pub(crate) fn call_host(
     results: &mut Results<'_>,
 ) -> Result<(), FormatError> {
     let request = args.rest();
+    let fuel = vm.fuel_used();
     let mut short = [0; ROOM_BYTES];
     // SAFETY: the host reads the request and writes at most as many bytes as there is room for, both during
     // the call.
-    let len = unsafe { imports::call(request.as_ptr(), request.len(), short.as_mut_ptr(), short.len()) };
+    let len =
+        unsafe { imports::call(request.as_ptr(), request.len(), short.as_mut_ptr(), short.len(), fuel) };
     if !vm.charge(((request.len() + len) / BYTES_PER_TICK) as u64) {
         return Ok(());
     }

@@ -6,8 +6,9 @@ use perilune::{Host, Stream};
 unsafe extern "C" {
     /// Calls a module of the host: the request is the number of a function and its arguments, values one
     /// behind another in `len` bytes at `at`. The answer, a list, is written to `out` if it has at most
-    /// `room` bytes, else kept for `take`. Returns its length.
-    pub(crate) fn call(at: *const u8, len: usize, out: *mut u8, room: usize) -> usize;
+    /// `room` bytes, else kept for `take`. Returns its length. `fuel` is what the script has used so far: it
+    /// may be ended while it waits here.
+    pub(crate) fn call(at: *const u8, len: usize, out: *mut u8, room: usize, fuel: u64) -> usize;
     /// Writes what is kept to `out`, which has room for it: the input of this call, or the last answer of
     /// `call`.
     pub(crate) fn take(out: *mut u8);

@@ -3,7 +3,7 @@
 -- Returns two functions for the host: `load` compiles a script, `run` runs it.
 local error, getmetatable, load, next, pcall, rawget, rawset, select, setmetatable, tostring, type =
   error, getmetatable, load, next, pcall, rawget, rawset, select, setmetatable, tostring, type
-local concat, format, lower, sub = table.concat, string.format, string.lower, string.sub
+local concat, format, lower, match, sub = table.concat, string.format, string.lower, string.match, string.sub
 local getinfo, loaded, randomseed = debug.getinfo, package.loaded, math.randomseed
 local globals, call = _G, engine.call
 local json, base64 = require("json"), require("base64")
@@ -304,10 +304,29 @@ end
 
 local main
 
+-- Message of the compiler for what nests too deep: the only one without a line.
+local TOO_DEEP = "C stack overflow"
+
+-- The message with the line. What comes before the place is the longest beginning that the compiler finds fault with for
+-- another reason, which names the line at which that beginning ends.
+local function too_deep(source)
+  local fits, fails, line = 0, #source, 1
+  while fails - fits > 1 do
+    local middle = (fits + fails) // 2
+    local _, message = load(sub(source, 1, middle), "=script", "t")
+    if message == TOO_DEEP then
+      fails = middle
+    else
+      fits, line = middle, message and match(message, "^script:(%d+):") or line
+    end
+  end
+  return format("script:%d: the code nests too deep (%s)", line, TOO_DEEP)
+end
+
 return function(source)
   local message
   main, message = load(source, "=script", "t")
-  return main ~= nil, message
+  return main ~= nil, message == TOO_DEEP and too_deep(source) or message
 end, function(given_payload, given_headers, given_metadata, given_error)
   randomseed()
   payload, previous_error = given_payload, given_error

@@ -174,9 +174,16 @@ fn modules(settings: &Settings) -> Result<howk_modules::Settings, StartError> {
             ttl_default: lua.kv_ttl_default,
             quota_bytes: settings.kv.quota_bytes,
             calls: lua.kv_max_calls,
-            ..KvSettings::default()
+            timeout: lua.kv_timeout,
         },
-        crypto: CryptoSettings::default(),
+        crypto: CryptoSettings {
+            calls: lua.crypto_max_calls,
+            argument_bytes_max: lua.crypto_max_bytes,
+            concurrency: match lua.crypto_concurrency {
+                0 => CryptoSettings::default().concurrency,
+                decryptions => decryptions,
+            },
+        },
         log: LogSettings { lines: lua.log_max_lines, line_bytes: lua.log_line_max_bytes },
     })
 }
@@ -214,13 +221,17 @@ fn pipeline(settings: &Settings) -> PipelineSettings {
             sync_timeout: lua.sync_timeout,
             versions: lua.versions,
             versions_kept: lua.versions_kept,
+            prepare_at_start: lua.prepare_at_start,
             ..LoaderSettings::default()
         },
         worker: WorkerSettings {
             in_flight: worker.in_flight,
+            in_flight_per_config: Some(worker.in_flight_per_config).filter(|webhooks| *webhooks > 0),
             max_concurrent_per_config: lua.max_concurrent_per_config,
+            defer_after: worker.defer_after,
             defer_delay: worker.defer_delay,
-            ..WorkerSettings::default()
+            cpu_per_config: f64::from(lua.cpu_percent_per_config) / 100.0,
+            cpu_burst: lua.cpu_burst,
         },
         delivery: DeliverySettings {
             timeout: delivery.timeout,
@@ -235,5 +246,55 @@ fn pipeline(settings: &Settings) -> PipelineSettings {
         },
         scheduler: SchedulerSettings { interval: scheduler.interval, batch: scheduler.batch },
         dead_letters: DeadLetterSettings { listed: dlq.listed, kept: dlq.retention },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+    use std::time::Duration;
+
+    fn settings(set: &[(&str, &str)]) -> Settings {
+        let flags = set.iter().map(|(key, value)| (String::new(), (*key).to_owned(), (*value).to_owned()));
+        let sources =
+            Sources { file: None, environment: Vec::new(), flags: flags.collect(), defaults: Vec::new() };
+        load(&sources).unwrap_or_else(|error| panic!("{error}")).settings
+    }
+
+    #[test]
+    fn keys_of_fairness_reach_the_worker() {
+        let usual = pipeline(&settings(&[])).worker;
+        assert_eq!(usual, WorkerSettings::default(), "defaults are written in one place only");
+        let chosen = pipeline(&settings(&[
+            ("worker.in_flight_per_config", "7"),
+            ("worker.defer_after", "3s"),
+            ("lua.cpu_percent_per_config", "150"),
+            ("lua.cpu_burst", "2s"),
+        ]));
+        let expected = WorkerSettings {
+            in_flight_per_config: Some(7),
+            defer_after: Duration::from_secs(3),
+            cpu_per_config: 1.5,
+            cpu_burst: Duration::from_secs(2),
+            ..WorkerSettings::default()
+        };
+        assert_eq!(chosen.worker, expected);
+        assert_eq!(pipeline(&settings(&[("lua.prepare_at_start", "9")])).loader.prepare_at_start, 9);
+    }
+
+    #[test]
+    fn keys_of_modules_reach_them() {
+        let usual = modules(&settings(&[])).unwrap();
+        assert_eq!((usual.kv, usual.crypto), (KvSettings::default(), CryptoSettings::default()));
+        let chosen = modules(&settings(&[
+            ("lua.kv_timeout", "70ms"),
+            ("lua.crypto_max_calls", "3"),
+            ("lua.crypto_max_bytes", "5KiB"),
+            ("lua.crypto_concurrency", "2"),
+        ]));
+        let chosen = chosen.unwrap();
+        assert_eq!(chosen.kv.timeout, Duration::from_millis(70));
+        assert_eq!(chosen.crypto, CryptoSettings { calls: 3, argument_bytes_max: 5 << 10, concurrency: 2 });
     }
 }

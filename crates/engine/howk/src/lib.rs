@@ -13,4 +13,5 @@ pub mod metrics;
 pub mod pipeline;
 pub mod scheduler;
 pub mod serve;
+pub mod traces;
 pub mod worker;

@@ -56,6 +56,12 @@ impl Server {
             }
         };
         engine.reload_keys();
+        for (role, left) in roles.missing() {
+            tracing::warn!(
+                role,
+                "nobody has this role, for the log in data.dir is this process's alone: {left}"
+            );
+        }
         let stopping = CancellationToken::new();
         let router = engine.router(&loaded.settings, roles, stopping.clone());
         engine.pipeline.start(roles);

@@ -21,7 +21,7 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<(Folder, Server)> = OnceLock::new();
     let (_, server) = SERVER.get_or_init(|| {
         let folder = Folder::new();
-        let server = Server::start(&folder.0, &SETTINGS);
+        let server = Server::start(folder.path(), &SETTINGS);
         (folder, server)
     });
     server

@@ -16,7 +16,7 @@ fn server() -> &'static Server {
     SERVER.get_or_init(|| {
         let keys = format!("lua.crypto_keys={{key_name: {}}}", key_file().display());
         let settings: Vec<&str> = SETTINGS.into_iter().chain([keys.as_str()]).collect();
-        Server::start(&folder().0, &settings)
+        Server::start(folder().path(), &settings)
     })
 }
 
@@ -26,24 +26,10 @@ fn folder() -> &'static Folder {
     FOLDER.get_or_init(Folder::new)
 }
 
-fn openssl(args: &[&str]) {
-    let output = Command::new("openssl").args(args).output().expect("openssl is installed");
-    assert!(output.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn key_file() -> std::path::PathBuf {
-    let path = folder().0.join("key.pem");
+    let path = folder().path().join("key.pem");
     if !path.exists() {
-        openssl(&[
-            "genpkey",
-            "-quiet",
-            "-algorithm",
-            "RSA",
-            "-pkeyopt",
-            "rsa_keygen_bits:2048",
-            "-out",
-            path.to_str().unwrap(),
-        ]);
+        folder().openssl("genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem");
     }
     path
 }
@@ -231,24 +217,13 @@ fn block_09_credentials_are_decrypted_in_both_forms() {
     let server = server();
     let folder = Folder::new();
     let key = [7_u8; 32];
-    let (plain, wrapped) = (folder.file("aes", key), folder.0.join("wrapped"));
-    openssl(&[
-        "pkeyutl",
-        "-encrypt",
-        "-inkey",
-        key_file().to_str().unwrap(),
-        "-in",
-        plain.to_str().unwrap(),
-        "-out",
-        wrapped.to_str().unwrap(),
-        "-pkeyopt",
-        "rsa_padding_mode:oaep",
-        "-pkeyopt",
-        "rsa_oaep_md:sha256",
-        "-pkeyopt",
-        "rsa_mgf1_md:sha256",
-    ]);
-    let wrapped = std::fs::read(wrapped).unwrap();
+    folder.file("aes", key);
+    folder.openssl(&format!(
+        "pkeyutl -encrypt -inkey {} -in aes -out wrapped -pkeyopt rsa_padding_mode:oaep \
+         -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256",
+        key_file().display()
+    ));
+    let wrapped = folder.read("wrapped");
     let nonce = [9_u8; 12];
     let cipher = aes_gcm::Aes256Gcm::new_from_slice(&key).unwrap();
     let sealed = cipher.encrypt(&nonce.into(), &b"user:password"[..]).unwrap();
@@ -320,7 +295,7 @@ config.opt_out_default_headers = true"#;
 fn block_13_an_endless_loop_ends_as_a_time_out() {
     let source = "while true do\n    local x = 1 + 1\nend";
     let data = Folder::new();
-    let server = Server::start(&data.0, &["lua.enabled=true"]);
+    let server = Server::start(data.path(), &["lua.enabled=true"]);
     let answer = server.test("blocks", json!({}), source);
     assert_eq!((&answer["success"], &answer["error_type"]), (&json!(false), &json!("script_timeout")));
     assert!(answer["line"].as_u64().is_some_and(|line| (1..=3).contains(&line)), "{answer}");
@@ -404,7 +379,7 @@ fn block_18_the_topic_of_scripts_is_compacted_and_kept() {
     use howk_ports::{Embedded, EmbeddedSettings, Log, SystemClock, TailEvent, TailScope, Topic};
     let data = Folder::new();
     {
-        let server = Server::start(&data.0, &SETTINGS);
+        let server = Server::start(data.path(), &SETTINGS);
         for source in ["-- one", "-- two", "-- three"] {
             assert_eq!(server.put_script("kept", source).status, 200);
         }
@@ -417,7 +392,7 @@ fn block_18_the_topic_of_scripts_is_compacted_and_kept() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let clock = std::sync::Arc::new(SystemClock::new());
-        let log = Embedded::open(&data.0.join("howk.db"), EmbeddedSettings::default(), clock).unwrap();
+        let log = Embedded::open(&data.path().join("howk.db"), EmbeddedSettings::default(), clock).unwrap();
         assert_eq!(log.ends(Topic::Scripts).await.unwrap().len(), 1, "one partition");
         let mut tail = log.tail(Topic::Scripts, TailScope::All).await.unwrap();
         let mut live = Vec::new();

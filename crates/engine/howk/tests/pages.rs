@@ -26,7 +26,7 @@ fn run(block: &str, server: &Server) -> Vec<Value> {
 }
 
 fn server(data: &Folder) -> Server {
-    Server::start(&data.0, &["lua.enabled=true", "delivery.allow_cidrs=127.0.0.0/8"])
+    Server::start(data.path(), &["lua.enabled=true", "delivery.allow_cidrs=127.0.0.0/8"])
 }
 
 #[test]

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-mod common;
-use common::Folder;
+use howk_testing::Folder;
 
 /// Stores in files.
 struct Files {

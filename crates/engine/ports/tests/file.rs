@@ -13,8 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-mod common;
-use common::Folder;
+use howk_testing::Folder;
 
 /// The variable by which this test program knows that it is to write until it is killed.
 const WRITER: &str = "HOWK_TEST_WRITER";

@@ -1,5 +1,5 @@
-//! Prints what an event costs, as multiples of `serde_json` doing the same natively: `cargo run --release -p
-//! howk-sandbox --example figures`. All numbers are medians of this one run; what is compared runs by turns.
+//! Prints what an event costs, as multiples of `serde_json` doing the same natively: `cargo xtask engine
+//! bench`. All numbers are medians of this one run; what is compared runs by turns.
 #![allow(clippy::print_stdout, reason = "it prints figures")]
 
 use bytes::Bytes;
@@ -181,21 +181,6 @@ async fn main() {
             wake.push(other.wake_only(TRANSFORM).await.map_or(f64::NAN, |time| time.as_secs_f64() * 1e6));
         }
         nothing.extend(events(&other, &empty, PER_ROUND).await);
-        asked.extend(events(&other, &calls, 4).await);
-        idle.extend(events(&other, &no_calls, 4).await);
-    }
-    let [floor, fresh, wake, nothing, without, scan, asked, idle, whole] = &mut all;
-    for _ in 0..ROUNDS {
-        floor.extend((0..PER_ROUND).map(|_| native(&payload)));
-        let before = process_us();
-        fresh.extend(events(&plain, &transform, PER_ROUND).await);
-        whole.push((process_us() - before) / PER_ROUND as f64);
-        for _ in 0..PER_ROUND {
-            wake.push(other.wake_only(TRANSFORM).await.map_or(f64::NAN, |time| time.as_secs_f64() * 1e6));
-        }
-        nothing.extend(events(&other, &empty, PER_ROUND).await);
-        without.extend(events(&no_epoch, &transform, PER_ROUND).await);
-        scan.extend(events(&scanned, &transform, PER_ROUND).await);
         asked.extend(events(&other, &calls, 4).await);
         idle.extend(events(&other, &no_calls, 4).await);
     }

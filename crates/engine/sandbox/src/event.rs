@@ -33,9 +33,9 @@ pub enum Outcome {
 pub struct Report {
     /// The request that it has made of the webhook, or its error.
     pub result: Result<Transform, ScriptError>,
-    /// Ticks that it has used; 0 where a fence ended it.
+    /// Ticks that it has used; where it was ended from outside, those up to its last call of a module.
     pub fuel: u64,
-    /// Bytes of the memory of its VM at the end.
+    /// Bytes of the memory of its VM at the end, however it ended.
     pub memory_bytes: usize,
     /// Time for which it ran.
     pub cpu: Duration,

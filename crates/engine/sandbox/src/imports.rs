@@ -9,7 +9,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use wasmtime::{Caller, Linker, Memory, ResourceLimiter};
@@ -27,6 +27,10 @@ pub(crate) struct Trail {
     pub(crate) clock: Clock,
     /// True if the budget of all VMs, or of the config, has refused memory.
     pub(crate) is_starved: AtomicBool,
+    /// Bytes of the VM's memory.
+    pub(crate) memory_bytes: AtomicUsize,
+    /// Ticks that the script had used when it last called a module, or ended.
+    pub(crate) fuel: AtomicU64,
 }
 
 /// The host's side of one VM.
@@ -56,7 +60,10 @@ impl ResourceLimiter for Side {
             return Ok(false);
         }
         let has = self.lease.grow(wanted.saturating_sub(now));
-        if !has {
+        if has {
+            // The heap of the engine's exceptions, a page, asks here, too.
+            self.trail.memory_bytes.fetch_max(wanted, Ordering::Relaxed);
+        } else {
             self.trail.is_starved.store(true, Ordering::Relaxed);
         }
         Ok(has)
@@ -102,7 +109,8 @@ pub(crate) fn define(linker: &mut Linker<Side>) -> wasmtime::Result<()> {
     linker.func_wrap_async(
         ENGINE,
         "call",
-        |mut caller: Caller<'_, Side>, (at, len, out, room): (u32, u32, u32, u32)| {
+        |mut caller: Caller<'_, Side>, (at, len, out, room, fuel): (u32, u32, u32, u32, u64)| {
+            caller.data().trail.fuel.store(fuel, Ordering::Relaxed);
             Box::new(async move { call(&mut caller, (at, len), (out, room)).await })
         },
     )?;
@@ -133,6 +141,8 @@ async fn call(caller: &mut Caller<'_, Side>, request: (u32, u32), out: (u32, u32
     let asked = async move { modules.call(call).await };
     let answered = AssertUnwindSafe(Entered { inner: Some(Box::pin(asked)), runtime }).catch_unwind().await;
     let answer = answered.map_err(|panic| Fault::Panic(panic_text(&*panic)))?;
+    #[cfg(test)]
+    crate::reset_tests::break_memory(answer.as_ref().ok(), memory(caller)?.data_mut(&mut *caller));
     let answer = answer.and_then(|reply| checked(expected, reply));
     let written = host_call::write(&answer).map_err(broken)?;
     if let Err(error) = answer {

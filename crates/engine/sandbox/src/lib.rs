@@ -30,6 +30,8 @@ mod output;
 mod reset_tests;
 mod sandbox;
 mod settings;
+#[cfg(test)]
+mod stack_tests;
 mod timed;
 
 pub use counters::Counters;

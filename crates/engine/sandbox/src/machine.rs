@@ -25,7 +25,8 @@ pub(crate) const EXPORTS: [&str; 3] = ["memory", "load", "run"];
 const TICK: Duration = Duration::from_millis(1);
 
 /// Bytes of a slot that are cleared by hand when its VM is gone; what lies beyond goes back to the system.
-const KEEP_RESIDENT_BYTES: usize = 512 * 1024;
+/// They are the stack, the VM that is set up, and the heap of most events.
+const KEEP_RESIDENT_BYTES: usize = 448 * 1024;
 
 /// Bytes of a VM's native stack, and how much of it wasm may use.
 const STACK_BYTES: usize = 2 << 20;
@@ -104,11 +105,6 @@ impl Machine {
         Ok(Machine { pre, ticker, base, guest, has_epoch: settings.epoch })
     }
 
-    /// Bytes of memory that every VM begins with.
-    pub(crate) fn base_bytes(&self) -> usize {
-        self.base.len()
-    }
-
     /// Makes a VM; with an image, it is that of the script.
     pub(crate) async fn wake(&self, side: Side, image: Option<&Image>) -> wasmtime::Result<Vm> {
         let mut store = Store::new(self.pre.module().engine(), side);
@@ -176,6 +172,10 @@ impl Vm {
 impl Machine {
     pub(crate) fn base(&self) -> &[u8] {
         &self.base
+    }
+
+    pub(crate) fn stack_bytes(&self) -> usize {
+        self.guest.stack_bytes
     }
 }
 

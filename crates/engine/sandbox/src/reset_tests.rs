@@ -2,12 +2,23 @@
 
 use crate::sandbox::{Sandbox, Shared};
 use crate::settings::{PAGE_BYTES, Settings};
-use crate::{Event, Outcome};
+use crate::{Event, Fence, Outcome};
 use howk_contract::{
     EventInput, Headers, Metadata, ModuleCall, ModuleFuture, ModuleReply, Modules, ScriptHash,
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Answer behind which the memory of the VM is overwritten, as a fault of the guest might do: what runs next
+/// there traps.
+pub(crate) const BREAKS: &[u8] = b"\0breaks";
+
+/// Overwrites the memory behind the stack if the answer is [`BREAKS`].
+pub(crate) fn break_memory(answer: Option<&ModuleReply>, memory: &mut [u8]) {
+    if matches!(answer, Some(ModuleReply::Bytes(bytes)) if bytes == BREAKS) {
+        memory[192 * 1024..].fill(0xEE);
+    }
+}
 
 /// Modules whose keys are ways to end.
 #[derive(Debug)]
@@ -19,6 +30,7 @@ impl Modules for Ends {
             match call {
                 ModuleCall::KvGet { key } if &key[..] == b"waits" => std::future::pending().await,
                 ModuleCall::KvGet { key } if &key[..] == b"panics" => panic!("a fault of the host"),
+                ModuleCall::KvGet { key } if &key[..] == b"breaks" => Ok(ModuleReply::Bytes(BREAKS.into())),
                 _ => Ok(ModuleReply::Nil),
             }
         })
@@ -35,7 +47,7 @@ const FILL: &str = "local t = {} \
     for n = 11, 0, -1 do while pcall(function() t[#t + 1] = payload:rep(1 << n) .. #t end) do end end \
     t = #t > 100 and { t[1], t[#t] } ";
 
-fn event(source: String) -> Event {
+pub(crate) fn event(source: String) -> Event {
     let input = EventInput {
         // A run of its own bytes: no pointer, no code, no length.
         payload: vec![0xA7; 64].into(),
@@ -73,7 +85,7 @@ async fn clean_slot(shared: &Shared) -> usize {
     vm.memory_data().as_ptr().addr()
 }
 
-fn sandbox(settings: Settings) -> Sandbox {
+pub(crate) fn sandbox(settings: Settings) -> Sandbox {
     Sandbox::new(Settings {
         memory_bytes: 8 << 20,
         total_memory_bytes: 64 << 20,
@@ -109,12 +121,16 @@ fn check(sandbox: &Sandbox, ways: &[(&str, &str)]) {
             assert!(
                 filled
                     || !matches!(found, "ok" | "script_runtime_error" | "script_memory_limit")
-                    || *way == "panic",
+                    || matches!(*way, "panic" | "trap"),
                 "{way} {found}"
             );
             assert_eq!(
                 found,
-                way.split(' ').next().unwrap().replace("panic", "script_runtime_error"),
+                way.split(' ')
+                    .next()
+                    .unwrap()
+                    .replace("panic", "script_runtime_error")
+                    .replace("trap", "script_runtime_error"),
                 "{outcome:?}"
             );
             // What was dropped may take a moment to go.
@@ -139,10 +155,36 @@ fn nothing_is_left_after_an_event() {
         ("script_runtime_error", "t = nil error('x')"),
         ("script_memory_limit", "local u = {} while true do u[#u + 1] = payload .. #u end"),
         ("panic", "t = nil kv.get('panics')"),
+        ("trap", "t = nil kv.get('breaks')"),
         ("dropped", "t = nil kv.get('waits')"),
         ("ok", ""),
     ];
-    check(&sandbox(settings), &ways);
+    let sandbox = sandbox(settings);
+    check(&sandbox, &ways);
+    assert_eq!((sandbox.counters().traps, sandbox.counters().panics), (1, 1));
+}
+
+#[test]
+fn a_trap_of_the_module_ends_one_event() {
+    let sandbox = sandbox(Settings {
+        timeout: Duration::from_secs(20),
+        wall_timeout: Duration::from_secs(20),
+        ..Settings::default()
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let run = |source: &str| match runtime.block_on(sandbox.run(event(source.into()))) {
+        Outcome::Done(report) => report,
+        Outcome::Deferred => panic!("deferred"),
+    };
+    for n in 1..=3 {
+        let report = run("local x = 1 kv.get('breaks') request.body = 'not here'");
+        let error = report.result.unwrap_err();
+        assert_eq!((error.error_type, report.fence), (howk_contract::ErrorType::Runtime, Some(Fence::Trap)));
+        assert!(error.message.starts_with("the engine has failed: wasm trap: "), "{}", error.message);
+        assert!(!error.retryable && report.memory_bytes > 0 && report.fuel > 0, "{n}");
+        assert_eq!(sandbox.counters().traps, n);
+        assert_eq!(run("request.body = 'well'").result.unwrap().body.unwrap(), "well");
+    }
 }
 
 #[test]

@@ -280,7 +280,6 @@ impl Shared {
         let _slot = self.slot(&self.slots).await;
         let _used = self.counts.slots_in_use.hold();
         let (trail, began) = (Arc::<Trail>::default(), Instant::now());
-        let (mut fuel, mut memory_bytes) = (0, 0);
         let result = match self.image(event.hash, &event.source).await {
             Ok(Ok(image)) => {
                 let mut side =
@@ -289,9 +288,7 @@ impl Shared {
                 side.runtime = runtime;
                 let work = async {
                     let mut vm = self.wake(side, Some(&image)).await?;
-                    let result = self.transform(&mut vm, &event.input, &mut fuel).await;
-                    memory_bytes = vm.memory_bytes();
-                    result
+                    self.transform(&mut vm, &event.input).await
                 };
                 self.timed(work, &trail).await
             }
@@ -308,19 +305,17 @@ impl Shared {
         };
         Outcome::Done(Report {
             result,
-            fuel,
-            memory_bytes,
+            fuel: trail.fuel.load(Ordering::Relaxed),
+            memory_bytes: trail.memory_bytes.load(Ordering::Relaxed),
             cpu: trail.clock.ran(),
             wall: began.elapsed(),
             fence,
         })
     }
 
-    /// Makes a VM, with the memory that it begins with out of the budget.
-    async fn wake(&self, mut side: Side, image: Option<&crate::image::Image>) -> Result<Vm, Failure> {
-        if !side.lease.grow(self.machine.base_bytes()) {
-            return Err(Failure::Deferred);
-        }
+    /// Makes a VM. The memory that it begins with is out of the budget, as all that it grows by: the instance
+    /// asks for both.
+    async fn wake(&self, side: Side, image: Option<&crate::image::Image>) -> Result<Vm, Failure> {
         let trail = Arc::clone(&side.trail);
         self.machine.wake(side, image).await.map_err(|error| {
             if trail.is_starved.load(Ordering::Relaxed) { Failure::Deferred } else { self.broken(&error) }
@@ -328,17 +323,12 @@ impl Shared {
     }
 
     /// Runs the script, and reads what it leaves behind.
-    async fn transform(
-        &self,
-        vm: &mut Vm,
-        input: &howk_contract::EventInput,
-        fuel: &mut u64,
-    ) -> Result<Transform, Failure> {
+    async fn transform(&self, vm: &mut Vm, input: &howk_contract::EventInput) -> Result<Transform, Failure> {
         let reply = match vm.run(input).await {
             Ok(reply) => reply,
             Err(error) => return Err(self.fault(&error, vm)),
         };
-        *fuel = reply.fuel;
+        vm.store.data().trail.fuel.store(reply.fuel, Ordering::Relaxed);
         let fence = self.memory_fence(vm);
         let list = vm.list(reply);
         let result = match reply.status {
@@ -396,9 +386,10 @@ impl Shared {
         }
         self.counts.traps.add(1);
         let told = vm.store.data().told.as_deref();
-        // Rust code of the module has no other way to say that it has got no memory.
+        // Rust code of the module has no other way to say that it has got no memory than to give up.
         let is_full = vm.memory_bytes() + crate::settings::PAGE_BYTES > self.settings.memory_bytes;
-        let error = if is_full && told.is_none() {
+        let gave_up = error.downcast_ref() == Some(&wasmtime::Trap::UnreachableCodeReached);
+        let error = if is_full && gave_up && told.is_none() {
             ScriptError::new(ErrorType::MemoryLimit, "not enough memory")
         } else {
             let text = told.map_or_else(|| format!("{:#}", error.root_cause()), str::to_owned);
@@ -435,6 +426,14 @@ impl Shared {
 
     pub(crate) fn slots_in_use(&self) -> u64 {
         self.counts.slots_in_use.get()
+    }
+
+    /// A VM with a script, and modules.
+    pub(crate) async fn vm_of(&self, event: &Event) -> Option<Vm> {
+        let image = self.image(event.hash, &event.source).await.ok()?.ok()?;
+        let mut side = new_side(&self.settings, &self.budget, Arc::default(), None);
+        side.modules = Some(event.modules.clone());
+        self.machine.wake(side, Some(&image)).await.ok()
     }
 
     /// A VM without a script.

@@ -67,8 +67,29 @@ fn what_does_not_compile_has_a_line() {
         assert_eq!(runtime().block_on(shared().check(source)).unwrap_err(), found);
     }
     assert_eq!(error("\x1bLua\x54\0").message, "attempt to load a binary chunk (mode is 't')");
-    let nested = format!("x = {}1{}", "(".repeat(250), ")".repeat(250));
-    assert_eq!(error(&nested).error_type, ErrorType::Syntax);
+    // The compiler itself says no line for what nests too deep.
+    for (begin, open, close) in [
+        ("x = ", "(", ")"),
+        ("x = ", "{", "}"),
+        ("x = ", "- ", ""),
+        ("", "do ", " end"),
+        ("", "f = function() ", " end"),
+    ] {
+        for lines in [0, 1, 700] {
+            let before = "a = '\\\n'\n".repeat(lines);
+            let source = format!("{before}{begin}{}1{}", open.repeat(250), close.repeat(250));
+            let found = error(&source);
+            let expected = 2 * lines + 1;
+            assert_eq!(
+                found.message,
+                format!("script:{expected}: the code nests too deep (C stack overflow)")
+            );
+            assert_eq!((found.error_type, found.line), (ErrorType::Syntax, Some(expected as u32)), "{open}");
+        }
+    }
+    // The line is that of the bracket which is one too many.
+    let found = error(&format!("x = {}1{}", "(\n".repeat(250), ")".repeat(250)));
+    assert!(matches!(found.line, Some(150..=200)), "{found}");
     assert_eq!(error(&"\0".repeat(1000)).error_type, ErrorType::Syntax);
     runtime().block_on(shared().check("return 1")).unwrap();
 }
@@ -134,6 +155,11 @@ fn time_is_up_by_running_and_by_waiting() {
     assert_eq!((found.error_type, report.fence), (ErrorType::Timeout, None));
     assert_eq!(found.message, "took more than 2000 ms, waiting included");
     assert!(report.wall >= Duration::from_secs(2) && report.cpu < Duration::from_secs(1));
+    // What it has used until then is known, though it never came to an end.
+    let ran = |rounds: u32| run(&format!("for i = 1, {rounds} do end kv.get('waits')"));
+    let (few, many) = (ran(10), ran(10_010));
+    assert!(few.memory_bytes > 1 << 20 && few.fuel > 0, "{few:?}");
+    assert_eq!(many.fuel - few.fuel, 10_000);
     // Ten waits of 30 ms are more than the limit of running, and none of it.
     assert!(run("for i = 1, 10 do kv.get('sleeps') end").result.is_ok());
 }

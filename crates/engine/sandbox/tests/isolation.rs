@@ -142,6 +142,7 @@ fn memory_that_others_have_defers_and_fails_nobody() {
         let event = event_of("a", holds, &fake);
         let first = tokio::spawn(async move { second.run(event).await });
         fake.arrived.notified().await;
+        let held_bytes = sandbox.counters().memory_bytes;
         let same = sandbox.run(event_of("a", wants, &Arc::default())).await;
         assert!(matches!(same, Outcome::Deferred), "{same:?}");
         assert_eq!(sandbox.counters().deferred, 1);
@@ -152,6 +153,7 @@ fn memory_that_others_have_defers_and_fails_nobody() {
         fake.open.notify_one();
         let Outcome::Done(report) = first.await.unwrap() else { panic!("deferred") };
         assert_eq!(report.result.unwrap().body.unwrap(), "held");
+        assert_eq!(report.memory_bytes as u64, held_bytes, "what is counted is what there was");
         let Outcome::Done(again) = sandbox.run(event_of("a", wants, &Arc::default())).await else {
             panic!("deferred")
         };

@@ -115,6 +115,29 @@ pub(super) fn payload(
     Ok(bytes)
 }
 
+/// Declares a body that has a payload, as JSON or in base64, beside its own fields.
+macro_rules! with_payload {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($fields:tt)* }) => {
+        $(#[$meta])*
+        $vis struct $name {
+            #[serde(default, deserialize_with = "crate::api::body::given")]
+            payload: Option<Box<serde_json::value::RawValue>>,
+            #[serde(default)]
+            payload_base64: Option<String>,
+            $($fields)*
+        }
+
+        impl $name {
+            /// Takes the payload, which has at most so many bytes.
+            fn take_payload(&mut self, limit: usize) -> Result<bytes::Bytes, crate::api::error::ApiError> {
+                crate::api::body::payload(self.payload.take(), self.payload_base64.take(), limit)
+            }
+        }
+    };
+}
+
+pub(super) use with_payload;
+
 /// Deserializes a value that is there, also when it is `null`.
 pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
@@ -133,16 +156,15 @@ mod tests {
 
     #[test]
     fn a_payload_is_kept_to_the_byte() {
-        #[derive(Deserialize)]
-        struct Body {
-            #[serde(default, deserialize_with = "given")]
-            payload: Option<Box<RawValue>>,
+        with_payload! {
+            #[derive(Deserialize)]
+            struct Body {}
         }
         for text in
             ["{ \"a\" : 1.0e2,\n \"a\": \"\\u00e4\" }", "null", "\"x\"", "12345678901234567890.0", "[ ]"]
         {
-            let body: Body = json(format!("{{\"payload\": {text} }}").as_bytes(), 9).unwrap();
-            assert_eq!(payload(body.payload, None, 100).unwrap(), text);
+            let mut body: Body = json(format!("{{\"payload\": {text} }}").as_bytes(), 9).unwrap();
+            assert_eq!(body.take_payload(100).unwrap(), text);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A test of a script as JSON has it: for the test endpoint, and for cases in files.
 
-use super::body;
+use super::body::with_payload;
 use super::error::ApiError;
 use super::tester::{TestEvent, TestReport};
 use base64::Engine;
@@ -10,34 +10,31 @@ use howk_contract::{ConfigId, ErrorType, EventInput, Headers, Metadata, Payload,
 use howk_modules::{LogLine, MadeUpAnswer};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Most bytes of a made-up webhook id.
 const WEBHOOK_ID_BYTES_MAX: usize = 128;
 
-/// A test that is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TestRequest {
-    /// The source; none is the stored script.
-    #[serde(default)]
-    pub(crate) lua_code: Option<String>,
-    #[serde(default, deserialize_with = "body::given")]
-    payload: Option<Box<RawValue>>,
-    #[serde(default)]
-    payload_base64: Option<String>,
-    #[serde(default)]
-    headers: Headers,
-    #[serde(default)]
-    metadata: MadeUpMetadata,
-    #[serde(default)]
-    previous_error: Option<MadeUpError>,
-    #[serde(default)]
-    kv: HashMap<String, Payload>,
-    #[serde(default)]
-    http: HashMap<String, MadeUpAnswer>,
+with_payload! {
+    /// A test that is asked for.
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(crate) struct TestRequest {
+        /// The source; none is the stored script.
+        #[serde(default)]
+        pub(crate) lua_code: Option<String>,
+        #[serde(default)]
+        headers: Headers,
+        #[serde(default)]
+        metadata: MadeUpMetadata,
+        #[serde(default)]
+        previous_error: Option<MadeUpError>,
+        #[serde(default)]
+        kv: HashMap<String, Payload>,
+        #[serde(default)]
+        http: HashMap<String, MadeUpAnswer>,
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -85,11 +82,12 @@ pub(crate) struct TestLimits {
 impl TestRequest {
     /// The event, of a script that was given or is stored.
     pub(crate) fn event(
-        self,
+        mut self,
         config_id: ConfigId,
         stored: impl FnOnce() -> Result<Arc<str>, ApiError>,
         limits: TestLimits,
     ) -> Result<TestEvent, ApiError> {
+        let payload = self.take_payload(limits.payload_bytes);
         let source = match self.lua_code {
             Some(code) if code.len() > limits.script_bytes => {
                 let (len, most) = (code.len(), limits.script_bytes);
@@ -99,7 +97,7 @@ impl TestRequest {
             Some(code) => code.into(),
             None => stored()?,
         };
-        let payload = body::payload(self.payload, self.payload_base64, limits.payload_bytes)?;
+        let payload = payload?;
         let made_up = self.metadata;
         let webhook_id = made_up.webhook_id.unwrap_or_else(|| ulid::Ulid::generate().to_string());
         if webhook_id.len() > WEBHOOK_ID_BYTES_MAX {
@@ -149,7 +147,7 @@ pub(crate) struct TestAnswer {
     pub(crate) traceback: Option<String>,
     pub(crate) execution_time_ms: f64,
     pub(crate) fuel: u64,
-    pub(crate) memory_bytes: usize,
+    pub(crate) memory_bytes: u64,
 }
 
 impl TestAnswer {

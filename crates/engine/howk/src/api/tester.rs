@@ -1,9 +1,10 @@
 //! Running a script once, without a webhook: for the test endpoint and the command line.
 
+use crate::pipeline::{RunOutcome, ScriptEvent, run_with};
 use bytes::Bytes;
 use howk_contract::{ConfigId, EventInput, ScriptError, ScriptHash, Transform};
 use howk_modules::{LogLine, MadeUpAnswer, ModuleHost};
-use howk_sandbox::{Event, Outcome, Sandbox};
+use howk_sandbox::Sandbox;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub struct TestReport {
     /// Ticks.
     pub fuel: u64,
     /// Bytes of memory.
-    pub memory_bytes: usize,
+    pub memory_bytes: u64,
 }
 
 impl Tester {
@@ -72,14 +73,12 @@ impl Tester {
     pub async fn run(&self, test: TestEvent) -> TestRun {
         let TestEvent { config_id, source, input, kv, http } = test;
         let modules = Arc::new(self.modules.test_event(config_id.clone(), kv, http));
-        modules.hide_headers(&input.headers);
         let hash = ScriptHash::of(&*source);
-        let event = Event { config_id, hash, source, input, modules: modules.clone() };
-        match self.sandbox.run(event).await {
-            Outcome::Deferred => TestRun::Deferred,
-            Outcome::Done(report) => TestRun::Done(TestReport {
-                // A script can put a secret that it has seen into its error.
-                result: report.result.map_err(|error| modules.redact_error(&error)),
+        let event = ScriptEvent { config_id, hash, source, input };
+        match run_with(&self.sandbox, &modules, event).await {
+            RunOutcome::Deferred => TestRun::Deferred,
+            RunOutcome::Done(report) => TestRun::Done(TestReport {
+                result: report.result,
                 logs: modules.logs(),
                 wall: report.wall,
                 fuel: report.fuel,

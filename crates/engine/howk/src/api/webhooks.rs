@@ -1,7 +1,7 @@
 //! Webhooks: handing them in, one or many, and asking where they are.
 
 use super::access::Caller;
-use super::body::{self, Kind};
+use super::body::{self, Kind, with_payload};
 use super::error::ApiError;
 use super::path::{InPath, WebhookId};
 use super::routes::App;
@@ -21,24 +21,22 @@ const BATCH_MAX: usize = 100;
 /// Most bytes of a signing secret.
 const SECRET_BYTES_MAX: usize = 4096;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    endpoint: String,
-    #[serde(default, deserialize_with = "body::given")]
-    payload: Option<Box<RawValue>>,
-    #[serde(default)]
-    payload_base64: Option<String>,
-    #[serde(default)]
-    headers: Headers,
-    #[serde(default)]
-    idempotency_key: Option<String>,
-    #[serde(default)]
-    signing_secret: Option<String>,
-    #[serde(default)]
-    max_attempts: Option<u32>,
-    #[serde(default)]
-    require_script: bool,
+with_payload! {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Given {
+        endpoint: String,
+        #[serde(default)]
+        headers: Headers,
+        #[serde(default)]
+        idempotency_key: Option<String>,
+        #[serde(default)]
+        signing_secret: Option<String>,
+        #[serde(default)]
+        max_attempts: Option<u32>,
+        #[serde(default)]
+        require_script: bool,
+    }
 }
 
 #[derive(Deserialize)]
@@ -156,7 +154,7 @@ async fn admit(
     body::read(headers, body, app.api.max_body_bytes).await
 }
 
-fn request(given: Given, config_id: ConfigId, app: &App) -> Result<EnqueueRequest, ApiError> {
+fn request(mut given: Given, config_id: ConfigId, app: &App) -> Result<EnqueueRequest, ApiError> {
     let limits = OutputLimits::default();
     if given.headers.len() > limits.headers {
         let (count, most) = (given.headers.len(), limits.headers);
@@ -177,8 +175,8 @@ fn request(given: Given, config_id: ConfigId, app: &App) -> Result<EnqueueReques
     }
     Ok(EnqueueRequest {
         config_id,
+        payload: given.take_payload(app.api.max_payload_bytes)?,
         endpoint: given.endpoint,
-        payload: body::payload(given.payload, given.payload_base64, app.api.max_payload_bytes)?,
         headers: given.headers,
         idempotency_key: given.idempotency_key,
         signing_secret: given.signing_secret,

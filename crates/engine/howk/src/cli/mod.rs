@@ -13,10 +13,12 @@ use crate::dev::Folder;
 use crate::logs;
 use crate::pipeline::Roles;
 use crate::serve::Server;
+use crate::traces::Exporter;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
 
 /// Exit code of a command that failed: a server that cannot run, a script that does not compile or do what is
 /// expected.
@@ -177,11 +179,11 @@ fn serve(args: &ServeArgs) -> ExitCode {
         worker: args.roles.contains(&Role::Worker),
         scheduler: args.roles.contains(&Role::Scheduler),
     };
-    logs::start(&loaded.settings.log);
-    run(async {
+    let exporter = logs::start(&loaded.settings);
+    run(traced(exporter, async {
         let server = Server::start(&loaded, roles, Store::Folder).await?;
         server.run(&loaded).await
-    })
+    }))
 }
 
 fn dev(args: DevArgs) -> ExitCode {
@@ -193,8 +195,8 @@ fn dev(args: DevArgs) -> ExitCode {
         complain(format!("--scripts {}: there is no such folder", args.scripts.display()));
         return ExitCode::from(WRONG_SETTINGS);
     }
-    logs::start(&loaded.settings.log);
-    run(async {
+    let exporter = logs::start(&loaded.settings);
+    run(traced(exporter, async {
         let server = Server::start(&loaded, Roles::ALL, Store::Memory).await?;
         say(format!(
             "http://{} serves the scripts of {}, in memory",
@@ -211,7 +213,18 @@ fn dev(args: DevArgs) -> ExitCode {
         let ended = server.run(&loaded).await;
         following.abort();
         ended
-    })
+    }))
+}
+
+/// Does work, and sends the spans that it makes.
+async fn traced<T>(exporter: Option<Exporter>, work: impl Future<Output = T>) -> T {
+    let Some(exporter) = exporter else { return work.await };
+    let stop = CancellationToken::new();
+    let sending = tokio::spawn(exporter.run(stop.clone()));
+    let done = work.await;
+    stop.cancel();
+    drop(sending.await);
+    done
 }
 
 /// Runs a server, or whatever else may fail.

@@ -89,7 +89,7 @@ pub(super) fn read(file: &Path, most: usize) -> Result<String, String> {
 /// Settings and a tester, or the exit code.
 fn tester(args: &SettingsArgs) -> Result<(Loaded, Tester), ExitCode> {
     let loaded = args.load(&[("log.level", "error")])?;
-    crate::logs::start(&loaded.settings.log);
+    drop(crate::logs::start(&loaded.settings));
     let tester = assembly::tester(&loaded).map_err(|error| {
         complain(format!("howk: {error}"));
         ExitCode::from(FAILED)

@@ -20,7 +20,7 @@ pub use keys::{KEYS, Key};
 pub use load::{Loaded, Sources, load};
 pub use settings::{
     Api, Data, DeadLetters, Delivery, Kafka, Kv, Logging, Lua, Redis, Retry, Scheduler, Settings, Shutdown,
-    Worker,
+    Tracing, Worker,
 };
 pub use shape::{CryptoKey, LogFormat, Scope, Shape, Token, Value};
 pub use show::show;

@@ -87,6 +87,8 @@ sections! {
     /// Section `worker`.
     Worker "worker" {
         "in_flight" in_flight: usize,
+        "in_flight_per_config" in_flight_per_config: usize,
+        "defer_after" defer_after: Duration,
         "defer_delay" defer_delay: Duration,
     }
     /// Section `scheduler`.
@@ -110,10 +112,13 @@ sections! {
         "threads" threads: usize,
         "max_concurrent" max_concurrent: usize,
         "max_concurrent_per_config" max_concurrent_per_config: usize,
+        "cpu_percent_per_config" cpu_percent_per_config: u32,
+        "cpu_burst" cpu_burst: Duration,
         "script_max_bytes" script_max_bytes: usize,
         "sync_timeout" sync_timeout: Duration,
         "versions" versions: Versions,
         "versions_kept" versions_kept: usize,
+        "prepare_at_start" prepare_at_start: usize,
         "image_cache_bytes" image_cache_bytes: usize,
         "output_max_bytes" output_max_bytes: usize,
         "output_max_headers" output_max_headers: usize,
@@ -130,6 +135,10 @@ sections! {
         "http_cache_max_bytes" http_cache_max_bytes: u64,
         "kv_ttl_default" kv_ttl_default: Duration,
         "kv_max_calls" kv_max_calls: u32,
+        "kv_timeout" kv_timeout: Duration,
+        "crypto_max_calls" crypto_max_calls: u32,
+        "crypto_max_bytes" crypto_max_bytes: usize,
+        "crypto_concurrency" crypto_concurrency: usize,
         "crypto_keys" crypto_keys: BTreeMap<String, CryptoKey>,
     }
     /// Section `kv`.
@@ -140,6 +149,11 @@ sections! {
     Logging "log" {
         "level" level: String,
         "format" format: LogFormat,
+    }
+    /// Section `trace`.
+    Tracing "trace" {
+        "otlp_endpoint" otlp_endpoint: String,
+        "sample" sample: f64,
     }
     /// Section `shutdown`.
     Shutdown "shutdown" {
@@ -174,6 +188,8 @@ pub struct Settings {
     pub kv: Kv,
     /// Section `log`.
     pub log: Logging,
+    /// Section `trace`.
+    pub trace: Tracing,
     /// Section `shutdown`.
     pub shutdown: Shutdown,
 }
@@ -193,6 +209,7 @@ impl Settings {
             lua: Lua::of(get),
             kv: Kv::of(get),
             log: Logging::of(get),
+            trace: Tracing::of(get),
             shutdown: Shutdown::of(get),
         }
     }
@@ -237,6 +254,11 @@ impl Settings {
             "lua.max_concurrent_per_config",
             "must not exceed lua.max_concurrent",
         );
+        check(
+            self.worker.in_flight_per_config <= self.worker.in_flight,
+            "worker.in_flight_per_config",
+            "must not exceed worker.in_flight",
+        );
         check(self.kafka.brokers.is_empty(), "kafka.brokers", "this version has no Kafka: leave it empty");
         check(self.redis.url.is_empty(), "redis.url", "this version has no Redis: leave it empty");
         let is_header =
@@ -245,6 +267,13 @@ impl Settings {
             is_header && !self.delivery.user_agent.is_empty(),
             "delivery.user_agent",
             "must be a text that HTTP allows in headers",
+        );
+        let collector = &self.trace.otlp_endpoint;
+        let is_url = url::Url::parse(collector).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        check(
+            collector.is_empty() || is_url,
+            "trace.otlp_endpoint",
+            "must be a URL of http or https, such as http://127.0.0.1:4318",
         );
         let level = tracing_subscriber::EnvFilter::builder().parse(&self.log.level);
         check(

@@ -46,6 +46,16 @@ pub struct Roles {
 impl Roles {
     /// All of them.
     pub const ALL: Roles = Roles { api: true, worker: true, scheduler: true };
+
+    /// The roles that are not there, and what is left undone where no other process has them.
+    pub fn missing(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let roles = [
+            (self.api, "api", "no webhook is accepted"),
+            (self.worker, "worker", "no webhook is sent"),
+            (self.scheduler, "scheduler", "no webhook is tried again"),
+        ];
+        roles.into_iter().filter(|(is_there, ..)| !is_there).map(|(_, role, left)| (role, left))
+    }
 }
 
 /// Report on whether the pipeline can serve.

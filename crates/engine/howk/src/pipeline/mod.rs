@@ -24,6 +24,7 @@ pub use queue::{EnqueueError, EnqueueRequest, Enqueued, Queue};
 pub use records::{DeliveryResult, RetryHead, RetryRecord, UnreadableRecord};
 pub use runner::{RunFuture, RunOutcome, RunReport, ScriptEvent, ScriptRunner};
 pub use sandboxed::SandboxRunner;
+pub(crate) use sandboxed::run_with;
 pub use settings::{
     DeadLetterSettings, DeliverySettings, LoaderSettings, PipelineSettings, QueueSettings, RetrySettings,
     SchedulerSettings, Versions, WorkerSettings,

@@ -2,7 +2,7 @@
 
 use super::{RunFuture, RunOutcome, RunReport, ScriptEvent, ScriptRunner};
 use howk_contract::ScriptError;
-use howk_modules::ModuleHost;
+use howk_modules::{EventModules, ModuleHost};
 use howk_sandbox::{Event, Outcome, Sandbox};
 use std::sync::Arc;
 
@@ -20,25 +20,34 @@ impl SandboxRunner {
     }
 }
 
+/// Runs a script with the modules of its event. No credential of the webhook, and nothing that was decrypted,
+/// is in the report's error: a script can put a secret that it has seen there.
+pub(crate) async fn run_with(
+    sandbox: &Sandbox,
+    modules: &Arc<EventModules>,
+    event: ScriptEvent,
+) -> RunOutcome {
+    let ScriptEvent { config_id, hash, source, input } = event;
+    modules.hide_headers(&input.headers);
+    let event = Event { config_id, hash, source, input, modules: modules.clone() };
+    match sandbox.run(event).await {
+        Outcome::Deferred => RunOutcome::Deferred,
+        Outcome::Done(report) => RunOutcome::Done(RunReport {
+            result: report.result.map_err(|error| modules.redact_error(&error)),
+            cpu: report.cpu,
+            wall: report.wall,
+            fuel: report.fuel,
+            memory_bytes: report.memory_bytes as u64,
+        }),
+    }
+}
+
 impl ScriptRunner for SandboxRunner {
     fn run(&self, event: ScriptEvent) -> RunFuture<'_, RunOutcome> {
         Box::pin(async move {
-            let ScriptEvent { config_id, hash, source, input } = event;
-            let modules = self.modules.event(config_id.clone(), input.metadata.webhook_id.as_str());
-            modules.hide_headers(&input.headers);
-            let modules = Arc::new(modules);
-            let event = Event { config_id, hash, source, input, modules: modules.clone() };
-            match self.sandbox.run(event).await {
-                Outcome::Deferred => RunOutcome::Deferred,
-                Outcome::Done(report) => RunOutcome::Done(RunReport {
-                    // A script can put a secret that it has seen into its error.
-                    result: report.result.map_err(|error| modules.redact_error(&error)),
-                    cpu: report.cpu,
-                    wall: report.wall,
-                    fuel: report.fuel,
-                    memory_bytes: report.memory_bytes as u64,
-                }),
-            }
+            let modules =
+                self.modules.event(event.config_id.clone(), event.input.metadata.webhook_id.as_str());
+            run_with(&self.sandbox, &Arc::new(modules), event).await
         })
     }
 

@@ -185,7 +185,8 @@ impl Default for SchedulerSettings {
 /// Settings for listing webhooks that were given up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetterSettings {
-    /// Most dead letters that can be listed: the newest. A page says whether there are older ones.
+    /// Most dead letters that can be listed: the newest. A page says whether there are older ones. Each takes
+    /// some 300 bytes of memory.
     pub listed: usize,
     /// Time for which they are kept, by the log's settings.
     pub kept: Duration,
@@ -193,6 +194,6 @@ pub struct DeadLetterSettings {
 
 impl Default for DeadLetterSettings {
     fn default() -> Self {
-        DeadLetterSettings { listed: 1_000_000, kept: 30 * DAY }
+        DeadLetterSettings { listed: 100_000, kept: 30 * DAY }
     }
 }

@@ -180,7 +180,7 @@ fn too_many_requests_at_once_are_told_when_to_come_back() {
     let data = Folder::new();
     let settings: Vec<&str> =
         SETTINGS.into_iter().chain(["api.max_requests=1", "api.retry_after=7s"]).collect();
-    let server = Server::start(&data.0, &settings);
+    let server = Server::start(data.path(), &settings);
     let mut slow = std::net::TcpStream::connect(server.address).unwrap();
     let head = "POST /webhooks/a/enqueue HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     std::io::Write::write_all(&mut slow, format!("{head}Content-Length: 10\r\n\r\n").as_bytes()).unwrap();
@@ -197,7 +197,7 @@ fn a_slow_request_ends() {
     let data = Folder::new();
     let settings: Vec<&str> =
         SETTINGS.into_iter().chain(["api.request_timeout=200ms", "api.header_timeout=200ms"]).collect();
-    let server = Server::start(&data.0, &settings);
+    let server = Server::start(data.path(), &settings);
     let head = "POST /webhooks/a/enqueue HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let reply = server.raw(format!("{head}Content-Length: 10\r\nConnection: close\r\n\r\n").as_bytes());
     assert!(reply.refusal(503).contains("api.request_timeout"));
@@ -210,7 +210,7 @@ fn a_slow_request_ends() {
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let (data, endpoint) = (Folder::new(), Endpoint::new());
     let settings: Vec<&str> = SETTINGS.into_iter().chain(["data.max_bytes=4MiB"]).collect();
-    let server = Server::start(&data.0, &settings);
+    let server = Server::start(data.path(), &settings);
     let hold = endpoint.hold();
     let webhook = json!({ "endpoint": endpoint.url("/hold"), "payload": "x".repeat(200_000) });
     let mut accepted = 0;

@@ -166,7 +166,7 @@ fn an_error_shows_no_credential() {
 #[test]
 fn a_disabled_engine_stores_scripts_and_runs_none() {
     let data = Folder::new();
-    let server = Server::start(&data.0, &["lua.enabled=false", "delivery.allow_cidrs=127.0.0.0/8"]);
+    let server = Server::start(data.path(), &["lua.enabled=false", "delivery.allow_cidrs=127.0.0.0/8"]);
     assert_eq!(server.put_script("off", "-- x").status, 200);
     let reply = server.post("/config/off/script/test", &json!({ "payload": 1 }));
     assert!(reply.refusal(503).contains("lua.enabled"));

@@ -133,7 +133,7 @@ fn scripts_are_validated_and_tested_from_the_command_line() {
 #[test]
 fn a_server_that_is_told_to_end_finishes_its_work() {
     let (data, endpoint) = (Folder::new(), Endpoint::new());
-    let server = Server::start(&data.0, &SETTINGS);
+    let server = Server::start(data.path(), &SETTINGS);
     let hold = endpoint.hold();
     let id = server.enqueue("end", &json!({ "endpoint": endpoint.url("/hold"), "payload": 1 }));
     endpoint.wait(&server, "/hold", 1);
@@ -141,7 +141,7 @@ fn a_server_that_is_told_to_end_finishes_its_work() {
     drop(hold);
     server.ended();
     assert!(server.log().contains("ended") && !server.log().contains("cut off"), "{}", server.log());
-    let server = Server::start(&data.0, &SETTINGS);
+    let server = Server::start(data.path(), &SETTINGS);
     server.until_state(&id, "delivered");
     assert_eq!(endpoint.all().len(), 1, "it is not delivered twice");
 }
@@ -151,7 +151,7 @@ fn what_was_acknowledged_survives_a_kill() {
     let (data, endpoint) = (Folder::new(), Endpoint::new());
     let mut ids = Vec::new();
     {
-        let server = Server::start(&data.0, &SETTINGS);
+        let server = Server::start(data.path(), &SETTINGS);
         assert_eq!(server.put_script("kill", "request.body = 'seen'").status, 200);
         let hold = endpoint.hold();
         for _ in 0..20 {
@@ -161,7 +161,7 @@ fn what_was_acknowledged_survives_a_kill() {
         server.ended();
         drop(hold);
     }
-    let server = Server::start(&data.0, &SETTINGS);
+    let server = Server::start(data.path(), &SETTINGS);
     for id in &ids {
         server.until_state(id, "delivered");
     }
@@ -171,9 +171,9 @@ fn what_was_acknowledged_survives_a_kill() {
 #[test]
 fn one_data_folder_has_one_server() {
     let data = Folder::new();
-    let _server = Server::start(&data.0, &SETTINGS);
+    let _server = Server::start(data.path(), &SETTINGS);
     let (code, _, complaints) =
-        run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", data.0.to_str().unwrap()], &[]);
+        run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", data.path().to_str().unwrap()], &[]);
     assert_eq!(code, 1);
     assert!(complaints.contains("howk: data.dir "), "{complaints}");
 }
@@ -181,10 +181,10 @@ fn one_data_folder_has_one_server() {
 #[test]
 fn keys_are_read_again_on_a_hang_up() {
     let data = Folder::new();
-    let key = data.0.join("key.pem");
+    let key = data.path().join("key.pem");
     let setting = format!("lua.crypto_keys={{k: {}}}", key.display());
     let settings: Vec<&str> = SETTINGS.into_iter().chain([setting.as_str()]).collect();
-    let server = Server::start(&data.0, &settings);
+    let server = Server::start(data.path(), &settings);
     let log = || server.log();
     assert!(log().contains("cannot be read"), "{}", log());
     let made = std::process::Command::new("openssl")
@@ -203,7 +203,7 @@ fn a_folder_of_scripts_is_followed() {
     folder.file("bad.lua", "local a = 1\nlocal b = (\n");
     folder.file("not a config.lua", "");
     folder.file("README.md", "x");
-    let dir = folder.0.to_str().unwrap();
+    let dir = folder.path().to_str().unwrap();
     let flags = set(&["retry.base_delay=5ms"]);
     let server = Server::spawn(&[&["dev", "--scripts", dir][..], &flags].concat(), &[]);
     let code = |config: &str| {
@@ -226,7 +226,7 @@ fn a_folder_of_scripts_is_followed() {
     folder.file("shop.lua", "\n\nrequest.body = = 'three'");
     server.until("/health", |_| server.log().contains("shop.lua:3: "));
     assert_eq!(code("shop"), "request.body = 'two'");
-    std::fs::remove_file(folder.0.join("shop.lua")).unwrap();
+    std::fs::remove_file(folder.path().join("shop.lua")).unwrap();
     server.until("/config/shop/script", |reply| reply.status == 404);
     let (code, _, complaints) = run(&["dev", "--scripts", "/nowhere"], &[]);
     assert!(code == 2 && complaints.contains("no such folder"), "{complaints}");
@@ -235,9 +235,40 @@ fn a_folder_of_scripts_is_followed() {
 #[test]
 fn a_process_without_the_api_tells_of_itself_alone() {
     let data = Folder::new();
-    let dir = format!("data.dir={}", data.0.display());
+    let dir = format!("data.dir={}", data.path().display());
     let flags = set(&[dir.as_str(), "lua.enabled=true"]);
     let server = Server::spawn(&[&["serve", "--roles", "worker,scheduler"][..], &flags].concat(), &[]);
     assert_eq!((server.get("/health").status, server.get("/metrics").status), (200, 200));
     assert_eq!(server.get("/config/a/script").status, 404);
+    // Its log is nobody else's: that nobody accepts webhooks is said.
+    let log = server.log();
+    assert!(log.contains("no webhook is accepted") && !log.contains("no webhook is sent"), "{log}");
+}
+
+#[test]
+fn spans_of_webhooks_reach_a_collector() {
+    let (data, endpoint, collector) = (Folder::new(), Endpoint::new(), Endpoint::new());
+    let trace = format!("trace.otlp_endpoint={}", collector.url(""));
+    // The spans do not depend on what the log shows.
+    let settings = [&SETTINGS[..], &[trace.as_str(), "log.level=error,howk::serve=info"]].concat();
+    let server = Server::start(data.path(), &settings);
+    let id = server.enqueue("traced", &json!({ "endpoint": endpoint.url("/200"), "payload": 1 }));
+    server.until_state(&id, "delivered");
+    let find = || {
+        let batches =
+            collector.all().into_iter().filter(|batch| batch.first_line.starts_with("POST /v1/traces "));
+        let spans = batches.map(|batch| batch.json()["resourceSpans"][0]["scopeSpans"][0]["spans"].clone());
+        let mut spans = spans.flat_map(|spans| spans.as_array().unwrap().clone());
+        spans.find(|span| span["name"] == "webhook")
+    };
+    server.until("/health", |_| find().is_some());
+    let span = find().unwrap();
+    let attribute = |key: &str| {
+        let all = span["attributes"].as_array().unwrap();
+        all.iter().find(|attribute| attribute["key"] == key).map(|attribute| attribute["value"].clone())
+    };
+    assert_eq!(attribute("id").unwrap()["stringValue"], id.as_str());
+    assert_eq!(attribute("config").unwrap()["stringValue"], "traced");
+    assert_eq!(attribute("attempt").unwrap()["intValue"], "0");
+    assert_eq!(span["traceId"].as_str().unwrap().len(), 32);
 }

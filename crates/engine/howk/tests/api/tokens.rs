@@ -16,7 +16,7 @@ type Call<'a> = (&'a str, &'a str, (&'a str, &'a str), &'a str, [u16; 5]);
 fn each_token_may_do_what_it_says() {
     let (data, endpoint) = (Folder::new(), Endpoint::new());
     let settings: Vec<&str> = SETTINGS.into_iter().chain([TOKENS]).collect();
-    let dir = format!("data.dir={}", data.0.display());
+    let dir = format!("data.dir={}", data.path().display());
     let all: Vec<&str> = settings.iter().copied().chain([dir.as_str()]).collect();
     let server = Server::spawn(&[&["serve"][..], &set(&all)].concat(), &[]);
     let webhook = json!({ "endpoint": endpoint.url("/200"), "payload": 1 }).to_string();
@@ -94,7 +94,8 @@ fn an_address_in_use_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let data = Folder::new();
     let address = taken.local_addr().unwrap().to_string();
-    let output = howk().args(["serve", "--listen", &address, "--data-dir"]).arg(&data.0).output().unwrap();
+    let output =
+        howk().args(["serve", "--listen", &address, "--data-dir"]).arg(data.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("howk: api.listen {address}: ")));
 }

@@ -53,7 +53,7 @@ fn check(page: &str, least: usize) {
     assert!(blocks.len() >= least, "{page} has only {} blocks", blocks.len());
     let data = Folder::new();
     // Long beside what any block needs but those that never end, so that a slow machine ends none.
-    let server = Server::start(&data.0, &["lua.enabled=true", "lua.timeout=3s"]);
+    let server = Server::start(data.path(), &["lua.enabled=true", "lua.timeout=3s"]);
     for Block { line, source } in blocks {
         let answer = server.test("shop", given(), &source);
         let fails = source.lines().next().and_then(|first| first.strip_prefix(FAILS));

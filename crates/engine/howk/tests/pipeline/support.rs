@@ -11,9 +11,9 @@ use howk_contract::{ConfigId, ErrorType, Headers, ScriptError, Transform};
 use howk_ports::{
     Clock, Embedded, EmbeddedSettings, Log, Record, State, TailEvent, TailScope, TestClock, Topic,
 };
+pub(crate) use howk_testing::Folder;
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -221,30 +221,6 @@ impl Observer for Counts {
             _ => return,
         };
         *self.0.lock().unwrap().entry(word).or_default() += 1;
-    }
-}
-
-/// A folder that goes with its test.
-#[derive(Debug)]
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("howk-pipeline-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -2,42 +2,17 @@
 //! clock: what is waited for is asked for again and again, a bounded number of times.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) use howk_testing::Folder;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// Questions that are asked before something counts as never happening. Each is a request, so a slow machine
 /// waits longer.
 const QUESTIONS: usize = 30_000;
-
-/// A folder of its own, which goes with it.
-#[derive(Debug)]
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("howk-test-{}", ulid::Ulid::generate()));
-        std::fs::create_dir(&folder).unwrap();
-        Folder(folder)
-    }
-
-    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The binary, in an environment without settings.
 pub(crate) fn howk() -> Command {

@@ -10,7 +10,8 @@
 //!
 //! Keeps true: every failure is the same value. When the key does not unwrap, data is decrypted all the same,
 //! under a key of nobody, and the result dropped: neither the message nor the order of work tells which part
-//! was wrong. The private operation is blinded and in constant time (the `rsa` crate, since 0.10).
+//! was wrong. The private operation runs in constant time by design, and base, exponent and primes are
+//! blinded (the `rsa` crate, from 0.10 on, with its feature `getrandom`).
 
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes128Gcm, Aes256Gcm, KeyInit, Nonce};

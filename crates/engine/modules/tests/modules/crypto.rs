@@ -4,49 +4,9 @@ use crate::servers::{bytes, config};
 use bytes::Bytes;
 use howk_contract::{ErrorType, ModuleCall, ModuleReply, Modules, Reason, ScriptError};
 use howk_modules::{EventModules, KeyError, KeySource, Keyring, MemoryKv, ModuleHost, Settings};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use howk_testing::Folder;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-
-/// A folder that goes away with its value.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("howk-modules-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.0.join(name)).unwrap()
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let output = Command::new("openssl").args(arguments.split_whitespace()).current_dir(&self.0).output();
-        let output = output.expect("these tests need the command openssl");
-        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Keys in every form, made once: RSA takes its time.
 struct Keys {
@@ -85,7 +45,7 @@ impl Keys {
     /// An AES key under the public key.
     fn wrap(&self, key: &[u8]) -> Vec<u8> {
         let work = Folder::new();
-        work.write("key", key);
+        work.file("key", key);
         work.openssl(&format!(
             "pkeyutl -encrypt -pubin -inkey {} -in key -out wrapped -pkeyopt rsa_padding_mode:oaep -pkeyopt \
              rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256",
@@ -109,12 +69,12 @@ mod gcm {
             if input.is_empty() {
                 return Vec::new();
             }
-            work.write("in", input);
+            work.file("in", input);
             work.openssl(&format!("enc -aes-{bits}-ctr -K {hex_key} -iv {} -in in -out out", counter(first)));
             work.read("out")
         };
         let cipher = ctr(2, plain);
-        work.write("zero", [0; 16]);
+        work.file("zero", [0; 16]);
         work.openssl(&format!("enc -aes-{bits}-ecb -nopad -K {hex_key} -in zero -out h"));
         let h = u128::from_be_bytes(work.read("h").try_into().unwrap());
         let mut hash = 0;
@@ -315,7 +275,7 @@ async fn a_key_that_cannot_be_read_now_is_worth_another_attempt() {
     assert!(error.retryable && !error.unknown_key, "{error:?}");
     assert_eq!(error.message, "crypto.decrypt_credential: key \"late\" cannot be read now");
 
-    folder.write("late.pem", KEYS.text("pkcs1.pem"));
+    folder.file("late.pem", KEYS.text("pkcs1.pem"));
     assert_eq!(host.keys().reload(), []);
     assert_eq!(ask().await.unwrap(), "x");
     // What was read stays until it is to be read again.
@@ -325,7 +285,7 @@ async fn a_key_that_cannot_be_read_now_is_worth_another_attempt() {
     assert!(ask().await.unwrap_err().retryable);
 
     // It mends itself, too.
-    folder.write("late.pem", KEYS.text("pkcs8.pem"));
+    folder.file("late.pem", KEYS.text("pkcs8.pem"));
     while ask().await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
@@ -352,7 +312,7 @@ fn what_is_no_private_key_of_rsa_says_what_it_is() {
     let folder = Folder::new();
     for (name, content) in [("binary.pem", vec![255; 100]), ("large.pem", vec![b'x'; 70_000])] {
         assert!(
-            matches!(read(KeySource::file(folder.write(name, content))), Some(KeyError::Read { .. })),
+            matches!(read(KeySource::file(folder.file(name, content))), Some(KeyError::Read { .. })),
             "{name}"
         );
     }

@@ -2,34 +2,26 @@
 
 use crate::servers::{Names, get, guard};
 use howk_modules::{CertificateDer, ClientSettings, GuardedClient, HttpError};
-use std::path::Path;
+use howk_testing::Folder;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
-
-async fn openssl(folder: &Path, arguments: &str) {
-    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().await;
-    let output = output.expect("these tests need the command openssl");
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// A server with a certificate for `good.example`, which ends with this value.
 struct TlsServer {
     _child: Child,
     port: u16,
     certificate: CertificateDer<'static>,
-    _folder: crate::crypto::Folder,
+    _folder: Folder,
 }
 
 async fn tls_server() -> TlsServer {
-    let folder = crate::crypto::Folder::new();
-    openssl(
-        folder.path(),
+    let folder = Folder::new();
+    folder.openssl(
         "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out cert.pem -subj /CN=good.example \
          -addext subjectAltName=DNS:good.example -addext basicConstraints=critical,CA:FALSE",
-    )
-    .await;
-    openssl(folder.path(), "x509 -in cert.pem -outform der -out cert.der").await;
+    );
+    folder.openssl("x509 -in cert.pem -outform der -out cert.der");
     let mut child = Command::new("openssl")
         .args("s_server -accept 127.0.0.1:0 -cert cert.pem -key key.pem -www".split(' '))
         .current_dir(folder.path())
@@ -47,7 +39,7 @@ async fn tls_server() -> TlsServer {
         }
     };
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    let certificate = std::fs::read(folder.path().join("cert.der")).unwrap().into();
+    let certificate = folder.read("cert.der").into();
     TlsServer { _child: child, port, certificate, _folder: folder }
 }
 

@@ -676,7 +676,7 @@ impl Database {
         if schema {
             self.validators.remove(&self.conn)?;
         } else {
-            self.validators.install(&self.conn, &self.capture.catalog())?;
+            self.validators.install(&self.conn, self.capture.catalog())?;
         }
         self.conn.writing();
         let result = self.step(&mut statement, sql, limit);

@@ -1,8 +1,8 @@
 //! Hooks of scripts as rules of the database.
 
 use super::errors::from_hook;
-use super::natives::event;
 use super::hooks::Present;
+use super::natives::event;
 use super::values::write_judged;
 use super::{Prelude, Shared};
 use crate::capture::{Operation, RowChange};

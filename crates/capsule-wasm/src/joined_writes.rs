@@ -1,8 +1,9 @@
-//! Writes of a write-ahead log, joined: SQLite writes each frame in two parts, and each call of the host costs.
+//! Writes of a write-ahead log, joined: SQLite writes each frame in two parts, and each call of the host
+//! costs.
 //!
 //! Keeps true:
-//! - What a commit has written is with the host when its last write has returned. A frame whose header says that
-//!   a commit ends with it is the last of a commit; nothing is held back beyond it.
+//! - What a commit has written is with the host when its last write has returned. A frame whose header says
+//!   that a commit ends with it is the last of a commit; nothing is held back beyond it.
 //! - Writes reach the host in the order in which SQLite has made them.
 //! - What is held back is lost with the module as if it had never been written: it belongs to no commit.
 //!

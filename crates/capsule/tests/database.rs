@@ -465,8 +465,9 @@ fn a_real_column_that_was_added_is_real_in_rows_that_were_there() {
     assert_eq!(deleted[1], ("b".to_owned(), 2.0.into()));
 }
 
-/// SQLite itself (3.54.1) asks a full-text table at every savepoint that follows in its transaction, also when
-/// it is gone with the savepoint in which it was made. So the transaction can only be rolled back, and is exact.
+/// Fault of SQLite itself (3.54.1): it asks a full-text table at every savepoint that follows in its
+/// transaction, also when it is gone with the savepoint in which it was made. So the transaction can only be
+/// rolled back, and is exact.
 #[test]
 fn a_full_text_table_that_is_taken_back_leaves_a_transaction_that_can_only_be_rolled_back() {
     let db = open();

@@ -555,7 +555,7 @@ fn random_changes_are_told_as_a_model_says() {
     assert_eq!(w.told(), []);
 }
 
-/// A column may be named as the constant, which means the column then.
+/// Values of a column that is named as the constant have changed what filters meant, which asked `IS TRUE`.
 #[test]
 fn a_filter_means_the_same_beside_a_column_that_is_named_true() {
     let mut w = World::new("CREATE TABLE t(id INTEGER PRIMARY KEY, n, \"true\", \"false\")");
@@ -565,8 +565,8 @@ fn a_filter_means_the_same_beside_a_column_that_is_named_true() {
     assert_eq!(all(&heard), ["enter 3 ->3,2,NULL,NULL"]);
 }
 
-/// Comparisons with a literal are looked up by the values of a row. In parentheses they are not: both tell the
-/// same, whatever types, collations and changes of the schema there are.
+/// Comparisons with a literal are looked up by the values of a row. In parentheses they are not: both tell
+/// the same, whatever types, collations and changes of the schema there are.
 #[test]
 fn filters_that_are_looked_up_tell_what_those_that_are_asked_tell() {
     const LITERALS: &[&str] = &["1", "2", "-1", "'1'", "'a'", "'A'", "'1.0'", "''", "\"a\"", "1.0", "x'61'"];

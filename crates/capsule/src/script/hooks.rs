@@ -25,7 +25,7 @@ impl Present {
     /// All of them: what has to be taken for true where Lua cannot be asked.
     pub(super) const ALL: Self = Self(i64::MAX);
 
-    /// Those that the prelude has answered.
+    /// The hooks in an answer of the prelude.
     pub(super) fn of_bits(bits: i64) -> Self {
         Self(bits)
     }

@@ -1,8 +1,8 @@
 //! Watchers of one table, found by the values of a row: of a thousand filters `owner = 7` one is asked.
 //!
-//! Keeps true: a watcher that is left out would have answered no. Whoever is found is still asked by SQLite, so
-//! that a filter means here what it means there. Left out is only by comparisons that have no conversion: an
-//! integer with an integer, a text with a text in a column that compares bytes.
+//! Keeps true: a watcher that is left out would have answered no. Whoever is found is still asked by SQLite,
+//! so that a filter means here what it means there. Left out is only by comparisons that have no conversion:
+//! an integer with an integer, a text with a text in a column that compares bytes.
 
 use super::Watcher;
 use crate::capture::Row;

@@ -6,7 +6,7 @@ use crate::api::results::Results;
 use crate::api::vm::Vm;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::NAME_BYTES_MAX;
-use crate::value::{Decoder, FromLuaMulti, IntoLuaMulti, Value, decode_list, encode_values};
+use crate::value::{Decoder, FormatError, FromLuaMulti, IntoLuaMulti, Value, decode_list, encode_values};
 use crate::vm::protocol::operation;
 use std::error::Error as StdError;
 use std::future::Future;
@@ -127,6 +127,39 @@ impl Vm {
     pub fn call<R: FromLuaMulti>(&mut self, name: &str, args: impl IntoLuaMulti) -> Result<R> {
         let args = args.into_lua_multi()?;
         Ok(R::from_lua_multi(self.operation(operation::CALL, name.into(), args)?)?)
+    }
+
+    /// Calls a function like [`Vm::call_handle`], with arguments that are written as bytes, without a tree of
+    /// values on the way: see [`Vm::register_raw`].
+    ///
+    /// ```
+    /// # use perilune::{Runtime, Value};
+    /// let mut lua = Runtime::builder().build()?;
+    /// let reply = lua.eval("return function(row) return #row.name end")?;
+    /// let Some(Value::Function(handle)) = reply.values.first() else { panic!("it is a function") };
+    /// let length: i64 = lua.call_handle_raw(*handle, |args| {
+    ///     args.table(0, 1)?;
+    ///     args.string(b"name")?;
+    ///     args.string(b"moon")
+    /// })?;
+    /// assert_eq!(length, 4);
+    /// # Ok::<(), perilune::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Vm::call`].
+    pub fn call_handle_raw<R: FromLuaMulti>(
+        &mut self,
+        handle: u32,
+        write: impl FnOnce(&mut Results<'_>) -> std::result::Result<(), FormatError>,
+    ) -> Result<R> {
+        let mut input = Vec::new();
+        let mut args = Results::new(&mut input)?;
+        args.integer(i64::from(handle))?;
+        write(&mut args)?;
+        args.finish()?;
+        let outcome = self.request_typed(operation::CALL_HANDLE, &input);
+        Ok(R::from_lua_multi(self.typed(outcome)?.values)?)
     }
 
     /// Calls the function that a value of this VM refers to.

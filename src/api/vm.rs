@@ -262,6 +262,23 @@ impl Vm {
         self.operation(operation::RELEASE, i64::from(handle).into(), Vec::new()).is_ok()
     }
 
+    /// A number that grows whenever code of Lua may have run, or a global was set: while it is the same,
+    /// global variables are what they were. So what a library has found in them can be kept.
+    ///
+    /// ```
+    /// # use perilune::Runtime;
+    /// let mut lua = Runtime::builder().build()?;
+    /// let before = lua.runs();
+    /// assert_eq!(lua.within_limits(|vm| vm.charge(1000))?, true);
+    /// assert_eq!(lua.runs(), before);
+    /// lua.eval("x = 1")?;
+    /// assert_ne!(lua.runs(), before);
+    /// # Ok::<(), perilune::Error>(())
+    /// ```
+    pub fn runs(&self) -> u64 {
+        self.context().runs
+    }
+
     /// The value of a global variable, without metamethods.
     pub fn global(&mut self, name: &str) -> Result<Value> {
         let values = self.operation(operation::GLOBAL_GET, name.into(), Vec::new())?;

@@ -75,6 +75,7 @@ fn exchange(stack: Stack, id: u32, args_count: c_int) -> Result<HostResult, Thro
     let mut ended = HostResult::OutOfMemory;
     if written.is_ok() {
         let c = context(stack);
+        c.runs += 1;
         // What was printed before the call is seen before what the call does.
         c.flush_output();
         c.before_host();

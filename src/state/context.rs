@@ -68,6 +68,8 @@ pub(crate) struct Context {
     /// Grows with every write to any external table, with every eval and every call of the host: what was
     /// read ahead before is stale.
     pub(crate) writes: u64,
+    /// Grows whenever code of Lua may run, or a global may be set: what was read of globals before is stale.
+    pub(crate) runs: u64,
     /// Roll backs that the store has refused: nothing else is asked of it before they are done.
     pub(crate) rollbacks_owed: u32,
     pub(crate) output: Output,
@@ -176,6 +178,7 @@ impl Context {
             value: Vec::new(),
             refused: Path::EMPTY,
             writes: 0,
+            runs: 0,
             rollbacks_owed: 0,
             output: Output::default(),
             error_record: ErrorRecord::default(),

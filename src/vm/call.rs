@@ -72,6 +72,12 @@ impl RawVm {
     /// Begins an operation, with the message handler on top of the stack. On failure the reply says why none
     /// can begin.
     pub(crate) fn begin(&mut self) -> Result<Frame, Outcome> {
+        self.context_mut().runs += 1;
+        self.begin_aside()
+    }
+
+    /// Begins an operation that runs nothing of Lua by itself.
+    pub(super) fn begin_aside(&mut self) -> Result<Frame, Outcome> {
         let stack = self.entry();
         let c = self.context_mut();
         c.reply.clear();
@@ -190,7 +196,7 @@ impl RawVm {
     /// Runs work of Rust as one call: what is charged in it counts against the limits of one. On failure the
     /// reply says which of them it was, or why no call can begin.
     pub(crate) fn within_limits(&mut self, work: &mut dyn FnMut()) -> Result<(), Outcome> {
-        let frame = self.begin()?;
+        let frame = self.begin_aside()?;
         let done = caught(work);
         let exceeded = self.context().meter.exceeded().is_some();
         match done {
@@ -213,6 +219,8 @@ impl RawVm {
     pub(crate) fn fail(&mut self, frame: Frame, status: Status) -> Outcome {
         // Memory to describe the error, also when memory is what failed.
         self.context_mut().emergency_reserve = Vec::new();
+        // To describe it takes memory of Lua, and so the collector may call finalizers.
+        self.context_mut().runs += 1;
         if !self.context().error_record.seen {
             describe(frame.stack);
         }

@@ -47,6 +47,10 @@ impl RawVm {
 
     /// Runs an operation on the list `input`.
     pub(crate) fn request_raw(&mut self, op: u32, input: &[u8]) -> Outcome {
+        #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
+        if op >= crate::limits::EXTENSION_OPERATION_FIRST {
+            return self.request_extension(op, input);
+        }
         let frame = match self.begin() {
             Ok(frame) => frame,
             Err(outcome) => return outcome,
@@ -75,8 +79,6 @@ impl RawVm {
                 Ok(Some(name)) => return self.refuse_library(frame, name),
                 Err(_) => return self.refuse(frame, Outcome::Usage, b"libraries takes names"),
             },
-            #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
-            crate::limits::EXTENSION_OPERATION_FIRST.. => return self.request_extension(frame, op, input),
             _ => return self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION),
         };
         let mut body = Body { run, input };
@@ -89,7 +91,11 @@ impl RawVm {
     /// Runs an operation of a library. The npm package's own module has none that would bring any.
     #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
     #[inline(never)]
-    fn request_extension(&mut self, frame: Frame, operation: u32, input: &[u8]) -> Outcome {
+    fn request_extension(&mut self, operation: u32, input: &[u8]) -> Outcome {
+        let frame = match self.begin_aside() {
+            Ok(frame) => frame,
+            Err(outcome) => return outcome,
+        };
         let Some(extension) = self.context().extension.as_deref() else {
             return self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION);
         };
@@ -100,7 +106,8 @@ impl RawVm {
             return self.refuse(frame, Outcome::Memory, super::call::OUT_OF_MEMORY);
         }
         copied.extend_from_slice(input);
-        let mut reply = Vec::new();
+        // The buffer of the last reply: calls inside of the operation have others.
+        let mut reply = std::mem::take(&mut self.context_mut().reply);
         // SAFETY: the extension is neither replaced nor gone while the VM lives.
         match unsafe { &*extension }.run(frame.stack, operation, &copied, &mut reply) {
             None => self.refuse(frame, Outcome::Usage, UNKNOWN_OPERATION),

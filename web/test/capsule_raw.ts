@@ -96,7 +96,7 @@ export async function rawCapsule(files: Files, options: RawCapsuleOptions = {}):
   };
   return {
     exports,
-    open: (name, strict = false) => void run(Operation.open, name, strict, ...BATCH, true, undefined),
+    open: (name, strict = false) => void run(Operation.open, name, strict, ...BATCH, true, undefined, false),
     query,
     eval: evaluate,
     close: () => void run(Operation.close),

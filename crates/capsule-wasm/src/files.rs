@@ -14,6 +14,7 @@ use crate::imports::{
     file_close, file_delete, file_exists, file_open, file_read, file_size, file_sync, file_truncate,
     file_write,
 };
+use crate::joined_writes::JoinedWrites;
 use perilune::{ErrorKind, Library, Vm};
 use rsqlite_vfs::{
     AccessMode, DeviceCharacteristics, FileKind, LockLevel, MemChunksFile, OpenOptions, OpenRequest,
@@ -76,7 +77,25 @@ struct OpenDatabases(RefCell<Vec<String>>);
 enum File {
     /// An id of the host's.
     Host(i32),
+    /// An id of the host's, of a write-ahead log.
+    Log(i32, JoinedWrites),
     Memory(MemChunksFile),
+}
+
+/// Writes to a file of the host's.
+fn write(id: i32, bytes: &[u8], offset: u64) -> VfsResult<()> {
+    exact(offset.saturating_add(bytes.len() as u64))?;
+    done(file_write(id, bytes.as_ptr(), bytes.len(), exact(offset)?), VfsErrorCode::IoWrite)
+}
+
+impl File {
+    /// Has the host write what is held back.
+    fn flush(&mut self) -> VfsResult<()> {
+        match self {
+            Self::Log(id, held) => held.flush(|bytes, offset| write(*id, bytes, offset)),
+            Self::Host(_) | Self::Memory(_) => Ok(()),
+        }
+    }
 }
 
 /// The result for a failure code of the host, in an operation for whose failures SQLite has this code.
@@ -113,8 +132,9 @@ impl VfsFile for File {
     }
 
     fn read(&mut self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
+        self.flush()?;
         match self {
-            Self::Host(id) => {
+            Self::Host(id) | Self::Log(id, _) => {
                 let read = file_read(*id, buf.as_mut_ptr(), buf.len(), exact(offset)?);
                 usize::try_from(read).map_err(|_| failed(read, VfsErrorCode::IoRead))
             }
@@ -124,36 +144,38 @@ impl VfsFile for File {
 
     fn write(&mut self, buf: &[u8], offset: u64) -> VfsResult<()> {
         match self {
-            Self::Host(id) => {
-                exact(offset.saturating_add(buf.len() as u64))?;
-                done(file_write(*id, buf.as_ptr(), buf.len(), exact(offset)?), VfsErrorCode::IoWrite)
-            }
+            Self::Host(id) => write(*id, buf, offset),
+            Self::Log(id, held) => held.write(buf, offset, |bytes, offset| write(*id, bytes, offset)),
             Self::Memory(file) => file.write(buf, offset),
         }
     }
 
     fn truncate(&mut self, size: u64) -> VfsResult<()> {
+        self.flush()?;
         match self {
-            Self::Host(id) => done(file_truncate(*id, exact(size)?), VfsErrorCode::IoTruncate),
+            Self::Host(id) | Self::Log(id, _) => {
+                done(file_truncate(*id, exact(size)?), VfsErrorCode::IoTruncate)
+            }
             Self::Memory(file) => file.truncate(size),
         }
     }
 
     fn sync(&mut self, options: SyncOptions) -> VfsResult<()> {
+        self.flush()?;
         match self {
-            Self::Host(id) => done(file_sync(*id), VfsErrorCode::IoSync),
+            Self::Host(id) | Self::Log(id, _) => done(file_sync(*id), VfsErrorCode::IoSync),
             Self::Memory(file) => file.sync(options),
         }
     }
 
     fn size(&self) -> VfsResult<u64> {
-        match self {
-            Self::Host(id) => {
-                let size = file_size(*id);
-                if size >= 0.0 { Ok(size as u64) } else { Err(failed(size as i32, VfsErrorCode::IoStat)) }
-            }
-            Self::Memory(file) => file.size(),
-        }
+        let (id, held) = match self {
+            Self::Host(id) => (*id, 0),
+            Self::Log(id, held) => (*id, held.end()),
+            Self::Memory(file) => return file.size(),
+        };
+        let size = file_size(id);
+        if size >= 0.0 { Ok(held.max(size as u64)) } else { Err(failed(size as i32, VfsErrorCode::IoStat)) }
     }
 
     fn lock(&mut self, _: LockLevel) -> VfsResult<()> {
@@ -207,20 +229,23 @@ impl VfsStore for Store {
         if is_database {
             data.0.borrow_mut().push(name.to_owned());
         }
-        Ok(OpenedFile { file: File::Host(id), access })
+        let is_log = options.kind() == Some(FileKind::Wal);
+        let file = if is_log { File::Log(id, JoinedWrites::default()) } else { File::Host(id) };
+        Ok(OpenedFile { file, access })
     }
 
     fn close_file(
         data: &OpenDatabases,
         name: Option<&str>,
-        file: File,
+        mut file: File,
         options: OpenOptions,
     ) -> VfsResult<()> {
-        let File::Host(id) = file else { return Ok(()) };
+        let flushed = file.flush();
+        let (File::Host(id) | File::Log(id, _)) = file else { return Ok(()) };
         if options.kind() == Some(FileKind::MainDb) {
             data.0.borrow_mut().retain(|open| Some(open.as_str()) != name);
         }
-        done(file_close(id), VfsErrorCode::IoClose)
+        flushed.and(done(file_close(id), VfsErrorCode::IoClose))
     }
 
     fn access(_: &OpenDatabases, name: &str, _: AccessMode) -> VfsResult<bool> {

@@ -9,6 +9,7 @@
 mod environment;
 mod files;
 mod imports;
+mod joined_writes;
 
 use perilune::{Base64, Json};
 use perilune_capsule::{CapsuleLibrary, Environment};

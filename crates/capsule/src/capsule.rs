@@ -127,6 +127,9 @@ impl CapsuleBuilder {
             return Err(CapsuleError::usage("this platform has no clock of its own: set the environment"));
         };
         let db = Database::open(&self.location, self.durability, environment)?;
+        if self.location != Location::Memory {
+            db.expect_disk()?;
+        }
         let mut limits = Limits::default();
         limits.memory_bytes = self.memory_bytes;
         let (libraries, shared) = Libraries::new(db);

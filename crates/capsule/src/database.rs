@@ -3,7 +3,8 @@
 use crate::capture::{Capture, Row, RowChange};
 use crate::catalog::{Catalog, SchemaChange, Table};
 use crate::conn::{
-    Bound, Conn, Durability, Facts, Location, OPERATIONS_PER_ASK, Params, Role, Statement, expression, quoted,
+    Bound, CHECKPOINT_PAGES_OF_DISK, Conn, Durability, Facts, Location, OPERATIONS_PER_ASK, Params, Role,
+    Statement, expression, quoted,
 };
 use crate::environment::Environment;
 use crate::error::{CapsuleError, ErrorKind, Result};
@@ -187,6 +188,11 @@ impl Database {
         }
     }
 
+    /// Has the write-ahead log grow as it may on a disk, without a quota, before it goes into the database.
+    pub(crate) fn expect_disk(&self) -> Result<()> {
+        self.conn.set_checkpoint_pages(CHECKPOINT_PAGES_OF_DISK)
+    }
+
     /// Sets whether changes are kept in the log and told. Hooks see them in any case.
     pub(crate) fn set_events(&self, kept: bool) {
         self.has_events.set(kept);
@@ -311,13 +317,19 @@ impl Database {
         self.conn.schema_number()
     }
 
+    /// True if a column compares texts by their bytes. False where that is not known.
+    pub(crate) fn compares_bytes(&self, table: &Table, column: &str) -> bool {
+        let collation = self.conn.own(|| self.conn.collation(&table.name, column));
+        matches!(collation, Ok(name) if name.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("BINARY")))
+    }
+
     /// Checks that a condition is an expression about the rows of a table, and returns it without its WHERE.
     pub(crate) fn check_filter(&self, table: &str, filter: &str) -> Result<String> {
         let filter = expression(filter)?;
         // In WHERE no aggregate can stand. Twice, so that what closes the parenthesis makes other columns
         // than these.
         let one = format!("({filter}\n)");
-        let sql = format!("SELECT {one} IS TRUE, {one} IS TRUE FROM main.{} WHERE {one}", quoted(table));
+        let sql = format!("SELECT {one}, {one} FROM main.{} WHERE {one}", quoted(table));
         let statement = self.conn.prepare(&sql).map_err(|error| error.in_sql(filter))?;
         if statement.columns().len() != 2 || !statement.is_readonly() {
             return Err(CapsuleError::usage(format!("a filter is one expression about a row: {filter}")));
@@ -676,7 +688,7 @@ impl Database {
         if schema {
             self.validators.remove(&self.conn)?;
         } else {
-            self.validators.install(&self.conn, &self.capture.catalog())?;
+            self.validators.install(&self.conn, self.capture.catalog())?;
         }
         self.conn.writing();
         let result = self.step(&mut statement, sql, limit);

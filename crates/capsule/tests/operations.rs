@@ -43,7 +43,18 @@ impl Module {
     fn open() -> Self {
         let mut module = Self::new();
         module
-            .call("open", &[":memory:".into(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil])
+            .call(
+                "open",
+                &[
+                    ":memory:".into(),
+                    false.into(),
+                    100.into(),
+                    100.into(),
+                    true.into(),
+                    Value::Nil,
+                    false.into(),
+                ],
+            )
             .expect("is opened");
         module
     }
@@ -166,12 +177,15 @@ fn rows_go_in_and_out_with_their_types() {
 fn failures_say_what_is_known_of_them() {
     let mut module = Module::new();
     assert_eq!(kind_of(module.call("query", &["SELECT 1".into()])), "closed");
-    module.ok("open", &[":memory:".into(), true.into(), 0.into(), 1.into(), true.into(), Value::Nil]);
+    module.ok(
+        "open",
+        &[":memory:".into(), true.into(), 0.into(), 1.into(), true.into(), Value::Nil, false.into()],
+    );
     assert_eq!(
-        kind_of(
-            module
-                .call("open", &[":memory:".into(), true.into(), 0.into(), 1.into(), true.into(), Value::Nil])
-        ),
+        kind_of(module.call(
+            "open",
+            &[":memory:".into(), true.into(), 0.into(), 1.into(), true.into(), Value::Nil, false.into()]
+        )),
         "usage"
     );
     let failure = module.call("query", &["SELECT * FROM nowhere".into()]).expect_err("no table");
@@ -318,7 +332,10 @@ fn a_request_is_answered_once() {
 #[test]
 fn without_events_there_are_hooks_and_no_log() {
     let mut module = Module::new();
-    module.ok("open", &[":memory:".into(), false.into(), 100.into(), 100.into(), false.into(), Value::Nil]);
+    module.ok(
+        "open",
+        &[":memory:".into(), false.into(), 100.into(), 100.into(), false.into(), Value::Nil, false.into()],
+    );
     module.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v)");
     module.lua.eval("function before_commit(events) seen = #events end").expect("is defined");
     module.execute("INSERT INTO t VALUES(1, 2), (2, 3)");
@@ -361,8 +378,10 @@ fn a_database_goes_out_and_in_as_bytes() {
     let name = std::env::temp_dir().join(format!("perilune-operations-{}.db", std::process::id()));
     let name: Value = name.to_str().expect("UTF-8").into();
     module.ok("import", &[name.clone(), Value::String(bytes.clone())]);
-    let device =
-        module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil]);
+    let device = module.ok(
+        "open",
+        &[name.clone(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil, false.into()],
+    );
     assert_eq!(module.ok("query_scalar", &["SELECT v FROM t".into()])[1], "one".into());
     assert_eq!(module.ok("query_scalar", &["PRAGMA journal_mode".into()])[1], "wal".into());
     module.execute("INSERT INTO t VALUES(2, 'two')");
@@ -370,14 +389,17 @@ fn a_database_goes_out_and_in_as_bytes() {
     // Twice: the device stays what it is, and everything else is that of the bytes.
     module.ok("import", &[name.clone(), Value::String(bytes.clone())]);
     assert_eq!(
-        module.ok("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil]),
+        module.ok(
+            "open",
+            &[name.clone(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil, false.into()]
+        ),
         device
     );
     assert_eq!(module.ok("query_scalar", &["SELECT count(*) FROM t".into()])[1], 1.into());
     module.ok("close", &[]);
     // One in memory is the next that is opened there, and no other is; its device is a new one.
-    let memory: [Value; 6] =
-        [":memory:".into(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil];
+    let memory: [Value; 7] =
+        [":memory:".into(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil, false.into()];
     assert_eq!(kind_of(module.call("import", &[":memory:".into(), "nonsense".into()])), "corrupt");
     module.ok("import", &[":memory:".into(), Value::String(bytes.clone())]);
     assert_ne!(module.ok("open", &memory), device);
@@ -410,9 +432,10 @@ fn a_database_goes_out_and_in_as_bytes() {
             );
         }
         // Whatever it was, there is a database that can be opened, or one that says why not.
-        match module
-            .call("open", &[name.clone(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil])
-        {
+        match module.call(
+            "open",
+            &[name.clone(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil, false.into()],
+        ) {
             Ok(_) => drop(module.ok("close", &[])),
             Err(failure) => assert_ne!(failure.text("kind"), "bug", "{}", failure.text("message")),
         }
@@ -480,8 +503,10 @@ fn every_operation_refuses_what_is_malformed() {
         }
         // It goes on, whatever state it was brought to.
         module.ok("close", &[]);
-        module
-            .ok("open", &[":memory:".into(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil]);
+        module.ok(
+            "open",
+            &[":memory:".into(), false.into(), 100.into(), 100.into(), true.into(), Value::Nil, false.into()],
+        );
     }
     let called = module.called.borrow();
     assert!(operation_numbers().all(|(name, _)| name == "import" || called.contains(name)));

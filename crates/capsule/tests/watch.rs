@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use support::World;
+use support::{Clock, World};
 
 const USERS: &str =
     "CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, age INTEGER, status TEXT)";
@@ -550,6 +550,66 @@ fn random_changes_are_told_as_a_model_says() {
         let mut events = all(&query);
         events.sort_by_key(|event| event.split(' ').nth(1).map(str::to_owned));
         assert_eq!(events, expected(FILTERS[0].1, false), "round {round}: the query");
+    }
+    assert!(told > 500, "{told}");
+    assert_eq!(w.told(), []);
+}
+
+/// Values of a column that is named as the constant have changed what filters meant, which asked `IS TRUE`.
+#[test]
+fn a_filter_means_the_same_beside_a_column_that_is_named_true() {
+    let mut w = World::new("CREATE TABLE t(id INTEGER PRIMARY KEY, n, \"true\", \"false\")");
+    let (_, heard) = watch(&mut w.capsule, "t", Some("n > 1"));
+    w.sql("INSERT INTO t(n) VALUES(NULL), (0), (2)");
+    w.capsule.flush();
+    assert_eq!(all(&heard), ["enter 3 ->3,2,NULL,NULL"]);
+}
+
+/// Comparisons with a literal are looked up by the values of a row. In parentheses they are not: both tell
+/// the same, whatever types, collations and changes of the schema there are.
+#[test]
+fn filters_that_are_looked_up_tell_what_those_that_are_asked_tell() {
+    const LITERALS: &[&str] = &["1", "2", "-1", "'1'", "'a'", "'A'", "'1.0'", "''", "\"a\"", "1.0", "x'61'"];
+    const VALUES: &[&str] =
+        &["1", "2", "-1", "'1'", "'a'", "'A'", "1.0", "1.5", "NULL", "x'61'", "''", "'2 '"];
+    let mut w = World::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, i INTEGER, t TEXT, n TEXT COLLATE NOCASE, r REAL, b BLOB, x,
+           g AS (i + 1), \"true\" INTEGER)",
+    );
+    let mut heard = Vec::new();
+    for column in ["id", "i", "t", "n", "r", "b", "x", "g", "true", "rowid", "TRUE", "I"] {
+        for literal in LITERALS {
+            let filter = format!("{column} = {literal}");
+            let asked = watch(&mut w.capsule, "t", Some(&format!("({filter})"))).1;
+            heard.push((filter.clone(), watch(&mut w.capsule, "t", Some(&filter)).1, asked));
+        }
+    }
+    let random = Clock::default();
+    let pick = |of: &[&'static str]| of[random.next_random() as usize % of.len()];
+    let mut told = 0;
+    for round in 0..120 {
+        if round == 60 {
+            w.sql("ALTER TABLE t ADD COLUMN a TEXT DEFAULT 'a'");
+        }
+        w.sql("BEGIN");
+        for _ in 0..3 {
+            let id = pick(&["1", "2", "3"]);
+            let row = ["i", "t", "n", "r", "b", "x", "\"true\""].map(|name| (name, pick(VALUES)));
+            if pick(&["insert", "insert", "update", "delete"]) == "delete" {
+                w.sql(&format!("DELETE FROM t WHERE id = {id}"));
+                continue;
+            }
+            let (names, values): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+            let (names, values) = (names.join(","), values.join(","));
+            w.sql(&format!("INSERT OR REPLACE INTO t(id,{names}) VALUES({id},{values})"));
+        }
+        w.sql("COMMIT");
+        w.capsule.flush();
+        for (filter, looked_up, asked) in &heard {
+            let (looked_up, asked) = (all(looked_up), all(asked));
+            assert_eq!(looked_up, asked, "round {round}: {filter}");
+            told += asked.len();
+        }
     }
     assert!(told > 500, "{told}");
     assert_eq!(w.told(), []);

@@ -57,6 +57,8 @@ export class CapsuleVm extends Vm {
   readonly #scripts = new WeakMap<Task, Script>();
   readonly #writers: ArgumentWriter[] = [];
   readonly #results = new ResultReader();
+  /** Number of parts of transactions that are open, while nothing has run since it was asked for. */
+  #parts: number | undefined;
 
   private constructor(module: WebAssembly.Module, sink: Sink, options: VmParts["options"], hooks: CapsuleVmHooks) {
     super(module, new TableStore(), sink, options);
@@ -108,6 +110,7 @@ export class CapsuleVm extends Vm {
     read: Read<T>,
     table?: string,
   ): T {
+    this.#parts = undefined;
     // One of its own for each call: what is written may have a getter that calls the capsule.
     const writer = this.#writers.pop() ?? new ArgumentWriter();
     try {
@@ -122,6 +125,7 @@ export class CapsuleVm extends Vm {
 
   /** Runs an operation of the capsule whose arguments are values of Lua. */
   operateOn<T>(operation: CapsuleOperation, args: readonly unknown[], read: Read<T>): T {
+    this.#parts = undefined;
     return this.#replied(read, undefined, (reader) => {
       this.execute(operation, this.put(args));
       this.finish(undefined, reader);
@@ -201,7 +205,8 @@ export class CapsuleVm extends Vm {
   /** Runs a script, or a part of one, and settles it if nothing runs around it. */
   #settled<T>(run: () => T, depth?: number): T {
     if (!this.isIdle) return run();
-    depth ??= this.openParts();
+    depth ??= this.#parts ?? this.openParts();
+    this.#parts = undefined;
     let result: T;
     try {
       result = run();
@@ -225,10 +230,12 @@ export class CapsuleVm extends Vm {
   #settle(depth?: number): number {
     // It has died, or was closed by what it called.
     if (!this.isCallable) return 0;
-    return this.operate(
+    const parts = this.operate(
       CapsuleOperation.settle,
       (args) => (depth === undefined ? args.nil() : args.integer(depth)),
       (results) => results.integer(),
     );
+    if (this.isIdle) this.#parts = parts;
+    return parts;
   }
 }

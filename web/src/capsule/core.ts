@@ -185,7 +185,8 @@ export class Core {
           .integer(batchInterval)
           .integer(batchSize)
           .boolean(enabled)
-          .integer(maxMemory),
+          .integer(maxMemory)
+          .boolean(files.kind === "file"),
       (results) => results.text(),
     );
     this.#vm.request(Operation.libraries, LIBRARIES);

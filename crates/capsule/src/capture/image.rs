@@ -143,6 +143,11 @@ impl Row {
         Values::new(&self.bytes).nth(index).flatten().map(Into::into)
     }
 
+    /// The value of the column with an index; `None` for one that is not known.
+    pub(crate) fn value_at(&self, index: usize) -> Option<ValueRef<'_>> {
+        Values::new(&self.bytes).nth(index).flatten()
+    }
+
     /// Makes a row of names and values; an error names a column that is missing.
     pub(crate) fn of_values(
         table: &Rc<Table>,

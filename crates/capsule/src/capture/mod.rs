@@ -217,8 +217,9 @@ impl Capture {
 
 /// Asks expressions about the row in a temporary table, under the name of the row's own table.
 fn holds(conn: &Conn, table: &str, name: &str, expressions: &[&str]) -> Result<Vec<bool>> {
-    let list: Vec<String> =
-        expressions.iter().map(|expression| format!("({expression}\n) IS TRUE")).collect();
+    // Not `IS TRUE`: a column may have that name.
+    let one = |expression: &&str| format!("CASE WHEN ({expression}\n) THEN 1 ELSE 0 END");
+    let list: Vec<String> = expressions.iter().map(one).collect();
     let sql = format!("SELECT {} FROM {table} AS {name}", list.join(","));
     let mut select = conn.own_statement(&sql)?;
     let answers = select.query_row([], |row| (0..expressions.len()).map(|index| row.get(index)).collect());

@@ -4,6 +4,7 @@ use super::Conn;
 use crate::error::{CapsuleError, Result};
 use crate::value::SqlValue;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::types::ValueRef;
 use send_wrapper::SendWrapper;
 use std::cell::RefCell;
 use std::fmt;
@@ -38,14 +39,14 @@ impl Conn {
     pub(crate) fn add_function(
         &self,
         name: &str,
-        function: impl Fn(Vec<SqlValue>) -> Result<SqlValue> + 'static,
+        function: impl Fn(&[ValueRef<'_>]) -> Result<SqlValue> + 'static,
     ) -> Result<()> {
         // SQLite calls it where the statement runs, and a connection never leaves its thread.
         let shared = SendWrapper::new((function, self.raised.clone()));
         self.sqlite.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, move |context| {
             let (function, raised) = &*shared;
-            let values = (0..context.len()).map(|index| context.get_raw(index).into()).collect();
-            function(values).map_err(|error| {
+            let values: Vec<_> = (0..context.len()).map(|index| context.get_raw(index)).collect();
+            function(&values).map_err(|error| {
                 raised.0.replace(Some(error));
                 rusqlite::Error::UserFunctionError(Box::new(IsKept))
             })

@@ -13,6 +13,7 @@ mod statement;
 
 pub(crate) use facts::{EVENTS_DELETE_TRIGGER, Facts, RESERVED, Read, Role, Trust, is_reserved, reserved};
 pub(crate) use names::{expression, first_word, push_quoted, quoted};
+pub(crate) use open::CHECKPOINT_PAGES_OF_DISK;
 pub use open::{Durability, Location};
 pub(crate) use progress::OPERATIONS_PER_ASK;
 pub use statement::Params;
@@ -102,6 +103,13 @@ impl Conn {
     /// Sets who is asked, every [`OPERATIONS_PER_ASK`] operations of SQLite, whether a statement may go on.
     pub(crate) fn set_progress(&self, may_go_on: impl Fn() -> bool + 'static) {
         self.progress.set(may_go_on);
+    }
+
+    /// Sets after how many pages of the write-ahead log it goes into the database.
+    pub(crate) fn set_checkpoint_pages(&self, pages: u32) -> Result<()> {
+        // It answers with the number.
+        self.own(|| self.sqlite.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(())))
+            .map_err(Into::into)
     }
 
     /// Lets triggers of the application run, or not. Temporary ones always do.

@@ -45,9 +45,13 @@ impl Durability {
 /// Bytes of a page of the file.
 pub(super) const PAGE_SIZE: u32 = 8192;
 
-/// Pages of the write-ahead log after which it goes into the database. Small: at a quota even a DELETE has to
+/// Pages of the write-ahead log after which it goes into the database. Few: at a quota even a DELETE has to
 /// make it grow.
 const CHECKPOINT_PAGES: u32 = 500;
+
+/// The same where files have a disk, and no quota. A commit of one row writes four pages, so every five
+/// hundredth of them waits for the disk.
+pub(crate) const CHECKPOINT_PAGES_OF_DISK: u32 = 2000;
 
 /// Bytes of one value, and of one row. What takes several times as much on its way must have room, too.
 const VALUE_BYTES_MAX: i32 = 64 * 1024 * 1024;

@@ -2,7 +2,6 @@
 
 use crate::conn::{Conn, RESERVED};
 use crate::error::Result;
-use crate::value::SqlValue;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -29,7 +28,7 @@ impl RegistrySlot {
         let slot = Self::default();
         let of = slot.clone();
         conn.add_function(&format!("{RESERVED}watcher_of"), move |values| {
-            let table = values.first().and_then(SqlValue::as_str).unwrap_or_default();
+            let table = values.first().and_then(|value| value.as_str().ok()).unwrap_or_default();
             Ok(of.get().and_then(|registry| registry.watcher_of(table)).into())
         })?;
         let watchers = slot.clone();

@@ -7,11 +7,12 @@ use crate::error::CapsuleError;
 use crate::script::Shared;
 use std::rc::Rc;
 
-/// (name, strict, batch interval in ms, batch size, events, bytes of Lua or nil) -> name of the device
+/// (name, strict, batch interval in ms, batch size, events, bytes of Lua or nil, true for files on a disk) ->
+/// name of the device
 pub(super) fn open(operation: &mut Operation<'_, '_, '_>) -> Done {
     let args = &mut operation.args;
     let (name, strict, interval, size) = (args.text()?, args.boolean()?, args.integer()?, args.count()?);
-    let (events, lua_bytes) = (args.boolean()?, args.optional_integer()?);
+    let (events, lua_bytes, is_on_disk) = (args.boolean()?, args.optional_integer()?, args.boolean()?);
     if operation.host.shared.borrow().is_some() {
         return Err(CapsuleError::usage("the capsule is open already").into());
     }
@@ -22,6 +23,9 @@ pub(super) fn open(operation: &mut Operation<'_, '_, '_>) -> Done {
         Some(db) => db,
         None => Database::open(&location, durability, (operation.host.environment)())?,
     };
+    if is_on_disk {
+        db.expect_disk()?;
+    }
     if let Some(bytes) = lua_bytes {
         operation.vm.limit_memory(usize::try_from(bytes).unwrap_or(usize::MAX));
     }

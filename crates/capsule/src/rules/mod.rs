@@ -9,8 +9,9 @@ mod validators;
 pub(crate) use validators::Validators;
 
 use crate::capture::{Operation, RowChange};
+use crate::catalog::Column;
 use crate::error::Result;
-use crate::value::SqlValue;
+use rusqlite::types::ValueRef;
 use std::fmt;
 
 /// Rounds of rules before a commit, at most.
@@ -38,8 +39,20 @@ impl Judged {
     }
 }
 
-/// A row that is judged: columns and values.
-pub(crate) type JudgedRow = Vec<(Box<str>, SqlValue)>;
+/// A row that is judged: the columns of its table, and a value for each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JudgedRow<'a> {
+    columns: &'a [Column],
+    values: &'a [ValueRef<'a>],
+}
+
+impl<'a> JudgedRow<'a> {
+    /// Names and values of the columns that are not NULL.
+    pub(crate) fn present(self) -> impl Iterator<Item = (&'a str, ValueRef<'a>)> {
+        let all = self.columns.iter().map(Column::name).zip(self.values.iter().copied());
+        all.filter(|(_, value)| *value != ValueRef::Null)
+    }
+}
 
 /// Rules of one database.
 pub(crate) trait Rules: fmt::Debug {
@@ -52,8 +65,8 @@ pub(crate) trait Rules: fmt::Debug {
         &self,
         operation: Operation,
         table: &str,
-        new: Option<&JudgedRow>,
-        old: Option<&JudgedRow>,
+        new: Option<JudgedRow<'_>>,
+        old: Option<JudgedRow<'_>>,
     ) -> Result<()>;
 
     /// True if some rule wants to see the rounds of a transaction at the moment.

@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, Table, TableId};
 use crate::conn::{Conn, RESERVED, push_quoted};
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::value::SqlValue;
+use rusqlite::types::ValueRef;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,7 +26,7 @@ struct State {
     rules: RefCell<Option<Rc<dyn Rules>>>,
     /// The tables whose triggers are there, as they were then.
     installed: RefCell<BTreeMap<TableId, Rc<Table>>>,
-    /// Values of the row that a trigger shows, up to the call that judges it.
+    /// The first values of a row that is too wide for one call, up to the call that judges it.
     values: RefCell<Vec<SqlValue>>,
     judging: Cell<bool>,
 }
@@ -35,6 +36,8 @@ struct State {
 pub(crate) struct Validators {
     state: Rc<State>,
     triggers: Cell<Judged>,
+    /// The tables for which all triggers are there; `None` if some may be missing.
+    complete: RefCell<Option<Rc<Catalog>>>,
 }
 
 impl Validators {
@@ -43,17 +46,19 @@ impl Validators {
         let validators = Self::default();
         let state = Rc::clone(&validators.state);
         conn.add_function(&format!("{RESERVED}first"), move |values| {
-            state.values.replace(values);
+            let owned: Result<_> = values.iter().map(|value| SqlValue::read(*value)).collect();
+            state.values.replace(owned?);
             Ok(SqlValue::Null)
         })?;
         let state = Rc::clone(&validators.state);
-        conn.add_function(&format!("{RESERVED}more"), move |mut values| {
-            state.values.borrow_mut().append(&mut values);
+        conn.add_function(&format!("{RESERVED}more"), move |values| {
+            let owned: Result<Vec<_>> = values.iter().map(|value| SqlValue::read(*value)).collect();
+            state.values.borrow_mut().append(&mut owned?);
             Ok(SqlValue::Null)
         })?;
         let state = Rc::clone(&validators.state);
         conn.add_function(&format!("{RESERVED}judge"), move |values| {
-            state.judge(&values).map(|()| SqlValue::Null)
+            state.judge(values).map(|()| SqlValue::Null)
         })?;
         Ok(validators)
     }
@@ -75,11 +80,13 @@ impl Validators {
 
     /// Forgets which triggers are there: a rollback may have taken some away.
     pub(crate) fn forget(&self) {
+        self.complete.take();
         self.state.installed.borrow_mut().clear();
     }
 
     /// Takes all triggers away: they would keep columns from being dropped or renamed.
     pub(crate) fn remove(&self, conn: &Conn) -> Result<()> {
+        self.complete.take();
         for id in std::mem::take(&mut *self.state.installed.borrow_mut()).keys() {
             for operation in OPERATIONS {
                 conn.run_own(&format!("DROP TRIGGER IF EXISTS temp.{}", trigger_name(operation, *id)))?;
@@ -90,13 +97,17 @@ impl Validators {
 
     /// Makes the triggers for what the rules judge now, in all tables: what a statement sets off may write to
     /// others.
-    pub(crate) fn install(&self, conn: &Conn, catalog: &Catalog) -> Result<()> {
+    pub(crate) fn install(&self, conn: &Conn, catalog: Rc<Catalog>) -> Result<()> {
         let judged = self.state.rules.borrow().as_ref().map_or(Judged::default(), |rules| rules.judged());
         let mut installed = self.state.installed.borrow_mut();
         if judged != self.triggers.get() {
+            self.complete.take();
             installed.clear();
         }
         if !judged.any() && !self.triggers.get().any() {
+            return Ok(());
+        }
+        if self.complete.borrow().as_ref().is_some_and(|known| Rc::ptr_eq(known, &catalog)) {
             return Ok(());
         }
         for table in catalog.since(TableId::default()) {
@@ -115,6 +126,7 @@ impl Validators {
             installed.insert(table.id, Rc::clone(table));
         }
         self.triggers.set(judged);
+        self.complete.replace(Some(catalog));
         Ok(())
     }
 }
@@ -136,34 +148,55 @@ fn push_trigger(sql: &mut String, name: &str, operation: Operation, table: &Tabl
     };
     let values: Vec<(&str, &str)> =
         sides.iter().flat_map(|side| table.columns.iter().map(|column| (*side, column.name()))).collect();
+    // The last call judges, with all values where they are few.
+    let last = values.len().div_ceil(VALUES_PER_CALL).saturating_sub(1);
     for (index, chunk) in values.chunks(VALUES_PER_CALL).enumerate() {
-        let _ = write!(sql, "{RESERVED}{}(", if index == 0 { "first" } else { "more" });
+        let function = if index == last { "judge" } else { ["more", "first"][usize::from(index == 0)] };
+        let _ = write!(sql, "{RESERVED}{function}(");
+        if index == last {
+            let _ = write!(sql, "{},{},", place_of(operation), table.id.0);
+        }
         for (place, (side, column)) in chunk.iter().enumerate() {
             let _ = write!(sql, "{}{side}.", if place == 0 { "" } else { "," });
             push_quoted(sql, column);
         }
-        sql.push_str("),");
+        sql.push_str(if index == last { ")" } else { ")," });
     }
-    let _ = write!(sql, "{RESERVED}judge('{event}',{}); END;", table.id.0);
+    sql.push_str("; END;");
+}
+
+/// The number of an operation among all.
+fn place_of(operation: Operation) -> usize {
+    OPERATIONS.iter().position(|known| *known == operation).unwrap_or_default()
 }
 
 impl State {
-    /// Judges the row whose values are there.
-    fn judge(&self, call: &[SqlValue]) -> Result<()> {
-        let values = self.values.take();
+    /// Judges the row whose values are there. `call`: the operation, the table, and the last of the values.
+    fn judge(&self, call: &[ValueRef<'_>]) -> Result<()> {
+        let first = self.values.take();
         let fault = || CapsuleError::new(ErrorKind::Bug, "a trigger of the rules has shown no row");
-        let [SqlValue::Text(event), SqlValue::Integer(id)] = call else { return Err(fault()) };
+        let [ValueRef::Integer(place), ValueRef::Integer(id), rest @ ..] = call else { return Err(fault()) };
         let table = u32::try_from(*id).ok().and_then(|id| self.installed.borrow().get(&TableId(id)).cloned());
-        let operation = OPERATIONS.into_iter().find(|operation| operation.name().as_bytes() == event);
+        let operation = usize::try_from(*place).ok().and_then(|place| OPERATIONS.get(place).copied());
         let (Some(table), Some(operation)) = (table, operation) else { return Err(fault()) };
         let Some(rules) = self.rules.borrow().clone() else { return Ok(()) };
-        let mut sides = values.chunks(table.columns.len()).map(|values| -> JudgedRow {
-            table.columns.iter().map(|column| column.name().into()).zip(values.iter().cloned()).collect()
-        });
+        let all: Vec<ValueRef<'_>>;
+        let values = if first.is_empty() {
+            rest
+        } else {
+            all = first.iter().map(SqlValue::borrowed).chain(rest.iter().copied()).collect();
+            &all
+        };
+        let columns = &table.columns;
+        let sides = if operation == Operation::Update { 2 } else { 1 };
+        if values.len() != sides * columns.len() {
+            return Err(fault());
+        }
+        let mut sides = values.chunks(columns.len()).map(|values| JudgedRow { columns, values });
         let (first, second) = (sides.next(), sides.next());
         let (new, old) = if operation == Operation::Delete { (second, first) } else { (first, second) };
         let before = self.judging.replace(true);
-        let judged = rules.validate(operation, &table.name, new.as_ref(), old.as_ref());
+        let judged = rules.validate(operation, &table.name, new, old);
         self.judging.set(before);
         judged
     }

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod errors;
+mod hooks;
 mod mods;
 mod natives;
 mod password;
@@ -17,6 +18,7 @@ use crate::log::Source;
 use crate::schema::Schema;
 use crate::watch::{LiveQueries, Watchers};
 use delivery::Subscription;
+use hooks::{Hooks, Present};
 use perilune::{FromLuaMulti, IntoLuaMulti, Value, Variadic, Vm};
 use rules::ScriptRules;
 use slot::VmSlot;
@@ -55,11 +57,9 @@ macro_rules! prelude {
 
 prelude![
     make_error,
-    judged,
+    present,
     validate,
-    sees_rounds,
     round,
-    transforms,
     insert,
     update,
     update_where,
@@ -90,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) db: Database,
     pub(crate) slot: VmSlot,
     prelude: OnceCell<Prelude>,
+    hooks: Hooks,
     pub(crate) messages: Messages,
     pub(crate) batches: Batches,
     watchers: Watchers,
@@ -152,6 +153,7 @@ impl Shared {
             db,
             slot: VmSlot::default(),
             prelude: OnceCell::new(),
+            hooks: Hooks::default(),
             messages: Messages::default(),
             batches: Batches::default(),
             watchers: Watchers::default(),
@@ -199,14 +201,14 @@ impl Shared {
         self.prelude().map_or(0, |prelude| prelude.make_error)
     }
 
-    /// Calls a function of the prelude with the VM that is lent.
-    fn call<R: FromLuaMulti>(
-        &self,
-        function: impl FnOnce(&Prelude) -> u32,
-        args: impl IntoLuaMulti,
-    ) -> Option<perilune::Result<R>> {
-        let handle = function(self.prelude()?);
-        self.slot.with(|vm| vm.call_handle(handle, args))
+    /// The hooks that there are at the moment.
+    fn present(&self, vm: &mut Vm) -> Result<Present> {
+        if let Some(present) = self.hooks.known(vm.runs()) {
+            return Ok(present);
+        }
+        let bits = self.call_prelude(vm, |prelude| prelude.present, ())?;
+        self.hooks.note(vm.runs(), bits);
+        Ok(Present::of_bits(bits))
     }
 
     /// Tells an error that nobody waits for.
@@ -287,7 +289,7 @@ impl Shared {
 
     /// True if some hook changes rows before they are written.
     pub(crate) fn has_transforms(&self, vm: &mut Vm) -> Result<bool> {
-        self.call_prelude(vm, |prelude| prelude.transforms, ())
+        Ok(self.present(vm)?.transform())
     }
 
     /// Calls a function of the prelude.

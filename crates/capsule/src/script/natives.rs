@@ -9,7 +9,7 @@ use crate::conn::Params;
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::log::Source;
 use crate::value::SqlValue;
-use perilune::value::{Decoder, Token};
+use perilune::value::{Decoder, FormatError, Token};
 use perilune::{Bytes, Raise, Results, Value, Vm};
 use std::rc::{Rc, Weak};
 
@@ -40,7 +40,7 @@ pub(super) fn register(vm: &mut Vm, shared: &Rc<Shared>) -> perilune::Result<()>
         let value = params.give(|params| shared.db.query_scalar(&sql, params))?;
         Ok(write(results, &value.unwrap_or_default())?)
     })?;
-    natives.add(vm, "execute", |shared, args, results| {
+    natives.add_writer(vm, "execute", |shared, args, results| {
         let (sql, params) = (text(args)?, ScriptParams::read(args)?);
         let changed = params.give(|params| shared.db.execute(&sql, params))?;
         Ok(results.integer(changed as i64)?)
@@ -52,19 +52,19 @@ pub(super) fn register(vm: &mut Vm, shared: &Rc<Shared>) -> perilune::Result<()>
 
 /// Rows by the name of their table.
 fn register_rows(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
-    natives.add(vm, "insert", |shared, args, results| {
+    natives.add_writer(vm, "insert", |shared, args, results| {
         let table = text(args)?;
         let mut row = columns(shared, &table, args)?;
         let key = shared.db.insert(&table, &taken(&mut row))?;
         Ok(key.iter().try_for_each(|value| write(results, value))?)
     })?;
-    natives.add(vm, "update", |shared, args, results| {
+    natives.add_writer(vm, "update", |shared, args, results| {
         let table = text(args)?;
         let mut row = columns(shared, &table, args)?;
         let updated = shared.db.update(&table, &rest(args)?, &taken(&mut row))?;
         Ok(results.boolean(updated)?)
     })?;
-    natives.add(vm, "update_where", |shared, args, results| {
+    natives.add_writer(vm, "update_where", |shared, args, results| {
         let (table, condition) = (text(args)?, text(args)?);
         let mut row = columns(shared, &table, args)?;
         let row = taken(&mut row);
@@ -72,11 +72,11 @@ fn register_rows(vm: &mut Vm, natives: &Natives) -> perilune::Result<()> {
         let updated = params.give(|params| shared.db.update_where(&table, &condition, params, &row))?;
         Ok(results.integer(updated as i64)?)
     })?;
-    natives.add(vm, "delete", |shared, args, results| {
+    natives.add_writer(vm, "delete", |shared, args, results| {
         let table = text(args)?;
         Ok(results.boolean(shared.db.delete(&table, &rest(args)?)?)?)
     })?;
-    natives.add(vm, "delete_where", |shared, args, results| {
+    natives.add_writer(vm, "delete_where", |shared, args, results| {
         let (table, condition) = (text(args)?, text(args)?);
         let params = ScriptParams::read(args)?;
         let deleted = params.give(|params| shared.db.delete_where(&table, &condition, params))?;
@@ -210,14 +210,32 @@ fn gone() -> Raise {
 
 type Native = fn(&Rc<Shared>, &mut Decoder<'_>, &mut Results<'_>) -> std::result::Result<(), Failure>;
 
+/// Reader of what comes before the arguments of a function.
+type Begin = fn(&Shared, &Vm, &mut Decoder<'_>) -> std::result::Result<(), FormatError>;
+
 /// Maker of functions that work on one capsule.
 struct Natives(Weak<Shared>);
 
 impl Natives {
     fn add(&self, vm: &mut Vm, name: &str, native: Native) -> perilune::Result<()> {
+        self.register(vm, name, native, |_, _, _| Ok(()))
+    }
+
+    /// Adds a function that writes. The prelude tells it, before its arguments, which hooks there are.
+    fn add_writer(&self, vm: &mut Vm, name: &str, native: Native) -> perilune::Result<()> {
+        self.register(vm, name, native, |shared, vm, args| {
+            if let Token::Integer(bits) = args.token()? {
+                shared.hooks.note(vm.runs(), bits);
+            }
+            Ok(())
+        })
+    }
+
+    fn register(&self, vm: &mut Vm, name: &str, native: Native, begin: Begin) -> perilune::Result<()> {
         let shared = Weak::clone(&self.0);
         vm.register_raw(&format!("_capsule.{name}"), move |vm, args, results| {
             let Some(shared) = shared.upgrade() else { return Err(gone()) };
+            begin(&shared, vm, args).map_err(|error| Raise::value(error.to_string()))?;
             let done = shared
                 .slot
                 .lend(vm, || shared.db.with_source(Source::Lua, || native(&shared, args, results)));

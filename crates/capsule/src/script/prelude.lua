@@ -140,6 +140,33 @@ local function has(name)
   return false
 end
 
+-- Hooks that Rust wants to know of, by the bits of their places: hooks.rs has the same.
+local HOOKS = {
+  "validate_insert", "validate_update", "validate_delete", "after_save", "before_commit",
+  "before_save", "before_insert", "before_update", "before_delete",
+}
+
+-- The hooks that anybody has, as bits. Asked after each call of a script, so it calls little.
+local function present()
+  local bits = 0
+  for i = 1, #HOOKS do
+    local name = HOOKS[i]
+    local fn = rawget(globals, name)
+    if fn ~= nil and type(fn) == "function" then
+      bits = bits | 1 << i - 1
+    end
+  end
+  for i = 1, #mods do
+    local env = mods[i].env
+    for k = 1, #HOOKS do
+      if hook_of(env, HOOKS[k]) then
+        bits = bits | 1 << k - 1
+      end
+    end
+  end
+  return bits
+end
+
 -- Goes through the functions of a hook, in order: those that are there when it begins, without mods that are taken out
 -- meanwhile.
 local function hooks(name)
@@ -304,13 +331,19 @@ local function before_delete(name, rows)
   end
 end
 
+-- Calls a function that writes, and tells it which hooks there are: when its arguments have been made, which may have
+-- called metamethods.
+local function write(fn, ...)
+  return fn(present(), ...)
+end
+
 local function insert_row(name, row)
   if has("before_save") or has("before_insert") then
     return transaction(function()
-      return native.insert(name, columns(transform("insert", name, columns(row), nil)))
+      return write(native.insert, name, columns(transform("insert", name, columns(row), nil)))
     end)
   end
-  return native.insert(name, columns(row))
+  return write(native.insert, name, columns(row))
 end
 
 local function update_row(name, id, row)
@@ -321,58 +354,59 @@ local function update_row(name, id, row)
         return false
       end
       row = transform("update", name, columns(row), old)
-      return native.update(name, columns(row), key(id))
+      return write(native.update, name, columns(row), key(id))
     end)
   end
-  return native.update(name, columns(row), key(id))
+  return write(native.update, name, columns(row), key(id))
 end
 
 local function update_where(name, where, params, row)
   if has("before_save") or has("before_update") then
     return transaction(function()
       row = transform("update", name, columns(row), nil)
-      return native.update_where(name, where, columns(row), parameters(params))
+      return write(native.update_where, name, where, columns(row), parameters(params))
     end)
   end
-  return native.update_where(name, where, columns(row), parameters(params))
+  return write(native.update_where, name, where, columns(row), parameters(params))
 end
 
 local function delete_row(name, id)
   if has("before_delete") then
     return transaction(function()
       before_delete(name, { native.get(name, key(id)) })
-      return native.delete(name, key(id))
+      return write(native.delete, name, key(id))
     end)
   end
-  return native.delete(name, key(id))
+  return write(native.delete, name, key(id))
 end
 
 local function delete_where(name, where, params)
   if has("before_delete") then
     return transaction(function()
       before_delete(name, native.select(name, where, parameters(params)))
-      return native.delete_where(name, where, parameters(params))
+      return write(native.delete_where, name, where, parameters(params))
     end)
   end
-  return native.delete_where(name, where, parameters(params))
+  return write(native.delete_where, name, where, parameters(params))
 end
 
 -- Rules ---------------------------------------------------------------------------------------------------------
 
-local function judged()
-  return has("validate_insert"), has("validate_update"), has("validate_delete")
-end
-
+-- Returns what the hook says of a row, and the hooks that there are then.
 local function validate(hook, name, row, old)
-  for fn in hooks(hook) do
-    if fn(name, row, old) == false then
-      veto(hook .. " has refused a row of " .. name)
+  local refused = false
+  if #mods == 0 then
+    local fn = hook_of(globals, hook)
+    refused = fn and fn(name, row, old) == false
+  else
+    for fn in hooks(hook) do
+      refused = refused or fn(name, row, old) == false
     end
   end
-end
-
-local function sees_rounds()
-  return has("after_save") or has("before_commit")
+  if refused then
+    veto(hook .. " has refused a row of " .. name)
+  end
+  return present()
 end
 
 local function round(events)
@@ -544,7 +578,7 @@ local function libraries(name)
       return native.query_scalar(sql, parameters(...))
     end,
     execute = function(sql, ...)
-      return native.execute(sql, parameters(...))
+      return write(native.execute, sql, parameters(...))
     end,
     insert = function(name, row)
       return key_result(insert_row(name, row))
@@ -759,9 +793,8 @@ end
 
 return {
   make_error = make_error,
-  judged = judged,
+  present = present,
   validate = validate,
-  sees_rounds = sees_rounds,
   round = round,
   insert = function(name, row)
     return insert_row(name, row)
@@ -774,9 +807,6 @@ return {
     return delete_row(name, { n = select("#", ...), ... })
   end,
   delete_where = delete_where,
-  transforms = function()
-    return has("before_save") or has("before_insert") or has("before_update") or has("before_delete")
-  end,
   handle = function(name, payload)
     guarded("the action " .. name, handle, name, payload)
   end,

@@ -1,13 +1,14 @@
 //! Hooks of scripts as rules of the database.
 
 use super::errors::from_hook;
+use super::hooks::Present;
 use super::natives::event;
-use super::values::row_to_lua;
+use super::values::write_judged;
 use super::{Prelude, Shared};
 use crate::capture::{Operation, RowChange};
 use crate::error::{CapsuleError, ErrorKind, Result};
 use crate::rules::{Judged, JudgedRow, Rules};
-use perilune::{FromLuaMulti, IntoLuaMulti, Value, Variadic};
+use perilune::{Value, Variadic, Vm};
 use std::rc::{Rc, Weak};
 
 /// Rules that the hooks of scripts make.
@@ -19,60 +20,63 @@ impl ScriptRules {
         Self(Rc::downgrade(shared))
     }
 
-    fn call<R: FromLuaMulti>(
-        &self,
-        function: impl FnOnce(&Prelude) -> u32,
-        args: impl IntoLuaMulti,
-    ) -> Result<R> {
-        let called = self.0.upgrade().and_then(|shared| shared.call(function, args));
+    /// Works with what scripts share, and with the VM that is lent.
+    fn with<R>(&self, work: impl FnOnce(&Shared, &Prelude, &mut Vm) -> Result<R>) -> Result<R> {
+        let shared = self.0.upgrade();
+        let done = shared.and_then(|shared| {
+            let prelude = shared.prelude()?;
+            shared.slot.with(|vm| work(&shared, prelude, vm))
+        });
         let missing =
             || CapsuleError::new(ErrorKind::Bug, "hooks cannot run: SQLite was entered without the VM");
-        called.ok_or_else(missing)?.map_err(from_hook)
+        done.ok_or_else(missing)?
+    }
+
+    fn present(&self) -> Present {
+        self.with(|shared, _, vm| shared.present(vm)).unwrap_or(Present::ALL)
     }
 }
 
 impl Rules for ScriptRules {
     fn judged(&self) -> Judged {
-        let judged = self.call(|prelude| prelude.judged, ());
-        let (insert, update, delete) = judged.unwrap_or((true, true, true));
-        Judged { insert, update, delete }
+        self.present().judged()
     }
 
     fn validate(
         &self,
         operation: Operation,
         table: &str,
-        new: Option<&JudgedRow>,
-        old: Option<&JudgedRow>,
+        new: Option<JudgedRow<'_>>,
+        old: Option<JudgedRow<'_>>,
     ) -> Result<()> {
         let hook = match operation {
             Operation::Insert => "validate_insert",
             Operation::Update => "validate_update",
             Operation::Delete => "validate_delete",
         };
-        let row = |row: Option<&JudgedRow>| {
-            let table =
-                |row: &JudgedRow| row_to_lua(row.iter().map(|(name, value)| (&**name, value.clone())));
-            row.map_or(Value::Nil, table)
-        };
         // What is deleted is the row that a hook is about.
-        let (row, old) =
-            if operation == Operation::Delete { (row(old), Value::Nil) } else { (row(new), row(old)) };
-        self.call(|prelude| prelude.validate, Variadic(vec![hook.into(), table.into(), row, old]))
+        let (row, old) = if operation == Operation::Delete { (old, None) } else { (new, old) };
+        self.with(|shared, prelude, vm| {
+            let bits = vm.call_handle_raw(prelude.validate, |args| {
+                args.string(hook.as_bytes())?;
+                args.string(table.as_bytes())?;
+                [row, old].into_iter().flatten().try_for_each(|row| write_judged(args, row))
+            });
+            let bits = bits.map_err(from_hook)?;
+            shared.hooks.note(vm.runs(), bits);
+            Ok(())
+        })
     }
 
     fn sees_rounds(&self) -> bool {
-        self.call(|prelude| prelude.sees_rounds, ()).unwrap_or(true)
+        self.present().see_rounds()
     }
 
     fn round(&self, changes: &[RowChange]) -> Result<()> {
         let events: Variadic<Value> =
             Variadic(vec![perilune::Table::from(changes.iter().map(event).collect::<Vec<_>>()).into()]);
-        let shared = self.0.upgrade();
-        let call = || self.call(|prelude| prelude.round, events);
-        match shared {
-            Some(shared) => shared.db.whole(call),
-            None => call(),
-        }
+        self.with(|shared, prelude, vm| {
+            shared.db.whole(|| vm.call_handle(prelude.round, events).map_err(from_hook))
+        })
     }
 }

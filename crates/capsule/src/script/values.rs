@@ -5,9 +5,11 @@
 
 use crate::database::Rows;
 use crate::error::{CapsuleError, Result};
+use crate::rules::JudgedRow;
 use crate::value::SqlValue;
 use perilune::value::{FormatError, Token};
 use perilune::{Results, Table, Value};
+use rusqlite::types::ValueRef;
 
 /// The value of one token.
 pub(super) fn from_token(token: &Token<'_>) -> Result<SqlValue> {
@@ -88,6 +90,24 @@ fn write_row(
     for (column, value) in there() {
         results.string(column.as_bytes())?;
         write(results, value)?;
+    }
+    Ok(())
+}
+
+/// Writes a row that is judged as a table with its columns.
+pub(super) fn write_judged(
+    results: &mut Results<'_>,
+    row: JudgedRow<'_>,
+) -> std::result::Result<(), FormatError> {
+    results.table(0, row.present().count() as u32)?;
+    for (column, value) in row.present() {
+        results.string(column.as_bytes())?;
+        match value {
+            ValueRef::Null => results.nil(),
+            ValueRef::Integer(integer) => results.integer(integer),
+            ValueRef::Real(real) => results.float(real),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => results.string(bytes),
+        }?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod depends;
 mod event;
 mod explain;
+mod filters;
 mod follow;
 mod held;
 mod identity;
@@ -19,6 +20,7 @@ pub(crate) use event::Image;
 pub use event::{Change, ChangeEvent};
 use event::{CommitFacts, RowEvent};
 pub use explain::{Decided, Explanation, Rung};
+use filters::Filters;
 use follow::Followers;
 use ladder::{Ladder, Wanted};
 pub(crate) use live::LiveQueries;
@@ -26,12 +28,12 @@ pub use live::{LiveOptions, LiveStart, LiveUpdate};
 pub use missed::Missed;
 pub use patch::Patch;
 
-use crate::capture::Row;
+use crate::capture::{Row, RowChange};
 use crate::catalog::SchemaChange;
 use crate::conn::first_word;
 use crate::database::{Committed, Database};
 use crate::error::{CapsuleError, ErrorKind, Result};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -141,6 +143,8 @@ pub(crate) struct Watchers {
     next: Cell<u64>,
     /// Watchers of tables, by the names of these.
     of_tables: RefCell<BTreeMap<Rc<str>, Numbered>>,
+    /// The same by their filters, as long as they are all of a table.
+    by_filters: RefCell<BTreeMap<Rc<str>, Rc<Filters>>>,
     of_queries: Followers<OfQuery>,
     /// Watchers that have events to be delivered.
     told: RefCell<Numbered>,
@@ -183,6 +187,7 @@ impl Watchers {
         self.list.borrow_mut().insert(number, Rc::clone(&watcher));
         match &watcher.target {
             Target::Table { name, .. } => {
+                self.by_filters.borrow_mut().remove(name);
                 let mut of_tables = self.of_tables.borrow_mut();
                 of_tables.entry(Rc::clone(name)).or_default().insert(number, Rc::clone(&watcher));
             }
@@ -203,6 +208,7 @@ impl Watchers {
         match &watcher.target {
             Target::Query { .. } => drop(self.of_queries.remove(|one| one.watcher.number == watcher.number)),
             Target::Table { name, .. } => {
+                self.by_filters.borrow_mut().remove(name);
                 let mut of_tables = self.of_tables.borrow_mut();
                 if let Some(watchers) = of_tables.get_mut(name) {
                     watchers.remove(&watcher.number);
@@ -292,26 +298,40 @@ impl Watchers {
         errors: &mut Vec<CapsuleError>,
     ) {
         for (change, seq) in committed.changes.iter().zip(committed.first.unwrap_or_default()..) {
-            let of_table: Vec<Rc<Watcher>> = match self.of_tables.borrow().get(change.table()) {
-                Some(watchers) => watchers.values().cloned().collect(),
-                None => continue,
-            };
-            let row = Rc::new(RowEvent::new(change, seq));
-            let filters: Vec<&str> = of_table.iter().filter_map(|watcher| watcher.filter()).collect();
+            let Some(found) = self.asked(db, change) else { continue };
+            let row = OnceCell::new();
+            let filters: Vec<&str> = found.values().filter_map(|watcher| watcher.filter()).collect();
             let [before, after] = change.images();
             let mut before = sides(db, before, &filters, errors).into_iter();
             let mut after = sides(db, after, &filters, errors).into_iter();
-            for watcher in &of_table {
+            for watcher in found.values() {
                 let (was, is) = if watcher.filter().is_some() {
                     (before.next() == Some(true), after.next() == Some(true))
                 } else {
                     (change.old_row().is_some(), change.new_row().is_some())
                 };
                 if let Some(meaning) = meaning(was, is) {
-                    self.tell(watcher, meaning, &row, facts);
+                    let row = row.get_or_init(|| Rc::new(RowEvent::new(change, seq)));
+                    self.tell(watcher, meaning, row, facts);
                 }
             }
         }
+    }
+
+    /// The watchers that have to be asked about a change; `None` if nobody watches its table.
+    fn asked(&self, db: &Database, change: &RowChange) -> Option<Numbered> {
+        let of_tables = self.of_tables.borrow();
+        let (name, watchers) = of_tables.get_key_value(change.table())?;
+        let Some(table) = db.table(name) else { return Some(watchers.clone()) };
+        let known = self.by_filters.borrow().get(name).filter(|filters| filters.are_of(&table)).cloned();
+        let filters = known.unwrap_or_else(|| {
+            let made = Rc::new(Filters::new(db, &table, watchers.values()));
+            self.by_filters.borrow_mut().insert(Rc::clone(name), Rc::clone(&made));
+            made
+        });
+        let mut found = Numbered::new();
+        filters.find([change.old_row(), change.new_row()], &mut found);
+        Some(found)
     }
 
     /// Adds an event to those that a watcher has not been told of yet.

@@ -114,7 +114,11 @@ class Project {
 
 /** A test of one consumer; `npm` if it installs its tools. */
 function consumer(name, { npm = false } = {}, body) {
-  if (npm ? wanted === "all" || (wanted !== "" && name.includes(wanted)) : wanted === "" || wanted === "all" || name.includes(wanted))
+  if (
+    npm
+      ? wanted === "all" || (wanted !== "" && name.includes(wanted))
+      : wanted === "" || wanted === "all" || name.includes(wanted)
+  )
     test(name, body);
 }
 
@@ -180,7 +184,8 @@ suite("consumers in Node", () => {
 
   consumer("says what helps where nothing is there", {}, () => {
     const project = new Project({ "main.js": PRINTS });
-    for (const file of ["perilune.wasm", "inline_module.js"]) rmSync(project.path(`node_modules/perilune/dist/${file}`));
+    for (const file of ["perilune.wasm", "inline_module.js"])
+      rmSync(project.path(`node_modules/perilune/dist/${file}`));
     assert.match(project.run("node", "main.js"), /failed .*perilune\.wasm.* as the option "wasm"/s);
   });
 });
@@ -198,7 +203,10 @@ suite("consumers in a page", () => {
     });
     await answersIn(project.folder, { modules: 1 });
     // Nothing but scripts of its own, and wasm.
-    await answersIn(project.folder, { modules: 1, policy: "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'sha256-HASH'" });
+    await answersIn(project.folder, {
+      modules: 1,
+      policy: "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'sha256-HASH'",
+    });
     rmSync(project.path("node_modules/perilune/dist/perilune.wasm"));
     await answersIn(project.folder, { modules: 1 });
   });
@@ -302,7 +310,9 @@ suite("consumers with tools from npm", () => {
 
   consumer("vitest", { npm: true }, () => {
     const project = new Project(
-      { "a.test.js": `import { expect, test } from "vitest"; import { answer } from "./answer.js"; test("a", async () => expect(await answer()).toBe(42));` },
+      {
+        "a.test.js": `import { expect, test } from "vitest"; import { answer } from "./answer.js"; test("a", async () => expect(await answer()).toBe(42));`,
+      },
       ["vitest@4"],
     );
     assert.match(project.run("vitest", "run"), /1 passed/);
@@ -335,14 +345,23 @@ suite("consumers with tools from npm", () => {
   });
 
   consumer("webpack", { npm: true }, async () => {
-    const project = new Project({ "src/index.js": SHOWS.replace("./", "../"), "dist/index.html": '<!doctype html><script src="/main.js"></script>' }, ["webpack@5", "webpack-cli@6"]);
+    const project = new Project(
+      {
+        "src/index.js": SHOWS.replace("./", "../"),
+        "dist/index.html": '<!doctype html><script src="/main.js"></script>',
+      },
+      ["webpack@5", "webpack-cli@6"],
+    );
     project.run("webpack", "--mode", "production");
     assert.equal(project.modules("dist").length, 1);
     await answersIn(project.path("dist"), { modules: 1 });
   });
 
   consumer("parcel", { npm: true }, async () => {
-    const project = new Project({ "main.js": SHOWS, "index.html": '<!doctype html><script type="module" src="main.js"></script>' }, ["parcel@2"]);
+    const project = new Project(
+      { "main.js": SHOWS, "index.html": '<!doctype html><script type="module" src="main.js"></script>' },
+      ["parcel@2"],
+    );
     project.run("parcel", "build", "index.html", "--no-cache");
     await answersIn(project.path("dist"));
   });
@@ -350,7 +369,8 @@ suite("consumers with tools from npm", () => {
   consumer("next", { npm: true }, async () => {
     const project = new Project(
       {
-        "app/layout.js": "export default function Layout({ children }) { return <html><body>{children}</body></html>; }",
+        "app/layout.js":
+          "export default function Layout({ children }) { return <html><body>{children}</body></html>; }",
         "app/page.js": `import { answer } from "../answer.js";
           import Client from "./client.js";
           export const dynamic = "force-dynamic";
@@ -397,7 +417,11 @@ suite("consumers with tools from npm", () => {
   consumer("node 20.0 and the newest", { npm: true }, () => {
     for (const version of ["20.0.0", "24"]) {
       const project = new Project(
-        { "main.js": PRINTS, "main.cjs": 'require("perilune").Lua.create().then((lua) => console.log("answer", lua.eval("return 6 * 7")));' },
+        {
+          "main.js": PRINTS,
+          "main.cjs":
+            'require("perilune").Lua.create().then((lua) => console.log("answer", lua.eval("return 6 * 7")));',
+        },
         [`node@${version}`],
       );
       assert.equal(project.run("node", "main.js"), ANSWER, version);
@@ -419,7 +443,8 @@ suite("consumers with tools from npm", () => {
         },
         [`typescript@${version}`],
       );
-      const tsc = (...options) => project.run("tsc", "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", ...options, "a.ts");
+      const tsc = (...options) =>
+        project.run("tsc", "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom", ...options, "a.ts");
       tsc("--module", "es2022", "--moduleResolution", "bundler");
       tsc("--module", "nodenext", "--moduleResolution", "nodenext");
       tsc("--module", "es2022", "--moduleResolution", "node");
@@ -431,13 +456,26 @@ suite("consumers with tools from npm", () => {
   consumer("publint and attw", { npm: true }, () => {
     const project = new Project({}, ["publint@0.3", "@arethetypeswrong/cli@0.18"]);
     project.run("publint", "--strict", "node_modules/perilune");
-    project.run("attw", tarball, "--ignore-rules", "cjs-resolves-to-esm", "--exclude-entrypoints", "./perilune.wasm", "./capsule.wasm");
+    project.run(
+      "attw",
+      tarball,
+      "--ignore-rules",
+      "cjs-resolves-to-esm",
+      "--exclude-entrypoints",
+      "./perilune.wasm",
+      "./capsule.wasm",
+    );
   });
 });
 
 /** Serves a folder, and opens it as `answersAt` does. */
 async function answersIn(folder, { policy, ...expected } = {}) {
-  const types = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".html": "text/html" };
+  const types = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".html": "text/html",
+  };
   const { createHash } = await import("node:crypto");
   const server = createServer((request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
@@ -446,7 +484,10 @@ async function answersIn(folder, { policy, ...expected } = {}) {
     const text = readFileSync(file);
     if (policy !== undefined && extname(file) === ".html") {
       const [, inline] = /<script type="importmap">(.*?)<\/script>/.exec(text);
-      response.setHeader("content-security-policy", policy.replace("HASH", createHash("sha256").update(inline).digest("base64")));
+      response.setHeader(
+        "content-security-policy",
+        policy.replace("HASH", createHash("sha256").update(inline).digest("base64")),
+      );
     }
     response.setHeader("content-type", types[extname(file)] ?? "application/octet-stream").end(text);
   });

@@ -89,7 +89,9 @@ async function buildCommonJs(outdir, shared) {
     // A program that requires it may have no `import()`.
     supported: { "dynamic-import": false },
     define: { "import.meta.url": "moduleAddress" },
-    banner: { js: 'var moduleAddress = require("node:url").pathToFileURL(__filename.replace(/cjs.index\\.js$/, "index.js")).href;' },
+    banner: {
+      js: 'var moduleAddress = require("node:url").pathToFileURL(__filename.replace(/cjs.index\\.js$/, "index.js")).href;',
+    },
   });
   writeInlineModule(folder, "inline_module.js", (text) => `module.exports = ${text};\n`);
   writeFileSync(resolve(folder, "package.json"), '{ "type": "commonjs" }\n');

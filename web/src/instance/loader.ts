@@ -71,7 +71,8 @@ export async function loadModule(
 
 async function loadPackaged(packaged: PackagedModule): Promise<WebAssembly.Module> {
   const { inline } = packaged;
-  if (packaged.prefersInline === true && inline !== undefined) return await once(byBytes, inline, () => compileInline(inline));
+  if (packaged.prefersInline === true && inline !== undefined)
+    return await once(byBytes, inline, () => compileInline(inline));
   try {
     const address = packaged.address();
     return await once(byAddress, address.href, () => compileAt(address));

@@ -1,8 +1,9 @@
 /**
- * The tarball in projects of every kind, without a setting for it: each is built as its tool builds by default, and run.
+ * The tarball in projects of every kind, without a setting for it: each is built as its tool builds by default
+ * and then run.
  *
- * `CONSUMERS=all` has those too that install their tools from npm (`cargo xtask test --only packaging --all`); a word
- * has those whose name it is in.
+ * `CONSUMERS=all` has those too that install their tools from npm (cargo xtask test --only packaging --all), a
+ * word has those whose name it is in.
  */
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
@@ -24,7 +25,7 @@ const wanted = process.env.CONSUMERS ?? "";
 const folders = [];
 after(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
-/** What each program does: answers 42 by Lua, to whoever runs it. */
+/** Module of each program: answers 42 by Lua, to whoever runs it. */
 const PROGRAM = `import { Lua } from "perilune";
 export async function answer() {
   const lua = await Lua.create();
@@ -38,7 +39,7 @@ export async function answer() {
 const PRINTS = `import { answer } from "./answer.js";
 answer().then((it) => console.log("answer", it), (error) => console.log("failed", error));
 `;
-/** For pages and workers of pages. */
+/** Program of pages and of their workers. */
 const SHOWS = `import { answer } from "./answer.js";
 answer().then((it) => (globalThis.answer = it), (error) => (globalThis.answer = String(error)));
 `;
@@ -500,8 +501,8 @@ async function answersIn(folder, { policy, ...expected } = {}) {
 }
 
 /**
- * Opens a page, and looks at `globalThis.answer` once it is there. Nothing may be asked for elsewhere, and no more wasm
- * files than `modules`.
+ * Opens a page, and looks at `globalThis.answer` once it is there. Nothing may be asked for elsewhere, and no
+ * more wasm files than `modules`.
  */
 async function answersAt(address, { modules, answer = 42 } = {}) {
   const { chromium } = tools("playwright-core");

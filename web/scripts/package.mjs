@@ -9,7 +9,7 @@ import { shifted } from "./source_map.mjs";
 /** The entries that stand on another one do so as the package's users do. */
 const onEntry = (file) => beside(/^\.\/(index|node)\.js$/, file);
 
-/** The text of the module is a file of its own: a page loads it only where it has to. */
+/** Keeps the text of the module a file of its own: a page loads it only where it has to. */
 const inlineModule = beside(/^\.\/inline_module\.js$/, "inline_module.js");
 
 function beside(filter, file) {
@@ -59,8 +59,8 @@ function writeInlineModule(outdir, file, program) {
 }
 
 /**
- * Copies the finished types: for compilers before TypeScript 5.7, in which `Uint8Array` has no parameter; and beside
- * the entry for `require`, as types of CommonJS.
+ * Copies the finished types: for compilers before TypeScript 5.7, in which `Uint8Array` has no parameter; and
+ * beside the entry for `require`, as types of CommonJS.
  */
 export function copyTypes(outdir) {
   const types = resolve(outdir, "types");
@@ -74,8 +74,8 @@ export function copyTypes(outdir) {
 }
 
 /**
- * Bundles the package for `require`, in a folder of its own: Jest, and Node before it could require modules. Whoever
- * requires and imports it has it twice; their errors and values know each other by marks.
+ * Bundles the package for `require`, in a folder of its own: Jest, and Node before it could require modules.
+ * Whoever requires and imports it has it twice; their errors and values know each other by marks.
  */
 async function buildCommonJs(outdir, shared) {
   const folder = resolve(outdir, "cjs");

@@ -1,6 +1,6 @@
 /**
- * `perilune/inline`: the package with its module inside the JavaScript, for one file without any beside it. A third
- * larger than the module as a file, and compiled only when all of it is there.
+ * `perilune/inline`: the package with its module inside the JavaScript, for one file without any beside it. A
+ * third larger than the module as a file, and compiled only when all of it is there.
  *
  * @packageDocumentation
  */

@@ -2,8 +2,8 @@
  * Finds and compiles the wasm module, once per address; every VM is an instance of it.
  *
  * The module of the package is a file beside the JavaScript. Where that is not found, because a bundler or a
- * development server has moved the JavaScript alone, it is taken from `inline_module.js`, which any of them carries
- * along: the same bytes, compressed, as text.
+ * development server has moved the JavaScript alone, it is taken from `inline_module.ts`, which any of them
+ * carries along: the same bytes, compressed, as text.
  */
 import { addressOf, isArrayBuffer } from "../brands.js";
 import { className } from "../names.js";

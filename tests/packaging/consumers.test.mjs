@@ -1,9 +1,9 @@
 /**
- * The tarball in projects of every kind, without a setting for it: each is built as its tool builds by default
- * and then run.
+ * The tarball in projects of every kind, without a setting: each is built as its tool builds by default, and
+ * then run.
  *
- * `CONSUMERS=all` has those too that install their tools from npm (cargo xtask test --only packaging --all), a
- * word has those whose name it is in.
+ * `CONSUMERS=all` has those too that install their tools from npm (cargo xtask test --only packaging --all),
+ * a word those whose name it is in.
  */
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";

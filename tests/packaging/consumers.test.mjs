@@ -69,9 +69,9 @@ class Project {
   /** Runs a program, of the project's or the system's, and returns what it prints. */
   run(command, ...args) {
     const own = this.path(`node_modules/.bin/${command}`);
-    const env = { ...process.env, NODE_ENV: "", NEXT_TELEMETRY_DISABLED: "1", FORCE_COLOR: "0", CI: "1" };
+    const env = { ...process.env, NODE_ENV: "", NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1", CI: "1" };
     // Of the test runner that runs this: another one below it would answer to it.
-    delete env.NODE_TEST_CONTEXT;
+    for (const name of ["NODE_TEST_CONTEXT", "FORCE_COLOR"]) delete env[name];
     try {
       const options = { cwd: this.folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], env };
       return execFileSync(existsSync(own) ? own : command, args, options);

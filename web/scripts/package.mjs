@@ -59,18 +59,31 @@ function writeInlineModule(outdir, file, program) {
 }
 
 /**
- * Copies the finished types: for compilers before TypeScript 5.7, in which `Uint8Array` has no parameter; and
- * beside the entry for `require`, as types of CommonJS.
+ * Finishes the types: `#js/...` become paths, which every compiler finds; copies for compilers before TypeScript
+ * 5.7, in which `Uint8Array` has no parameter, and some have no disposal; and the same beside the entry for
+ * `require`, as types of CommonJS.
  */
-export function copyTypes(outdir) {
+export function finishTypes(outdir) {
   const types = resolve(outdir, "types");
+  rewriteTypes(types, (text, up) => text.replaceAll(/"#js\//g, `"${up}js/`));
   const older = resolve(outdir, "types-5.0");
   cpSync(types, older, { recursive: true });
-  for (const file of readdirSync(older, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
-    const path = resolve(older, file);
-    writeFileSync(path, readFileSync(path, "utf8").replaceAll(/\b(\w+Array|DataView)<ArrayBuffer(Like)?>/g, "$1"));
-  }
+  rewriteTypes(older, (text) =>
+    text
+      .replaceAll(/\b(\w+Array|DataView)<ArrayBuffer(Like)?>/g, "$1")
+      .replaceAll(/^.*\[Symbol\.(async)?[dD]ispose\].*\n/gm, "")
+      .replaceAll(/^\/\/\/ <reference lib="esnext.disposable".*\n/gm, ""),
+  );
   cpSync(older, resolve(outdir, "cjs/types"), { recursive: true });
+}
+
+/** Rewrites each declaration file, given its text and the path from it to the folder. */
+function rewriteTypes(folder, rewrite) {
+  for (const file of readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".d.ts"))) {
+    const path = resolve(folder, file);
+    const depth = file.split(/[\\/]/).length - 1;
+    writeFileSync(path, rewrite(readFileSync(path, "utf8"), depth === 0 ? "./" : "../".repeat(depth)));
+  }
 }
 
 /**

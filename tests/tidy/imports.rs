@@ -71,7 +71,8 @@ const ENGINE_FOLDER: &str = "crates/engine/";
 
 /// Floors of the package and of the JavaScript in the crate, the highest first.
 const SCRIPTS: &[&[&str]] = &[
-    &["web/src/node.ts", "web/src/workerd.ts", "web/src/wasmoon.ts"],
+    &["web/src/inline_node.ts"],
+    &["web/src/inline.ts", "web/src/node.ts", "web/src/workerd.ts", "web/src/wasmoon.ts"],
     &["web/src/index.ts", "web/src/raw.ts"],
     &["web/src/react.ts", "web/src/capsule/node.ts", "web/src/capsule/worker.ts"],
     &["web/src/capsule/index.ts"],

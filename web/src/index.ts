@@ -39,6 +39,8 @@ export {
 export type { LuaRun } from "./instance/output.js";
 export { setDefaultModule } from "./instance/loader.js";
 /** @internal */
+export { preferInlineModule } from "./instance/loader.js";
+/** @internal */
 export { setFileStorage } from "./storage/storage.js";
 export type { LuaTableChangeEvent } from "./lua_table.js";
 export type { LuaGlobals } from "./globals.js";

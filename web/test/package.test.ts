@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
 import { createHostImports, noHost } from "#js/imports.js";
 import * as errors from "../src/errors.ts";
 import { instantiate, plainName, type Exports } from "../src/instance/imports.ts";
@@ -249,6 +250,50 @@ suite("the loader", () => {
     assert.equal(fetched, 2);
   });
 
+  test("takes the text that the JavaScript carries where the file is not there, and remembers it", async (t) => {
+    const requests = t.mock.method(globalThis, "fetch", async () => new Response("<!doctype html>"));
+    const text = Buffer.from(gzipSync(EMPTY)).toString("base64");
+    let loaded = 0;
+    const packaged: PackagedModule = {
+      address: () => new URL("https://example.test/gone.wasm"),
+      inline: async () => ({ default: (loaded++, text) }),
+    };
+    const [one, two] = await Promise.all([loadModule(undefined, packaged), loadModule(undefined, packaged)]);
+    assert.ok(one instanceof WebAssembly.Module);
+    assert.equal(one, two);
+    assert.equal(await loadModule(undefined, packaged), one);
+    assert.equal(loaded, 1);
+    assert.equal(requests.mock.callCount(), 1);
+    assert.equal(await loadModule(undefined, { address: () => new URL("nowhere"), inline: packaged.inline! }), one);
+    // Who says where it is means just that.
+    await assert.rejects(loadModule("https://example.test/page.html", packaged), /magic word/);
+  });
+
+  test("says why, and what helps, where neither file nor text is there", async (t) => {
+    t.mock.method(globalThis, "fetch", async () => new Response("gone", { status: 404, statusText: "Not Found" }));
+    const address = () => new URL("https://example.test/none.wasm");
+    const inlines = [
+      undefined,
+      async () => Promise.reject(new Error("no")),
+      async () => ({ default: "" }),
+      async () => ({ default: "AAAA" }),
+    ];
+    for (const inline of inlines) {
+      await assert.rejects(loadModule(undefined, { address, ...(inline && { inline }) }), (error: Error) => {
+        assert.match(error.message, /404 Not Found.*as the option "wasm"/);
+        assert.match((error.cause as Error).message, /404/);
+        return true;
+      });
+    }
+    const forbidden = new Error("unsafe-eval is not allowed");
+    t.mock.method(WebAssembly, "compile", async () => Promise.reject(forbidden));
+    t.mock.method(globalThis, "fetch", async () => new Response(EMPTY));
+    const text = Buffer.from(gzipSync(EMPTY)).toString("base64");
+    await assert.rejects(loadModule(undefined, { address, inline: async () => ({ default: text }) }), {
+      cause: forbidden,
+    });
+  });
+
   test("takes responses, of the wrong type too, and promises of them", async () => {
     const module = await loadModule(new Response(EMPTY, { headers: { "content-type": "text/plain" } }), main);
     assert.ok(module instanceof WebAssembly.Module);
@@ -374,6 +419,8 @@ suite("storage", () => {
 test("package.json names no addresses, pins its tools and exports what is there", () => {
   const manifest = JSON.parse(readFileSync("package.json", "utf8"));
   assert.deepEqual(Object.keys(manifest.exports["."]), [
+    "require",
+    "types@<5.7",
     "types",
     "workerd",
     "browser",

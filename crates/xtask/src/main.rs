@@ -39,6 +39,7 @@ cargo xtask COMMAND
   setup [--browser]      install what is missing: wasm target, clang, wasm-bindgen, npm packages; with --browser Chromium
   build                  target/wasm/perilune.wasm and capsule.wasm, and the npm package in web/dist
   test [--only SUITE]    every test: native, engine, chrome, guest, web, e2e, packaging
+       [--all]           also the projects whose tools are installed from npm (packaging)
   check [--no-test]      format, clippy, types, docs, packages, size; then every test
         [--deny]         also cargo-deny, with the database of advisories
   demo [--port N]        build the demo page and serve it on 127.0.0.1 (port 8080, or the next free one)

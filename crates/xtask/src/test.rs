@@ -88,15 +88,28 @@ const SUITES: &[Suite] = &[
     },
 ];
 
+/// The suite "packaging" with `--all`: not in CI, since it installs a dozen tools from npm.
+const ALL_CONSUMERS: Suite = Suite {
+    name: "packaging",
+    about: "the npm tarball, in projects of every kind, whose tools come from npm",
+    browser: Browser::Needed,
+    wants_build: true,
+    run: || Ok(packaging()?.env("CONSUMERS", "all")),
+};
+
 pub(crate) fn command(args: &mut Args) -> Result {
     let only = args.option("--only")?;
     let asan = args.flag("--asan");
+    let all = args.flag("--all");
     args.finish()?;
     if asan {
         return address_sanitizer();
     }
-    let suites: Vec<&Suite> =
-        SUITES.iter().filter(|suite| only.as_ref().is_none_or(|name| suite.name == name)).collect();
+    let suites: Vec<&Suite> = SUITES
+        .iter()
+        .filter(|suite| only.as_ref().is_none_or(|name| suite.name == name))
+        .map(|suite| if all && suite.name == ALL_CONSUMERS.name { &ALL_CONSUMERS } else { suite })
+        .collect();
     if suites.is_empty() {
         let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
         return Err(format!("--only knows {}", names.join(", ")).into());

@@ -1,4 +1,10 @@
-/** Finds and compiles the wasm module, once per address; every VM is an instance of it. */
+/**
+ * Finds and compiles the wasm module, once per address; every VM is an instance of it.
+ *
+ * The module of the package is a file beside the JavaScript. Where that is not found, because a bundler or a
+ * development server has moved the JavaScript alone, it is taken from `inline_module.ts`, which any of them
+ * carries along: the same bytes, compressed, as text.
+ */
 import { addressOf, isArrayBuffer } from "../brands.js";
 import { className } from "../names.js";
 import type { WasmSource } from "../options.js";
@@ -12,10 +18,22 @@ export interface PackagedModule {
   readonly address: () => URL;
   /** The compiled module, where the platform hands it over. */
   compiled?: WebAssembly.Module | undefined;
+  /** Loads the module as text: gzip in base64. */
+  readonly inline?: () => Promise<{ default: string }>;
+  /** True if the text is taken without a look at the file. */
+  prefersInline?: boolean;
 }
 
 /** The module of the package's main entry. */
-export const perilune: PackagedModule = { address: () => new URL("./perilune.wasm", import.meta.url) };
+export const perilune: PackagedModule = {
+  address: () => new URL("./perilune.wasm", import.meta.url),
+  inline: () => import("./inline_module.js"),
+};
+
+/** Makes `Lua.create` take the module that the JavaScript carries, and no file: for `perilune/inline`. */
+export function preferInlineModule(): void {
+  perilune.prefersInline = true;
+}
 
 /**
  * Makes `module` what `Lua.create` uses by default, or (undefined) the one beside the package again: for
@@ -35,7 +53,8 @@ export async function loadModule(
   source: WasmSource | undefined,
   packaged: PackagedModule,
 ): Promise<WebAssembly.Module> {
-  const wanted: unknown = source ?? packaged.compiled ?? packaged.address();
+  const wanted: unknown = source ?? packaged.compiled;
+  if (wanted === undefined) return await loadPackaged(packaged);
   if (isModule(wanted)) return wanted;
   const given = typeof wanted === "string" ? wanted : addressOf(wanted);
   if (given !== undefined) {
@@ -48,6 +67,40 @@ export async function loadModule(
   const response: unknown = await wanted;
   if (isResponse(response)) return compileResponse(response);
   throw new TypeError('Lua.create: option "wasm" must be a URL, a Response, bytes or a WebAssembly.Module');
+}
+
+async function loadPackaged(packaged: PackagedModule): Promise<WebAssembly.Module> {
+  const { inline } = packaged;
+  if (packaged.prefersInline === true && inline !== undefined)
+    return await once(byBytes, inline, () => compileInline(inline));
+  try {
+    const address = packaged.address();
+    return await once(byAddress, address.href, () => compileAt(address));
+  } catch (error) {
+    try {
+      if (inline === undefined) throw error;
+      const module = await once(byBytes, inline, () => compileInline(inline));
+      packaged.prefersInline = true;
+      return module;
+    } catch {
+      // Where the text is not there either, or nothing may be compiled, the first error says more.
+      throw unloadable(error);
+    }
+  }
+}
+
+function unloadable(error: unknown): Error {
+  const { message: why = String(error) } = (error ?? {}) as Partial<Error>;
+  const remedy = 'give its address, its bytes or a WebAssembly.Module as the option "wasm"';
+  return new Error(`the wasm module beside the package cannot be loaded (${why}): ${remedy}`, { cause: error });
+}
+
+async function compileInline(inline: () => Promise<{ default: string }>): Promise<WebAssembly.Module> {
+  const { default: text } = await inline();
+  if (text === "") throw new Error("this build of the package carries no module");
+  const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return await WebAssembly.compile(await new Response(unpacked).arrayBuffer());
 }
 
 /** Compiles once for each key; a failure is forgotten, so that the next call tries again. */

@@ -622,7 +622,7 @@ mod tests {
         }
     }
 
-    /// Nothing of what was freed is in an image, but how to go on over what is in use.
+    /// Zeros in place of free blocks, but for links over what is in use.
     #[test]
     fn free_blocks_are_cleared() {
         const SIZE: usize = 40;

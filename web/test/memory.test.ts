@@ -254,7 +254,7 @@ suite("a long list", () => {
 });
 
 suite("memory that was full of small values", () => {
-  /** Cycles of the collector while `script` runs: a finalizer of an object that is garbage at once counts them. */
+  /** Counts the cycles of the collector, by a finalizer of an object that is garbage at once. */
   const COUNTED = `local cycles = 0
     local mt = {} mt.__gc = function() if mt then cycles = cycles + 1 setmetatable({}, mt) end end
     setmetatable({}, mt)

@@ -21,7 +21,7 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "perilune.wasm",
         raw_aim: Some(330_000),
-        raw_limit: Some(410_000),
+        raw_limit: Some(418_000),
         gzip_aim: 125_000,
         gzip_limit: None,
     },
@@ -29,12 +29,15 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "capsule.wasm",
         raw_aim: Some(1_500_000),
-        raw_limit: Some(2_060_000),
+        raw_limit: Some(2_090_000),
         gzip_aim: 680_000,
-        gzip_limit: Some(910_000),
+        gzip_limit: Some(925_000),
     },
     Bounds { file: "index.js", raw_aim: None, raw_limit: None, gzip_aim: 15_000, gzip_limit: None },
 ];
+
+/// What an entry loads only where the module is not found beside it.
+const INLINE_MODULE: &str = "inline_module.js";
 
 /// Prefix of the chunks that entries share: the rest of their names changes with their contents.
 const CHUNK_PREFIX: &str = "chunk-";
@@ -149,12 +152,14 @@ fn scripts(dist: &Path) -> std::io::Result<BTreeMap<String, String>> {
     Ok(scripts)
 }
 
-/// Returns an entry and all that it imports: what a page has to load for it.
+/// Returns an entry and all that it imports: what a page has to load for it. The module as text counts where it
+/// is always taken.
 fn with_chunks<'a>(entry: &'a str, scripts: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
     let mut wanted = BTreeSet::from([entry]);
     let mut unread = vec![entry];
     while let Some(text) = unread.pop().and_then(|name| scripts.get(name)) {
-        for name in scripts.keys().filter(|name| text.contains(&format!("\"./{name}\""))) {
+        let is_loaded = |name: &str| name != INLINE_MODULE || entry.starts_with("inline");
+        for name in scripts.keys().filter(|name| is_loaded(name) && text.contains(&format!("\"./{name}\""))) {
             if wanted.insert(name) {
                 unread.push(name);
             }

@@ -42,7 +42,6 @@ static __attribute__((noinline)) l_mem perilune_pause_max(const global_State *g)
   if (!perilune_is_ours(g)) return MAX_LMEM / 4;
   size_t taken = perilune_taken(memory);
   size_t left = memory->ceiling > taken ? (memory->ceiling - taken) / 3 : 0;
-  if (left > MAX_LMEM / 4) return MAX_LMEM / 4;
   return left > PERILUNE_PAUSE_MIN ? (l_mem)left : PERILUNE_PAUSE_MIN;
 }
 

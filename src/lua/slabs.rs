@@ -109,12 +109,16 @@ impl Slabs {
         self.take_from(class_of(size))
     }
 
-    /// Takes a block of a larger class, null if there is none either.
+    /// Takes a block of the class of `size` bytes, or else of a larger one; null if there is none either.
     pub(super) fn take_larger(&self, size: usize) -> *mut u8 {
-        (class_of(size) + 1..CLASSES)
-            .map(|class| self.take_from(class))
-            .find(|block| !block.is_null())
-            .unwrap_or(ptr::null_mut())
+        let mut class = class_of(size);
+        loop {
+            let block = self.take_from(class);
+            class += 1;
+            if !block.is_null() || class == CLASSES {
+                return block;
+            }
+        }
     }
 
     fn take_from(&self, class: usize) -> *mut u8 {
@@ -308,19 +312,23 @@ impl Slab {
     fn clear(&self) {
         let stride = usize::from(self.stride.get());
         let mut is_free = [false; SLAB_ALIGN / 8];
-        let first = self.free.get();
-        let mut next = first;
+        let mut next = self.free.get();
+        let start = next.map_addr(|address| address - address % SLAB_ALIGN);
         for _ in 0..self.available.replace(0) {
             is_free[(next.addr() % SLAB_ALIGN) / 8] = true;
             // SAFETY: a free block begins with its link, and there are as many as the slab says.
             let link = unsafe { next.cast::<isize>().read() };
             next = next.wrapping_offset(link + stride as isize);
         }
-        for at in (0..is_free.len()).rev().filter(|&at| is_free[at]) {
-            let block = first.map_addr(|address| address - address % SLAB_ALIGN + at * 8);
-            // SAFETY: a free block of this slab.
-            unsafe { block.write_bytes(0, stride) };
-            self.push(block);
+        let mut at = is_free.len();
+        while at > 0 {
+            at -= 1;
+            if is_free[at] {
+                let block = start.wrapping_add(at * 8);
+                // SAFETY: a free block of this slab.
+                unsafe { block.write_bytes(0, stride) };
+                self.push(block);
+            }
         }
     }
 }

@@ -42,18 +42,17 @@ static __attribute__((noinline)) l_mem perilune_pause_max(const global_State *g)
   if (!perilune_is_ours(g)) return MAX_LMEM / 4;
   size_t taken = perilune_taken(memory);
   size_t left = memory->ceiling > taken ? (memory->ceiling - taken) / 3 : 0;
-  if (left > MAX_LMEM / 4) return MAX_LMEM / 4;
   return left > PERILUNE_PAUSE_MIN ? (l_mem)left : PERILUNE_PAUSE_MIN;
 }
 
 /* Bytes by which memory may grow in generational mode before all of it is collected: the patched genstep
    asks. */
-static lu_mem perilune_growth_max(const global_State *g, lu_mem growth) {
+static __attribute__((noinline)) lu_mem perilune_growth_max(const global_State *g, lu_mem growth) {
   lu_mem most = (lu_mem)perilune_pause_max(g);
   return growth < most ? growth : most;
 }
 
-static void perilune_set_debt(global_State *g, l_mem debt) {
+static __attribute__((noinline)) void perilune_set_debt(global_State *g, l_mem debt) {
   l_mem most = perilune_pause_max(g);
   luaE_setdebt(g, debt < -most ? -most : debt);
 }

@@ -18,13 +18,19 @@ static inline size_t perilune_class(size_t size) {
   return l_likely(size <= 128) ? (size - 1) >> 3 : (size + 383) >> 5;
 }
 
+/* True if there may not be so many bytes more. In the module slabs are counted when they are made. */
+#ifdef __wasm__
+#define perilune_refuses(memory, size) 0
+#else
+#define perilune_refuses(memory, size) ((memory)->used + (size) > (memory)->ceiling)
+#endif
+
 /* A new block; NULL if the current slab has none, or there may be no more. */
 static inline __attribute__((always_inline)) void *perilune_take(struct perilune_memory *memory, size_t size) {
   struct perilune_slab *slab = memory->current[perilune_class(size)];
-  size_t used = memory->used + size;
   char *block;
-  if (l_unlikely(slab->available == 0 || used > memory->ceiling)) return NULL;
-  memory->used = used;
+  if (l_unlikely(slab->available == 0 || perilune_refuses(memory, size))) return NULL;
+  memory->used += size;
   slab->available--;
   block = slab->free;
   slab->free = block + *(ptrdiff_t *)block + slab->stride;

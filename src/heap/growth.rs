@@ -87,9 +87,9 @@ impl Chunk {
     }
 }
 
-/// Size of the chunk of a block; None if there is none so large.
-fn chunk_size(size: usize) -> Option<usize> {
-    Some(size.checked_add(OVERHEAD)?.checked_next_multiple_of(UNIT)?.max(CHUNK_MIN))
+/// Size of the chunk of a block, whose size is that of a layout: so it is far from the largest number.
+fn chunk_size(size: usize) -> usize {
+    (size + OVERHEAD).next_multiple_of(UNIT).max(CHUNK_MIN)
 }
 
 /// A new block. Null when there is no memory.
@@ -123,13 +123,15 @@ pub(super) unsafe fn alloc<S: Source>(heap: &mut Dlmalloc<S>, size: usize, align
 #[cold]
 unsafe fn alloc_at_end<S: Source>(heap: &mut Dlmalloc<S>, size: usize) -> *mut u8 {
     let source = heap.allocator();
-    let (Some(wanted), false) = (chunk_size(size), source.start().is_null()) else { return ptr::null_mut() };
+    if source.start().is_null() {
+        return ptr::null_mut();
+    }
     let mut last = Chunk(source.start());
     while !last.is_top(source) {
         last = last.next();
     }
     // Something of the last chunk must be left.
-    if !source.add_next(wanted.saturating_sub(last.size()).saturating_add(UNIT)) {
+    if !source.add_next(chunk_size(size).saturating_sub(last.size()) + UNIT) {
         return ptr::null_mut();
     }
     add(heap);
@@ -200,8 +202,8 @@ pub(super) unsafe fn realloc<S: Source>(
         };
     }
     let chunk = Chunk::of(block);
-    if let Some(wanted) = chunk_size(new_size)
-        && wanted > chunk.size()
+    let wanted = chunk_size(new_size);
+    if wanted > chunk.size()
         && chunk.next().is_top(heap.allocator())
         && chunk.size() + chunk.next().size() <= wanted
         && heap.allocator().add_next(wanted - chunk.size() - chunk.next().size() + UNIT)
@@ -230,13 +232,11 @@ unsafe fn move_down<S: Source>(
     new_size: usize,
 ) -> *mut u8 {
     let chunk = Chunk::of(block);
-    let (Some(before), Some(wanted)) = (chunk.free_before(), chunk_size(new_size)) else {
-        return ptr::null_mut();
-    };
+    let Some(before) = chunk.free_before() else { return ptr::null_mut() };
     let next = chunk.next();
     let together = before.size() + chunk.size() + if next.is_free() { next.size() } else { 0 };
     // At first as much as keeps the end of the old content out of what dlmalloc writes to.
-    let first = wanted.max(before.size() + chunk.size());
+    let first = chunk_size(new_size).max(before.size() + chunk.size());
     if next.is_top(heap.allocator()) {
         if together <= first {
             if !heap.allocator().add_next(first - together + UNIT) {

@@ -237,7 +237,7 @@ impl Memory {
             memory.slabs.retire_all();
         }
         if new.is_null() {
-            memory.note_refusal(new_size, memory.counted_of(old));
+            memory.note_refusal(new_size, Memory::counted_of(old));
         } else {
             memory.set_used(old_size, new_size);
         }
@@ -257,10 +257,9 @@ impl Memory {
                 unsafe { self.free_slab(slab) };
             }
         } else if old.size > 0 {
-            self.count(taken(old.address, old.size), 0);
             self.large.set(self.large.get() - old.size);
             // SAFETY: the caller's promise; large blocks are from the global allocator.
-            unsafe { dealloc(old.address, layout_of(old.size)) };
+            unsafe { self.give_back(old.address, layout_of(old.size)) };
         }
     }
 
@@ -309,33 +308,42 @@ impl Memory {
         if !block.is_null() {
             return block;
         }
-        if self.add_slab(size, bounded) { self.slabs.take(size) } else { self.slabs.take_larger(size) }
+        self.add_slab(size, bounded);
+        self.slabs.take_larger(size)
     }
 
-    /// Adds a slab for blocks of a size; false when there is no memory.
-    fn add_slab(&self, size: usize, bounded: bool) -> bool {
+    /// Adds a slab for blocks of a size, if there is memory.
+    fn add_slab(&self, size: usize, bounded: bool) {
         // SAFETY: there is no old block.
         let slab = unsafe { self.ask(Block::NONE, SLAB, bounded) };
-        if slab.is_null() {
-            return false;
+        if !slab.is_null() {
+            self.slab_bytes.set(self.slab_bytes.get() + taken(slab, SLAB_BYTES));
+            // SAFETY: it is new, and of this layout.
+            unsafe { self.slabs.add(slab, size) };
         }
-        self.slab_bytes.set(self.slab_bytes.get() + taken(slab, SLAB_BYTES));
-        // SAFETY: it is new, and of this layout.
-        unsafe { self.slabs.add(slab, size) };
-        true
     }
 
     /// Gives a slab to the global allocator.
     ///
     /// # Safety
     /// It came from `add_slab`, and has just come out of the slabs.
-    #[inline(never)]
     unsafe fn free_slab(&self, slab: *mut u8) {
-        let taken = taken(slab, SLAB_BYTES);
-        self.count(taken, 0);
-        self.slab_bytes.set(self.slab_bytes.get() - taken);
         // SAFETY: the caller's promise.
-        unsafe { dealloc(slab, SLAB) };
+        let taken = unsafe { self.give_back(slab, SLAB) };
+        self.slab_bytes.set(self.slab_bytes.get() - taken);
+    }
+
+    /// Gives a block to the global allocator; returns the bytes that it took.
+    ///
+    /// # Safety
+    /// It is one of the global allocator, of this layout, and not used any more.
+    #[inline(never)]
+    unsafe fn give_back(&self, block: *mut u8, layout: Layout) -> usize {
+        let taken = taken(block, layout.size());
+        self.count(taken, 0);
+        // SAFETY: the caller's promise.
+        unsafe { dealloc(block, layout) };
+        taken
     }
 
     /// Gives slabs that no block uses to the global allocator; true if there was one.
@@ -424,12 +432,11 @@ impl Memory {
     }
 
     /// Bytes of a block that the limit counts. A small one is a part of its slab, which stays.
-    fn counted_of(&self, block: Block) -> usize {
-        match COUNTS_ASKED {
-            true => block.size,
-            false if block.size > SMALL_BYTES_MAX => taken(block.address, block.size),
-            false => 0,
+    fn counted_of(block: Block) -> usize {
+        if COUNTS_ASKED || block.size <= SMALL_BYTES_MAX {
+            return if COUNTS_ASKED { block.size } else { 0 };
         }
+        taken(block.address, block.size)
     }
 
     /// Fills the free blocks of slabs with zeros, and gives back slabs that no block uses.

@@ -109,12 +109,16 @@ impl Slabs {
         self.take_from(class_of(size))
     }
 
-    /// Takes a block of a larger class, null if there is none either.
+    /// Takes a block of the class of `size` bytes, or else of a larger one; null if there is none either.
     pub(super) fn take_larger(&self, size: usize) -> *mut u8 {
-        (class_of(size) + 1..CLASSES)
-            .map(|class| self.take_from(class))
-            .find(|block| !block.is_null())
-            .unwrap_or(ptr::null_mut())
+        let mut class = class_of(size);
+        loop {
+            let block = self.take_from(class);
+            class += 1;
+            if !block.is_null() || class == CLASSES {
+                return block;
+            }
+        }
     }
 
     fn take_from(&self, class: usize) -> *mut u8 {
@@ -201,6 +205,8 @@ impl Slabs {
                 self.current[class].set(&raw const EMPTY.0);
                 return current.cast_mut().cast();
             }
+            // Others go back by `give`; only tests retire slabs that are not full.
+            #[cfg(test)]
             if let Some(idle) = self.others(class).find(|&other| slab(other).is_idle()) {
                 self.unlink(class, idle);
                 return idle.cast_mut().cast();
@@ -224,13 +230,14 @@ impl Slabs {
         (0..CLASSES).for_each(|class| self.retire(class));
     }
 
-    /// Makes the current slab of a class one of the others, unless it is full.
+    /// Lets go of the current slab of a class, which is full, or in tests one of the others from now on.
     fn retire(&self, class: usize) {
         let old = self.current[class].replace(&raw const EMPTY.0);
         if slab(old).stride.get() == 0 {
             return;
         }
         slab(old).whole.set(capacity_of(slab(old).stride.get().into()));
+        #[cfg(test)]
         if slab(old).available.get() > 0 {
             self.link(class, old);
         }
@@ -305,19 +312,23 @@ impl Slab {
     fn clear(&self) {
         let stride = usize::from(self.stride.get());
         let mut is_free = [false; SLAB_ALIGN / 8];
-        let first = self.free.get();
-        let mut next = first;
+        let mut next = self.free.get();
+        let start = next.map_addr(|address| address - address % SLAB_ALIGN);
         for _ in 0..self.available.replace(0) {
             is_free[(next.addr() % SLAB_ALIGN) / 8] = true;
             // SAFETY: a free block begins with its link, and there are as many as the slab says.
             let link = unsafe { next.cast::<isize>().read() };
             next = next.wrapping_offset(link + stride as isize);
         }
-        for at in (0..is_free.len()).rev().filter(|&at| is_free[at]) {
-            let block = first.map_addr(|address| address - address % SLAB_ALIGN + at * 8);
-            // SAFETY: a free block of this slab.
-            unsafe { block.write_bytes(0, stride) };
-            self.push(block);
+        let mut at = is_free.len();
+        while at > 0 {
+            at -= 1;
+            if is_free[at] {
+                let block = start.wrapping_add(at * 8);
+                // SAFETY: a free block of this slab.
+                unsafe { block.write_bytes(0, stride) };
+                self.push(block);
+            }
         }
     }
 }

@@ -18,8 +18,14 @@ const WASM_FEATURES: &[&str] = &[
     "--enable-sign-ext",
 ];
 
-const WASM_OPTIMISATIONS: &[&str] =
-    &["-O3", "--reorder-functions", "--strip-debug", "--strip-producers", "--strip-target-features"];
+const WASM_OPTIMISATIONS: &[&str] = &[
+    "-O3",
+    "--converge",
+    "--reorder-functions",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+];
 
 pub(crate) fn command(args: &mut Args) -> Result {
     args.finish()?;

@@ -17,6 +17,7 @@ mod growth;
 const PAGE_BYTES: usize = 64 * 1024;
 
 /// Source of dlmalloc's memory: the pages of the module, up to a limit.
+#[allow(clippy::struct_field_names, reason = "the others are no pages, but an address")]
 struct Pages {
     limit_pages: Cell<usize>,
     /// Address of the heap; 0 before there is one.

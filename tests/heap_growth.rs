@@ -23,7 +23,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// Memory of a module: pages at the end of others, up to a limit.
 struct Pages {
     base: *mut u8,
-    pages: Cell<usize>,
+    count: Cell<usize>,
     limit: usize,
     next: Cell<usize>,
 }
@@ -34,7 +34,7 @@ unsafe impl Send for Pages {}
 impl Pages {
     fn new(limit: usize) -> Pages {
         let base = unsafe { alloc_zeroed(Layout::from_size_align(limit * PAGE_BYTES, PAGE_BYTES).unwrap()) };
-        Pages { base, pages: Cell::new(0), limit, next: Cell::new(0) }
+        Pages { base, count: Cell::new(0), limit, next: Cell::new(0) }
     }
 }
 
@@ -50,11 +50,11 @@ unsafe impl Allocator for Pages {
             0 => size.div_ceil(PAGE_BYTES),
             pages => pages,
         };
-        let before = self.pages.get();
+        let before = self.count.get();
         if before + pages > self.limit {
             return (ptr::null_mut(), 0, 0);
         }
-        self.pages.set(before + pages);
+        self.count.set(before + pages);
         (self.base.wrapping_add(before * PAGE_BYTES), pages * PAGE_BYTES, 0)
     }
     fn remap(&self, _: *mut u8, _: usize, _: usize, _: bool) -> *mut u8 {
@@ -79,14 +79,14 @@ unsafe impl Allocator for Pages {
 
 impl Source for Pages {
     fn start(&self) -> *mut u8 {
-        if self.pages.get() == 0 { ptr::null_mut() } else { self.base }
+        if self.count.get() == 0 { ptr::null_mut() } else { self.base }
     }
     fn len(&self) -> usize {
-        self.pages.get() * PAGE_BYTES
+        self.count.get() * PAGE_BYTES
     }
     fn add_next(&self, bytes: usize) -> bool {
         let pages = bytes.div_ceil(PAGE_BYTES);
-        let fits = pages <= self.limit - self.pages.get();
+        let fits = pages <= self.limit - self.count.get();
         if fits {
             self.next.set(pages);
         }
@@ -243,6 +243,6 @@ fn the_last_page_is_found() {
     let first = unsafe { growth::alloc(&mut heap, PAGE_BYTES / 2, UNIT) };
     let rest = unsafe { growth::alloc(&mut heap, 3 * PAGE_BYTES + PAGE_BYTES / 4, UNIT) };
     assert!(!first.is_null() && !rest.is_null());
-    assert_eq!(heap.allocator().pages.get(), 4);
+    assert_eq!(heap.allocator().count.get(), 4);
     assert!(unsafe { growth::alloc(&mut heap, PAGE_BYTES / 2, UNIT) }.is_null());
 }

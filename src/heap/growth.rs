@@ -7,6 +7,9 @@
 //! Keeps true: the memory is one piece that grows at its end, so its last chunk is dlmalloc's `top`. What is
 //! read of a chunk is its head, the word before a block (its size, and whether it and the one before it are
 //! in use), and the size of a free chunk before it, in the word before the head. Nothing of it is written.
+//! So the version of the crate is pinned.
+
+#![allow(clippy::cast_ptr_alignment, reason = "chunks are aligned to `UNIT`, and their heads to a word")]
 
 use dlmalloc::{Allocator, Dlmalloc};
 use std::ptr;

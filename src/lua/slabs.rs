@@ -12,6 +12,8 @@
 //! The same is done by C, where it is quickest (lua-5.4/port/slabs.h), while the current slab has what is
 //! wanted. Not here: where slabs come from and when they go back, and the account of bytes (`alloc`).
 
+#![allow(clippy::cast_ptr_alignment, reason = "slabs are aligned to `SLAB_ALIGN`, and blocks to 8")]
+
 use std::cell::Cell;
 use std::ptr;
 
@@ -243,6 +245,7 @@ impl Slabs {
         }
     }
 
+    #[cfg(any(test, all(feature = "heap", target_arch = "wasm32")))]
     fn others(&self, class: usize) -> impl Iterator<Item = *const Slab> {
         let some = |address: *const Slab| (!address.is_null()).then_some(address);
         std::iter::successors(some(self.others[class].get()), move |&other| some(slab(other).after.get()))

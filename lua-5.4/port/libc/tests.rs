@@ -343,20 +343,22 @@ fn tostring_of_numbers_is_as_its_format() {
     let mut floats = edges();
     floats.extend((0..200_000).map(|_| random.float()));
     for value in floats {
+        // SAFETY: the buffer has the size that is given.
         let theirs = run(44, |buf, size| unsafe { system::snprintf(buf, size, c"%.14g".as_ptr(), value) });
-        assert_eq!(
-            run(44, |buf, size| unsafe { perilune_print_number(buf, size, value) }),
-            theirs,
-            "{value:e}"
-        );
+        // SAFETY: as above.
+        let ours = run(44, |buf, size| unsafe { perilune_print_number(buf, size, value) });
+        assert_eq!(ours, theirs, "{value:e}");
     }
     let edges = [0, 1, -1, 9, 10, 99, 100, 99_999_999, 100_000_000, i64::MIN, i64::MIN + 1, i64::MAX];
     for value in
         edges.into_iter().chain((0..100_000).map(|_| (random.next() >> random.below(64)).cast_signed()))
     {
         for value in [value, value.wrapping_neg()] {
+            // SAFETY: the buffer has the size that is given.
             let theirs = run(21, |buf, size| unsafe { system::snprintf(buf, size, c"%lld".as_ptr(), value) });
-            assert_eq!(run(21, |buf, _| unsafe { perilune_print_integer(buf, value) }), theirs, "{value}");
+            // SAFETY: the buffer has the 21 bytes that it asks for.
+            let ours = run(21, |buf, _| unsafe { perilune_print_integer(buf, value) });
+            assert_eq!(ours, theirs, "{value}");
         }
     }
 }

@@ -55,21 +55,17 @@ fn the_deepest_recursion_fits_the_stack() {
         let event = event(source.clone());
         let used = runtime.block_on(async {
             // Where it does not compile, what the compiler has used is no less deep.
-            let vm = match shared.vm_of(&event).await {
-                Some(mut vm) => {
-                    let run = tokio::time::timeout(Duration::from_secs(5), vm.run(&event.input)).await;
-                    assert!(run.is_ok_and(|reply| reply.is_ok()), "traps, or does not end: {source}");
-                    vm
-                }
-                None => {
-                    let mut vm = shared.new_vm().await;
-                    vm.load(&source).await.unwrap_or_else(|error| panic!("{error:#}: {source}"));
-                    vm
-                }
+            let vm = if let Some(mut vm) = shared.vm_of(&event).await {
+                let run = tokio::time::timeout(Duration::from_secs(60), vm.run(&event.input)).await;
+                assert!(run.is_ok_and(|reply| reply.is_ok()), "traps, or does not end: {source}");
+                vm
+            } else {
+                let mut vm = shared.new_vm().await;
+                vm.load(&source).await.unwrap_or_else(|error| panic!("{error:#}: {source}"));
+                vm
             };
             let stack = &vm.memory_data()[..stack_bytes];
-            let used = stack_bytes - stack.iter().position(|byte| *byte != 0).unwrap_or(stack_bytes);
-            used
+            stack_bytes - stack.iter().position(|byte| *byte != 0).unwrap_or(stack_bytes)
         });
         if used > deepest.0 {
             deepest = (used, source);
@@ -78,5 +74,4 @@ fn the_deepest_recursion_fits_the_stack() {
     let (used, source) = deepest;
     assert!(used > 8 * 1024, "the deepest has used {used} bytes, which is none");
     assert!(used + SPARE_BYTES <= stack_bytes, "{used} of {stack_bytes} bytes: {source}");
-    println!("the deepest recursion takes {used} of {stack_bytes} bytes: {source}");
 }

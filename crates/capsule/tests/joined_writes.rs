@@ -59,7 +59,10 @@ fn the_host_has_every_commit_when_its_last_write_has_returned() {
         // Pages that are longer than what is held back go their way at once.
         assert!(page > 8192 || writes * 3 < parts * 2, "seed {seed}: {writes} writes of {parts}");
         joined
-            .flush(|bytes, offset| -> Result<(), ()> { Ok(put(&mut file, bytes, offset)) })
+            .flush(|bytes, offset| -> Result<(), ()> {
+                put(&mut file, bytes, offset);
+                Ok(())
+            })
             .expect("it is written");
         assert_eq!(file, model, "seed {seed}");
     }
@@ -75,7 +78,10 @@ fn a_failure_is_that_of_the_commit_and_leaves_nothing_behind() {
     joined.write(&header, 568, |_, _| Err(())).expect("it is held back");
     joined.write(&[2; 512], 592, |_, _| Err(())).expect_err("the commit has failed");
     let mut written = Vec::new();
-    let host = |bytes: &[u8], offset: u64| -> Result<(), ()> { Ok(written.push((bytes.len(), offset))) };
+    let host = |bytes: &[u8], offset: u64| -> Result<(), ()> {
+        written.push((bytes.len(), offset));
+        Ok(())
+    };
     joined.flush(host).expect("there is nothing");
     assert_eq!(written, []);
 }

@@ -56,7 +56,7 @@ fn the_deepest_recursion_fits_the_stack() {
         let used = runtime.block_on(async {
             // Where it does not compile, what the compiler has used is no less deep.
             let vm = if let Some(mut vm) = shared.vm_of(&event).await {
-                let run = tokio::time::timeout(Duration::from_secs(60), vm.run(&event.input)).await;
+                let run = tokio::time::timeout(Duration::from_mins(1), vm.run(&event.input)).await;
                 assert!(run.is_ok_and(|reply| reply.is_ok()), "traps, or does not end: {source}");
                 vm
             } else {

@@ -59,9 +59,9 @@ function writeInlineModule(outdir, file, program) {
 }
 
 /**
- * Finishes the types: `#js/...` become paths, which every compiler finds; copies for compilers before TypeScript
- * 5.7, in which `Uint8Array` has no parameter, and some have no disposal; and the same beside the entry for
- * `require`, as types of CommonJS.
+ * Finishes the types: `#js/...` become paths, which every compiler finds; copies for compilers before
+ * TypeScript 5.7, in which `Uint8Array` has no parameter, and some have no disposal; and the same beside the
+ * entry for `require`, as types of CommonJS.
  */
 export function finishTypes(outdir) {
   const types = resolve(outdir, "types");

@@ -179,7 +179,7 @@ fn optimise(bound: &Path, finished: &Path) -> Result {
     Run::new(tools.join("wasm-opt"))
         .args(WASM_FEATURES)
         .args(WASM_OPTIMISATIONS)
-        // Until nothing changes any more: a thousandth smaller. SQLite is so large that it would take minutes.
+        // Until nothing changes any more: a thousandth smaller. With SQLite it would take minutes.
         .args((!finished.ends_with("capsule.wasm")).then_some("--converge"))
         .arg(trimmed)
         .arg("--output")

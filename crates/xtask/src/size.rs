@@ -36,7 +36,7 @@ const BOUNDS: [Bounds; 3] = [
     Bounds { file: "index.js", raw_aim: None, raw_limit: None, gzip_aim: 15_000, gzip_limit: None },
 ];
 
-/// What an entry loads only where the module is not found beside it.
+/// Script that an entry loads only where the module is not found beside it.
 const INLINE_MODULE: &str = "inline_module.js";
 
 /// Prefix of the chunks that entries share: the rest of their names changes with their contents.
@@ -152,8 +152,8 @@ fn scripts(dist: &Path) -> std::io::Result<BTreeMap<String, String>> {
     Ok(scripts)
 }
 
-/// Returns an entry and all that it imports: what a page has to load for it. The module as text counts where it
-/// is always taken.
+/// Returns an entry and all that it imports: what a page has to load for it. The module as text counts where
+/// it is always taken.
 fn with_chunks<'a>(entry: &'a str, scripts: &'a BTreeMap<String, String>) -> BTreeSet<&'a str> {
     let mut wanted = BTreeSet::from([entry]);
     let mut unread = vec![entry];

@@ -121,6 +121,13 @@ const PATCHES: &[Patch] = &[
         find: "#define updatetrap(ci)  (trap = ci->u.l.trap)",
         replace: "#define updatetrap(ci)  (trap = ci->u.l.trap | perilune_tick_out())",
     },
+    // A step of the collector is no tick: its moments depend on the size of pointers, and fuel must not. What the
+    // instruction has set already stays.
+    Patch {
+        file: "lvm",
+        find: "                         updatetrap(ci)); \\\n           luai_threadyield(L); }\n",
+        replace: "                         trap |= ci->u.l.trap); \\\n           luai_threadyield(L); }\n",
+    },
     // A tick for every call of a Lua function, because tail calls can loop without a jump.
     Patch { file: "lvm", find: "  trap = L->hookmask;\n", replace: "  trap = L->hookmask | perilune_tick_out();\n" },
     Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },

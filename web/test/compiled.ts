@@ -1,0 +1,106 @@
+/**
+ * Compares VMs that compile hot functions with VMs that do not: output, errors with their tracebacks, fuel. Runs in
+ * pages, too.
+ *
+ * The knobs make everything hot at once, recordings short, and guards fail; and a clock that is far ahead at each
+ * look makes the slices between two samples as short as they can be.
+ */
+import type { LuaOptions } from "../src/options.ts";
+import { describeError, OPTIONS, type LuaOfBuild } from "./programs.ts";
+import { Random } from "./random.ts";
+
+/** Settings of the compiler, and of the clock that decides when it looks at what runs. */
+export interface Knobs {
+  threshold: number;
+  length: number;
+  exitSeed: number;
+  /** Milliseconds that each look at the clock seems to take: 2 for the shortest slices, 0 for the longest. */
+  step: number;
+}
+
+/** What every script is run with: samples at once, short recordings. */
+export const LOW: readonly Knobs[] = [
+  { threshold: 1, length: 32, exitSeed: 0, step: 2 },
+  { threshold: 1, length: 64, exitSeed: 0, step: 2 },
+  { threshold: 1, length: 48, exitSeed: 77, step: 2 },
+];
+
+export function randomKnobs(random: Random): Knobs {
+  return {
+    threshold: random.pick([1, 1, 1, 2, 3]),
+    length: random.pick([8, 16, 32, 48, 64, 64, 200, 600]),
+    exitSeed: random.pick([0, 0, 1 + random.below(1 << 30)]),
+    step: random.pick([2, 2, 2, 0.5, 0]),
+  };
+}
+
+/** How something is run in one VM. */
+export interface Runs {
+  /** Text that is run first, once. */
+  first?: string;
+  /** Text that is run so many times. */
+  source: string;
+  times: number;
+  /** Name of the chunks. */
+  name: string;
+  options?: LuaOptions;
+}
+
+/** The runs of a random program: a function, so that what was compiled in one run is there in the next. */
+export function runsOf(program: string, options: LuaOptions = {}): Runs {
+  return { first: `program = function(...) ${program} end`, source: "return program()", times: 3, name: "p", options };
+}
+
+/** What was seen, and how much of it was compiled. */
+export interface Seen {
+  /** Output, errors and fuel of each run. */
+  runs: string[];
+  functions: number;
+  exits: number;
+}
+
+/** A clock for tests, which `now` of the build must ask. */
+export const looks = { step: 0, now: 0 };
+
+export function look(): number {
+  looks.now += looks.step;
+  return looks.now;
+}
+
+/** Runs it all in a VM of its own: compiled with these knobs, or (null) interpreted only. */
+export async function see(Lua: LuaOfBuild, { first, source, times, name, options }: Runs, knobs: Knobs | null): Promise<Seen> {
+  looks.step = knobs?.step ?? 2;
+  let text = "";
+  const lua = await Lua.create({
+    ...OPTIONS,
+    timeout: Infinity,
+    stdout: (written) => (text += written),
+    ...options,
+    jit: knobs ?? false,
+  } as LuaOptions);
+  const runs: string[] = [];
+  const run = (code: string): void => {
+    const ended = lua.tryEval(code, { name });
+    runs.push(`${text}${ended.ok ? "" : describeError(ended.error)}fuel ${lua.stats().fuelUsed}\n`);
+    text = "";
+  };
+  if (first !== undefined) run(first);
+  for (let n = 0; n < times; n++) run(source);
+  const { functions = 0, exits = 0 } = (lua.stats() as { jit?: { functions: number; exits: number } }).jit ?? {};
+  await lua.close();
+  return { runs, functions, exits };
+}
+
+/** Where two VMs differ, in words; undefined where they do not. */
+export function difference(interpreted: Seen, compiled: Seen): string | undefined {
+  for (const [n, expected] of interpreted.runs.entries()) {
+    const found = compiled.runs[n] ?? "";
+    if (found === expected) continue;
+    const lines = expected.split("\n");
+    const others = found.split("\n");
+    const at = lines.findIndex((line, place) => line !== others[place]);
+    const before = lines.slice(Math.max(0, at - 2), at).map((line) => `    ${line}\n`);
+    return `run ${n}, line ${at + 1}:\n${before.join("")}  - ${lines[at]}\n  + ${others[at]}`;
+  }
+  return undefined;
+}

@@ -117,8 +117,9 @@ impl Compiler {
                 }
             }
             let Some(at) = unfit else {
-                let compiled =
-                    functions.iter().map(|(serial, function)| Compiled { proto: function.address, serial: *serial });
+                let compiled = functions
+                    .iter()
+                    .map(|(serial, function)| Compiled { proto: function.address, serial: *serial });
                 return Some(module.finish(compiled.collect()));
             };
             let (serial, _) = functions.remove(at);

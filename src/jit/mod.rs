@@ -19,18 +19,30 @@
 //! The raw export `jit_tune(threshold, length, exit_seed)` is for tests: samples until a function is hot,
 //! instructions in a recording, and a seed with which about one guard of 64 fails at random ([`Knobs`]).
 
+#![cfg_attr(
+    not(all(target_arch = "wasm32", target_os = "unknown")),
+    allow(dead_code, reason = "natively Lua is interpreted, and only tests compile it")
+)]
+
 pub(crate) use self::compiler::{Compiler, Knobs};
 pub(crate) use self::helpers::{HELPERS, Helper, Kind};
 pub(crate) use self::layout::Layout;
 
 mod compiler;
+mod emit;
 mod helpers;
 mod layout;
+mod opcode;
+mod profile;
+mod proto;
+mod shape;
+mod state;
+mod wasm;
 
 /// Statuses of a compiled function.
 #[allow(dead_code, reason = "the C side names most of them")]
 pub(crate) mod status {
-    /// The function has returned; `L->ci` is its caller.
+    /// The function has returned; `L->ci` is its caller, who looks whether there is fuel left.
     pub(crate) const DONE: i32 = 0;
     /// The interpreter goes on at `savedpc`, in the same frame, without another tick for its start.
     pub(crate) const INTERPRET: i32 = 1;
@@ -139,6 +151,10 @@ pub(crate) mod limits {
     pub(crate) const INSTRUCTIONS: usize = 2000;
     /// Most instructions of all functions of a module.
     pub(crate) const MODULE_INSTRUCTIONS: usize = 4000;
+    /// Most loops of a function.
+    pub(crate) const LOOPS: usize = 64;
+    /// Most blocks and loops that a function's code is made of.
+    pub(crate) const REGIONS: usize = 600;
     /// Most bytes of a function's code in wasm.
     pub(crate) const CODE_BYTES: usize = 256 * 1024;
     /// Most bytes of what is known about registers, at all jumps of a function.

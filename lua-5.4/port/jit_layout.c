@@ -14,6 +14,7 @@
 #include "lstate.h"
 
 #include "fuel.h"
+#include "jit.h"
 
 #define AT(type, field) ((unsigned int)offsetof(type, field))
 #define ADDRESS(object) ((unsigned int)(size_t)(object))
@@ -34,7 +35,14 @@ _Static_assert(OP_ADDI == 21 && OP_ADD == 34 && OP_MMBIN == 46 && OP_JMP == 56 &
 _Static_assert(POS_A == 7 && POS_k == 15 && POS_B == 16 && POS_C == 24 && OFFSET_sBx == 65535 && OFFSET_sJ == 16777215 &&
                  OFFSET_sC == 127,
                "operands");
-_Static_assert(CIST_FRESH == 4, "status of calls");
+_Static_assert(CIST_FRESH == 1 << 2, "status of calls");
+#if defined(PERILUNE_JIT)
+_Static_assert(PERILUNE_CIST_COMPILED == 1 << 14, "status of calls");
+#define PROTO_JIT AT(Proto, jit)
+#else
+#define PROTO_JIT 0 /* natively only the compiler's own tests ask */
+#endif
+_Static_assert(sizeof(((CallInfo *)0)->nresults) == 2 && sizeof(((CallInfo *)0)->callstatus) == 2, "status of calls");
 
 /* Writes the layout for this VM; returns the number of its fields. `depth`: where the number of compiled frames is. */
 unsigned int perilune_jit_layout(lua_State *L, unsigned int *to, unsigned int most, const int *depth) {
@@ -45,7 +53,7 @@ unsigned int perilune_jit_layout(lua_State *L, unsigned int *to, unsigned int mo
     AT(CallInfo, nresults), AT(CallInfo, callstatus),
     AT(Proto, numparams), AT(Proto, is_vararg), AT(Proto, maxstacksize), AT(Proto, sizecode), AT(Proto, sizek),
     AT(Proto, sizep), AT(Proto, sizeupvalues), AT(Proto, code), AT(Proto, k), AT(Proto, p), AT(Proto, upvalues),
-    AT(Proto, jit),
+    PROTO_JIT,
     (unsigned int)sizeof(Upvaldesc), AT(Upvaldesc, instack), AT(Upvaldesc, idx),
     AT(LClosure, p), AT(LClosure, upvals), AT(UpVal, v),
     AT(Table, marked), AT(Table, lsizenode), AT(Table, alimit), AT(Table, array), AT(Table, node), AT(Table, metatable),

@@ -6,6 +6,7 @@
 
 /// One replacement in one C file.
 struct Patch {
+    /// Name of the file, without `.c`.
     file: &'static str,
     /// The text to replace, which must occur exactly once.
     find: &'static str,
@@ -130,7 +131,7 @@ const PATCHES: &[Patch] = &[
     },
     // A tick for every call of a Lua function, because tail calls can loop without a jump.
     Patch { file: "lvm", find: "  trap = L->hookmask;\n", replace: "  trap = L->hookmask | perilune_tick_out();\n" },
-    Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n" },
+    Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"fuel.h\"\n#include \"jit.h\"\n" },
     // pcall and xpcall must not catch the error that ends the eval, even if the call had yielded.
     Patch {
         file: "lbaselib",
@@ -263,7 +264,7 @@ const PATCHES: &[Patch] = &[
     Patch {
         file: "ldo",
         find: "#include \"lzio.h\"\n",
-        replace: "#include \"lzio.h\"\n#include \"fuel.h\"\n",
+        replace: "#include \"lzio.h\"\n#include \"fuel.h\"\n#include \"jit.h\"\n",
     },
     Patch {
         file: "lapi",
@@ -740,5 +741,80 @@ const PATCHES: &[Patch] = &[
         file: "lgc",
         find: "#include \"ltm.h\"\n",
         replace: "#include \"ltm.h\"\n#include \"fuel.h\"\n",
+    },
+    // Hot functions are compiled (lua-5.4/port/jit.h): two numbers in each prototype, and a third where there was
+    // a gap.
+    Patch {
+        file: "lobject.h",
+        find: "  lu_byte maxstacksize;  /* number of registers needed by this function */\n",
+        replace: "  lu_byte maxstacksize;\n#if defined(PERILUNE_JIT)\n  lu_byte heat;  /* samples, or exits of compiled code */\n  int jit;  /* compiled code: its slot in the table; 0 none, -1 never */\n  unsigned int serial;\n#endif\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "  f->lastlinedefined = 0;\n",
+        replace: "  f->lastlinedefined = 0;\n  perilune_jit_new(f);\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "void luaF_freeproto (lua_State *L, Proto *f) {\n",
+        replace: "void luaF_freeproto (lua_State *L, Proto *f) {\n  perilune_jit_free(f);\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "#include \"lstate.h\"\n",
+        replace: "#include \"lstate.h\"\n#include \"jit.h\"\n",
+    },
+    // A call of a function that is compiled runs it where a function of C is run. The status of the frame says
+    // whether C or the interpreter waits for it.
+    Patch {
+        file: "ldo",
+        find: "CallInfo *luaD_precall (lua_State *L, StkId func, int nresults) {\n",
+        replace: "CallInfo *luaD_precall (lua_State *L, StkId func, int nresults) {\n  return perilune_precall(L, func, nresults, 0);\n}\n\nCallInfo *perilune_precall (lua_State *L, StkId func, int nresults, int status) {\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      L->ci = ci = prepCallInfo(L, func, nresults, 0, func + 1 + fsize);\n",
+        replace: "      L->ci = ci = prepCallInfo(L, func, nresults, status, func + 1 + fsize);\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      lua_assert(ci->top.p <= L->stack_last.p);\n      return ci;\n",
+        replace: "      lua_assert(ci->top.p <= L->stack_last.p);\n      perilune_jit_try_run(p, ci);\n      return ci;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "  if ((ci = luaD_precall(L, func, nResults)) != NULL) {  /* Lua function? */\n    ci->callstatus = CIST_FRESH;  /* mark that it is a \"fresh\" execute */\n",
+        replace: "  if ((ci = perilune_precall(L, func, nResults, CIST_FRESH)) != NULL) {\n",
+    },
+    // A frame for which compiled code had waited ends in the loop that resumes, and the one that had called it goes on
+    // without a tick, as it would within the interpreter.
+    Patch {
+        file: "ldo",
+        find: "      luaV_execute(L, ci);  /* execute down to higher C 'boundary' */\n",
+        replace: "      luaV_execute(L, ci);\n      perilune_jit_unrolled(L);\n",
+    },
+    // The interpreter goes on where compiled code has left a loop; OP_EXTRAARG, which is never run, is where it finds
+    // that the whole function has ended.
+    Patch {
+        file: "lvm",
+        find: "    trap = luaG_traceexec(L, pc);  /* handle hooks */ \\\n",
+        replace: "    trap = luaG_traceexec(L, pc); \\\n    perilune_jit_redirect(pc); \\\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "      vmcase(OP_EXTRAARG) {\n        lua_assert(0);\n        vmbreak;\n",
+        replace: "      vmcase(OP_EXTRAARG) {\n        perilune_jit_land()\n        vmbreak;\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "          goto startfunc;  /* execute the callee */\n",
+        replace: "        {\n          perilune_jit_enter_tail()\n          goto startfunc;\n        }\n",
+    },
+    // One instruction by its own text (lvm_port.c).
+    Patch { file: "lvm", find: " startfunc:\n", replace: "  perilune_jit_begin();\n startfunc:\n" },
+    Patch {
+        file: "lvm",
+        find: "        if (ci->callstatus & CIST_FRESH)\n          return;  /* end this frame */\n",
+        replace: "        if (PERILUNE_STEPPING || (ci->callstatus & CIST_FRESH))\n          return;\n",
     },
 ];

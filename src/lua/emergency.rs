@@ -14,9 +14,9 @@
 //!   rule of `Stack::bytes` in any case, since its callers call Lua while they hold the bytes.
 
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
-pub(crate) use self::module::find;
+pub(crate) use self::module::{find, prevent};
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
-pub(super) use self::module::{hold_reserve, leave, prevent, release_reserve, watch};
+pub(super) use self::module::{hold_reserve, leave, release_reserve, watch};
 
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 mod module {
@@ -57,7 +57,7 @@ mod module {
 
     /// Runs `ask` without collections.
     #[inline]
-    pub(in super::super) fn prevent<R>(ask: impl FnOnce() -> R) -> R {
+    pub(crate) fn prevent<R>(ask: impl FnOnce() -> R) -> R {
         PREVENTED.set(true);
         let answer = ask();
         PREVENTED.set(false);

@@ -28,10 +28,14 @@ mod debug;
 pub(crate) mod emergency;
 pub(crate) mod fuel;
 mod functions;
+#[cfg(all(feature = "jit", target_arch = "wasm32", target_os = "unknown"))]
+pub(crate) mod jit;
 mod json;
 mod libraries;
 #[cfg(c_pointers)]
 mod pointers;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+pub(crate) mod prototypes;
 mod references;
 mod source;
 mod stack;

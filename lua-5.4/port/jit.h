@@ -1,0 +1,102 @@
+/* jit.h: what the interpreter has of the compiler of hot functions (src/jit, docs/decisions/0038): where functions enter
+   compiled code, and where recordings come from. Without PERILUNE_JIT there is nothing of it: the macros that the
+   patches name are empty. */
+#ifndef PERILUNE_JIT_H
+#define PERILUNE_JIT_H
+
+/* luaD_precall, with bits for the status of the frame. */
+CallInfo *perilune_precall(lua_State *L, StkId func, int nresults, int status);
+
+#if defined(PERILUNE_JIT)
+
+/* Statuses of compiled functions: those of src/jit/mod.rs. */
+#define PERILUNE_JIT_DONE 0      /* it has returned: L->ci is its caller */
+#define PERILUNE_JIT_INTERPRET 1 /* the interpreter goes on at savedpc */
+#define PERILUNE_JIT_REFUSED 2   /* there is no entry here, and nothing was done */
+#define PERILUNE_JIT_REPLACED 3  /* the frame is another function's, by a tail call, and not begun */
+#define PERILUNE_JIT_LEAVING 4   /* everything returns up to whoever protects or resumes */
+
+/* Most compiled frames on the wasm stack; then calls stay in the interpreter, which needs no stack of C for them. */
+#define PERILUNE_JIT_DEPTH 160
+
+/* In L->hookmask, beside Lua's own bits: the thread is recorded. */
+#define PERILUNE_JIT_RECORDS (1 << 6)
+
+/* In the status of a call, beside CIST_FRESH: it is compiled code, not C, that waits for the end of the frame. */
+#define PERILUNE_CIST_COMPILED (1 << 14)
+
+/* Compiled frames on the wasm stack. */
+extern int perilune_jit_depth;
+
+/* The instruction that is next after luaG_traceexec. */
+extern const Instruction *perilune_jit_pc;
+
+/* How a loop that was entered in the middle of its function has ended, for the interpreter (OP_EXTRAARG). */
+extern int perilune_jit_landed;
+
+/* Runs compiled code for the frame of a call that has been prepared, with the tick of its start. NULL: it has returned,
+   and the one who called takes the tick that follows a call of C, but for C itself. */
+CallInfo *perilune_jit_run(lua_State *L, CallInfo *ci);
+
+/* Runs compiled code for a frame that a tail call has made another function's, if there is some: a status. */
+int perilune_jit_run_tail(lua_State *L, CallInfo *ci);
+
+/* Takes note that compiled code has given up where this frame is now. */
+void perilune_jit_note_exit(CallInfo *ci);
+
+/* Called when a slice of fuel has been used up: the function that runs may be hot. */
+void perilune_jit_sample(lua_State *L);
+
+/* Called before an instruction of a thread that is recorded, or of a frame that looks for an entry: 0 where the
+   interpreter goes on as ever, else it goes on at perilune_jit_pc with the trap that is written. */
+int perilune_jit_trace(lua_State *L, const Instruction *pc, int *trap);
+
+/* The frame that looks for an entry into compiled code; NULL if there is none. */
+extern const CallInfo *perilune_jit_seeker;
+
+/* A function that has a heat or compiled code is freed (Rust). */
+void perilune_jit_forget(unsigned int serial, int jit);
+
+unsigned int perilune_jit_next_serial(void);
+
+#define perilune_jit_redirect(pc) (pc = perilune_jit_pc)
+#define perilune_jit_new(f) ((f)->jit = 0, (f)->heat = 0, (f)->serial = perilune_jit_next_serial())
+#define perilune_jit_free(f) ((void)(((f)->jit > 0 || (f)->heat > 0) && (perilune_jit_forget((f)->serial, (f)->jit), 0)))
+#define perilune_jit_try_run(p, ci) if (l_unlikely((p)->jit > 0)) return perilune_jit_run(L, ci)
+#define perilune_jit_unrolled(L) ((void)((L)->ci->next->callstatus & PERILUNE_CIST_COMPILED && ++perilune_fuel))
+
+/* Where one instruction is run by its own text (lvm_port.c), luaV_execute begins and ends in other ways. */
+#define PERILUNE_STEPPING 0
+#define perilune_jit_begin() ((void)0)
+
+#define perilune_jit_enter_tail()                                  \
+  if (l_unlikely(ci_func(ci)->p->jit > 0)) {                       \
+    perilune_jit_landed = perilune_jit_run_tail(L, ci);            \
+    if (perilune_jit_landed == PERILUNE_JIT_DONE) {                \
+      trap = perilune_fuel < 0;                                    \
+      goto ret;                                                    \
+    }                                                              \
+    if (perilune_jit_landed == PERILUNE_JIT_LEAVING) return;       \
+  }
+
+#define perilune_jit_land()                                        \
+  trap = perilune_fuel < 0;                                        \
+  if (perilune_jit_landed == PERILUNE_JIT_DONE) goto ret;          \
+  if (perilune_jit_landed == PERILUNE_JIT_LEAVING) return;         \
+  goto startfunc;
+
+#else
+
+#define perilune_jit_redirect(pc) ((void)0)
+#define perilune_jit_new(f) ((void)0)
+#define perilune_jit_free(f) ((void)0)
+#define perilune_jit_try_run(p, ci) ((void)(p))
+#define perilune_jit_unrolled(L) ((void)0)
+#define PERILUNE_STEPPING 0
+#define perilune_jit_begin() ((void)0)
+#define perilune_jit_enter_tail()
+#define perilune_jit_land() lua_assert(0);
+
+#endif
+
+#endif

@@ -10,7 +10,7 @@ local function show(value, inner)
   elseif kind == "float" then
     return value ~= value and "nan" or string.format("%.17g", value)
   elseif kind == "string" then
-    if value:find("nan", 1, true) then value = value:gsub("%-*nan", "nan") end
+    if value:find("nan", 1, true) then return "nan" end
     return '"' .. value:gsub("[^ -~]", function(byte) return string.format("\\%d", byte:byte()) end) .. '"'
   elseif kind ~= "table" then
     return kind == "boolean" and tostring(value) or kind
@@ -57,10 +57,10 @@ local function bound(value)
   return value > 25 and 25 or value < -25 and -25 or value
 end
 
--- A string that cannot grow without end, and has no sign of NaN: what is no string stays what it is.
+-- A string that cannot grow without end, and shows no sign of NaN: what is no string stays what it is.
 local function cut(value)
   if type(value) ~= "string" then return value end
-  if value:find("nan", 1, true) then value = value:gsub("%-*nan", "nan") end
+  if value:find("nan", 1, true) then return "nan" end
   return #value <= 48 and value or value:sub(1, 20) .. value:sub(-20)
 end
 

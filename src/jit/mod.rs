@@ -21,7 +21,7 @@
 
 #![cfg_attr(
     not(all(target_arch = "wasm32", target_os = "unknown")),
-    allow(dead_code, reason = "natively Lua is interpreted, and only tests compile it")
+    allow(dead_code, unused_imports, reason = "natively Lua is interpreted, and only tests compile it")
 )]
 
 pub(crate) use self::compiler::{Compiler, Knobs};
@@ -37,6 +37,8 @@ mod profile;
 mod proto;
 mod shape;
 mod state;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
 mod wasm;
 
 /// Statuses of a compiled function.

@@ -1,12 +1,23 @@
 //! Prototypes of functions for the unit tests of the compiler (src/jit): where they are, and their layout.
 
-use super::raw::lua_State;
+use super::raw::{self, lua_State};
 use super::stack::Stack;
 use crate::jit::Layout;
 use std::ffi::{c_int, c_uint};
 
 unsafe extern "C" {
     fn perilune_jit_layout(l: *mut lua_State, to: *mut Layout, most: c_uint, depth: *const c_int) -> c_uint;
+}
+
+/// Compiles text, without the collector, which needs a whole VM. Pushes the function, or a message: then false.
+/// `[-0, +1, -]`
+pub(crate) fn load(stack: Stack, text: &[u8]) -> bool {
+    let l = stack.as_ptr();
+    // SAFETY: the state is alive, the text is so long; loading is protected.
+    unsafe {
+        raw::lua_gc(l, raw::LUA_GCSTOP);
+        raw::luaL_loadbufferx(l, text.as_ptr().cast(), text.len(), c"=script".as_ptr(), c"t".as_ptr()) == 0
+    }
 }
 
 /// The layout of a VM.
@@ -28,7 +39,8 @@ pub(crate) fn prototypes(stack: Stack, layout: &Layout) -> Vec<usize> {
     let mut found = vec![read(closure + layout.closure_p as usize)];
     let mut at = 0;
     while at < found.len() {
-        let (count, list) = (found[at] + layout.proto_sizep as usize, read(found[at] + layout.proto_p as usize));
+        let (count, list) =
+            (found[at] + layout.proto_sizep as usize, read(found[at] + layout.proto_p as usize));
         // SAFETY: as above; it is an `int`.
         let children = unsafe { std::ptr::with_exposed_provenance::<c_int>(count).read_unaligned() };
         found.extend((0..children as usize).map(|child| read(list + child * size_of::<usize>())));

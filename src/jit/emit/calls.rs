@@ -10,8 +10,9 @@ use super::super::profile::Target;
 use super::super::proto::Callee;
 use super::{Emitter, Instruction, Label, Op, Then, limits, local, op, status, tag};
 
-/// `CIST_FRESH` in `callstatus`, which lies behind the 16 bits of `nresults`.
-const FRESH: i32 = 4 << 16;
+/// Bits of `callstatus`, which lies behind the 16 bits of `nresults`: `CIST_FRESH`, and that compiled code waits
+/// for the end of the frame (`PERILUNE_CIST_COMPILED`).
+const FRESH: i32 = (1 << 2 | 1 << 14) << 16;
 
 /// A callee that is compiled.
 #[derive(Debug, Clone, Copy)]

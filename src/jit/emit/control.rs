@@ -346,7 +346,8 @@ impl Emitter<'_> {
         self.open_loop(pc, open);
         let inner =
             |header: u32| self.shape.parent(header) == Some(pc) && self.incoming.contains_key(&header);
-        if self.shape.loops.iter().any(|(header, _)| inner(*header)) {
+        // At the start of the function an entry that nobody knows comes here, too.
+        if pc == 0 || self.shape.loops.iter().any(|(header, _)| inner(*header)) {
             self.asm.get(local::ENTRY);
             self.asm.open(op::IF, Label::If);
             self.dispatch(Some(pc));

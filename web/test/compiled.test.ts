@@ -11,28 +11,12 @@ import { resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { clock } from "#js/clock.js";
 import { Lua } from "../src/index.ts";
-import { difference, look, LOW, randomKnobs, runsOf, see, type Knobs, type Runs } from "./compiled.ts";
-import { Generator, shrink } from "./programs.ts";
-import { Random } from "./random.ts";
+import { compare, compareProgram, look, LOW, type Runs } from "./compiled.ts";
+import { Generator } from "./programs.ts";
 
 clock.now = look;
 
 const read = (path: string): string => readFileSync(resolve("..", path), "utf8");
-
-async function compare(runs: Runs, all: readonly Knobs[]): Promise<{ functions: number; exits: number; told: string[] }> {
-  const interpreted = await see(Lua, runs, null);
-  let functions = 0;
-  let exits = 0;
-  const told: string[] = [];
-  for (const knobs of all) {
-    const compiled = await see(Lua, runs, knobs);
-    functions += compiled.functions;
-    exits += compiled.exits;
-    const found = difference(interpreted, compiled);
-    if (found !== undefined) told.push(`${JSON.stringify(knobs)}: ${found}`);
-  }
-  return { functions, exits, told };
-}
 
 suite("compiled as interpreted", () => {
   const golden = readdirSync(resolve("../tests/golden"), { recursive: true, encoding: "utf8" })
@@ -43,7 +27,7 @@ suite("compiled as interpreted", () => {
     test(`golden ${name}`, async () => {
       // With the memory of a golden script, and room for what the compiler itself needs.
       const options = { memoryLimit: 2 << 20, fuel: Infinity };
-      const { functions, told } = await compare({ source: read(`tests/golden/${name}`), times: 3, name: "golden", options }, LOW);
+      const { functions, told } = await compare(Lua, { source: read(`tests/golden/${name}`), times: 3, name: "golden", options }, LOW);
       compiled += functions;
       assert.deepEqual(told, []);
     });
@@ -52,7 +36,7 @@ suite("compiled as interpreted", () => {
 
   for (const name of readdirSync(resolve("../examples")).filter((file) => file.endsWith(".lua"))) {
     test(`example ${name}`, async () => {
-      const { functions, told } = await compare({ source: read(`examples/${name}`), times: 5, name }, LOW);
+      const { functions, told } = await compare(Lua, { source: read(`examples/${name}`), times: 5, name }, LOW);
       assert.deepEqual(told, []);
       assert.ok(functions > 0, "was compiled");
     });
@@ -60,8 +44,8 @@ suite("compiled as interpreted", () => {
 
   for (const name of readdirSync(resolve("../bench/workloads")).filter((file) => file.endsWith(".lua"))) {
     test(`workload ${name}`, async () => {
-      const runs: Runs = { first: read(`bench/workloads/${name}`), source: "print(bench(200))", times: 2, name };
-      const { functions, told } = await compare({ ...runs, options: { fuel: Infinity } }, LOW);
+      const runs: Runs = { first: read(`bench/workloads/${name}`), source: "print(bench(3))", times: 2, name };
+      const { functions, told } = await compare(Lua, { ...runs, options: { fuel: Infinity } }, LOW);
       assert.deepEqual(told, []);
       assert.ok(functions > 0, "was compiled");
     });
@@ -78,19 +62,10 @@ suite("compiled as interpreted", () => {
     let [functions, exits] = [0, 0];
     const told: string[] = [];
     for (let seed = first; seed <= last; seed++) {
-      const random = new Random(seed);
-      const program = generator.program(seed);
-      const knobs = randomKnobs(random);
-      // Some end where their fuel does, which may be in the middle of compiled code.
-      const options = random.below(4) === 0 ? { fuel: 1000 + random.below(100_000) } : {};
-      const found = await compare(runsOf(program, options), [knobs]);
-      functions += found.functions;
-      exits += found.exits;
-      if (found.told.length === 0) continue;
-      const small = await shrink(program, async (smaller) => (await compare(runsOf(smaller, options), [knobs])).told.length > 0);
-      const { told: after } = await compare(runsOf(small, options), [knobs]);
-      console.log(`seed ${seed} ${JSON.stringify(options)} ${after}\n${small}`);
-      told.push(`seed ${seed}: ${found.told}`);
+      const compared = await compareProgram(Lua, generator, seed);
+      functions += compared.functions;
+      exits += compared.exits;
+      told.push(...compared.told);
     }
     assert.deepEqual(told, []);
     assert.ok(functions > last - first, `${functions} functions`);

@@ -6,7 +6,7 @@
  * look makes the slices between two samples as short as they can be.
  */
 import type { LuaOptions } from "../src/options.ts";
-import { describeError, OPTIONS, type LuaOfBuild } from "./programs.ts";
+import { describeError, OPTIONS, shrink, type Generator, type LuaOfBuild } from "./programs.ts";
 import { Random } from "./random.ts";
 
 /** Settings of the compiler, and of the clock that decides when it looks at what runs. */
@@ -73,6 +73,7 @@ export async function see(Lua: LuaOfBuild, { first, source, times, name, options
   let text = "";
   const lua = await Lua.create({
     ...OPTIONS,
+    // The clock of the test runs fast.
     timeout: Infinity,
     stdout: (written) => (text += written),
     ...options,
@@ -80,13 +81,23 @@ export async function see(Lua: LuaOfBuild, { first, source, times, name, options
   } as LuaOptions);
   const runs: string[] = [];
   const run = (code: string): void => {
-    const ended = lua.tryEval(code, { name });
-    runs.push(`${text}${ended.ok ? "" : describeError(ended.error)}fuel ${lua.stats().fuelUsed}\n`);
+    let ended;
+    try {
+      ended = lua.tryEval(code, { name });
+    } catch (dead) {
+      runs.push(`${text}${String(dead)}\n`);
+      return;
+    }
+    // How much memory was taken is no promise.
+    const error = ended.ok ? "" : describeError(ended.error).replace(/ \(memoryLimit is .*\)/, "");
+    const bug = !ended.ok && ended.error.kind === "bug";
+    runs.push(`${text}${error}${bug ? `${String(ended.error.cause)}\n` : `fuel ${lua.stats().fuelUsed}\n`}`);
     text = "";
   };
   if (first !== undefined) run(first);
   for (let n = 0; n < times; n++) run(source);
-  const { functions = 0, exits = 0 } = (lua.stats() as { jit?: { functions: number; exits: number } }).jit ?? {};
+  const dead = runs.some((text) => text.startsWith("bug ") || text.includes("\nbug "));
+  const { functions = 0, exits = 0 } = dead ? {} : ((lua.stats() as { jit?: { functions: number; exits: number } }).jit ?? {});
   await lua.close();
   return { runs, functions, exits };
 }
@@ -103,4 +114,66 @@ export function difference(interpreted: Seen, compiled: Seen): string | undefine
     return `run ${n}, line ${at + 1}:\n${before.join("")}  - ${lines[at]}\n  + ${others[at]}`;
   }
   return undefined;
+}
+
+/** What came of runs with several settings. */
+export interface Compared {
+  /** Functions that were compiled, and times that compiled code gave up. */
+  functions: number;
+  exits: number;
+  /** What differs. */
+  told: string[];
+}
+
+/** Runs it interpreted, and with each of these knobs. */
+export async function compare(Lua: LuaOfBuild, runs: Runs, all: readonly Knobs[]): Promise<Compared> {
+  const interpreted = await see(Lua, runs, null);
+  const compared: Compared = { functions: 0, exits: 0, told: [] };
+  for (const knobs of all) {
+    const compiled = await see(Lua, runs, knobs);
+    compared.functions += compiled.functions;
+    compared.exits += compiled.exits;
+    const found = difference(interpreted, compiled);
+    if (found !== undefined) compared.told.push(`${JSON.stringify(knobs)}: ${found}`);
+  }
+  return compared;
+}
+
+/** Modes of the collector that some programs run under. */
+const COLLECTORS = ["generational", "incremental", "incremental"].map((mode, n) =>
+  n < 2 ? `collectgarbage("${mode}")` : `collectgarbage("${mode}", 1, 1000, 31)`,
+);
+
+/** The random program of a seed, with knobs of the same seed. What differs is told, and then made smaller. */
+export async function compareProgram(
+  Lua: LuaOfBuild,
+  generator: Generator,
+  seed: number,
+  tell: (text: string) => void = () => {},
+): Promise<Compared> {
+  const random = new Random(seed);
+  const knobs = [randomKnobs(random)];
+  // Some end where their fuel does, which may be in the middle of compiled code.
+  const options = random.below(4) === 0 ? { fuel: 1000 + random.below(100_000) } : {};
+  const collector = random.below(3) === 0 ? random.pick(COLLECTORS) : "";
+  const compareText = (program: string): Promise<Compared> => {
+    const runs = runsOf(program, options);
+    return compare(Lua, { ...runs, first: `${runs.first} ${collector}` }, knobs);
+  };
+  const program = generator.program(seed);
+  const compared = await compareText(program);
+  if (compared.told.length > 0) {
+    tell(`seed ${seed} ${JSON.stringify(options)} ${collector} ${compared.told.join("\n")}`);
+    // Of the same sort: not an error that becomes a difference in fuel.
+    const sort = sortOf(compared.told);
+    const small = await shrink(program, async (smaller) => sortOf((await compareText(smaller)).told) === sort);
+    const { told } = await compareText(small);
+    compared.told = [`seed ${seed} ${JSON.stringify(options)} ${collector} ${told.join("\n")}\n${small}`];
+  }
+  return compared;
+}
+
+/** What sort of difference was told first. */
+function sortOf([first = ""]: readonly string[]): string {
+  return ["\n  - fuel", "\n  - timeout", "\n  - memory", "attempt to", "sum\t"].find((text) => first.includes(text)) ?? (first && "other");
 }

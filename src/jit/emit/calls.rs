@@ -25,6 +25,7 @@ struct Known {
 }
 
 impl Emitter<'_> {
+    #[inline(never)]
     pub(super) fn call(&mut self, a: u32, b: u32, c: u32) {
         let target = self.profile.at(self.pc).and_then(|observed| observed.target.one());
         if let Some(Target::C(function)) = target
@@ -52,8 +53,9 @@ impl Emitter<'_> {
     }
 
     /// The compiled function of this serial number, if it is one that compiled code can call.
+    #[inline(never)]
     fn known_callee(&self, serial: u32) -> Option<Known> {
-        let profile = self.profiles.get(&serial)?;
+        let profile = self.profiles.get(serial)?;
         // SAFETY: functions that are not forgotten are alive: `Compiler::compile` asks for it.
         let callee = unsafe { Callee::read(profile.proto(), self.place.layout) };
         let inside = self.place.serials.iter().position(|known| *known == serial).map(|at| at as u32);
@@ -66,6 +68,7 @@ impl Emitter<'_> {
     }
 
     /// Any call, by a helper.
+    #[inline(never)]
     fn call_any(&mut self, a: u32, b: u32, c: u32) {
         self.guard_depth();
         self.set_top(a, b);
@@ -84,6 +87,7 @@ impl Emitter<'_> {
     }
 
     /// Exits at the call if there are too many compiled frames. Leaves their number in `A`.
+    #[inline(never)]
     fn guard_depth(&mut self) {
         self.guard(self.pc, |e| {
             e.asm.i32(e.place.layout.depth as i32);
@@ -95,6 +99,7 @@ impl Emitter<'_> {
     }
 
     /// L->top := R[a + b], unless b is 0: then the instruction before has set it.
+    #[inline(never)]
     fn set_top(&mut self, a: u32, b: u32) {
         if b != 0 {
             self.asm.get(local::STATE);
@@ -104,6 +109,7 @@ impl Emitter<'_> {
     }
 
     /// Returns to the one who protects or resumes if the number on wasm's stack is not 0.
+    #[inline(never)]
     fn leave_if(&mut self) {
         self.asm.open(op::IF, Label::If);
         self.asm.i32(status::LEAVING);
@@ -112,6 +118,7 @@ impl Emitter<'_> {
     }
 
     /// Stores `A` and so many as the number of compiled frames.
+    #[inline(never)]
     fn set_depth(&mut self, more: i32) {
         self.asm.i32(self.place.layout.depth as i32);
         self.asm.get(local::A);
@@ -123,6 +130,7 @@ impl Emitter<'_> {
     }
 
     /// A call of a compiled function, if R[a] is it; otherwise the long way.
+    #[inline(never)]
     fn call_known(&mut self, known: Known, a: u32, b: u32, c: u32) {
         let layout = self.place.layout;
         let callee = known.callee;
@@ -213,6 +221,7 @@ impl Emitter<'_> {
     }
 
     /// The base anew: the stack may have moved.
+    #[inline(never)]
     fn reload_base(&mut self) {
         self.asm.get(local::CALL_INFO);
         self.asm.memory(op::I32_LOAD, self.place.layout.call_func);
@@ -222,6 +231,7 @@ impl Emitter<'_> {
     }
 
     /// Exits at `savedpc` if there is no fuel left.
+    #[inline(never)]
     fn exit_without_fuel(&mut self) {
         self.asm.i32(self.place.layout.fuel as i32);
         self.asm.memory(op::I32_LOAD, 0);
@@ -234,6 +244,7 @@ impl Emitter<'_> {
 
     /// A C function: done. One of Lua: its frame is this one; it is called, not jumped to, so that the depth is
     /// bounded.
+    #[inline(never)]
     pub(super) fn tail_call(&mut self, a: u32, b: u32) {
         self.set_top(a, b);
         self.push_place();
@@ -264,6 +275,7 @@ impl Emitter<'_> {
     }
 
     /// A return by the interpreter's own code.
+    #[inline(never)]
     pub(super) fn return_by_step(&mut self) {
         self.push_place();
         self.asm.call(Helper::Step);
@@ -274,6 +286,7 @@ impl Emitter<'_> {
     }
 
     /// A return of one value or none, where as many are wanted.
+    #[inline(never)]
     pub(super) fn return_short(&mut self, i: Instruction) {
         let layout = self.place.layout;
         let (a, one) = (i.a(), i.op() == Op::Return1);
@@ -325,6 +338,7 @@ impl Emitter<'_> {
     // ---- C functions that compiled code does itself ----
 
     /// True if the call was done: of a function of the library, with arguments of the usual kind.
+    #[inline(never)]
     fn intrinsic(&mut self, function: usize, a: u32, b: u32, c: u32) -> bool {
         let known = self.place.intrinsics;
         let is = |of: usize| of != 0 && of == function;
@@ -407,11 +421,13 @@ impl Emitter<'_> {
     }
 
     /// The tag of an argument, as far as it is known.
+    #[inline(never)]
     fn argument_tag(&self, register: u32) -> Option<u8> {
         Some(self.known(register)).filter(|tag| super::is_number(*tag))
     }
 
     /// Exits at the call unless R[a] is this C function and its arguments have this tag.
+    #[inline(never)]
     fn guard_intrinsic(&mut self, function: usize, a: u32, tag: u8, b: u32) {
         for argument in a + 1..a + b {
             self.guard_tag(argument, tag);

@@ -30,12 +30,14 @@ impl Emitter<'_> {
     // ---- Upvalues ----
 
     /// Pushes the address of an upvalue's value.
+    #[inline(never)]
     fn push_upvalue(&mut self, upvalue: u32) {
         self.asm.get(local::CLOSURE);
         self.asm.memory(op::I32_LOAD, self.place.layout.closure_upvals + 4 * upvalue);
         self.asm.memory(op::I32_LOAD, self.place.layout.upval_v);
     }
 
+    #[inline(never)]
     pub(super) fn get_upvalue(&mut self, a: u32, upvalue: u32) {
         self.push_upvalue(upvalue);
         self.asm.tee(local::B);
@@ -45,6 +47,7 @@ impl Emitter<'_> {
         self.take_slot(a, expected, false);
     }
 
+    #[inline(never)]
     pub(super) fn set_upvalue(&mut self, a: u32, upvalue: u32) {
         self.preload(a);
         self.push_upvalue(upvalue);
@@ -62,6 +65,7 @@ impl Emitter<'_> {
     // ---- Reading ----
 
     /// R[a] := UpValue[upvalue][key]
+    #[inline(never)]
     pub(super) fn get_global(&mut self, a: u32, upvalue: u32, key: Constant) {
         let expected = self.expected_value(a);
         self.two_ways(
@@ -76,6 +80,7 @@ impl Emitter<'_> {
     }
 
     /// The slot on wasm's stack has a table, which becomes the local `A`; otherwise the long way.
+    #[inline(never)]
     fn table_in_slot(&mut self) {
         self.asm.tee(local::A);
         self.asm.memory(op::I32_LOAD8_U, 8);
@@ -88,6 +93,7 @@ impl Emitter<'_> {
     }
 
     /// R[a] := R[b][key]
+    #[inline(never)]
     pub(super) fn get_field(&mut self, a: u32, b: u32, key: Constant) {
         let expected = self.expected_value(a);
         let inherited = self.observed().inherited != Seen::Nothing;
@@ -109,6 +115,7 @@ impl Emitter<'_> {
     }
 
     /// R[a + 1] := R[b]; R[a] := R[b][key]
+    #[inline(never)]
     pub(super) fn get_method(&mut self, a: u32, b: u32, i: Instruction) {
         let key = self.function.constant(i.c());
         if !i.k() || key.tag != tag::SHORT_STRING || !self.is_table(b, Operand::B) {
@@ -135,6 +142,7 @@ impl Emitter<'_> {
     }
 
     /// R[a] := R[b][key], for any key
+    #[inline(never)]
     pub(super) fn get_element(&mut self, a: u32, b: u32, key: Key) {
         let expected = self.expected_value(a);
         if let Key::Register(register) = key
@@ -163,6 +171,7 @@ impl Emitter<'_> {
     }
 
     /// R[a] := R[b][R[key]], a short string
+    #[inline(never)]
     fn get_by_string(&mut self, a: u32, b: u32, key: u32, expected: Option<u8>) {
         self.guard_tag(key, tag::SHORT_STRING);
         self.preload(key);
@@ -184,6 +193,7 @@ impl Emitter<'_> {
 
     /// R[a] := the slot `B`, whose tag is `C`. A nil goes the long way if it `may_be_elsewhere`. Exits behind
     /// the instruction if the tag is not the one that is expected.
+    #[inline(never)]
     fn take_slot(&mut self, a: u32, expected: Option<u8>, may_be_elsewhere: bool) {
         let Some(expected) = expected else {
             if may_be_elsewhere {
@@ -221,6 +231,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn slow_if_nil(&mut self) {
         self.asm.get(local::C);
         self.asm.i32(15);
@@ -229,6 +240,7 @@ impl Emitter<'_> {
     }
 
     /// Copies the slot `B`, whose tag is `C`, into R[a].
+    #[inline(never)]
     fn copy_slot(&mut self, a: u32) {
         self.base();
         self.asm.get(local::B);
@@ -242,6 +254,7 @@ impl Emitter<'_> {
     // ---- Writing ----
 
     /// UpValue[upvalue][key] := value
+    #[inline(never)]
     pub(super) fn set_global(&mut self, upvalue: u32, key: Constant, value: Value) {
         if self.is_absent() {
             return self.step();
@@ -260,6 +273,7 @@ impl Emitter<'_> {
     }
 
     /// R[a][key] := value
+    #[inline(never)]
     pub(super) fn set_field(&mut self, a: u32, key: Constant, value: Value) {
         if self.is_absent() || !self.is_table(a, Operand::A) {
             return self.step();
@@ -278,6 +292,7 @@ impl Emitter<'_> {
     }
 
     /// R[a][key] := value, for any key
+    #[inline(never)]
     pub(super) fn set_element(&mut self, a: u32, key: Key, value: Value) {
         if let Key::Register(register) = key
             && self.tag_of(register, Operand::B) == Some(tag::SHORT_STRING)
@@ -317,6 +332,7 @@ impl Emitter<'_> {
     }
 
     /// R[a][R[key]] := value, where the key is a short string that is there
+    #[inline(never)]
     fn set_by_string(&mut self, a: u32, key: u32, value: Value) {
         self.guard_tag(key, tag::SHORT_STRING);
         self.preload(key);
@@ -339,12 +355,14 @@ impl Emitter<'_> {
     }
 
     /// Stores into the slot `B` of the table `A`.
+    #[inline(never)]
     fn put_into_table(&mut self, value: Value) {
         self.put_slot(value);
         self.if_collectable(value, |e| e.barrier(value, Helper::BarrierBack));
     }
 
     /// Stores into the slot `B`. Leaves the tag in `C` where it is not known.
+    #[inline(never)]
     fn put_slot(&mut self, value: Value) {
         self.asm.get(local::B);
         match value {
@@ -383,6 +401,7 @@ impl Emitter<'_> {
     }
 
     /// Does `then` if the value, which was just stored, is one of the collector's.
+    #[inline(never)]
     fn if_collectable(&mut self, value: Value, then: impl FnOnce(&mut Self)) {
         let tag = match value {
             Value::Constant(constant) => constant.tag,
@@ -403,6 +422,7 @@ impl Emitter<'_> {
     }
 
     /// The collector's barrier, where the object `A` is black and the value white.
+    #[inline(never)]
     fn barrier(&mut self, value: Value, helper: Helper) {
         let marked = self.place.layout.object_marked;
         self.asm.get(local::A);
@@ -426,6 +446,7 @@ impl Emitter<'_> {
     }
 
     /// Pushes the address of a value that is one of the collector's.
+    #[inline(never)]
     fn push_object(&mut self, value: Value) {
         match value {
             Value::Constant(constant) => self.asm.i32(constant.address() as i32),
@@ -436,6 +457,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn preload_value(&mut self, value: Value) {
         if let Value::Register(register) = value {
             self.preload(register);
@@ -445,6 +467,7 @@ impl Emitter<'_> {
     // ---- Where a key is ----
 
     /// True if the register is a table: known, or seen and guarded.
+    #[inline(never)]
     fn is_table(&mut self, register: u32, operand: Operand) -> bool {
         if self.tag_of(register, operand) != Some(tag::TABLE) {
             return false;
@@ -454,6 +477,7 @@ impl Emitter<'_> {
     }
 
     /// The tag of an operand, known or seen.
+    #[inline(never)]
     pub(super) fn tag_of(&self, register: u32, operand: Operand) -> Option<u8> {
         match self.known(register) {
             UNKNOWN => self.seen(operand),
@@ -462,6 +486,7 @@ impl Emitter<'_> {
     }
 
     /// True if the key is an integer, known or seen.
+    #[inline(never)]
     fn is_index(&self, key: Key, operand: Operand) -> bool {
         match key {
             Key::Constant(_) => true,
@@ -469,12 +494,14 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn guard_index(&mut self, key: Key) {
         if let Key::Register(register) = key {
             self.guard_tag(register, tag::INTEGER);
         }
     }
 
+    #[inline(never)]
     fn preload_key(&mut self, key: Key) {
         if let Key::Register(register) = key {
             self.preload(register);
@@ -482,6 +509,7 @@ impl Emitter<'_> {
     }
 
     /// Finds the place of an integer in the array part of the table `A`: `B`. Otherwise the long way.
+    #[inline(never)]
     fn find_element(&mut self, key: Key) {
         let layout = self.place.layout;
         match key {
@@ -523,6 +551,7 @@ impl Emitter<'_> {
 
     /// Finds a short string's node in the table `A`: `B`, the tag of its value: `C`, which may be nil.
     /// Otherwise the long way.
+    #[inline(never)]
     fn find_key(&mut self, key: Constant) {
         let observed = self.observed();
         match observed.places {
@@ -533,6 +562,7 @@ impl Emitter<'_> {
     }
 
     /// As [`Self::find_key`], or along tables that are `__index`. True if that may use ticks.
+    #[inline(never)]
     fn find_key_or_inherited(&mut self, key: Constant) -> bool {
         let observed = self.observed();
         match (observed.places[0], observed.inherited) {
@@ -561,11 +591,13 @@ impl Emitter<'_> {
     }
 
     /// Observation of the instruction at hand.
+    #[inline(never)]
     fn observed(&self) -> Observation {
         self.profile.at(self.pc).copied().unwrap_or_default()
     }
 
     /// True if the key was seen only where it is not in the table: the long way is the only one.
+    #[inline(never)]
     fn is_absent(&self) -> bool {
         let observed = self.observed();
         observed.places[0].is_none() && observed.elsewhere
@@ -573,6 +605,7 @@ impl Emitter<'_> {
 
     /// The long way unless the nodes of the table in `table` are as many as there were at this place; then
     /// pushes the address of the node.
+    #[inline(never)]
     fn push_node(&mut self, table: u32, place: Place) {
         let layout = self.place.layout;
         self.asm.get(table);
@@ -583,6 +616,7 @@ impl Emitter<'_> {
         self.push_node_address(table, place);
     }
 
+    #[inline(never)]
     fn push_node_address(&mut self, table: u32, place: Place) {
         self.asm.get(table);
         self.asm.memory(op::I32_LOAD, self.place.layout.table_node);
@@ -592,12 +626,14 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn find_at(&mut self, key: Constant, place: Place) {
         self.push_node(local::A, place);
         self.asm.set(local::B);
         self.check_node(key.address());
     }
 
+    #[inline(never)]
     fn find_at_either(&mut self, key: Constant, one: Place, other: Place) {
         let layout = self.place.layout;
         let lsizenode = |e: &mut Self, place: Place| {
@@ -631,6 +667,7 @@ impl Emitter<'_> {
     }
 
     /// The long way unless the node `B` has this short string as its key. Leaves the value's tag in `C`.
+    #[inline(never)]
     fn check_node(&mut self, key: u32) {
         self.asm.get(local::B);
         self.asm.memory(op::I32_LOAD, self.place.layout.node_key);
@@ -652,6 +689,7 @@ impl Emitter<'_> {
         self.asm.set(local::C);
     }
 
+    #[inline(never)]
     fn find_anywhere(&mut self, key: Constant) {
         self.asm.get(local::A);
         self.asm.i32(key.address() as i32);
@@ -663,6 +701,7 @@ impl Emitter<'_> {
 
     /// A key that is not in the table `A`, but in the table that is `__index` of its metatable. It is not in
     /// the table if the node at its main position has another key and no next one.
+    #[inline(never)]
     fn find_inherited(&mut self, key: Constant, inherited: Inherited) {
         let layout = self.place.layout;
         self.asm.get(local::A);
@@ -707,6 +746,7 @@ impl Emitter<'_> {
     }
 
     /// Exits behind the instruction at hand if what found its key has used the last tick.
+    #[inline(never)]
     fn check_fuel(&mut self) {
         let fuel = self.place.layout.fuel as i32;
         self.guard(self.pc + 1, |e| {
@@ -720,6 +760,7 @@ impl Emitter<'_> {
     // ---- Length ----
 
     /// R[a] := #R[b]
+    #[inline(never)]
     pub(super) fn length(&mut self, a: u32, b: u32) {
         let next = self.pc + 1;
         match self.tag_of(b, Operand::B) {

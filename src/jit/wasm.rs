@@ -146,7 +146,7 @@ pub(super) enum Label {
     Join,
     /// The long way of an instruction.
     Slow,
-    /// The end of an `if`, which no branch goes to.
+    /// The end of an `if` or of a small block within an instruction.
     If,
 }
 

@@ -8,7 +8,7 @@ use super::super::SLOT_MASK;
 use super::super::helpers::Helper;
 use super::super::profile::Target;
 use super::super::proto::Callee;
-use super::{Emitter, Instruction, Label, Op, Then, limits, local, op, status, tag};
+use super::{Emitter, Instruction, Label, Op, Operand, Then, limits, local, op, status, tag};
 
 /// Bits of `callstatus`, which lies behind the 16 bits of `nresults`: `CIST_FRESH`, and that compiled code waits
 /// for the end of the frame (`PERILUNE_CIST_COMPILED`).
@@ -16,12 +16,17 @@ const FRESH: i32 = (1 << 2 | 1 << 14) << 16;
 
 /// A callee that is compiled.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    callee: Callee,
-    /// Its number in this module.
-    inside: Option<u32>,
-    /// Its `Proto.jit`.
-    jit: i32,
+enum Known {
+    /// Always this one.
+    One {
+        callee: Callee,
+        /// Its number in this module.
+        inside: Option<u32>,
+        /// Its `Proto.jit`.
+        jit: i32,
+    },
+    /// Any function of Lua, looked at when it is called: its `Proto` is the local `PROTO`.
+    Any,
 }
 
 impl Emitter<'_> {
@@ -33,8 +38,14 @@ impl Emitter<'_> {
         {
             return;
         }
+        let layout = self.place.layout;
+        // The two are filled with one store.
+        let together =
+            layout.call_callstatus == layout.call_nresults + 2 && layout.call_nresults.is_multiple_of(4);
         let known = match target {
-            Some(Target::Lua(serial)) if b != 0 => self.known_callee(serial),
+            _ if b == 0 || !together => None,
+            Some(Target::Lua(serial)) => self.known_callee(serial),
+            _ if self.tag_of(a, Operand::A) == Some(tag::LUA_FUNCTION) => Some(Known::Any),
             _ => None,
         };
         match known {
@@ -60,11 +71,10 @@ impl Emitter<'_> {
         let callee = unsafe { Callee::read(profile.proto(), self.place.layout) };
         let inside = self.place.serials.iter().position(|known| *known == serial).map(|at| at as u32);
         let jit = inside.map_or(callee.jit, |at| self.place.first + at as i32);
-        let layout = self.place.layout;
-        // The two are filled with one store.
-        let together =
-            layout.call_callstatus == layout.call_nresults + 2 && layout.call_nresults.is_multiple_of(4);
-        (jit > 0 && !callee.is_vararg && together).then_some(Known { callee, inside, jit })
+        if callee.is_vararg {
+            return None;
+        }
+        Some(if jit > 0 { Known::One { callee, inside, jit } } else { Known::Any })
     }
 
     /// Any call, by a helper.
@@ -133,7 +143,6 @@ impl Emitter<'_> {
     #[inline(never)]
     fn call_known(&mut self, known: Known, a: u32, b: u32, c: u32) {
         let layout = self.place.layout;
-        let callee = known.callee;
         if self.known(a) != tag::LUA_FUNCTION {
             self.push_tag(a);
             self.asm.i32(i32::from(tag::LUA_FUNCTION));
@@ -143,10 +152,20 @@ impl Emitter<'_> {
         self.base();
         self.asm.memory(op::I32_LOAD, a * 16);
         self.asm.memory(op::I32_LOAD, layout.closure_p);
+        self.asm.tee(local::PROTO);
         self.asm.memory(op::I32_LOAD, layout.proto_jit);
-        self.asm.i32(known.jit);
-        self.asm.op(op::I32_NE);
-        self.asm.br_if(Label::Slow);
+        if let Known::One { jit, .. } = known {
+            self.asm.i32(jit);
+            self.asm.op(op::I32_NE);
+            self.asm.br_if(Label::Slow);
+        } else {
+            self.asm.i32(0);
+            self.asm.op(op::I32_LE_S);
+            self.asm.br_if(Label::Slow);
+            self.asm.get(local::PROTO);
+            self.asm.memory(op::I32_LOAD8_U, layout.proto_is_vararg);
+            self.asm.br_if(Label::Slow);
+        }
         self.guard_depth();
         self.asm.get(local::CALL_INFO);
         self.asm.memory(op::I32_LOAD, layout.call_next);
@@ -158,22 +177,26 @@ impl Emitter<'_> {
         self.asm.memory(op::I32_LOAD, layout.state_stack_last);
         self.register_address(a + b);
         self.asm.op(op::I32_SUB);
-        self.asm.i32(callee.registers as i32 * 16);
+        self.push_frame_bytes(known);
         self.asm.op(op::I32_LE_S);
         self.asm.br_if(Label::Slow);
-        for missing in b - 1..callee.parameters {
-            self.base();
-            self.asm.i32(i32::from(tag::NIL));
-            self.asm.memory(op::I32_STORE8, (a + 1 + missing) * 16 + 8);
-        }
+        self.fill_missing(known, a + 1, b - 1);
         self.asm.get(local::B);
         self.register_address(a);
         self.asm.memory(op::I32_STORE, layout.call_func);
         self.asm.get(local::B);
-        self.register_address(a + 1 + callee.registers);
+        self.register_address(a + 1);
+        self.push_frame_bytes(known);
+        self.asm.op(op::I32_ADD);
         self.asm.memory(op::I32_STORE, layout.call_top);
         self.asm.get(local::B);
-        self.asm.i32(callee.code_address as i32);
+        match known {
+            Known::One { callee, .. } => self.asm.i32(callee.code_address as i32),
+            Known::Any => {
+                self.asm.get(local::PROTO);
+                self.asm.memory(op::I32_LOAD, layout.proto_code);
+            }
+        }
         self.asm.memory(op::I32_STORE, layout.call_savedpc);
         self.asm.get(local::B);
         self.asm.i32((c as i32 - 1) & 0xffff | FRESH);
@@ -194,12 +217,21 @@ impl Emitter<'_> {
         self.asm.get(local::STATE);
         self.asm.get(local::B);
         self.asm.i32(0);
-        if let Some(index) = known.inside {
-            self.asm.call_function(index);
-        } else {
-            self.asm.i32(known.jit & SLOT_MASK);
-            self.asm.call_slot();
-            self.needs_table = true;
+        match known {
+            Known::One { inside: Some(index), .. } => self.asm.call_function(index),
+            Known::One { jit, .. } => {
+                self.asm.i32(jit & SLOT_MASK);
+                self.asm.call_slot();
+                self.needs_table = true;
+            }
+            Known::Any => {
+                self.asm.get(local::PROTO);
+                self.asm.memory(op::I32_LOAD, layout.proto_jit);
+                self.asm.i32(SLOT_MASK);
+                self.asm.op(op::I32_AND);
+                self.asm.call_slot();
+                self.needs_table = true;
+            }
         }
         self.asm.set(local::C);
         self.set_depth(0);
@@ -218,6 +250,49 @@ impl Emitter<'_> {
         self.asm.close();
         self.reload_base();
         self.exit_without_fuel();
+    }
+
+    /// Pushes the bytes of the registers of a callee.
+    #[inline(never)]
+    fn push_frame_bytes(&mut self, known: Known) {
+        match known {
+            Known::One { callee, .. } => self.asm.i32(callee.registers as i32 * 16),
+            Known::Any => {
+                self.asm.get(local::PROTO);
+                self.asm.memory(op::I32_LOAD8_U, self.place.layout.proto_maxstacksize);
+                self.asm.i32(4);
+                self.asm.op(op::I32_SHL);
+            }
+        }
+    }
+
+    /// Makes the parameters nil that have no arguments.
+    #[inline(never)]
+    fn fill_missing(&mut self, known: Known, first: u32, arguments: u32) {
+        let nil = |e: &mut Self, at: u32| {
+            e.base();
+            e.asm.i32(i32::from(tag::NIL));
+            e.asm.memory(op::I32_STORE8, (first + at) * 16 + 8);
+        };
+        match known {
+            Known::One { callee, .. } => (arguments..callee.parameters).for_each(|at| nil(self, at)),
+            Known::Any => {
+                const MOST: u32 = 3;
+                self.asm.open(op::BLOCK, Label::If);
+                for at in arguments..=arguments + MOST {
+                    self.asm.get(local::PROTO);
+                    self.asm.memory(op::I32_LOAD8_U, self.place.layout.proto_numparams);
+                    self.asm.i32(at as i32);
+                    self.asm.op(op::I32_LE_U);
+                    self.asm.br_if(Label::If);
+                    if at < arguments + MOST {
+                        nil(self, at);
+                    }
+                }
+                self.asm.br(Label::Slow);
+                self.asm.close();
+            }
+        }
     }
 
     /// The base anew: the stack may have moved.

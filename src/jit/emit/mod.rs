@@ -55,12 +55,14 @@ mod local {
     pub(super) const INTEGER_B: u32 = 11;
     pub(super) const FLOAT: u32 = 12;
     pub(super) const FLOAT_B: u32 = 13;
-    pub(super) const COUNT: u32 = 14;
+    /// The `Proto` of a callee.
+    pub(super) const PROTO: u32 = 14;
+    pub(super) const COUNT: u32 = 15;
 }
 
 const FIXED_LOCALS: [super::Kind; (local::COUNT - local::BASE) as usize] = {
     use super::Kind::{F64, I32, I64};
-    [I32, I32, I32, I32, I32, I32, I32, I64, I64, F64, F64]
+    [I32, I32, I32, I32, I32, I32, I32, I64, I64, F64, F64, I32]
 };
 
 /// Where control goes behind an instruction.
@@ -278,12 +280,11 @@ impl Emitter<'_> {
                 self.helper_step(Helper::Concat);
                 self.state.forget_from(a);
             }
-            Op::SetList => {
+            Op::SetList if i.k() => {
                 self.step();
-                if i.k() {
-                    self.then = Then::At(pc + 2);
-                }
+                self.then = Then::At(pc + 2);
             }
+            Op::SetList => self.set_list(a, b, c),
             Op::VarArg => {
                 self.step();
                 self.state.forget_from(a);

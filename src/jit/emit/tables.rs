@@ -26,6 +26,9 @@ pub(super) enum Value {
 const BLACK: i32 = 32;
 const WHITE: i32 = 24;
 
+/// Bits of a table's `flags` that say which metamethods it has not.
+const METHODS_ABSENT: i32 = 63;
+
 impl Emitter<'_> {
     // ---- Upvalues ----
 
@@ -257,7 +260,7 @@ impl Emitter<'_> {
     #[inline(never)]
     pub(super) fn set_global(&mut self, upvalue: u32, key: Constant, value: Value) {
         if self.is_absent() {
-            return self.step();
+            return self.step(); // a new global is rare
         }
         self.preload_value(value);
         self.two_ways(
@@ -275,8 +278,11 @@ impl Emitter<'_> {
     /// R[a][key] := value
     #[inline(never)]
     pub(super) fn set_field(&mut self, a: u32, key: Constant, value: Value) {
-        if self.is_absent() || !self.is_table(a, Operand::A) {
+        if !self.is_table(a, Operand::A) {
             return self.step();
+        }
+        if self.is_absent() {
+            return self.insert_field(a, key, value);
         }
         self.preload_value(value);
         self.push_pointer(a);
@@ -286,6 +292,115 @@ impl Emitter<'_> {
                 e.find_key(key);
                 e.slow_if_nil();
                 e.put_into_table(value);
+            },
+            |e| e.step(),
+        );
+    }
+
+    /// R[a][key] := value, where the key was not there: into its main position, if that is free and has no next
+    /// node. That is what `luaH_newkey` does; the table is not black, and has no metatable.
+    #[inline(never)]
+    fn insert_field(&mut self, a: u32, key: Constant, value: Value) {
+        let (layout, next) = (self.place.layout, self.pc + 1);
+        self.preload_value(value);
+        self.push_pointer(a);
+        self.asm.set(local::A);
+        self.two_ways(
+            |e| {
+                e.slow_if_black();
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, layout.table_metatable);
+                e.asm.br_if(Label::Slow);
+                // The one node of all tables that have none.
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, layout.table_lastfree);
+                e.asm.op(op::I32_EQZ);
+                e.asm.br_if(Label::Slow);
+                e.push_main_position(key);
+                e.asm.tee(local::B);
+                e.asm.memory(op::I32_LOAD8_U, 8);
+                e.asm.i32(15);
+                e.asm.op(op::I32_AND);
+                e.asm.get(local::B);
+                e.asm.memory(op::I32_LOAD, layout.node_next);
+                e.asm.op(op::I32_OR);
+                e.asm.br_if(Label::Slow);
+                // A nil is not inserted.
+                match (e.tag_of_value(value), value) {
+                    (UNKNOWN, Value::Register(register)) => {
+                        e.push_tag(register);
+                        e.asm.i32(15);
+                        e.asm.ops(&[op::I32_AND, op::I32_EQZ]);
+                        e.asm.br_if(Label::Slow);
+                    }
+                    (tag, _) if tag & 15 == 0 => e.asm.br(Label::Slow),
+                    _ => {}
+                }
+                e.asm.get(local::B);
+                e.asm.i32(key.address() as i32);
+                e.asm.memory(op::I32_STORE, layout.node_key);
+                e.asm.get(local::B);
+                e.asm.i32(i32::from(tag::SHORT_STRING));
+                e.asm.memory(op::I32_STORE8, 9);
+                e.put_slot(value);
+                // No metamethod is known to be absent any more.
+                e.asm.get(local::A);
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD8_U, layout.table_flags);
+                e.asm.i32(!METHODS_ABSENT);
+                e.asm.op(op::I32_AND);
+                e.asm.memory(op::I32_STORE8, layout.table_flags);
+                e.tick(next);
+            },
+            |e| e.step(),
+        );
+    }
+
+    /// The tag of a value, if it is known.
+    #[inline(never)]
+    fn tag_of_value(&self, value: Value) -> u8 {
+        match value {
+            Value::Constant(constant) => constant.tag,
+            Value::Register(register) => self.known(register),
+        }
+    }
+
+    /// The long way if the table `A` is black: there a barrier may be needed.
+    #[inline(never)]
+    fn slow_if_black(&mut self) {
+        self.asm.get(local::A);
+        self.asm.memory(op::I32_LOAD8_U, self.place.layout.object_marked);
+        self.asm.i32(BLACK);
+        self.asm.op(op::I32_AND);
+        self.asm.br_if(Label::Slow);
+    }
+
+    /// SETLIST: R[a][from + i] := R[a + i] for 1 <= i <= count, into an array part that is long enough.
+    #[inline(never)]
+    pub(super) fn set_list(&mut self, a: u32, count: u32, from: u32) {
+        const MOST: u32 = 16;
+        if count == 0 || count > MOST || self.known(a) != tag::TABLE {
+            return self.step();
+        }
+        (1..=count).for_each(|at| self.preload(a + at));
+        self.push_pointer(a);
+        self.asm.set(local::A);
+        self.two_ways(
+            |e| {
+                e.slow_if_black();
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, e.place.layout.table_alimit);
+                e.asm.i32((from + count) as i32);
+                e.asm.op(op::I32_LT_U);
+                e.asm.br_if(Label::Slow);
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, e.place.layout.table_array);
+                e.asm.i32(from as i32 * 16);
+                e.asm.op(op::I32_ADD);
+                e.asm.set(local::B);
+                for at in 1..=count {
+                    e.put_slot_at((at - 1) * 16, Value::Register(a + at));
+                }
             },
             |e| e.step(),
         );
@@ -364,11 +479,17 @@ impl Emitter<'_> {
     /// Stores into the slot `B`. Leaves the tag in `C` where it is not known.
     #[inline(never)]
     fn put_slot(&mut self, value: Value) {
+        self.put_slot_at(0, value);
+    }
+
+    /// Stores into the slot that is so far behind `B`.
+    #[inline(never)]
+    fn put_slot_at(&mut self, offset: u32, value: Value) {
         self.asm.get(local::B);
         match value {
             Value::Constant(constant) => {
                 self.asm.i64(constant.bits as i64);
-                self.asm.memory(op::I64_STORE, 0);
+                self.asm.memory(op::I64_STORE, offset);
                 self.asm.get(local::B);
                 self.asm.i32(i32::from(constant.tag));
             }
@@ -376,20 +497,20 @@ impl Emitter<'_> {
                 match self.known(register) {
                     tag::INTEGER => {
                         self.push_integer(register);
-                        self.asm.memory(op::I64_STORE, 0);
+                        self.asm.memory(op::I64_STORE, offset);
                     }
                     tag::FLOAT => {
                         self.push_float(register);
-                        self.asm.memory(op::F64_STORE, 0);
+                        self.asm.memory(op::F64_STORE, offset);
                     }
                     known if super::is_pointer(known) => {
                         self.push_pointer(register);
-                        self.asm.memory(op::I32_STORE, 0);
+                        self.asm.memory(op::I32_STORE, offset);
                     }
                     _ => {
                         self.base();
                         self.asm.memory(op::I64_LOAD, register * 16);
-                        self.asm.memory(op::I64_STORE, 0);
+                        self.asm.memory(op::I64_STORE, offset);
                     }
                 }
                 self.asm.get(local::B);
@@ -397,7 +518,7 @@ impl Emitter<'_> {
                 self.asm.tee(local::C);
             }
         }
-        self.asm.memory(op::I32_STORE8, 8);
+        self.asm.memory(op::I32_STORE8, offset + 8);
     }
 
     /// Does `then` if the value, which was just stored, is one of the collector's.
@@ -699,10 +820,9 @@ impl Emitter<'_> {
         self.asm.set(local::C);
     }
 
-    /// A key that is not in the table `A`, but in the table that is `__index` of its metatable. It is not in
-    /// the table if the node at its main position has another key and no next one.
+    /// Pushes the address of the node in the table `A` at which a key is looked for first.
     #[inline(never)]
-    fn find_inherited(&mut self, key: Constant, inherited: Inherited) {
+    fn push_main_position(&mut self, key: Constant) {
         let layout = self.place.layout;
         self.asm.get(local::A);
         self.asm.memory(op::I32_LOAD, layout.table_node);
@@ -715,6 +835,14 @@ impl Emitter<'_> {
         self.asm.ops(&[op::I32_SUB, op::I32_AND]);
         self.asm.i32(layout.node_size as i32);
         self.asm.ops(&[op::I32_MUL, op::I32_ADD]);
+    }
+
+    /// A key that is not in the table `A`, but in the table that is `__index` of its metatable. It is not in
+    /// the table if the node at its main position has another key and no next one.
+    #[inline(never)]
+    fn find_inherited(&mut self, key: Constant, inherited: Inherited) {
+        let layout = self.place.layout;
+        self.push_main_position(key);
         self.asm.tee(local::B);
         self.asm.memory(op::I32_LOAD, layout.node_key);
         self.asm.i32(key.address() as i32);

@@ -793,6 +793,12 @@ const PATCHES: &[Patch] = &[
         find: "      luaV_execute(L, ci);  /* execute down to higher C 'boundary' */\n",
         replace: "      luaV_execute(L, ci);\n      perilune_jit_unrolled(L);\n",
     },
+    // An error passes compiled frames.
+    Patch {
+        file: "ldo",
+        find: "if (setjmp((c)->b) == 0) { a }\n",
+        replace: "perilune_jit_protect(if (setjmp((c)->b) == 0) { a })\n",
+    },
     // The interpreter goes on where compiled code has left a loop; OP_EXTRAARG, which is never run, is where it finds
     // that the whole function has ended.
     Patch {

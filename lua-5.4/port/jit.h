@@ -65,6 +65,14 @@ unsigned int perilune_jit_next_serial(void);
 #define perilune_jit_try_run(p, ci) if (l_unlikely((p)->jit > 0)) return perilune_jit_run(L, ci)
 #define perilune_jit_unrolled(L) ((void)((L)->ci->next->callstatus & PERILUNE_CIST_COMPILED && ++perilune_fuel))
 
+/* Around what may throw: an error passes compiled frames, which are then no more on the wasm stack. */
+#define perilune_jit_protect(...)     \
+  do {                                \
+    int depth = perilune_jit_depth;   \
+    __VA_ARGS__                       \
+    perilune_jit_depth = depth;       \
+  } while (0)
+
 /* Where one instruction is run by its own text (lvm_port.c), luaV_execute begins and ends in other ways. */
 #define PERILUNE_STEPPING 0
 #define perilune_jit_begin() ((void)0)
@@ -87,6 +95,7 @@ unsigned int perilune_jit_next_serial(void);
 
 #else
 
+#define perilune_jit_protect(...) __VA_ARGS__
 #define perilune_jit_redirect(pc) ((void)0)
 #define perilune_jit_new(f) ((void)0)
 #define perilune_jit_free(f) ((void)0)

@@ -12,6 +12,7 @@
 #include "lobject.h"
 #include "lopcodes.h"
 #include "lstate.h"
+#include "ltm.h"
 
 #include "fuel.h"
 #include "jit.h"
@@ -28,6 +29,7 @@ _Static_assert(sizeof(TValue) == 16 && sizeof(StackValue) == 16 && offsetof(TVal
 _Static_assert(offsetof(Node, u.tt_) == 8 && offsetof(Node, u.key_tt) == 9, "nodes");
 _Static_assert(offsetof(Table, marked) == offsetof(UpVal, marked) && offsetof(Table, marked) == offsetof(TString, marked),
                "objects");
+_Static_assert(maskflags == 63, "flags of metamethods");
 _Static_assert(sizeof(Instruction) == 4 && NUM_OPCODES == 83, "instructions");
 _Static_assert(OP_ADDI == 21 && OP_ADD == 34 && OP_MMBIN == 46 && OP_JMP == 56 && OP_CALL == 68 && OP_FORLOOP == 73 &&
                  OP_CLOSURE == 79,
@@ -57,6 +59,7 @@ unsigned int perilune_jit_layout(lua_State *L, unsigned int *to, unsigned int mo
     (unsigned int)sizeof(Upvaldesc), AT(Upvaldesc, instack), AT(Upvaldesc, idx),
     AT(LClosure, p), AT(LClosure, upvals), AT(UpVal, v),
     AT(Table, marked), AT(Table, lsizenode), AT(Table, alimit), AT(Table, array), AT(Table, node), AT(Table, metatable),
+    AT(Table, flags), AT(Table, lastfree),
     (unsigned int)sizeof(Node), AT(Node, u.next), AT(Node, u.key_val),
     AT(TString, hash), AT(TString, shrlen), AT(TString, contents),
     ADDRESS(&perilune_fuel), ADDRESS(depth), ADDRESS(G(L)->tmname[TM_INDEX]),

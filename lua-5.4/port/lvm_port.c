@@ -65,16 +65,44 @@ HELPER StkId perilune_jit_arith(lua_State *L, CallInfo *ci, const Instruction *p
   return base_of(ci);
 }
 
+/* The three that make objects, as the interpreter does them, without its loop around. `checkGC` of lvm.c. */
+#define check_gc(L, limit) luaC_condGC(L, L->top.p = (limit), perilune_fuel--)
+
 HELPER StkId perilune_jit_newtable(lua_State *L, CallInfo *ci, const Instruction *pc) {
-  return perilune_jit_step(L, ci, pc);
+  Instruction i = *pc;
+  StkId ra = ci->func.p + 1 + GETARG_A(i);
+  int b = GETARG_B(i), c = GETARG_C(i);
+  Table *t;
+  ci->u.l.savedpc = pc + 2;
+  if (b > 0) b = 1 << (b - 1);
+  if (TESTARG_k(i)) c += GETARG_Ax(pc[1]) * (MAXARG_C + 1);
+  L->top.p = ra + 1;
+  perilune_spend(1);
+  t = luaH_new(L);
+  sethvalue2s(L, ra, t);
+  if (b != 0 || c != 0) luaH_resize(L, t, c, b);
+  check_gc(L, ra + 1);
+  return base_of(ci);
 }
 
 HELPER StkId perilune_jit_closure(lua_State *L, CallInfo *ci, const Instruction *pc) {
-  return perilune_jit_step(L, ci, pc);
+  StkId base = ci->func.p + 1, ra = base + GETARG_A(*pc);
+  LClosure *cl = ci_func(ci);
+  ci->u.l.savedpc = pc + 1;
+  L->top.p = ci->top.p;
+  pushclosure(L, cl->p->p[GETARG_Bx(*pc)], cl->upvals, base, ra);
+  check_gc(L, ra + 1);
+  return base_of(ci);
 }
 
 HELPER StkId perilune_jit_concat(lua_State *L, CallInfo *ci, const Instruction *pc) {
-  return perilune_jit_step(L, ci, pc);
+  int n = GETARG_B(*pc);
+  L->top.p = ci->func.p + 1 + GETARG_A(*pc) + n;
+  ci->u.l.savedpc = pc + 1;
+  luaV_concat(L, n);
+  perilune_fuel--;
+  check_gc(L, L->top.p);
+  return base_of(ci);
 }
 
 HELPER int perilune_jit_next(lua_State *L, StkId ra) {

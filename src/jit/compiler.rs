@@ -6,8 +6,8 @@ use super::emit;
 use super::layout::{FIELDS, Layout};
 use super::profile::Profile;
 use super::proto::Function;
+use super::sorted::Map;
 use super::{Compiled, Event, Intrinsics, Module, limits, wasm};
-use std::collections::BTreeMap;
 
 /// Settings for tests.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Knobs {
 /// Everything that is known of the functions that were recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Compiler {
-    profiles: BTreeMap<u32, Profile>,
+    profiles: Map<Profile>,
     /// Serial numbers of the functions that were recorded since the last compilation.
     fresh: Vec<u32>,
 }
@@ -27,31 +27,25 @@ pub(crate) struct Compiler {
 impl Compiler {
     /// An instruction of a recording. They come in the order in which they ran.
     pub(crate) fn record(&mut self, event: &Event) {
-        if !self.profiles.contains_key(&event.serial) {
-            if self.profiles.len() >= limits::PROFILES {
-                self.profiles.clear();
-                self.fresh.clear();
-            }
-            self.profiles.insert(event.serial, Profile::new(event.proto));
+        if self.profiles.len() >= limits::PROFILES && !self.profiles.has(event.serial) {
+            self.forget_all();
         }
         if !self.fresh.contains(&event.serial) {
             self.fresh.push(event.serial);
         }
-        if let Some(profile) = self.profiles.get_mut(&event.serial) {
-            profile.note(event);
-        }
+        self.profiles.get_or_insert(event.serial, || Profile::new(event.proto)).note(event);
     }
 
     /// Compiled code of this function has given up at this instruction: it speculates there no more.
     pub(crate) fn gave_up(&mut self, serial: u32, pc: u32) {
-        if let Some(profile) = self.profiles.get_mut(&serial) {
+        if let Some(profile) = self.profiles.get_mut(serial) {
             profile.gave_up(pc);
         }
     }
 
     /// The function is freed: its address may soon be another's.
     pub(crate) fn forget(&mut self, serial: u32) {
-        self.profiles.remove(&serial);
+        self.profiles.remove(serial);
         self.fresh.retain(|known| *known != serial);
     }
 
@@ -85,7 +79,7 @@ impl Compiler {
         let mut functions = Vec::new();
         let mut instructions = 0;
         for serial in fresh {
-            let Some(profile) = self.profiles.get_mut(&serial) else { continue };
+            let Some(profile) = self.profiles.get_mut(serial) else { continue };
             if !profile.take_worthy() || functions.len() == limits::FUNCTIONS {
                 continue;
             }
@@ -123,7 +117,7 @@ impl Compiler {
                 return Some(module.finish(compiled.collect()));
             };
             let (serial, _) = functions.remove(at);
-            if let Some(profile) = self.profiles.get_mut(&serial) {
+            if let Some(profile) = self.profiles.get_mut(serial) {
                 profile.set_hopeless();
             }
         }

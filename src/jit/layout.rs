@@ -40,6 +40,8 @@ pub(crate) struct Layout {
     pub(crate) table_array: u32,
     pub(crate) table_node: u32,
     pub(crate) table_metatable: u32,
+    pub(crate) table_flags: u32,
+    pub(crate) table_lastfree: u32,
     pub(crate) node_size: u32,
     pub(crate) node_next: u32,
     pub(crate) node_key: u32,

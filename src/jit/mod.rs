@@ -36,6 +36,7 @@ mod opcode;
 mod profile;
 mod proto;
 mod shape;
+mod sorted;
 mod state;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

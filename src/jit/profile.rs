@@ -1,8 +1,8 @@
 //! Observations of one function in its recordings.
 
 use super::opcode::Operand;
+use super::sorted::{self, Map};
 use super::{Event, fact, limits};
-use std::collections::BTreeMap;
 
 /// What was seen of something: nothing yet, one thing always, or different ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +73,7 @@ pub(super) struct Observation {
 #[derive(Debug)]
 pub(super) struct Profile {
     proto: usize,
-    observations: BTreeMap<u32, Observation>,
+    observations: Map<Observation>,
     /// Instructions where compiled code has given up, in order.
     given_up: Vec<u32>,
     /// Instructions recorded since the last compilation.
@@ -86,7 +86,7 @@ impl Profile {
     pub(super) fn new(proto: usize) -> Self {
         Self {
             proto,
-            observations: BTreeMap::new(),
+            observations: Map::default(),
             given_up: Vec::new(),
             recorded: 0,
             compilations: 0,
@@ -104,7 +104,7 @@ impl Profile {
             return;
         }
         self.recorded += 1;
-        let seen = self.observations.entry(event.pc).or_default();
+        let seen = self.observations.get_or_insert(event.pc, Observation::default);
         for (known, tag) in seen.tags.iter_mut().zip(event.tags) {
             known.add(tag);
         }
@@ -138,10 +138,8 @@ impl Profile {
     }
 
     pub(super) fn gave_up(&mut self, pc: u32) {
-        if let Err(at) = self.given_up.binary_search(&pc)
-            && self.given_up.len() < limits::INSTRUCTIONS
-        {
-            self.given_up.insert(at, pc);
+        if self.given_up.len() < limits::INSTRUCTIONS {
+            sorted::insert(&mut self.given_up, pc);
         }
     }
 
@@ -165,7 +163,7 @@ impl Profile {
 
     /// Observation of an instruction, if it was seen.
     pub(super) fn at(&self, pc: u32) -> Option<&Observation> {
-        self.observations.get(&pc)
+        self.observations.get(pc)
     }
 
     /// The one tag that an operand had, where speculation on it may go on.

@@ -7,6 +7,7 @@
 use super::limits;
 use super::opcode::Op;
 use super::proto::Function;
+use super::sorted;
 
 /// A region of wasm's structured control flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +34,9 @@ pub(super) struct Shape {
     pub(super) loops: Vec<(u32, u32)>,
     /// Instructions that jumps go to, in order.
     pub(super) targets: Vec<u32>,
-    /// Regions in the order in which they open.
-    opens: Vec<(Level, Region)>,
+    /// Blocks in the order in which they open: where, `u32::MAX` less their end (those that end later are around
+    /// others), and whether it is an entry.
+    opens: Vec<(Level, u32, bool)>,
 }
 
 /// Beginning of what a region is directly in: a loop, or (first of all) the function.
@@ -47,17 +49,14 @@ impl Shape {
     /// The shape of a function; `None` if it is not one that wasm can have.
     pub(super) fn of(function: &Function) -> Option<Self> {
         let (forward, mut loops) = jumps(function)?;
-        loops.sort_unstable();
         merge_loops(&mut loops);
-        if loops.len() > limits::LOOPS {
-            return None;
-        }
         let mut shape = Shape { loops, ..Self::default() };
-        let mut regions: Vec<(Level, Region)> = Vec::new();
-        for &(header, end) in &shape.loops {
-            regions.push((Some(header), Region::Loop { end }));
+        for at in 0..shape.loops.len() {
+            let header = shape.loops[at].0;
+            sorted::insert(&mut shape.targets, header);
             if header > 0 {
-                regions.push((shape.parent(header), Region::Entry { end: header }));
+                let level = shape.parent(header);
+                shape.open(level, header, true);
             }
         }
         for &(source, target) in &forward {
@@ -72,24 +71,14 @@ impl Shape {
                     level = Some(header);
                 }
             }
-            regions.push((level, Region::Block { end: target }));
+            sorted::insert(&mut shape.targets, target);
+            shape.open(level, target, false);
         }
-        // A loop before the blocks in it, and those that end later before others.
-        regions.sort_unstable_by_key(|(level, region)| match region {
-            Region::Loop { .. } => (*level, 0, 0, 0),
-            Region::Block { end } => (*level, 1, u32::MAX - *end, 0),
-            Region::Entry { end } => (*level, 1, u32::MAX - *end, 1),
-        });
-        regions.dedup();
-        if regions.len() > limits::REGIONS {
-            return None;
-        }
-        shape.targets = forward.iter().map(|(_, target)| *target).collect();
-        shape.targets.extend(shape.loops.iter().map(|(header, _)| *header));
-        shape.targets.sort_unstable();
-        shape.targets.dedup();
-        shape.opens = regions;
-        Some(shape)
+        (shape.opens.len() <= limits::REGIONS).then_some(shape)
+    }
+
+    fn open(&mut self, level: Level, end: u32, entry: bool) {
+        sorted::insert(&mut self.opens, (level, u32::MAX - end, entry));
     }
 
     /// True if jumps go to this instruction.
@@ -117,9 +106,11 @@ impl Shape {
 
     /// The blocks that open in a loop, at its beginning (or in the function), the outermost first.
     pub(super) fn opening(&self, level: Option<u32>) -> impl Iterator<Item = Region> + '_ {
-        let from = self.opens.partition_point(|(known, _)| *known < level);
-        let here = self.opens[from..].iter().take_while(move |(known, _)| *known == level);
-        here.map(|(_, region)| *region).filter(|region| !matches!(region, Region::Loop { .. }))
+        let here = self.opens.iter().filter(move |(known, ..)| *known == level);
+        here.map(|&(_, end, entry)| {
+            let end = u32::MAX - end;
+            if entry { Region::Entry { end } } else { Region::Block { end } }
+        })
     }
 
     /// The end of the loop that begins at `header`.
@@ -131,7 +122,7 @@ impl Shape {
 
 /// All jumps: those forward, and of those back the loops that they make.
 fn jumps(function: &Function) -> Option<(Vec<Jump>, Vec<(u32, u32)>)> {
-    let (mut forward, mut loops) = (Vec::new(), Vec::new());
+    let (mut forward, mut loops) = (Vec::new(), Vec::<(u32, u32)>::new());
     let length = i64::from(function.len());
     let mut jump = |from: u32, pc: u32, to: i64| {
         if to < 0 || to > length {
@@ -139,7 +130,10 @@ fn jumps(function: &Function) -> Option<(Vec<Jump>, Vec<(u32, u32)>)> {
         }
         let to = to as u32;
         if to <= pc {
-            loops.push((to, pc + 1));
+            match loops.binary_search_by_key(&to, |(header, _)| *header) {
+                Ok(at) => loops[at].1 = loops[at].1.max(pc + 1),
+                Err(at) => loops.insert(at, (to, pc + 1)),
+            }
         } else {
             forward.push((from, to));
         }
@@ -162,23 +156,13 @@ fn jumps(function: &Function) -> Option<(Vec<Jump>, Vec<(u32, u32)>)> {
             _ => {}
         }
     }
-    forward.sort_unstable();
-    forward.dedup();
-    Some((forward, loops))
+    (loops.len() <= limits::LOOPS).then_some((forward, loops))
 }
 
-/// Joins loops of one beginning, and lets a loop that would end inside another one end with it. Sorted before
-/// and after.
-fn merge_loops(loops: &mut Vec<(u32, u32)>) {
-    loop {
-        let mut changed = false;
-        loops.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            if same {
-                kept.1 = kept.1.max(later.1);
-            }
-            same
-        });
+/// Lets a loop that would end inside another one end with it.
+fn merge_loops(loops: &mut [(u32, u32)]) {
+    let mut changed = true;
+    while std::mem::take(&mut changed) {
         for outer in 0..loops.len() {
             for inner in outer + 1..loops.len() {
                 let (begin, end) = loops[inner];
@@ -187,9 +171,6 @@ fn merge_loops(loops: &mut Vec<(u32, u32)>) {
                     changed = true;
                 }
             }
-        }
-        if !changed {
-            return;
         }
     }
 }

@@ -146,11 +146,13 @@ pub(super) enum Label {
     Join,
     /// The long way of an instruction.
     Slow,
-    /// The end of an `if`, which no branch goes to.
+    /// The end of an `if` or of a small block within an instruction.
     If,
 }
 
 /// The code of one function, as it is written.
+///
+/// Its methods are called from a thousand places, so none is inlined: that is half of the compiler's size.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     bytes: Vec<u8>,
@@ -163,28 +165,33 @@ pub(super) struct Assembler {
 
 impl Assembler {
     /// Begins anew.
+    #[inline(never)]
     pub(super) fn restart(&mut self, muted: bool) {
         self.bytes.clear();
         self.labels.clear();
         self.muted = muted;
     }
 
+    #[inline(never)]
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
+    #[inline(never)]
     pub(super) fn op(&mut self, code: u8) {
         if !self.muted {
             self.bytes.push(code);
         }
     }
 
+    #[inline(never)]
     pub(super) fn ops(&mut self, codes: &[u8]) {
         for code in codes {
             self.op(*code);
         }
     }
 
+    #[inline(never)]
     fn with(&mut self, code: u8, number: u32) {
         if !self.muted {
             self.bytes.push(code);
@@ -192,26 +199,32 @@ impl Assembler {
         }
     }
 
+    #[inline(never)]
     pub(super) fn get(&mut self, local: u32) {
         self.with(op::LOCAL_GET, local);
     }
 
+    #[inline(never)]
     pub(super) fn set(&mut self, local: u32) {
         self.with(op::LOCAL_SET, local);
     }
 
+    #[inline(never)]
     pub(super) fn tee(&mut self, local: u32) {
         self.with(op::LOCAL_TEE, local);
     }
 
+    #[inline(never)]
     pub(super) fn global_get(&mut self, global: u32) {
         self.with(op::GLOBAL_GET, global);
     }
 
+    #[inline(never)]
     pub(super) fn global_set(&mut self, global: u32) {
         self.with(op::GLOBAL_SET, global);
     }
 
+    #[inline(never)]
     pub(super) fn i32(&mut self, number: i32) {
         if !self.muted {
             self.bytes.push(op::I32_CONST);
@@ -219,6 +232,7 @@ impl Assembler {
         }
     }
 
+    #[inline(never)]
     pub(super) fn i64(&mut self, number: i64) {
         if !self.muted {
             self.bytes.push(op::I64_CONST);
@@ -226,6 +240,7 @@ impl Assembler {
         }
     }
 
+    #[inline(never)]
     pub(super) fn f64(&mut self, number: f64) {
         if !self.muted {
             self.bytes.push(op::F64_CONST);
@@ -234,6 +249,7 @@ impl Assembler {
     }
 
     /// A load or a store, aligned as its width is.
+    #[inline(never)]
     pub(super) fn memory(&mut self, code: u8, offset: u32) {
         if self.muted {
             return;
@@ -249,16 +265,19 @@ impl Assembler {
     }
 
     /// A call of a helper.
+    #[inline(never)]
     pub(super) fn call(&mut self, helper: Helper) {
         self.with(op::CALL, helper as u32);
     }
 
     /// A call of the function of this number in the same module.
+    #[inline(never)]
     pub(super) fn call_function(&mut self, index: u32) {
         self.with(op::CALL, HELPERS.len() as u32 + index);
     }
 
     /// A call of a compiled function by its slot, which is on the stack.
+    #[inline(never)]
     pub(super) fn call_slot(&mut self) {
         if !self.muted {
             self.bytes.extend([op::CALL_INDIRECT, FUNCTION as u8, 0]);
@@ -266,6 +285,7 @@ impl Assembler {
     }
 
     /// Opens a block, a loop or an `if`, without results.
+    #[inline(never)]
     pub(super) fn open(&mut self, code: u8, label: Label) {
         self.labels.push(label);
         if !self.muted {
@@ -274,12 +294,14 @@ impl Assembler {
     }
 
     /// Closes what was opened last.
+    #[inline(never)]
     pub(super) fn close(&mut self) {
         self.labels.pop();
         self.op(op::END);
     }
 
     /// A branch to the innermost of these labels.
+    #[inline(never)]
     pub(super) fn branch(&mut self, code: u8, label: Label) {
         match self.labels.iter().rev().position(|open| *open == label) {
             Some(depth) => self.with(code, depth as u32),
@@ -287,15 +309,18 @@ impl Assembler {
         }
     }
 
+    #[inline(never)]
     pub(super) fn br(&mut self, label: Label) {
         self.branch(op::BR, label);
     }
 
+    #[inline(never)]
     pub(super) fn br_if(&mut self, label: Label) {
         self.branch(op::BR_IF, label);
     }
 
     /// The code, with its locals behind the three parameters.
+    #[inline(never)]
     pub(super) fn body(&self, locals: &[Kind]) -> Vec<u8> {
         let mut head = Vec::new();
         let runs = locals.chunk_by(|one, next| one == next);

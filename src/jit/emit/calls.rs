@@ -8,7 +8,7 @@ use super::super::SLOT_MASK;
 use super::super::helpers::Helper;
 use super::super::profile::Target;
 use super::super::proto::Callee;
-use super::{Emitter, Instruction, Label, Op, Then, limits, local, op, status, tag};
+use super::{Emitter, Instruction, Label, Op, Operand, Then, limits, local, op, status, tag};
 
 /// Bits of `callstatus`, which lies behind the 16 bits of `nresults`: `CIST_FRESH`, and that compiled code waits
 /// for the end of the frame (`PERILUNE_CIST_COMPILED`).
@@ -16,15 +16,21 @@ const FRESH: i32 = (1 << 2 | 1 << 14) << 16;
 
 /// A callee that is compiled.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    callee: Callee,
-    /// Its number in this module.
-    inside: Option<u32>,
-    /// Its `Proto.jit`.
-    jit: i32,
+enum Known {
+    /// Always this one.
+    One {
+        callee: Callee,
+        /// Its number in this module.
+        inside: Option<u32>,
+        /// Its `Proto.jit`.
+        jit: i32,
+    },
+    /// Any function of Lua, looked at when it is called: its `Proto` is the local `PROTO`.
+    Any,
 }
 
 impl Emitter<'_> {
+    #[inline(never)]
     pub(super) fn call(&mut self, a: u32, b: u32, c: u32) {
         let target = self.profile.at(self.pc).and_then(|observed| observed.target.one());
         if let Some(Target::C(function)) = target
@@ -32,8 +38,14 @@ impl Emitter<'_> {
         {
             return;
         }
+        let layout = self.place.layout;
+        // The two are filled with one store.
+        let together =
+            layout.call_callstatus == layout.call_nresults + 2 && layout.call_nresults.is_multiple_of(4);
         let known = match target {
-            Some(Target::Lua(serial)) if b != 0 => self.known_callee(serial),
+            _ if b == 0 || !together => None,
+            Some(Target::Lua(serial)) => self.known_callee(serial),
+            _ if self.tag_of(a, Operand::A) == Some(tag::LUA_FUNCTION) => Some(Known::Any),
             _ => None,
         };
         match known {
@@ -52,20 +64,21 @@ impl Emitter<'_> {
     }
 
     /// The compiled function of this serial number, if it is one that compiled code can call.
+    #[inline(never)]
     fn known_callee(&self, serial: u32) -> Option<Known> {
-        let profile = self.profiles.get(&serial)?;
+        let profile = self.profiles.get(serial)?;
         // SAFETY: functions that are not forgotten are alive: `Compiler::compile` asks for it.
         let callee = unsafe { Callee::read(profile.proto(), self.place.layout) };
         let inside = self.place.serials.iter().position(|known| *known == serial).map(|at| at as u32);
         let jit = inside.map_or(callee.jit, |at| self.place.first + at as i32);
-        let layout = self.place.layout;
-        // The two are filled with one store.
-        let together =
-            layout.call_callstatus == layout.call_nresults + 2 && layout.call_nresults.is_multiple_of(4);
-        (jit > 0 && !callee.is_vararg && together).then_some(Known { callee, inside, jit })
+        if callee.is_vararg {
+            return None;
+        }
+        Some(if jit > 0 { Known::One { callee, inside, jit } } else { Known::Any })
     }
 
     /// Any call, by a helper.
+    #[inline(never)]
     fn call_any(&mut self, a: u32, b: u32, c: u32) {
         self.guard_depth();
         self.set_top(a, b);
@@ -84,6 +97,7 @@ impl Emitter<'_> {
     }
 
     /// Exits at the call if there are too many compiled frames. Leaves their number in `A`.
+    #[inline(never)]
     fn guard_depth(&mut self) {
         self.guard(self.pc, |e| {
             e.asm.i32(e.place.layout.depth as i32);
@@ -95,6 +109,7 @@ impl Emitter<'_> {
     }
 
     /// L->top := R[a + b], unless b is 0: then the instruction before has set it.
+    #[inline(never)]
     fn set_top(&mut self, a: u32, b: u32) {
         if b != 0 {
             self.asm.get(local::STATE);
@@ -104,6 +119,7 @@ impl Emitter<'_> {
     }
 
     /// Returns to the one who protects or resumes if the number on wasm's stack is not 0.
+    #[inline(never)]
     fn leave_if(&mut self) {
         self.asm.open(op::IF, Label::If);
         self.asm.i32(status::LEAVING);
@@ -112,6 +128,7 @@ impl Emitter<'_> {
     }
 
     /// Stores `A` and so many as the number of compiled frames.
+    #[inline(never)]
     fn set_depth(&mut self, more: i32) {
         self.asm.i32(self.place.layout.depth as i32);
         self.asm.get(local::A);
@@ -123,9 +140,9 @@ impl Emitter<'_> {
     }
 
     /// A call of a compiled function, if R[a] is it; otherwise the long way.
+    #[inline(never)]
     fn call_known(&mut self, known: Known, a: u32, b: u32, c: u32) {
         let layout = self.place.layout;
-        let callee = known.callee;
         if self.known(a) != tag::LUA_FUNCTION {
             self.push_tag(a);
             self.asm.i32(i32::from(tag::LUA_FUNCTION));
@@ -135,10 +152,20 @@ impl Emitter<'_> {
         self.base();
         self.asm.memory(op::I32_LOAD, a * 16);
         self.asm.memory(op::I32_LOAD, layout.closure_p);
+        self.asm.tee(local::PROTO);
         self.asm.memory(op::I32_LOAD, layout.proto_jit);
-        self.asm.i32(known.jit);
-        self.asm.op(op::I32_NE);
-        self.asm.br_if(Label::Slow);
+        if let Known::One { jit, .. } = known {
+            self.asm.i32(jit);
+            self.asm.op(op::I32_NE);
+            self.asm.br_if(Label::Slow);
+        } else {
+            self.asm.i32(0);
+            self.asm.op(op::I32_LE_S);
+            self.asm.br_if(Label::Slow);
+            self.asm.get(local::PROTO);
+            self.asm.memory(op::I32_LOAD8_U, layout.proto_is_vararg);
+            self.asm.br_if(Label::Slow);
+        }
         self.guard_depth();
         self.asm.get(local::CALL_INFO);
         self.asm.memory(op::I32_LOAD, layout.call_next);
@@ -150,22 +177,26 @@ impl Emitter<'_> {
         self.asm.memory(op::I32_LOAD, layout.state_stack_last);
         self.register_address(a + b);
         self.asm.op(op::I32_SUB);
-        self.asm.i32(callee.registers as i32 * 16);
+        self.push_frame_bytes(known);
         self.asm.op(op::I32_LE_S);
         self.asm.br_if(Label::Slow);
-        for missing in b - 1..callee.parameters {
-            self.base();
-            self.asm.i32(i32::from(tag::NIL));
-            self.asm.memory(op::I32_STORE8, (a + 1 + missing) * 16 + 8);
-        }
+        self.fill_missing(known, a + 1, b - 1);
         self.asm.get(local::B);
         self.register_address(a);
         self.asm.memory(op::I32_STORE, layout.call_func);
         self.asm.get(local::B);
-        self.register_address(a + 1 + callee.registers);
+        self.register_address(a + 1);
+        self.push_frame_bytes(known);
+        self.asm.op(op::I32_ADD);
         self.asm.memory(op::I32_STORE, layout.call_top);
         self.asm.get(local::B);
-        self.asm.i32(callee.code_address as i32);
+        match known {
+            Known::One { callee, .. } => self.asm.i32(callee.code_address as i32),
+            Known::Any => {
+                self.asm.get(local::PROTO);
+                self.asm.memory(op::I32_LOAD, layout.proto_code);
+            }
+        }
         self.asm.memory(op::I32_STORE, layout.call_savedpc);
         self.asm.get(local::B);
         self.asm.i32((c as i32 - 1) & 0xffff | FRESH);
@@ -186,12 +217,21 @@ impl Emitter<'_> {
         self.asm.get(local::STATE);
         self.asm.get(local::B);
         self.asm.i32(0);
-        if let Some(index) = known.inside {
-            self.asm.call_function(index);
-        } else {
-            self.asm.i32(known.jit & SLOT_MASK);
-            self.asm.call_slot();
-            self.needs_table = true;
+        match known {
+            Known::One { inside: Some(index), .. } => self.asm.call_function(index),
+            Known::One { jit, .. } => {
+                self.asm.i32(jit & SLOT_MASK);
+                self.asm.call_slot();
+                self.needs_table = true;
+            }
+            Known::Any => {
+                self.asm.get(local::PROTO);
+                self.asm.memory(op::I32_LOAD, layout.proto_jit);
+                self.asm.i32(SLOT_MASK);
+                self.asm.op(op::I32_AND);
+                self.asm.call_slot();
+                self.needs_table = true;
+            }
         }
         self.asm.set(local::C);
         self.set_depth(0);
@@ -212,7 +252,51 @@ impl Emitter<'_> {
         self.exit_without_fuel();
     }
 
+    /// Pushes the bytes of the registers of a callee.
+    #[inline(never)]
+    fn push_frame_bytes(&mut self, known: Known) {
+        match known {
+            Known::One { callee, .. } => self.asm.i32(callee.registers as i32 * 16),
+            Known::Any => {
+                self.asm.get(local::PROTO);
+                self.asm.memory(op::I32_LOAD8_U, self.place.layout.proto_maxstacksize);
+                self.asm.i32(4);
+                self.asm.op(op::I32_SHL);
+            }
+        }
+    }
+
+    /// Makes the parameters nil that have no arguments.
+    #[inline(never)]
+    fn fill_missing(&mut self, known: Known, first: u32, arguments: u32) {
+        let nil = |e: &mut Self, at: u32| {
+            e.base();
+            e.asm.i32(i32::from(tag::NIL));
+            e.asm.memory(op::I32_STORE8, (first + at) * 16 + 8);
+        };
+        match known {
+            Known::One { callee, .. } => (arguments..callee.parameters).for_each(|at| nil(self, at)),
+            Known::Any => {
+                const MOST: u32 = 3;
+                self.asm.open(op::BLOCK, Label::If);
+                for at in arguments..=arguments + MOST {
+                    self.asm.get(local::PROTO);
+                    self.asm.memory(op::I32_LOAD8_U, self.place.layout.proto_numparams);
+                    self.asm.i32(at as i32);
+                    self.asm.op(op::I32_LE_U);
+                    self.asm.br_if(Label::If);
+                    if at < arguments + MOST {
+                        nil(self, at);
+                    }
+                }
+                self.asm.br(Label::Slow);
+                self.asm.close();
+            }
+        }
+    }
+
     /// The base anew: the stack may have moved.
+    #[inline(never)]
     fn reload_base(&mut self) {
         self.asm.get(local::CALL_INFO);
         self.asm.memory(op::I32_LOAD, self.place.layout.call_func);
@@ -222,6 +306,7 @@ impl Emitter<'_> {
     }
 
     /// Exits at `savedpc` if there is no fuel left.
+    #[inline(never)]
     fn exit_without_fuel(&mut self) {
         self.asm.i32(self.place.layout.fuel as i32);
         self.asm.memory(op::I32_LOAD, 0);
@@ -234,6 +319,7 @@ impl Emitter<'_> {
 
     /// A C function: done. One of Lua: its frame is this one; it is called, not jumped to, so that the depth is
     /// bounded.
+    #[inline(never)]
     pub(super) fn tail_call(&mut self, a: u32, b: u32) {
         self.set_top(a, b);
         self.push_place();
@@ -264,6 +350,7 @@ impl Emitter<'_> {
     }
 
     /// A return by the interpreter's own code.
+    #[inline(never)]
     pub(super) fn return_by_step(&mut self) {
         self.push_place();
         self.asm.call(Helper::Step);
@@ -274,6 +361,7 @@ impl Emitter<'_> {
     }
 
     /// A return of one value or none, where as many are wanted.
+    #[inline(never)]
     pub(super) fn return_short(&mut self, i: Instruction) {
         let layout = self.place.layout;
         let (a, one) = (i.a(), i.op() == Op::Return1);
@@ -325,6 +413,7 @@ impl Emitter<'_> {
     // ---- C functions that compiled code does itself ----
 
     /// True if the call was done: of a function of the library, with arguments of the usual kind.
+    #[inline(never)]
     fn intrinsic(&mut self, function: usize, a: u32, b: u32, c: u32) -> bool {
         let known = self.place.intrinsics;
         let is = |of: usize| of != 0 && of == function;
@@ -407,11 +496,13 @@ impl Emitter<'_> {
     }
 
     /// The tag of an argument, as far as it is known.
+    #[inline(never)]
     fn argument_tag(&self, register: u32) -> Option<u8> {
         Some(self.known(register)).filter(|tag| super::is_number(*tag))
     }
 
     /// Exits at the call unless R[a] is this C function and its arguments have this tag.
+    #[inline(never)]
     fn guard_intrinsic(&mut self, function: usize, a: u32, tag: u8, b: u32) {
         for argument in a + 1..a + b {
             self.guard_tag(argument, tag);

@@ -9,15 +9,37 @@ impl Emitter<'_> {
     // ---- Exits ----
 
     /// Exits if the condition that `condition` pushes is not 0; the interpreter goes on at `pc`.
+    #[inline(always)]
     pub(super) fn guard(&mut self, pc: u32, condition: impl FnOnce(&mut Self)) {
+        self.begin_guard(pc);
+        condition(self);
+        self.end_guard();
+    }
+
+    #[inline(never)]
+    fn begin_guard(&mut self, pc: u32) {
         self.asm.i32(pc as i32);
         self.asm.set(local::NEXT_PC);
-        condition(self);
+    }
+
+    #[inline(never)]
+    fn end_guard(&mut self) {
         self.or_at_random();
         self.asm.br_if(Label::Exit);
     }
 
+    /// Exits unless the register has this tag; the interpreter goes on at `pc`.
+    #[inline(never)]
+    pub(super) fn guard_register(&mut self, pc: u32, register: u32, tag: u8) {
+        self.guard(pc, |e| {
+            e.push_tag(register);
+            e.asm.i32(i32::from(tag));
+            e.asm.op(op::I32_NE);
+        });
+    }
+
     /// Makes about one condition of 64 true, by a generator in global 0, if a test wants that.
+    #[inline(never)]
     pub(super) fn or_at_random(&mut self) {
         if self.place.knobs.exit_seed == 0 {
             return;
@@ -34,6 +56,7 @@ impl Emitter<'_> {
     }
 
     /// Exits; the interpreter goes on at `pc`.
+    #[inline(never)]
     pub(super) fn exit(&mut self, pc: u32) {
         self.asm.i32(pc as i32);
         self.asm.set(local::NEXT_PC);
@@ -50,6 +73,7 @@ impl Emitter<'_> {
     // ---- Ticks ----
 
     /// Uses a tick, and pushes what is left.
+    #[inline(never)]
     pub(super) fn push_tick(&mut self) {
         let fuel = self.place.layout.fuel;
         self.asm.i32(fuel as i32);
@@ -63,6 +87,7 @@ impl Emitter<'_> {
     }
 
     /// Uses a tick; exits to `pc` if none was left.
+    #[inline(never)]
     pub(super) fn tick(&mut self, pc: u32) {
         self.guard(pc, |e| {
             e.push_tick();
@@ -72,6 +97,7 @@ impl Emitter<'_> {
     }
 
     /// Uses a tick that is looked at with the next one.
+    #[inline(never)]
     pub(super) fn spend(&mut self) {
         self.push_tick();
         self.asm.op(op::DROP);
@@ -80,6 +106,7 @@ impl Emitter<'_> {
     // ---- PUC's own text ----
 
     /// Pushes `L`, `ci` and the address of the instruction at hand.
+    #[inline(never)]
     pub(super) fn push_place(&mut self) {
         self.asm.get(local::STATE);
         self.asm.get(local::CALL_INFO);
@@ -87,6 +114,7 @@ impl Emitter<'_> {
     }
 
     /// The instruction at hand, by a helper that gives the base.
+    #[inline(never)]
     pub(super) fn helper_step(&mut self, helper: Helper) {
         self.push_place();
         self.asm.call(helper);
@@ -101,27 +129,41 @@ impl Emitter<'_> {
     }
 
     /// The instruction at hand, by the interpreter's own code.
+    #[inline(never)]
     pub(super) fn step(&mut self) {
         self.helper_step(Helper::Step);
     }
 
     /// A fast way that may branch to [`Label::Slow`] before it has changed anything, the slow way, and what both
     /// know afterwards.
+    #[inline(always)]
     pub(super) fn two_ways(&mut self, fast: impl FnOnce(&mut Self), slow: impl FnOnce(&mut Self)) {
-        self.asm.open(op::BLOCK, Label::Join);
-        self.asm.open(op::BLOCK, Label::Slow);
-        let before = self.state.clone();
+        let before = self.begin_fast();
         fast(self);
-        let known = std::mem::replace(&mut self.state, before);
-        self.asm.br(Label::Join);
-        self.asm.close();
+        let known = self.begin_slow(before);
         slow(self);
         self.asm.close();
         self.state.meet(&known);
     }
 
+    #[inline(never)]
+    fn begin_fast(&mut self) -> State {
+        self.asm.open(op::BLOCK, Label::Join);
+        self.asm.open(op::BLOCK, Label::Slow);
+        self.state.clone()
+    }
+
+    /// Between the two ways: what is known after the first.
+    #[inline(never)]
+    fn begin_slow(&mut self, before: State) -> State {
+        self.asm.br(Label::Join);
+        self.asm.close();
+        std::mem::replace(&mut self.state, before)
+    }
+
     /// The instruction at hand by the interpreter's own code, whose result in R[a] has the tag `expected`;
     /// else exits behind it.
+    #[inline(never)]
     pub(super) fn step_to(&mut self, a: u32, expected: Option<u8>) {
         self.step();
         self.state.forget(a);
@@ -131,12 +173,9 @@ impl Emitter<'_> {
     }
 
     /// Exits at `pc` unless the register has this tag, and loads its value.
+    #[inline(never)]
     pub(super) fn expect(&mut self, register: u32, tag: u8, pc: u32) {
-        self.guard(pc, |e| {
-            e.push_tag(register);
-            e.asm.i32(i32::from(tag));
-            e.asm.op(op::I32_NE);
-        });
+        self.guard_register(pc, register, tag);
         self.state.set(register, tag, 0);
         self.preload(register);
     }
@@ -144,26 +183,28 @@ impl Emitter<'_> {
     // ---- Jumps ----
 
     /// What is known here flows to the target of a jump.
+    #[inline(never)]
     pub(super) fn flow(&mut self, target: u32) {
         if !self.asm.muted {
             return;
         }
-        match self.incoming.get_mut(&target) {
-            Some(known) => self.changed |= known.meet(&self.state),
-            None => {
-                self.incoming.insert(target, self.state.clone());
-                self.changed = true;
-            }
+        if let Some(known) = self.incoming.get_mut(target) {
+            self.changed |= known.meet(&self.state);
+        } else {
+            self.incoming.get_or_insert(target, || self.state.clone());
+            self.changed = true;
         }
     }
 
     /// A jump without a tick.
+    #[inline(never)]
     pub(super) fn jump(&mut self, target: u32) {
         self.flow(target);
         self.asm.br(if target <= self.pc { Label::Loop(target) } else { Label::At(target) });
     }
 
     /// A jump, which uses a tick.
+    #[inline(never)]
     pub(super) fn jump_with_tick(&mut self, target: u32) {
         self.tick(target);
         self.jump(target);
@@ -176,6 +217,7 @@ impl Emitter<'_> {
     }
 
     /// Jumps as the JMP behind the test at hand says, if the condition on wasm's stack is what was wanted.
+    #[inline(never)]
     pub(super) fn branch_if(&mut self, wanted: bool) {
         if !wanted {
             self.asm.op(op::I32_EQZ);
@@ -190,6 +232,7 @@ impl Emitter<'_> {
     }
 
     /// The test at hand by the interpreter's own code, and where it went.
+    #[inline(never)]
     pub(super) fn branch_by_step(&mut self) {
         self.step();
         let target = self.jump_target(self.pc + 1);
@@ -198,6 +241,7 @@ impl Emitter<'_> {
     }
 
     /// Jumps to `target` if `savedpc` is there.
+    #[inline(never)]
     pub(super) fn jump_if_saved(&mut self, target: u32) {
         self.asm.get(local::CALL_INFO);
         self.asm.memory(op::I32_LOAD, self.place.layout.call_savedpc);
@@ -308,14 +352,15 @@ impl Emitter<'_> {
 
     /// Branches to the entries of the loops that are directly in this one (or in the function), for the loop
     /// at `ENTRY` or one around it.
+    #[inline(never)]
     fn dispatch(&mut self, level: Option<u32>) {
         let headers: Vec<u32> = self.shape.loops.iter().map(|(header, _)| *header).collect();
         for &outer in &headers {
-            if outer == 0 || self.shape.parent(outer) != level || !self.incoming.contains_key(&outer) {
+            if outer == 0 || self.shape.parent(outer) != level || !self.incoming.has(outer) {
                 continue;
             }
             for &inner in &headers {
-                if self.incoming.contains_key(&inner) && self.shape.is_within(inner, outer) {
+                if self.incoming.has(inner) && self.shape.is_within(inner, outer) {
                     self.asm.get(local::ENTRY);
                     self.asm.i32(inner as i32);
                     self.asm.op(op::I32_EQ);
@@ -344,8 +389,7 @@ impl Emitter<'_> {
             self.check_entry(pc);
         }
         self.open_loop(pc, open);
-        let inner =
-            |header: u32| self.shape.parent(header) == Some(pc) && self.incoming.contains_key(&header);
+        let inner = |header: u32| self.shape.parent(header) == Some(pc) && self.incoming.has(header);
         // At the start of the function an entry that nobody knows comes here, too.
         if pc == 0 || self.shape.loops.iter().any(|(header, _)| inner(*header)) {
             self.asm.get(local::ENTRY);
@@ -360,6 +404,7 @@ impl Emitter<'_> {
     }
 
     /// The types that the loop at `pc` takes for granted, checked if it is the one that is entered.
+    #[inline(never)]
     fn check_entry(&mut self, pc: u32) {
         let expected: State = self.state.clone();
         self.asm.get(local::ENTRY);
@@ -372,11 +417,7 @@ impl Emitter<'_> {
                 continue;
             }
             self.state.forget(register);
-            self.guard(pc, |e| {
-                e.push_tag(register);
-                e.asm.i32(i32::from(tag));
-                e.asm.op(op::I32_NE);
-            });
+            self.guard_register(pc, register, tag);
             self.state.set(register, tag, 0);
             let holds = expected.held(register);
             if holds & held::INTEGER != 0 {
@@ -399,6 +440,7 @@ impl Emitter<'_> {
     }
 
     /// The tag of a numeric operand: known, or seen and guarded; [`UNKNOWN`] otherwise.
+    #[inline(never)]
     pub(super) fn number_tag(&mut self, register: u32, operand: Operand) -> u8 {
         let known = self.known(register);
         if known != UNKNOWN {

@@ -18,10 +18,10 @@ use super::opcode::{Instruction, Op, Operand};
 use super::profile::Profile;
 use super::proto::{Constant, Function, tag};
 use super::shape::{Region, Shape};
+use super::sorted::Map;
 use super::state::{State, UNKNOWN};
 use super::wasm::{Assembler, Label, ModuleWriter, op};
 use super::{Intrinsics, Knobs, limits, status};
-use std::collections::BTreeMap;
 
 /// The module that functions are compiled into, and their VM.
 #[derive(Debug, Clone, Copy)]
@@ -55,12 +55,14 @@ mod local {
     pub(super) const INTEGER_B: u32 = 11;
     pub(super) const FLOAT: u32 = 12;
     pub(super) const FLOAT_B: u32 = 13;
-    pub(super) const COUNT: u32 = 14;
+    /// The `Proto` of a callee.
+    pub(super) const PROTO: u32 = 14;
+    pub(super) const COUNT: u32 = 15;
 }
 
 const FIXED_LOCALS: [super::Kind; (local::COUNT - local::BASE) as usize] = {
     use super::Kind::{F64, I32, I64};
-    [I32, I32, I32, I32, I32, I32, I32, I64, I64, F64, F64]
+    [I32, I32, I32, I32, I32, I32, I32, I64, I64, F64, F64, I32]
 };
 
 /// Where control goes behind an instruction.
@@ -76,7 +78,7 @@ struct Emitter<'a> {
     function: &'a Function,
     serial: u32,
     profile: &'a Profile,
-    profiles: &'a BTreeMap<u32, Profile>,
+    profiles: &'a Map<Profile>,
     place: &'a Place<'a>,
     shape: Shape,
     asm: Assembler,
@@ -86,7 +88,7 @@ struct Emitter<'a> {
     register_locals: Vec<[u32; 3]>,
     state: State,
     /// Knowledge at the targets of jumps.
-    incoming: BTreeMap<u32, State>,
+    incoming: Map<State>,
     changed: bool,
     /// The instruction at hand.
     pc: u32,
@@ -100,11 +102,11 @@ struct Emitter<'a> {
 pub(super) fn function(
     function: &Function,
     serial: u32,
-    profiles: &BTreeMap<u32, Profile>,
+    profiles: &Map<Profile>,
     place: &Place<'_>,
     module: &mut ModuleWriter,
 ) -> Option<Vec<u8>> {
-    let profile = profiles.get(&serial)?;
+    let profile = profiles.get(serial)?;
     let shape = Shape::of(function)?;
     let states = (shape.targets.len() + 4) * function.registers as usize * 2;
     if states > limits::STATE_BYTES {
@@ -121,7 +123,7 @@ pub(super) fn function(
         locals: FIXED_LOCALS.to_vec(),
         register_locals: vec![[0; 3]; function.registers as usize],
         state: State::unknown(function.registers),
-        incoming: BTreeMap::new(),
+        incoming: Map::default(),
         changed: false,
         pc: 0,
         then: Then::At(0),
@@ -180,7 +182,7 @@ impl Emitter<'_> {
                 if self.then == Then::At(pc) {
                     self.flow(pc);
                 }
-                let Some(known) = self.incoming.get(&pc) else {
+                let Some(known) = self.incoming.get(pc) else {
                     self.then = Then::Gone;
                     self.open_loop(pc, &mut open);
                     continue;
@@ -278,12 +280,11 @@ impl Emitter<'_> {
                 self.helper_step(Helper::Concat);
                 self.state.forget_from(a);
             }
-            Op::SetList => {
+            Op::SetList if i.k() => {
                 self.step();
-                if i.k() {
-                    self.then = Then::At(pc + 2);
-                }
+                self.then = Then::At(pc + 2);
             }
+            Op::SetList => self.set_list(a, b, c),
             Op::VarArg => {
                 self.step();
                 self.state.forget_from(a);

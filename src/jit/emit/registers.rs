@@ -6,11 +6,13 @@ use super::{Constant, Emitter, is_pointer, local, op, tag};
 
 impl Emitter<'_> {
     /// Pushes the address of R[0].
+    #[inline(never)]
     pub(super) fn base(&mut self) {
         self.asm.get(local::BASE);
     }
 
     /// Pushes the address of a register.
+    #[inline(never)]
     pub(super) fn register_address(&mut self, register: u32) {
         self.base();
         self.asm.i32(register as i32 * 16);
@@ -18,6 +20,7 @@ impl Emitter<'_> {
     }
 
     /// Pushes a register's tag.
+    #[inline(never)]
     pub(super) fn push_tag(&mut self, register: u32) {
         match self.known(register) {
             UNKNOWN => {
@@ -28,11 +31,13 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn known(&self, register: u32) -> u8 {
         self.state.tag(register)
     }
 
     /// The local of a register for values of this kind: 0 integers, 1 floats, 2 pointers.
+    #[inline(never)]
     fn register_local(&mut self, register: u32, kind: usize) -> u32 {
         let Some(locals) = self.register_locals.get_mut(register as usize) else {
             self.unfit = true;
@@ -45,6 +50,7 @@ impl Emitter<'_> {
         locals[kind]
     }
 
+    #[inline(never)]
     fn push_value(&mut self, register: u32, kind: usize, bit: u8, load: u8) {
         let at = self.register_local(register, kind);
         if self.state.held(register) & bit != 0 {
@@ -58,21 +64,25 @@ impl Emitter<'_> {
     }
 
     /// Pushes the value of a register that is an integer.
+    #[inline(never)]
     pub(super) fn push_integer(&mut self, register: u32) {
         self.push_value(register, 0, held::INTEGER, op::I64_LOAD);
     }
 
     /// Pushes the value of a register that is a float.
+    #[inline(never)]
     pub(super) fn push_float(&mut self, register: u32) {
         self.push_value(register, 1, held::FLOAT, op::F64_LOAD);
     }
 
     /// Pushes the address of the object in a register.
+    #[inline(never)]
     pub(super) fn push_pointer(&mut self, register: u32) {
         self.push_value(register, 2, held::POINTER, op::I32_LOAD);
     }
 
     /// Loads a register's value into its local, if its tag says which that is.
+    #[inline(never)]
     pub(super) fn preload(&mut self, register: u32) {
         match self.known(register) {
             tag::INTEGER => self.push_integer(register),
@@ -84,6 +94,7 @@ impl Emitter<'_> {
     }
 
     /// Stores a register's tag, unless it is there.
+    #[inline(never)]
     fn store_tag(&mut self, register: u32, tag: u8) {
         if self.known(register) != tag {
             self.base();
@@ -92,6 +103,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn define(&mut self, register: u32, kind: usize, bit: u8, store: u8, tag: u8) {
         let at = self.register_local(register, kind);
         self.asm.set(at);
@@ -103,26 +115,31 @@ impl Emitter<'_> {
     }
 
     /// The register is the integer on wasm's stack.
+    #[inline(never)]
     pub(super) fn define_integer(&mut self, register: u32) {
         self.define(register, 0, held::INTEGER, op::I64_STORE, tag::INTEGER);
     }
 
     /// The register is the float on wasm's stack.
+    #[inline(never)]
     pub(super) fn define_float(&mut self, register: u32) {
         self.define(register, 1, held::FLOAT, op::F64_STORE, tag::FLOAT);
     }
 
     /// The register is the object on wasm's stack.
+    #[inline(never)]
     pub(super) fn define_pointer(&mut self, register: u32, tag: u8) {
         self.define(register, 2, held::POINTER, op::I32_STORE, tag);
     }
 
     /// The register has this tag, and its value is not looked at or already there.
+    #[inline(never)]
     pub(super) fn define_tag(&mut self, register: u32, tag: u8) {
         self.store_tag(register, tag);
         self.state.set(register, tag, 0);
     }
 
+    #[inline(never)]
     pub(super) fn load_constant(&mut self, register: u32, constant: Constant) {
         match constant.tag {
             tag::INTEGER => {
@@ -144,6 +161,7 @@ impl Emitter<'_> {
     }
 
     /// R[to] := R[from].
+    #[inline(never)]
     pub(super) fn copy(&mut self, to: u32, from: u32) {
         if to == from {
             return;
@@ -179,19 +197,17 @@ impl Emitter<'_> {
     }
 
     /// Exits at the instruction at hand unless the register has this tag.
+    #[inline(never)]
     pub(super) fn guard_tag(&mut self, register: u32, tag: u8) {
         if self.known(register) == tag {
             return;
         }
-        self.guard(self.pc, |e| {
-            e.push_tag(register);
-            e.asm.i32(i32::from(tag));
-            e.asm.op(op::I32_NE);
-        });
+        self.guard_register(self.pc, register, tag);
         self.state.set(register, tag, 0);
     }
 
     /// Pushes 1 if the register is nil or false, otherwise 0.
+    #[inline(never)]
     pub(super) fn push_is_false(&mut self, register: u32) {
         match self.known(register) {
             UNKNOWN => {

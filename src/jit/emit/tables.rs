@@ -26,16 +26,21 @@ pub(super) enum Value {
 const BLACK: i32 = 32;
 const WHITE: i32 = 24;
 
+/// Bits of a table's `flags` that say which metamethods it has not.
+const METHODS_ABSENT: i32 = 63;
+
 impl Emitter<'_> {
     // ---- Upvalues ----
 
     /// Pushes the address of an upvalue's value.
+    #[inline(never)]
     fn push_upvalue(&mut self, upvalue: u32) {
         self.asm.get(local::CLOSURE);
         self.asm.memory(op::I32_LOAD, self.place.layout.closure_upvals + 4 * upvalue);
         self.asm.memory(op::I32_LOAD, self.place.layout.upval_v);
     }
 
+    #[inline(never)]
     pub(super) fn get_upvalue(&mut self, a: u32, upvalue: u32) {
         self.push_upvalue(upvalue);
         self.asm.tee(local::B);
@@ -45,6 +50,7 @@ impl Emitter<'_> {
         self.take_slot(a, expected, false);
     }
 
+    #[inline(never)]
     pub(super) fn set_upvalue(&mut self, a: u32, upvalue: u32) {
         self.preload(a);
         self.push_upvalue(upvalue);
@@ -62,6 +68,7 @@ impl Emitter<'_> {
     // ---- Reading ----
 
     /// R[a] := UpValue[upvalue][key]
+    #[inline(never)]
     pub(super) fn get_global(&mut self, a: u32, upvalue: u32, key: Constant) {
         let expected = self.expected_value(a);
         self.two_ways(
@@ -76,6 +83,7 @@ impl Emitter<'_> {
     }
 
     /// The slot on wasm's stack has a table, which becomes the local `A`; otherwise the long way.
+    #[inline(never)]
     fn table_in_slot(&mut self) {
         self.asm.tee(local::A);
         self.asm.memory(op::I32_LOAD8_U, 8);
@@ -88,6 +96,7 @@ impl Emitter<'_> {
     }
 
     /// R[a] := R[b][key]
+    #[inline(never)]
     pub(super) fn get_field(&mut self, a: u32, b: u32, key: Constant) {
         let expected = self.expected_value(a);
         let inherited = self.observed().inherited != Seen::Nothing;
@@ -109,6 +118,7 @@ impl Emitter<'_> {
     }
 
     /// R[a + 1] := R[b]; R[a] := R[b][key]
+    #[inline(never)]
     pub(super) fn get_method(&mut self, a: u32, b: u32, i: Instruction) {
         let key = self.function.constant(i.c());
         if !i.k() || key.tag != tag::SHORT_STRING || !self.is_table(b, Operand::B) {
@@ -135,6 +145,7 @@ impl Emitter<'_> {
     }
 
     /// R[a] := R[b][key], for any key
+    #[inline(never)]
     pub(super) fn get_element(&mut self, a: u32, b: u32, key: Key) {
         let expected = self.expected_value(a);
         if let Key::Register(register) = key
@@ -163,6 +174,7 @@ impl Emitter<'_> {
     }
 
     /// R[a] := R[b][R[key]], a short string
+    #[inline(never)]
     fn get_by_string(&mut self, a: u32, b: u32, key: u32, expected: Option<u8>) {
         self.guard_tag(key, tag::SHORT_STRING);
         self.preload(key);
@@ -184,6 +196,7 @@ impl Emitter<'_> {
 
     /// R[a] := the slot `B`, whose tag is `C`. A nil goes the long way if it `may_be_elsewhere`. Exits behind
     /// the instruction if the tag is not the one that is expected.
+    #[inline(never)]
     fn take_slot(&mut self, a: u32, expected: Option<u8>, may_be_elsewhere: bool) {
         let Some(expected) = expected else {
             if may_be_elsewhere {
@@ -221,6 +234,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn slow_if_nil(&mut self) {
         self.asm.get(local::C);
         self.asm.i32(15);
@@ -229,6 +243,7 @@ impl Emitter<'_> {
     }
 
     /// Copies the slot `B`, whose tag is `C`, into R[a].
+    #[inline(never)]
     fn copy_slot(&mut self, a: u32) {
         self.base();
         self.asm.get(local::B);
@@ -242,9 +257,10 @@ impl Emitter<'_> {
     // ---- Writing ----
 
     /// UpValue[upvalue][key] := value
+    #[inline(never)]
     pub(super) fn set_global(&mut self, upvalue: u32, key: Constant, value: Value) {
         if self.is_absent() {
-            return self.step();
+            return self.step(); // a new global is rare
         }
         self.preload_value(value);
         self.two_ways(
@@ -260,9 +276,13 @@ impl Emitter<'_> {
     }
 
     /// R[a][key] := value
+    #[inline(never)]
     pub(super) fn set_field(&mut self, a: u32, key: Constant, value: Value) {
-        if self.is_absent() || !self.is_table(a, Operand::A) {
+        if !self.is_table(a, Operand::A) {
             return self.step();
+        }
+        if self.is_absent() {
+            return self.insert_field(a, key, value);
         }
         self.preload_value(value);
         self.push_pointer(a);
@@ -277,7 +297,117 @@ impl Emitter<'_> {
         );
     }
 
+    /// R[a][key] := value, where the key was not there: into its main position, if that is free and has no next
+    /// node. That is what `luaH_newkey` does; the table is not black, and has no metatable.
+    #[inline(never)]
+    fn insert_field(&mut self, a: u32, key: Constant, value: Value) {
+        let (layout, next) = (self.place.layout, self.pc + 1);
+        self.preload_value(value);
+        self.push_pointer(a);
+        self.asm.set(local::A);
+        self.two_ways(
+            |e| {
+                e.slow_if_black();
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, layout.table_metatable);
+                e.asm.br_if(Label::Slow);
+                // The one node of all tables that have none.
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, layout.table_lastfree);
+                e.asm.op(op::I32_EQZ);
+                e.asm.br_if(Label::Slow);
+                e.push_main_position(key);
+                e.asm.tee(local::B);
+                e.asm.memory(op::I32_LOAD8_U, 8);
+                e.asm.i32(15);
+                e.asm.op(op::I32_AND);
+                e.asm.get(local::B);
+                e.asm.memory(op::I32_LOAD, layout.node_next);
+                e.asm.op(op::I32_OR);
+                e.asm.br_if(Label::Slow);
+                // A nil is not inserted.
+                match (e.tag_of_value(value), value) {
+                    (UNKNOWN, Value::Register(register)) => {
+                        e.push_tag(register);
+                        e.asm.i32(15);
+                        e.asm.ops(&[op::I32_AND, op::I32_EQZ]);
+                        e.asm.br_if(Label::Slow);
+                    }
+                    (tag, _) if tag & 15 == 0 => e.asm.br(Label::Slow),
+                    _ => {}
+                }
+                e.asm.get(local::B);
+                e.asm.i32(key.address() as i32);
+                e.asm.memory(op::I32_STORE, layout.node_key);
+                e.asm.get(local::B);
+                e.asm.i32(i32::from(tag::SHORT_STRING));
+                e.asm.memory(op::I32_STORE8, 9);
+                e.put_slot(value);
+                // No metamethod is known to be absent any more.
+                e.asm.get(local::A);
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD8_U, layout.table_flags);
+                e.asm.i32(!METHODS_ABSENT);
+                e.asm.op(op::I32_AND);
+                e.asm.memory(op::I32_STORE8, layout.table_flags);
+                e.tick(next);
+            },
+            |e| e.step(),
+        );
+    }
+
+    /// The tag of a value, if it is known.
+    #[inline(never)]
+    fn tag_of_value(&self, value: Value) -> u8 {
+        match value {
+            Value::Constant(constant) => constant.tag,
+            Value::Register(register) => self.known(register),
+        }
+    }
+
+    /// The long way if the table `A` is black: there a barrier may be needed.
+    #[inline(never)]
+    fn slow_if_black(&mut self) {
+        self.asm.get(local::A);
+        self.asm.memory(op::I32_LOAD8_U, self.place.layout.object_marked);
+        self.asm.i32(BLACK);
+        self.asm.op(op::I32_AND);
+        self.asm.br_if(Label::Slow);
+    }
+
+    /// SETLIST: R[a][from + i] := R[a + i] for 1 <= i <= count, into an array part that is long enough.
+    #[inline(never)]
+    pub(super) fn set_list(&mut self, a: u32, count: u32, from: u32) {
+        const MOST: u32 = 16;
+        if count == 0 || count > MOST || self.known(a) != tag::TABLE {
+            return self.step();
+        }
+        (1..=count).for_each(|at| self.preload(a + at));
+        self.push_pointer(a);
+        self.asm.set(local::A);
+        self.two_ways(
+            |e| {
+                e.slow_if_black();
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, e.place.layout.table_alimit);
+                e.asm.i32((from + count) as i32);
+                e.asm.op(op::I32_LT_U);
+                e.asm.br_if(Label::Slow);
+                e.asm.get(local::A);
+                e.asm.memory(op::I32_LOAD, e.place.layout.table_array);
+                e.asm.i32(from as i32 * 16);
+                e.asm.op(op::I32_ADD);
+                e.asm.set(local::B);
+                for at in 1..=count {
+                    e.put_slot_at((at - 1) * 16, Value::Register(a + at));
+                }
+            },
+            |e| e.step(),
+        );
+    }
+
     /// R[a][key] := value, for any key
+    #[inline(never)]
     pub(super) fn set_element(&mut self, a: u32, key: Key, value: Value) {
         if let Key::Register(register) = key
             && self.tag_of(register, Operand::B) == Some(tag::SHORT_STRING)
@@ -317,6 +447,7 @@ impl Emitter<'_> {
     }
 
     /// R[a][R[key]] := value, where the key is a short string that is there
+    #[inline(never)]
     fn set_by_string(&mut self, a: u32, key: u32, value: Value) {
         self.guard_tag(key, tag::SHORT_STRING);
         self.preload(key);
@@ -339,18 +470,26 @@ impl Emitter<'_> {
     }
 
     /// Stores into the slot `B` of the table `A`.
+    #[inline(never)]
     fn put_into_table(&mut self, value: Value) {
         self.put_slot(value);
         self.if_collectable(value, |e| e.barrier(value, Helper::BarrierBack));
     }
 
     /// Stores into the slot `B`. Leaves the tag in `C` where it is not known.
+    #[inline(never)]
     fn put_slot(&mut self, value: Value) {
+        self.put_slot_at(0, value);
+    }
+
+    /// Stores into the slot that is so far behind `B`.
+    #[inline(never)]
+    fn put_slot_at(&mut self, offset: u32, value: Value) {
         self.asm.get(local::B);
         match value {
             Value::Constant(constant) => {
                 self.asm.i64(constant.bits as i64);
-                self.asm.memory(op::I64_STORE, 0);
+                self.asm.memory(op::I64_STORE, offset);
                 self.asm.get(local::B);
                 self.asm.i32(i32::from(constant.tag));
             }
@@ -358,20 +497,20 @@ impl Emitter<'_> {
                 match self.known(register) {
                     tag::INTEGER => {
                         self.push_integer(register);
-                        self.asm.memory(op::I64_STORE, 0);
+                        self.asm.memory(op::I64_STORE, offset);
                     }
                     tag::FLOAT => {
                         self.push_float(register);
-                        self.asm.memory(op::F64_STORE, 0);
+                        self.asm.memory(op::F64_STORE, offset);
                     }
                     known if super::is_pointer(known) => {
                         self.push_pointer(register);
-                        self.asm.memory(op::I32_STORE, 0);
+                        self.asm.memory(op::I32_STORE, offset);
                     }
                     _ => {
                         self.base();
                         self.asm.memory(op::I64_LOAD, register * 16);
-                        self.asm.memory(op::I64_STORE, 0);
+                        self.asm.memory(op::I64_STORE, offset);
                     }
                 }
                 self.asm.get(local::B);
@@ -379,10 +518,11 @@ impl Emitter<'_> {
                 self.asm.tee(local::C);
             }
         }
-        self.asm.memory(op::I32_STORE8, 8);
+        self.asm.memory(op::I32_STORE8, offset + 8);
     }
 
     /// Does `then` if the value, which was just stored, is one of the collector's.
+    #[inline(never)]
     fn if_collectable(&mut self, value: Value, then: impl FnOnce(&mut Self)) {
         let tag = match value {
             Value::Constant(constant) => constant.tag,
@@ -403,6 +543,7 @@ impl Emitter<'_> {
     }
 
     /// The collector's barrier, where the object `A` is black and the value white.
+    #[inline(never)]
     fn barrier(&mut self, value: Value, helper: Helper) {
         let marked = self.place.layout.object_marked;
         self.asm.get(local::A);
@@ -426,6 +567,7 @@ impl Emitter<'_> {
     }
 
     /// Pushes the address of a value that is one of the collector's.
+    #[inline(never)]
     fn push_object(&mut self, value: Value) {
         match value {
             Value::Constant(constant) => self.asm.i32(constant.address() as i32),
@@ -436,6 +578,7 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn preload_value(&mut self, value: Value) {
         if let Value::Register(register) = value {
             self.preload(register);
@@ -445,6 +588,7 @@ impl Emitter<'_> {
     // ---- Where a key is ----
 
     /// True if the register is a table: known, or seen and guarded.
+    #[inline(never)]
     fn is_table(&mut self, register: u32, operand: Operand) -> bool {
         if self.tag_of(register, operand) != Some(tag::TABLE) {
             return false;
@@ -454,6 +598,7 @@ impl Emitter<'_> {
     }
 
     /// The tag of an operand, known or seen.
+    #[inline(never)]
     pub(super) fn tag_of(&self, register: u32, operand: Operand) -> Option<u8> {
         match self.known(register) {
             UNKNOWN => self.seen(operand),
@@ -462,6 +607,7 @@ impl Emitter<'_> {
     }
 
     /// True if the key is an integer, known or seen.
+    #[inline(never)]
     fn is_index(&self, key: Key, operand: Operand) -> bool {
         match key {
             Key::Constant(_) => true,
@@ -469,12 +615,14 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn guard_index(&mut self, key: Key) {
         if let Key::Register(register) = key {
             self.guard_tag(register, tag::INTEGER);
         }
     }
 
+    #[inline(never)]
     fn preload_key(&mut self, key: Key) {
         if let Key::Register(register) = key {
             self.preload(register);
@@ -482,6 +630,7 @@ impl Emitter<'_> {
     }
 
     /// Finds the place of an integer in the array part of the table `A`: `B`. Otherwise the long way.
+    #[inline(never)]
     fn find_element(&mut self, key: Key) {
         let layout = self.place.layout;
         match key {
@@ -523,6 +672,7 @@ impl Emitter<'_> {
 
     /// Finds a short string's node in the table `A`: `B`, the tag of its value: `C`, which may be nil.
     /// Otherwise the long way.
+    #[inline(never)]
     fn find_key(&mut self, key: Constant) {
         let observed = self.observed();
         match observed.places {
@@ -533,6 +683,7 @@ impl Emitter<'_> {
     }
 
     /// As [`Self::find_key`], or along tables that are `__index`. True if that may use ticks.
+    #[inline(never)]
     fn find_key_or_inherited(&mut self, key: Constant) -> bool {
         let observed = self.observed();
         match (observed.places[0], observed.inherited) {
@@ -561,11 +712,13 @@ impl Emitter<'_> {
     }
 
     /// Observation of the instruction at hand.
+    #[inline(never)]
     fn observed(&self) -> Observation {
         self.profile.at(self.pc).copied().unwrap_or_default()
     }
 
     /// True if the key was seen only where it is not in the table: the long way is the only one.
+    #[inline(never)]
     fn is_absent(&self) -> bool {
         let observed = self.observed();
         observed.places[0].is_none() && observed.elsewhere
@@ -573,6 +726,7 @@ impl Emitter<'_> {
 
     /// The long way unless the nodes of the table in `table` are as many as there were at this place; then
     /// pushes the address of the node.
+    #[inline(never)]
     fn push_node(&mut self, table: u32, place: Place) {
         let layout = self.place.layout;
         self.asm.get(table);
@@ -583,6 +737,7 @@ impl Emitter<'_> {
         self.push_node_address(table, place);
     }
 
+    #[inline(never)]
     fn push_node_address(&mut self, table: u32, place: Place) {
         self.asm.get(table);
         self.asm.memory(op::I32_LOAD, self.place.layout.table_node);
@@ -592,12 +747,14 @@ impl Emitter<'_> {
         }
     }
 
+    #[inline(never)]
     fn find_at(&mut self, key: Constant, place: Place) {
         self.push_node(local::A, place);
         self.asm.set(local::B);
         self.check_node(key.address());
     }
 
+    #[inline(never)]
     fn find_at_either(&mut self, key: Constant, one: Place, other: Place) {
         let layout = self.place.layout;
         let lsizenode = |e: &mut Self, place: Place| {
@@ -631,6 +788,7 @@ impl Emitter<'_> {
     }
 
     /// The long way unless the node `B` has this short string as its key. Leaves the value's tag in `C`.
+    #[inline(never)]
     fn check_node(&mut self, key: u32) {
         self.asm.get(local::B);
         self.asm.memory(op::I32_LOAD, self.place.layout.node_key);
@@ -652,6 +810,7 @@ impl Emitter<'_> {
         self.asm.set(local::C);
     }
 
+    #[inline(never)]
     fn find_anywhere(&mut self, key: Constant) {
         self.asm.get(local::A);
         self.asm.i32(key.address() as i32);
@@ -661,9 +820,9 @@ impl Emitter<'_> {
         self.asm.set(local::C);
     }
 
-    /// A key that is not in the table `A`, but in the table that is `__index` of its metatable. It is not in
-    /// the table if the node at its main position has another key and no next one.
-    fn find_inherited(&mut self, key: Constant, inherited: Inherited) {
+    /// Pushes the address of the node in the table `A` at which a key is looked for first.
+    #[inline(never)]
+    fn push_main_position(&mut self, key: Constant) {
         let layout = self.place.layout;
         self.asm.get(local::A);
         self.asm.memory(op::I32_LOAD, layout.table_node);
@@ -676,6 +835,14 @@ impl Emitter<'_> {
         self.asm.ops(&[op::I32_SUB, op::I32_AND]);
         self.asm.i32(layout.node_size as i32);
         self.asm.ops(&[op::I32_MUL, op::I32_ADD]);
+    }
+
+    /// A key that is not in the table `A`, but in the table that is `__index` of its metatable. It is not in
+    /// the table if the node at its main position has another key and no next one.
+    #[inline(never)]
+    fn find_inherited(&mut self, key: Constant, inherited: Inherited) {
+        let layout = self.place.layout;
+        self.push_main_position(key);
         self.asm.tee(local::B);
         self.asm.memory(op::I32_LOAD, layout.node_key);
         self.asm.i32(key.address() as i32);
@@ -707,6 +874,7 @@ impl Emitter<'_> {
     }
 
     /// Exits behind the instruction at hand if what found its key has used the last tick.
+    #[inline(never)]
     fn check_fuel(&mut self) {
         let fuel = self.place.layout.fuel as i32;
         self.guard(self.pc + 1, |e| {
@@ -720,6 +888,7 @@ impl Emitter<'_> {
     // ---- Length ----
 
     /// R[a] := #R[b]
+    #[inline(never)]
     pub(super) fn length(&mut self, a: u32, b: u32) {
         let next = self.pc + 1;
         match self.tag_of(b, Operand::B) {

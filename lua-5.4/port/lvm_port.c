@@ -66,7 +66,7 @@ HELPER StkId perilune_jit_arith(lua_State *L, CallInfo *ci, const Instruction *p
 }
 
 /* The three that make objects, as the interpreter does them, without its loop around. `checkGC` of lvm.c. */
-#define check_gc(L, limit) luaC_condGC(L, L->top.p = (limit), perilune_fuel--)
+#define check_gc(L, limit) luaC_condGC(L, L->top.p = (limit), (void)0)
 
 HELPER StkId perilune_jit_newtable(lua_State *L, CallInfo *ci, const Instruction *pc) {
   Instruction i = *pc;

@@ -65,6 +65,10 @@ pub(crate) enum Helper {
     Closure,
     /// `(L, ci, pc) -> base`: CONCAT, as [`Helper::Step`] does it.
     Concat,
+    /// `(L, ci, pc) -> base`: GETFIELD, GETTABLE, GETI, SELF or GETTABUP, as [`Helper::Step`] does it.
+    Get,
+    /// `(L, ci, pc) -> base`: SETFIELD, SETTABLE or SETI, as [`Helper::Step`] does it.
+    Set,
     /// `(L, ra) -> more`: TFORCALL for `next`, whose ra + 1 is a table and which wants two results: fills
     /// ra + 2, ra + 4 and ra + 5, with all ticks that the call has; 0 at the end, negative if the call is to be
     /// made by the interpreter. Moves nothing.
@@ -106,5 +110,7 @@ pub(crate) const HELPERS: &[Signature] = &[
     helper("newtable", &[I32, I32, I32], Some(I32)),
     helper("closure", &[I32, I32, I32], Some(I32)),
     helper("concat", &[I32, I32, I32], Some(I32)),
+    helper("get", &[I32, I32, I32], Some(I32)),
+    helper("set", &[I32, I32, I32], Some(I32)),
     helper("next", &[I32, I32], Some(I32)),
 ];

@@ -82,7 +82,7 @@ impl Emitter<'_> {
         );
     }
 
-    /// The slot on wasm's stack has a table, which becomes the local `A`; otherwise the long way.
+    /// Makes the local `A` the table in the slot on wasm's stack; the long way if it has none.
     #[inline(never)]
     fn table_in_slot(&mut self) {
         self.asm.tee(local::A);
@@ -254,8 +254,8 @@ impl Emitter<'_> {
         self.asm.memory(op::I32_STORE8, a * 16 + 8);
     }
 
-    /// The instruction at hand by PUC's functions, whose result in R[a] has the tag `expected`; else exits behind
-    /// it.
+    /// The instruction at hand by PUC's functions, whose result in R[a] has the tag `expected`; else exits
+    /// behind it.
     #[inline(never)]
     fn get_slowly(&mut self, a: u32, expected: Option<u8>) {
         self.helper_step(Helper::Get);
@@ -308,8 +308,8 @@ impl Emitter<'_> {
         );
     }
 
-    /// R[a][key] := value, where the key was not there: into its main position, if that is free and has no next
-    /// node. That is what `luaH_newkey` does; the table is not black, and has no metatable.
+    /// R[a][key] := value, where the key was not there: into its main position, if that is free and has no
+    /// next node. That is what `luaH_newkey` does; the table is not black, and has no metatable.
     #[inline(never)]
     fn insert_field(&mut self, a: u32, key: Constant, value: Value) {
         let (layout, next) = (self.place.layout, self.pc + 1);
@@ -693,7 +693,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// As [`Self::find_key`], or along tables that are `__index`. True if that may use ticks.
+    /// Finds a key as [`Self::find_key`] does, or along tables that are `__index`. True if that may use
+    /// ticks.
     #[inline(never)]
     fn find_key_or_inherited(&mut self, key: Constant) -> bool {
         let observed = self.observed();

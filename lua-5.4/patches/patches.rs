@@ -769,7 +769,7 @@ const PATCHES: &[Patch] = &[
     Patch {
         file: "ldo",
         find: "CallInfo *luaD_precall (lua_State *L, StkId func, int nresults) {\n",
-        replace: "CallInfo *luaD_precall (lua_State *L, StkId func, int nresults) {\n  return perilune_precall(L, func, nresults, 0);\n}\n\nCallInfo *perilune_precall (lua_State *L, StkId func, int nresults, int status) {\n",
+        replace: "CallInfo *perilune_precall (lua_State *L, StkId func, int nresults, int status) {\n",
     },
     Patch {
         file: "ldo",

@@ -4,8 +4,11 @@
 #ifndef PERILUNE_JIT_H
 #define PERILUNE_JIT_H
 
+#include "ldo.h"
+
 /* luaD_precall, with bits for the status of the frame. */
 CallInfo *perilune_precall(lua_State *L, StkId func, int nresults, int status);
+#define luaD_precall(L, func, nresults) perilune_precall(L, func, nresults, 0)
 
 #if defined(PERILUNE_JIT)
 

@@ -105,6 +105,69 @@ HELPER StkId perilune_jit_concat(lua_State *L, CallInfo *ci, const Instruction *
   return base_of(ci);
 }
 
+/* R[A] := table[key], by GETFIELD, GETTABLE, GETI, SELF and GETTABUP. */
+HELPER StkId perilune_jit_get(lua_State *L, CallInfo *ci, const Instruction *pc) {
+  Instruction i = *pc;
+  LClosure *cl = ci_func(ci);
+  StkId base = ci->func.p + 1, ra = base + GETARG_A(i);
+  TValue *k = cl->p->k, *t = s2v(base + GETARG_B(i)), *key, number;
+  const TValue *slot = NULL;
+  switch (GET_OPCODE(i)) {
+    case OP_GETTABUP: t = cl->upvals[GETARG_B(i)]->v.p; key = k + GETARG_C(i); break;
+    case OP_GETFIELD: key = k + GETARG_C(i); break;
+    case OP_SELF:
+      key = TESTARG_k(i) ? k + GETARG_C(i) : s2v(base + GETARG_C(i));
+      setobj2s(L, ra + 1, t);
+      break;
+    case OP_GETI:
+      key = &number;
+      setivalue(key, GETARG_C(i));
+      break;
+    default: key = s2v(base + GETARG_C(i)); break;
+  }
+  ci->u.l.savedpc = pc + 1;
+  if (ttistable(t)) {
+    slot = luaH_get(hvalue(t), key);
+    if (!isempty(slot)) {
+      setobj2s(L, ra, slot);
+      return base;
+    }
+  }
+  L->top.p = ci->top.p;
+  luaV_finishget(L, t, key, ra, slot);
+  perilune_fuel--;
+  return base_of(ci);
+}
+
+/* table[key] := value, by SETFIELD, SETTABLE and SETI. */
+HELPER StkId perilune_jit_set(lua_State *L, CallInfo *ci, const Instruction *pc) {
+  Instruction i = *pc;
+  StkId base = ci->func.p + 1;
+  TValue *k = ci_func(ci)->p->k, *t = s2v(base + GETARG_A(i)), *key, number;
+  TValue *value = TESTARG_k(i) ? k + GETARG_C(i) : s2v(base + GETARG_C(i));
+  const TValue *slot = NULL;
+  switch (GET_OPCODE(i)) {
+    case OP_SETFIELD: key = k + GETARG_B(i); break;
+    case OP_SETI:
+      key = &number;
+      setivalue(key, GETARG_B(i));
+      break;
+    default: key = s2v(base + GETARG_B(i)); break;
+  }
+  ci->u.l.savedpc = pc + 1;
+  if (ttistable(t)) {
+    slot = luaH_get(hvalue(t), key);
+    if (!isempty(slot)) {
+      luaV_finishfastset(L, t, slot, value);
+      return base;
+    }
+  }
+  L->top.p = ci->top.p;
+  luaV_finishset(L, t, key, value, slot);
+  perilune_fuel--;
+  return base_of(ci);
+}
+
 HELPER int perilune_jit_next(lua_State *L, StkId ra) {
   (void)L;
   (void)ra;

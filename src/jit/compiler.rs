@@ -1,4 +1,4 @@
-//! What is known of the functions of a VM from their recordings, and modules made of it.
+//! Knowledge about the functions of a VM from their recordings, and modules made of it.
 //!
 //! Not here: where recordings come from, and where modules go.
 
@@ -43,7 +43,7 @@ impl Compiler {
         }
     }
 
-    /// The function is freed: its address may soon be another's.
+    /// Forgets a function that is freed: its address may soon be another's.
     pub(crate) fn forget(&mut self, serial: u32) {
         self.profiles.remove(serial);
         self.fresh.retain(|known| *known != serial);

@@ -15,15 +15,15 @@ use Kind::{F64, I32, I64};
 
 /// A function that compiled code may import. The order is that of [`HELPERS`].
 ///
-/// `pc` is the address of the instruction at hand. `base` as a result is the address of R[0] as it is then, or
-/// 0 if there is no fuel left: compiled code then exits at `savedpc`, which the helper has moved on.
+/// `pc` is the address of the instruction at hand. `base` as a result is the address of R[0] as it is then,
+/// or 0 if there is no fuel left: compiled code then exits at `savedpc`, which the helper has moved on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Helper {
     /// `(L, ci, pc) -> base`: one instruction by PUC's own text, whatever it is.
     Step,
-    /// `(L, ci, pc) -> base`: an arithmetic instruction, and the metamethod behind it when numbers did not do;
-    /// `savedpc` is then two instructions on.
+    /// `(L, ci, pc) -> base`: an arithmetic instruction, and the metamethod behind it when numbers did not
+    /// do; `savedpc` is then two instructions on.
     Arith,
     /// `(L, ci, pc) -> n`: TAILCALL, whose top is set. `n > 0`: `Proto.jit` of the function whose frame this
     /// is now, with the tick of its start; otherwise `-n` is a status.
@@ -34,7 +34,8 @@ pub(crate) enum Helper {
     /// `(L, ci, status) -> leaving`: the interpreter ends the frame of a compiled function that gave up with
     /// this status. Not 0: return `LEAVING`.
     Interpret,
-    /// `(L, ci, pc) -> out`: FORPREP; not 0 when the loop does not run. `savedpc` is behind it. Moves nothing.
+    /// `(L, ci, pc) -> out`: FORPREP; not 0 when the loop does not run. `savedpc` is behind it. Moves
+    /// nothing.
     ForPrep,
     /// `(L, ci, pc, a, b)`: `a % b` of integers; `pc` for an error. Moves nothing.
     Mod,
@@ -65,8 +66,12 @@ pub(crate) enum Helper {
     Closure,
     /// `(L, ci, pc) -> base`: CONCAT, as [`Helper::Step`] does it.
     Concat,
-    /// `(L, ra) -> more`: TFORCALL for `next`, whose ra + 1 is a table and which wants two results: fills
-    /// ra + 2, ra + 4 and ra + 5, with all ticks that the call has; 0 at the end, negative if the call is to be
+    /// `(L, ci, pc) -> base`: GETFIELD, GETTABLE, GETI, SELF or GETTABUP, as [`Helper::Step`] does it.
+    Get,
+    /// `(L, ci, pc) -> base`: SETFIELD, SETTABLE or SETI, as [`Helper::Step`] does it.
+    Set,
+    /// `(L, ra) -> more`: TFORCALL for `next`, whose ra + 1 is a table and which wants two results: fills ra
+    /// + 2, ra + 4 and ra + 5, with all ticks that the call has; 0 at the end, negative if the call is to be
     /// made by the interpreter. Moves nothing.
     Next,
 }
@@ -106,5 +111,7 @@ pub(crate) const HELPERS: &[Signature] = &[
     helper("newtable", &[I32, I32, I32], Some(I32)),
     helper("closure", &[I32, I32, I32], Some(I32)),
     helper("concat", &[I32, I32, I32], Some(I32)),
+    helper("get", &[I32, I32, I32], Some(I32)),
+    helper("set", &[I32, I32, I32], Some(I32)),
     helper("next", &[I32, I32], Some(I32)),
 ];

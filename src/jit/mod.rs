@@ -1,8 +1,8 @@
 //! Compiler of hot Lua functions: from bytecode and a recording of it to one wasm module.
 //!
 //! The interpreter records some hundred instructions ([`Event`]): types, callees, places of keys. From that
-//! [`Compiler::compile`] makes a function `(L, ci, entry) -> status` for each Lua function that was seen. What
-//! it keeps true:
+//! [`Compiler::compile`] makes a function `(L, ci, entry) -> status` for each Lua function that was seen.
+//! What it keeps true:
 //!
 //! - *Written through*: memory is exact at every instruction. Locals only save loads and type checks, so
 //!   collector, errors, tracebacks, coroutines and exits see what the interpreter would have left.
@@ -38,20 +38,18 @@ mod proto;
 mod shape;
 mod sorted;
 mod state;
-#[cfg(all(test, not(target_arch = "wasm32")))]
-mod tests;
 mod wasm;
 
 /// Statuses of a compiled function.
 #[allow(dead_code, reason = "the C side names most of them")]
 pub(crate) mod status {
-    /// The function has returned; `L->ci` is its caller, who looks whether there is fuel left.
+    /// Return of the function; `L->ci` is its caller, who looks whether there is fuel left.
     pub(crate) const DONE: i32 = 0;
     /// The interpreter goes on at `savedpc`, in the same frame, without another tick for its start.
     pub(crate) const INTERPRET: i32 = 1;
-    /// Nothing was done: there is no entry at this instruction.
+    /// Refusal, before anything was done: there is no entry at this instruction.
     pub(crate) const REFUSED: i32 = 2;
-    /// The frame is another function's, by a tail call: the interpreter starts it, with the tick of a start.
+    /// Tail call: the frame is another function's, and the interpreter starts it, with the tick of a start.
     pub(crate) const REPLACED: i32 = 3;
     /// Everything returns up to the one who protects or resumes (yield, error).
     pub(crate) const LEAVING: i32 = 4;
@@ -64,14 +62,14 @@ pub(crate) mod fact {
     /// GETFIELD, SETFIELD, SELF, GETTABUP, SETTABUP: the key is in the table itself. `numbers`: `lsizenode`,
     /// index of its node.
     pub(crate) const KEY_HERE: u8 = 1;
-    /// The key is not in the table, but in the table that is `__index` of its metatable. `numbers`:
+    /// Key that is not in the table, but in the table that is `__index` of its metatable. `numbers`:
     /// `lsizenode` of the metatable, index of the node of `__index` in it, `lsizenode` of that table, index
     /// of the key's node in it.
     pub(crate) const KEY_INHERITED: u8 = 2;
     /// CALL, TAILCALL, TFORCALL: the callee is a function of Lua. `numbers`: address of its `Proto`, its
     /// serial number.
     pub(crate) const LUA_CALLEE: u8 = 3;
-    /// The callee is a light C function. `numbers`: its address.
+    /// Callee that is a light C function. `numbers`: its address.
     pub(crate) const C_CALLEE: u8 = 4;
 }
 

@@ -39,7 +39,7 @@ pub(super) enum Operand {
 }
 
 impl Instruction {
-    /// Its operation; EXTRAARG for a number that is none.
+    /// Operation; EXTRAARG for a number that is none.
     pub(super) fn op(self) -> Op {
         OPS.get((self.0 & 127) as usize).copied().unwrap_or(Op::ExtraArg)
     }

@@ -4,7 +4,7 @@ use super::opcode::Operand;
 use super::sorted::{self, Map};
 use super::{Event, fact, limits};
 
-/// What was seen of something: nothing yet, one thing always, or different ones.
+/// Sightings of something: none yet, one thing always, or different ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Seen<T> {
     #[default]
@@ -156,7 +156,7 @@ impl Profile {
         worthy
     }
 
-    /// The compiler cannot do this function.
+    /// Takes note that the compiler cannot do this function.
     pub(super) fn set_hopeless(&mut self) {
         self.hopeless = true;
     }

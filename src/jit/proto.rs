@@ -70,7 +70,7 @@ pub(super) struct Callee {
     pub(super) parameters: u32,
     pub(super) is_vararg: bool,
     pub(super) registers: u32,
-    /// Its `Proto.jit`.
+    /// `Proto.jit`.
     pub(super) jit: i32,
 }
 
@@ -92,8 +92,8 @@ impl Function {
     /// A `Proto` that is alive is there, and `layout` is that of its VM.
     pub(super) unsafe fn read(address: usize, layout: &Layout) -> Option<Self> {
         let at = |offset: u32| address + offset as usize;
-        // SAFETY: all of these are fields of a `Proto` (`layout`), or arrays of as many elements as the fields
-        // beside them say, complete since the parser or undump has closed the function.
+        // SAFETY: all of these are fields of a `Proto` (`layout`), or arrays of as many elements as the
+        // fields beside them say, complete since the parser or undump has closed the function.
         unsafe {
             let size = read::<i32>(at(layout.proto_sizecode));
             let constants = read::<i32>(at(layout.proto_sizek));

@@ -34,8 +34,8 @@ pub(super) struct Shape {
     pub(super) loops: Vec<(u32, u32)>,
     /// Instructions that jumps go to, in order.
     pub(super) targets: Vec<u32>,
-    /// Blocks in the order in which they open: where, `u32::MAX` less their end (those that end later are around
-    /// others), and whether it is an entry.
+    /// Blocks in the order in which they open: where, `u32::MAX` less their end (those that end later are
+    /// around others), and whether it is an entry.
     opens: Vec<(Level, u32, bool)>,
 }
 

@@ -1,5 +1,5 @@
-//! Maps and lists in order, by binary search and insertion: a twentieth of the size of std's maps and sorts in
-//! the module, for a few hundred entries.
+//! Maps and lists in order, by binary search and insertion: a twentieth of the size of std's maps and sorts
+//! in the module, for a few hundred entries.
 
 /// A map by numbers.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Nothing is known of so many registers.
+    /// State in which nothing is known of so many registers.
     pub(super) fn unknown(registers: u32) -> Self {
         Self { tags: vec![UNKNOWN; registers as usize], held: vec![0; registers as usize] }
     }
@@ -33,7 +33,7 @@ impl State {
         self.held.get(register as usize).copied().unwrap_or(0)
     }
 
-    /// The register has this tag in memory, and these locals hold its value.
+    /// Says that the register has this tag in memory, and these locals hold its value.
     pub(super) fn set(&mut self, register: u32, tag: u8, held: u8) {
         if let (Some(tags), Some(holds)) =
             (self.tags.get_mut(register as usize), self.held.get_mut(register as usize))
@@ -50,12 +50,12 @@ impl State {
         }
     }
 
-    /// Nothing is known of the register any more.
+    /// Forgets what is known of the register.
     pub(super) fn forget(&mut self, register: u32) {
         self.set(register, UNKNOWN, 0);
     }
 
-    /// Nothing is known of this register and all above.
+    /// Forgets what is known of this register and of all above.
     pub(super) fn forget_from(&mut self, register: u32) {
         for above in register as usize..self.tags.len() {
             self.tags[above] = UNKNOWN;

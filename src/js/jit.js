@@ -116,7 +116,8 @@ export function createCompiler(exportsOf) {
         try {
           const at = theTable().get(build)();
           return at === 0 ? NOTHING : make(at >>> 0, /** @type {WebAssembly.Memory} */ (imports["memory"]));
-        } catch {
+        } catch (error) {
+          if (globalThis.__jitDebug) console.log(error);
           return NEVER;
         }
       },

@@ -45,6 +45,7 @@ struct Place {
 }
 
 /// What is to be compiled, for `build`.
+#[derive(Clone, Copy)]
 struct Order {
     state: *mut lua_State,
     events: *const Event,
@@ -111,6 +112,21 @@ fn state() -> &'static mut State {
 /// Takes note of the libraries, before a script runs.
 pub(super) fn begin(stack: Stack) {
     state().intrinsics = stack.intrinsics();
+    emergency::set_giver(give_back);
+}
+
+/// Gives back the memory of all that is only needed to compile more; false if there is none, or the compiler has
+/// it in its hands.
+fn give_back() -> bool {
+    let state = state();
+    if state.order.is_some() || state.compiler.is_none() && state.events.capacity() == 0 {
+        return false;
+    }
+    c::drop_recording();
+    state.compiler = None;
+    state.events = Vec::new();
+    state.freed = Vec::new();
+    true
 }
 
 /// Sets what the compiler does from now on: see `exports!`.
@@ -186,7 +202,7 @@ extern "C" fn perilune_jit_recorded(
 /// Compiles what `perilune_jit_recorded` has ordered. JavaScript calls it, by its slot in the table, and
 /// catches what it throws. Null if there is nothing to be made a module of.
 extern "C" fn build() -> *const Built {
-    let Some(order) = state().order.take() else { return ptr::null() };
+    let Some(order) = state().order else { return ptr::null() };
     if state().layout.is_none() {
         // SAFETY: C has said that this state runs.
         state().layout = Some(Box::new(unsafe { c::layout(order.state) }));
@@ -288,7 +304,12 @@ extern "C" fn perilune_jit_forget(serial: u32, jit: i32) {
         compiler.forget(serial);
     }
     if state.events.capacity() > 0 {
-        state.freed.push(serial);
+        if emergency::prevent(|| state.freed.try_reserve(1)).is_ok() {
+            state.freed.push(serial);
+        } else {
+            c::drop_recording();
+            state.events = Vec::new();
+        }
     }
     leave_place(serial, jit);
 }

@@ -233,7 +233,9 @@ impl Memory {
                 }
             });
             // The host has a reserve, which it gives up once.
-            if !moved.is_null() || memory.is_for_script() || !emergency::release_reserve() {
+            let again = moved.is_null()
+                && (emergency::give_back() || !memory.is_for_script() && emergency::release_reserve());
+            if !again {
                 break moved;
             }
         };

@@ -35,7 +35,9 @@ mod libraries;
 #[cfg(c_pointers)]
 mod pointers;
 #[cfg(all(test, not(target_arch = "wasm32")))]
-pub(crate) mod prototypes;
+mod jit_tests;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod prototypes;
 mod references;
 mod source;
 mod stack;

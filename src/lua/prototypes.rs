@@ -9,9 +9,9 @@ unsafe extern "C" {
     fn perilune_jit_layout(l: *mut lua_State, to: *mut Layout, most: c_uint, depth: *const c_int) -> c_uint;
 }
 
-/// Compiles text, without the collector, which needs a whole VM. Pushes the function, or a message: then false.
-/// `[-0, +1, -]`
-pub(crate) fn load(stack: Stack, text: &[u8]) -> bool {
+/// Compiles text, without the collector, which needs a whole VM. Pushes the function, or a message: then
+/// false. `[-0, +1, -]`
+pub(super) fn load(stack: Stack, text: &[u8]) -> bool {
     let l = stack.as_ptr();
     // SAFETY: the state is alive, the text is so long; loading is protected.
     unsafe {
@@ -21,7 +21,7 @@ pub(crate) fn load(stack: Stack, text: &[u8]) -> bool {
 }
 
 /// The layout of a VM.
-pub(crate) fn layout(stack: Stack) -> Layout {
+pub(super) fn layout(stack: Stack) -> Layout {
     let mut layout = Layout::default();
     let words = (size_of::<Layout>() / size_of::<c_uint>()) as c_uint;
     // SAFETY: the state is alive, and a `Layout` is so many words.
@@ -30,7 +30,7 @@ pub(crate) fn layout(stack: Stack) -> Layout {
 }
 
 /// Addresses of the prototypes of the Lua function on top and of all functions in it. `[-0, +0, -]`
-pub(crate) fn prototypes(stack: Stack, layout: &Layout) -> Vec<usize> {
+pub(super) fn prototypes(stack: Stack, layout: &Layout) -> Vec<usize> {
     let closure = stack.pointer(-1).expose_provenance();
     let read = |address: usize| {
         // SAFETY: a field of a closure or prototype that is alive, which is a pointer.

@@ -169,8 +169,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// R[a] is the integer on wasm's stack. Its tag is stored whatever is known of it, as is right on a way
-    /// where types were only assumed.
+    /// Makes R[a] the integer on wasm's stack. Its tag is stored whatever is known of it, as is right on a
+    /// way where types were only assumed.
     fn define_unknown_integer(&mut self, a: u32) {
         self.asm.set(local::INTEGER);
         self.base();

@@ -10,19 +10,19 @@ use super::super::profile::Target;
 use super::super::proto::Callee;
 use super::{Emitter, Instruction, Label, Op, Operand, Then, limits, local, op, status, tag};
 
-/// Bits of `callstatus`, which lies behind the 16 bits of `nresults`: `CIST_FRESH`, and that compiled code waits
-/// for the end of the frame (`PERILUNE_CIST_COMPILED`).
+/// Bits of `callstatus`, which lies behind the 16 bits of `nresults`: `CIST_FRESH`, and that compiled code
+/// waits for the end of the frame (`PERILUNE_CIST_COMPILED`).
 const FRESH: i32 = (1 << 2 | 1 << 14) << 16;
 
 /// A callee that is compiled.
 #[derive(Debug, Clone, Copy)]
 enum Known {
-    /// Always this one.
+    /// One function, always.
     One {
         callee: Callee,
-        /// Its number in this module.
+        /// Number in this module.
         inside: Option<u32>,
-        /// Its `Proto.jit`.
+        /// `Proto.jit`.
         jit: i32,
     },
     /// Any function of Lua, looked at when it is called: its `Proto` is the local `PROTO`.
@@ -317,8 +317,8 @@ impl Emitter<'_> {
 
     // ---- Tail calls and returns ----
 
-    /// A C function: done. One of Lua: its frame is this one; it is called, not jumped to, so that the depth is
-    /// bounded.
+    /// A C function: done. One of Lua: its frame is this one; it is called, not jumped to, so that the depth
+    /// is bounded.
     #[inline(never)]
     pub(super) fn tail_call(&mut self, a: u32, b: u32) {
         self.set_top(a, b);

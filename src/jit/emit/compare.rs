@@ -5,7 +5,7 @@ use super::super::state::UNKNOWN;
 use super::arithmetic::Number;
 use super::{Constant, Emitter, Instruction, Label, Op, Operand, Then, local, op, tag};
 
-/// How two numbers are compared.
+/// Relations of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     Equal,
@@ -170,7 +170,7 @@ impl Emitter<'_> {
         self.branch_checked(wanted);
     }
 
-    /// As [`Self::branch_if`]; but a tick was used before, which must be looked at where no jump does that.
+    /// Branches as [`Self::branch_if`] does, after a tick that must be looked at where no jump does that.
     fn branch_checked(&mut self, wanted: bool) {
         self.branch_if(wanted);
         let fuel = self.place.layout.fuel as i32;

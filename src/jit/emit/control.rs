@@ -121,7 +121,7 @@ impl Emitter<'_> {
         self.take_base();
     }
 
-    /// The base is on wasm's stack; 0 if there is no fuel left.
+    /// Takes the base from wasm's stack; 0 means that there is no fuel left.
     pub(super) fn take_base(&mut self) {
         self.asm.tee(local::BASE);
         self.asm.op(op::I32_EQZ);
@@ -134,8 +134,8 @@ impl Emitter<'_> {
         self.helper_step(Helper::Step);
     }
 
-    /// A fast way that may branch to [`Label::Slow`] before it has changed anything, the slow way, and what both
-    /// know afterwards.
+    /// A fast way that may branch to [`Label::Slow`] before it has changed anything, the slow way, and what
+    /// both know afterwards.
     #[inline(always)]
     pub(super) fn two_ways(&mut self, fast: impl FnOnce(&mut Self), slow: impl FnOnce(&mut Self)) {
         let before = self.begin_fast();
@@ -153,7 +153,7 @@ impl Emitter<'_> {
         self.state.clone()
     }
 
-    /// Between the two ways: what is known after the first.
+    /// Closes the first way; returns what is known after it.
     #[inline(never)]
     fn begin_slow(&mut self, before: State) -> State {
         self.asm.br(Label::Join);
@@ -182,7 +182,7 @@ impl Emitter<'_> {
 
     // ---- Jumps ----
 
-    /// What is known here flows to the target of a jump.
+    /// Lets what is known here flow to the target of a jump.
     #[inline(never)]
     pub(super) fn flow(&mut self, target: u32) {
         if !self.asm.muted {
@@ -299,7 +299,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// At the top of the function: to the loop that is entered, or the types that are expected of parameters.
+    /// Writes the top of the function: branches to the loop that is entered, or checks of parameters.
     pub(super) fn dispatch_at_top(&mut self) {
         self.asm.get(local::ENTRY);
         self.asm.open(op::IF, Label::If);

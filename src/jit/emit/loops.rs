@@ -42,7 +42,7 @@ impl Emitter<'_> {
             .then_some(step)
     }
 
-    /// All three are integers, the step is a positive constant.
+    /// Prepares a loop over integers with a positive constant step.
     fn for_prepare_inline(&mut self, a: u32, step: i64, out: u32) {
         self.push_integer(a);
         self.define_integer(a + 3);

@@ -1,8 +1,8 @@
 //! Code of one function of Lua in wasm.
 //!
 //! The emission of an instruction is at the same time the transfer function of the analysis: it runs muted
-//! until what is known at each jump's target does not change any more, and then writes. Knowledge is only ever
-//! taken away at a target, so that ends.
+//! until what is known at each jump's target does not change any more, and then writes. Knowledge is only
+//! ever taken away at a target, so that ends.
 
 mod arithmetic;
 mod calls;
@@ -65,10 +65,10 @@ const FIXED_LOCALS: [super::Kind; (local::COUNT - local::BASE) as usize] = {
     [I32, I32, I32, I32, I32, I32, I32, I64, I64, F64, F64, I32]
 };
 
-/// Where control goes behind an instruction.
+/// Way of control behind an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// On at this instruction.
+    /// Instruction at which it goes on.
     At(u32),
     /// Elsewhere, by a branch.
     Gone,
@@ -336,8 +336,8 @@ impl Emitter<'_> {
         self.profile.tag(self.pc, operand)
     }
 
-    /// The tag that the register is going to have where it is read next, as far as the recording says so and
-    /// nothing else writes it before.
+    /// Tag of the register where it is read next, if the recording says that and nothing else writes it
+    /// before.
     fn expected(&self, register: u32, from: u32) -> Option<u8> {
         const FAR: u32 = 24;
         if self.profile.has_given_up(from) || self.function.captured.contains(&register) {

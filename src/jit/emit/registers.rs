@@ -114,25 +114,25 @@ impl Emitter<'_> {
         self.state.set(register, tag, bit);
     }
 
-    /// The register is the integer on wasm's stack.
+    /// Makes the register the integer on wasm's stack.
     #[inline(never)]
     pub(super) fn define_integer(&mut self, register: u32) {
         self.define(register, 0, held::INTEGER, op::I64_STORE, tag::INTEGER);
     }
 
-    /// The register is the float on wasm's stack.
+    /// Makes the register the float on wasm's stack.
     #[inline(never)]
     pub(super) fn define_float(&mut self, register: u32) {
         self.define(register, 1, held::FLOAT, op::F64_STORE, tag::FLOAT);
     }
 
-    /// The register is the object on wasm's stack.
+    /// Makes the register the object on wasm's stack.
     #[inline(never)]
     pub(super) fn define_pointer(&mut self, register: u32, tag: u8) {
         self.define(register, 2, held::POINTER, op::I32_STORE, tag);
     }
 
-    /// The register has this tag, and its value is not looked at or already there.
+    /// Gives the register this tag; its value is not looked at or already there.
     #[inline(never)]
     pub(super) fn define_tag(&mut self, register: u32, tag: u8) {
         self.store_tag(register, tag);

@@ -78,11 +78,11 @@ impl Emitter<'_> {
                 e.find_key(key);
                 e.take_slot(a, expected, true);
             },
-            |e| e.step_to(a, expected),
+            |e| e.get_slowly(a, expected),
         );
     }
 
-    /// The slot on wasm's stack has a table, which becomes the local `A`; otherwise the long way.
+    /// Makes the local `A` the table in the slot on wasm's stack; the long way if it has none.
     #[inline(never)]
     fn table_in_slot(&mut self) {
         self.asm.tee(local::A);
@@ -101,7 +101,7 @@ impl Emitter<'_> {
         let expected = self.expected_value(a);
         let inherited = self.observed().inherited != Seen::Nothing;
         if self.is_absent() && !inherited || !self.is_table(b, Operand::B) {
-            return self.step_to(a, expected);
+            return self.get_slowly(a, expected);
         }
         self.push_pointer(b);
         self.asm.set(local::A);
@@ -113,7 +113,7 @@ impl Emitter<'_> {
                     e.check_fuel();
                 }
             },
-            |e| e.step_to(a, expected),
+            |e| e.get_slowly(a, expected),
         );
     }
 
@@ -122,7 +122,7 @@ impl Emitter<'_> {
     pub(super) fn get_method(&mut self, a: u32, b: u32, i: Instruction) {
         let key = self.function.constant(i.c());
         if !i.k() || key.tag != tag::SHORT_STRING || !self.is_table(b, Operand::B) {
-            self.step();
+            self.helper_step(Helper::Get);
             self.state.forget(a);
             self.state.forget(a + 1);
             return;
@@ -140,7 +140,7 @@ impl Emitter<'_> {
                     e.check_fuel();
                 }
             },
-            |e| e.step_to(a, expected),
+            |e| e.get_slowly(a, expected),
         );
     }
 
@@ -155,7 +155,7 @@ impl Emitter<'_> {
             return self.get_by_string(a, b, register, expected);
         }
         if !self.is_index(key, Operand::C) || !self.is_table(b, Operand::B) {
-            return self.step_to(a, expected);
+            return self.get_slowly(a, expected);
         }
         self.guard_index(key);
         self.push_pointer(b);
@@ -169,7 +169,7 @@ impl Emitter<'_> {
                 e.asm.set(local::C);
                 e.take_slot(a, expected, true);
             },
-            |e| e.step_to(a, expected),
+            |e| e.get_slowly(a, expected),
         );
     }
 
@@ -190,7 +190,7 @@ impl Emitter<'_> {
                 e.asm.set(local::C);
                 e.take_slot(a, expected, true);
             },
-            |e| e.step_to(a, expected),
+            |e| e.get_slowly(a, expected),
         );
     }
 
@@ -254,6 +254,17 @@ impl Emitter<'_> {
         self.asm.memory(op::I32_STORE8, a * 16 + 8);
     }
 
+    /// The instruction at hand by PUC's functions, whose result in R[a] has the tag `expected`; else exits
+    /// behind it.
+    #[inline(never)]
+    fn get_slowly(&mut self, a: u32, expected: Option<u8>) {
+        self.helper_step(Helper::Get);
+        self.state.forget(a);
+        if let Some(tag) = expected {
+            self.expect(a, tag, self.pc + 1);
+        }
+    }
+
     // ---- Writing ----
 
     /// UpValue[upvalue][key] := value
@@ -279,7 +290,7 @@ impl Emitter<'_> {
     #[inline(never)]
     pub(super) fn set_field(&mut self, a: u32, key: Constant, value: Value) {
         if !self.is_table(a, Operand::A) {
-            return self.step();
+            return self.helper_step(Helper::Set);
         }
         if self.is_absent() {
             return self.insert_field(a, key, value);
@@ -293,12 +304,12 @@ impl Emitter<'_> {
                 e.slow_if_nil();
                 e.put_into_table(value);
             },
-            |e| e.step(),
+            |e| e.helper_step(Helper::Set),
         );
     }
 
-    /// R[a][key] := value, where the key was not there: into its main position, if that is free and has no next
-    /// node. That is what `luaH_newkey` does; the table is not black, and has no metatable.
+    /// R[a][key] := value, where the key was not there: into its main position, if that is free and has no
+    /// next node. That is what `luaH_newkey` does; the table is not black, and has no metatable.
     #[inline(never)]
     fn insert_field(&mut self, a: u32, key: Constant, value: Value) {
         let (layout, next) = (self.place.layout, self.pc + 1);
@@ -352,7 +363,7 @@ impl Emitter<'_> {
                 e.asm.memory(op::I32_STORE8, layout.table_flags);
                 e.tick(next);
             },
-            |e| e.step(),
+            |e| e.helper_step(Helper::Set),
         );
     }
 
@@ -416,7 +427,7 @@ impl Emitter<'_> {
             return self.set_by_string(a, register, value);
         }
         if !self.is_index(key, Operand::B) || !self.is_table(a, Operand::A) {
-            return self.step();
+            return self.helper_step(Helper::Set);
         }
         self.guard_index(key);
         self.preload_value(value);
@@ -442,7 +453,7 @@ impl Emitter<'_> {
                 e.asm.close();
                 e.put_into_table(value);
             },
-            |e| e.step(),
+            |e| e.helper_step(Helper::Set),
         );
     }
 
@@ -465,7 +476,7 @@ impl Emitter<'_> {
                 e.slow_if_nil();
                 e.put_into_table(value);
             },
-            |e| e.step(),
+            |e| e.helper_step(Helper::Set),
         );
     }
 
@@ -682,7 +693,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// As [`Self::find_key`], or along tables that are `__index`. True if that may use ticks.
+    /// Finds a key as [`Self::find_key`] does, or along tables that are `__index`. True if that may use
+    /// ticks.
     #[inline(never)]
     fn find_key_or_inherited(&mut self, key: Constant) -> bool {
         let observed = self.observed();

@@ -1,8 +1,9 @@
-//! Functions of real scripts, compiled from random recordings: whatever a recording says, the module is valid.
+//! Tests of the compiler (src/jit) with functions of real scripts and random recordings: whatever a recording
+//! says, the module is valid. Here because C's side is needed for them.
 
-use super::{Compiler, Event, Intrinsics, Knobs, Layout, Module, fact, limits};
-use crate::lua::prototypes::{layout, load, prototypes};
-use crate::lua::{Memory, State};
+use super::prototypes::{layout, load, prototypes};
+use super::{Memory, State};
+use crate::jit::{Compiler, Event, Intrinsics, Knobs, Layout, Module, fact, limits};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,8 @@ fn number_of_instructions(proto: usize, layout: &Layout) -> u32 {
 
 const TAGS: &[u8] = &[3, 19, 69, 68, 70, 22, 0, 1, 17, 84, 102, 255];
 
-/// A recording of some of the functions; `usual` types are mostly integers, floats and tables, as in real ones.
+/// A recording of some of the functions; `usual` types are mostly integers, floats and tables, as in real
+/// ones.
 fn record(compiler: &mut Compiler, list: &[usize], layout: &Layout, random: &mut Random) {
     for (at, proto) in list.iter().enumerate() {
         let usual = TAGS[random.below(4)];
@@ -125,7 +127,7 @@ fn modules_of_random_recordings_are_valid() {
     assert!(modules > 500 && functions > 5000, "{modules} modules of {functions} functions");
 }
 
-/// Every function of the workloads and scripts that is not too long is one that the compiler does.
+/// Compiles every function of the workloads and scripts that is not too long.
 #[test]
 fn every_function_can_be_compiled() {
     for folder in ["tests/golden", "bench/workloads"] {

@@ -275,7 +275,8 @@ void perilune_jit_sample(lua_State *L) {
 
 /* Tries to enter compiled code at this instruction. */
 static int enter(lua_State *L, CallInfo *ci, const Instruction *pc) {
-  Proto *p = ci_func(ci)->p;
+  const LClosure *closure = ci_func(ci);
+  const Proto *p = closure->p;
   int status;
   if (p->jit <= 0 || !may_run(L)) {
     perilune_jit_seeker = NULL;
@@ -283,6 +284,11 @@ static int enter(lua_State *L, CallInfo *ci, const Instruction *pc) {
   }
   ci->u.l.savedpc = pc;
   status = run(L, ci, (int)(pc - p->code));
+  if (status == PERILUNE_JIT_INTERPRET && ci_func(ci) != closure) {
+    /* A tail call has made the frame another function's: luaV_execute begins anew, with the tick that was taken. */
+    perilune_fuel++;
+    status = PERILUNE_JIT_REPLACED;
+  }
   if (status == PERILUNE_JIT_REFUSED) {
     perilune_jit_pc = pc;
     if (seeks_left-- == 0) perilune_jit_seeker = NULL;

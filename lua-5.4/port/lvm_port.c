@@ -170,12 +170,6 @@ HELPER StkId perilune_jit_set(lua_State *L, CallInfo *ci, const Instruction *pc)
   return base_of(ci);
 }
 
-HELPER int perilune_jit_next(lua_State *L, StkId ra) {
-  (void)L;
-  (void)ra;
-  return -1;
-}
-
 /* 1 would be for a call that has to leave. */
 HELPER StkId perilune_jit_call(lua_State *L, CallInfo *ci, const Instruction *pc, StkId ra, int nresults) {
   CallInfo *newci;

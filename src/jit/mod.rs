@@ -23,6 +23,12 @@
     not(all(target_arch = "wasm32", target_os = "unknown")),
     allow(dead_code, unused_imports, reason = "natively Lua is interpreted, and only tests compile it")
 )]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    clippy::verbose_bit_mask,
+    reason = "integers become floats as in C, and masks are written as C writes them"
+)]
 
 pub(crate) use self::compiler::{Compiler, Knobs};
 pub(crate) use self::helpers::{HELPERS, Helper, Kind};
@@ -111,12 +117,6 @@ pub(crate) struct Intrinsics {
     pub(crate) max: usize,
     /// `math.min`.
     pub(crate) min: usize,
-    /// `string.byte`.
-    pub(crate) byte: usize,
-    /// `next`.
-    pub(crate) next: usize,
-    /// The iterator that `ipairs` returns.
-    pub(crate) ipairs_step: usize,
 }
 
 /// A compiled module. It imports from "m": `memory`, `table` (only where `needs_table`), and the helpers that

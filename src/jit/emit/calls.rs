@@ -139,6 +139,7 @@ impl Emitter<'_> {
         self.asm.memory(op::I32_STORE, 0);
     }
 
+    #[allow(clippy::too_many_lines, reason = "one call from its beginning to its end")]
     /// A call of a compiled function, if R[a] is it; otherwise the long way.
     #[inline(never)]
     fn call_known(&mut self, known: Known, a: u32, b: u32, c: u32) {

@@ -799,17 +799,27 @@ const PATCHES: &[Patch] = &[
         find: "if (setjmp((c)->b) == 0) { a }\n",
         replace: "perilune_jit_protect(if (setjmp((c)->b) == 0) { a })\n",
     },
-    // The interpreter goes on where compiled code has left a loop; OP_EXTRAARG, which is never run, is where it finds
-    // that the whole function has ended.
+    // A loop goes on in compiled code where it jumps back, when its slice of fuel has been used up: the interpreter
+    // tests `trap` there anyway. OP_EXTRAARG, which is never run, is where it goes then.
     Patch {
         file: "lvm",
-        find: "    trap = luaG_traceexec(L, pc);  /* handle hooks */ \\\n",
-        replace: "    trap = luaG_traceexec(L, pc); \\\n    perilune_jit_redirect(pc); \\\n",
+        find: "#define dojump(ci,i,e)\t{ pc += GETARG_sJ(i) + e; updatetrap(ci); }\n",
+        replace: "#define dojump(ci,i,e)\t{ pc += GETARG_sJ(i) + e; updatetrap(ci); perilune_jit_jumped(); }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        updatetrap(ci);  /* allows a signal to break the loop */\n",
+        replace: "        updatetrap(ci);\n        perilune_jit_jumped();\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "          setobjs2s(L, ra + 2, ra + 4);  /* save control variable */\n          pc -= GETARG_Bx(i);  /* jump back */\n",
+        replace: "          setobjs2s(L, ra + 2, ra + 4);\n          pc -= GETARG_Bx(i);\n          perilune_jit_jumped();\n",
     },
     Patch {
         file: "lvm",
         find: "      vmcase(OP_EXTRAARG) {\n        lua_assert(0);\n        vmbreak;\n",
-        replace: "      vmcase(OP_EXTRAARG) {\n        perilune_jit_land()\n        vmbreak;\n",
+        replace: "      vmcase(OP_EXTRAARG) {\n        perilune_jit_traced()\n        lua_assert(0);\n        vmbreak;\n",
     },
     Patch {
         file: "lvm",

@@ -63,9 +63,6 @@ const Instruction *perilune_jit_pc;
 int perilune_jit_landed;
 const CallInfo *perilune_jit_seeker = NULL;
 
-/* The opcode that is never run otherwise: where the interpreter lands when compiled code has ended its frame. */
-static const Instruction landing[] = {OP_EXTRAARG};
-
 static int threshold = 0; /* samples; 0: switched off */
 static unsigned int length;
 static unsigned int seeks_left;
@@ -273,63 +270,61 @@ void perilune_jit_sample(lua_State *L) {
   begin(L, ci);
 }
 
-/* Tries to enter compiled code at this instruction. */
-static int enter(lua_State *L, CallInfo *ci, const Instruction *pc) {
-  const LClosure *closure = ci_func(ci);
-  const Proto *p = closure->p;
-  int status;
-  if (p->jit <= 0 || !may_run(L)) {
-    perilune_jit_seeker = NULL;
-    return 0;
-  }
-  ci->u.l.savedpc = pc;
-  status = run(L, ci, (int)(pc - p->code));
-  if (status == PERILUNE_JIT_INTERPRET && ci_func(ci) != closure) {
-    /* A tail call has made the frame another function's: luaV_execute begins anew, with the tick that was taken. */
-    perilune_fuel++;
-    status = PERILUNE_JIT_REPLACED;
-  }
-  if (status == PERILUNE_JIT_REFUSED) {
-    perilune_jit_pc = pc;
-    if (seeks_left-- == 0) perilune_jit_seeker = NULL;
-    return 0;
-  }
-  perilune_jit_seeker = NULL;
-  perilune_jit_landed = status;
-  perilune_jit_pc = status == PERILUNE_JIT_INTERPRET ? ci->u.l.savedpc : landing;
-  return 1;
-}
-
-int perilune_jit_trace(lua_State *L, const Instruction *pc, int *trap) {
+int perilune_jit_watch(lua_State *L, const Instruction *pc) {
   CallInfo *ci = L->ci;
   if (L->hookmask & PERILUNE_JIT_RECORDS) {
     if (recorded_thread == L) {
       note(L, ci, pc);
       if (recorded < length) {
-        ci->u.l.trap = *trap = 1;
-        perilune_jit_landed = PERILUNE_JIT_DONE; /* nothing was entered */
+        ci->u.l.trap = 1;
         return 1;
       }
-      L->hookmask &= ~PERILUNE_JIT_RECORDS;
+      L->hookmask &= (lu_byte)~PERILUNE_JIT_RECORDS;
       finish(L);
       if (ci_func(ci)->p->jit > 0) seek(ci);
     }
     else
-      L->hookmask &= ~PERILUNE_JIT_RECORDS; /* of a recording that has ended */
+      L->hookmask &= (lu_byte)~PERILUNE_JIT_RECORDS; /* of a recording that has ended */
   }
-  if (perilune_jit_seeker != ci) return 0;
-  if (enter(L, ci, pc)) {
-    *trap = perilune_fuel < 0;
-    return 1;
-  }
-  /* The next jump of this frame comes here again. */
-  if (perilune_jit_seeker == ci && L->hookmask == 0) {
-    ci->u.l.trap = 1;
-    *trap = 0;
-    perilune_jit_landed = PERILUNE_JIT_DONE;
-    return 1;
-  }
+  /* The next jump of a frame that looks for an entry is noticed. */
+  ci->u.l.trap = perilune_jit_seeker == ci;
   return 0;
+}
+
+/* Tries to enter compiled code at this instruction: 0 if there is no entry. */
+static int enter(lua_State *L, CallInfo *ci, const Instruction *pc) {
+  Proto *p = ci_func(ci)->p;
+  int status = PERILUNE_JIT_REFUSED;
+  if (p->jit <= 0 || !may_run(L))
+    seeks_left = 0;
+  else {
+    ci->u.l.savedpc = pc;
+    status = run(L, ci, (int)(pc - p->code));
+  }
+  if (status == PERILUNE_JIT_REFUSED) {
+    if (seeks_left == 0)
+      perilune_jit_seeker = NULL;
+    else
+      seeks_left--;
+    return 0;
+  }
+  perilune_jit_seeker = NULL;
+  perilune_jit_landed = status;
+  perilune_jit_pc = ci->u.l.savedpc;
+  return 1;
+}
+
+int perilune_jit_loop(lua_State *L, const Instruction *pc) {
+  CallInfo *ci = L->ci;
+  for (;;) {
+    int trap = luaG_traceexec(L, pc);
+    perilune_jit_landed = PERILUNE_JIT_INTERPRET;
+    perilune_jit_pc = pc;
+    if (trap || perilune_jit_seeker != ci || !enter(L, ci, pc)) return trap;
+    /* The fuel may be used up: more comes before the instruction that is left to the interpreter. */
+    if (perilune_fuel >= 0 || perilune_jit_landed != PERILUNE_JIT_INTERPRET) return perilune_fuel < 0;
+    pc = perilune_jit_pc;
+  }
 }
 
 /* ---- images ---- */

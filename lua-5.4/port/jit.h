@@ -31,10 +31,10 @@ CallInfo *perilune_precall(lua_State *L, StkId func, int nresults, int status);
 /* Compiled frames on the wasm stack. */
 extern int perilune_jit_depth;
 
-/* The instruction that is next after luaG_traceexec. */
+/* The instruction that is next after perilune_jit_loop. */
 extern const Instruction *perilune_jit_pc;
 
-/* How a loop that was entered in the middle of its function has ended, for the interpreter (OP_EXTRAARG). */
+/* How the compiled code has ended that perilune_jit_loop may have run: INTERPRET also where there was none. */
 extern int perilune_jit_landed;
 
 /* Runs compiled code for the frame of a call that has been prepared, with the tick of its start. NULL: it has returned,
@@ -50,9 +50,11 @@ void perilune_jit_note_exit(CallInfo *ci);
 /* Called when a slice of fuel has been used up: the function that runs may be hot. */
 void perilune_jit_sample(lua_State *L);
 
-/* Called before an instruction of a thread that is recorded, or of a frame that looks for an entry: 0 where the
-   interpreter goes on as ever, else it goes on at perilune_jit_pc with the trap that is written. */
-int perilune_jit_trace(lua_State *L, const Instruction *pc, int *trap);
+/* Called before an instruction of a thread that is recorded, or of a frame that looks for an entry: the trap. */
+int perilune_jit_watch(lua_State *L, const Instruction *pc);
+
+/* Called instead of luaG_traceexec after a jump: goes on in compiled code if there is an entry. Returns the trap. */
+int perilune_jit_loop(lua_State *L, const Instruction *pc);
 
 /* The frame that looks for an entry into compiled code; NULL if there is none. */
 extern const CallInfo *perilune_jit_seeker;
@@ -62,7 +64,7 @@ void perilune_jit_forget(unsigned int serial, int jit);
 
 unsigned int perilune_jit_next_serial(void);
 
-#define perilune_jit_redirect(pc) (pc = perilune_jit_pc)
+#define perilune_jit_watches(L) (((L)->hookmask & PERILUNE_JIT_RECORDS) || perilune_jit_seeker == (L)->ci)
 #define perilune_jit_new(f) ((f)->jit = 0, (f)->heat = 0, (f)->serial = perilune_jit_next_serial())
 #define perilune_jit_free(f) ((void)(((f)->jit > 0 || (f)->heat > 0) && (perilune_jit_forget((f)->serial, (f)->jit), 0)))
 #define perilune_jit_try_run(p, ci) if (l_unlikely((p)->jit > 0)) return perilune_jit_run(L, ci)
@@ -90,16 +92,28 @@ unsigned int perilune_jit_next_serial(void);
     if (perilune_jit_landed == PERILUNE_JIT_LEAVING) return;       \
   }
 
-#define perilune_jit_land()                                        \
-  trap = perilune_fuel < 0;                                        \
-  if (perilune_jit_landed == PERILUNE_JIT_DONE) goto ret;          \
-  if (perilune_jit_landed == PERILUNE_JIT_LEAVING) return;         \
-  goto startfunc;
+#define perilune_jit_jumped() \
+  if (l_unlikely(trap)) goto traced
+
+#define perilune_jit_traced()                                      \
+ traced:                                                           \
+  trap = perilune_jit_loop(L, pc);                                 \
+  if (l_unlikely(perilune_jit_landed != PERILUNE_JIT_INTERPRET)) { \
+    if (perilune_jit_landed == PERILUNE_JIT_DONE) goto ret;        \
+    if (perilune_jit_landed == PERILUNE_JIT_LEAVING) return;       \
+    goto startfunc;                                                \
+  }                                                                \
+  updatebase(ci);                                                  \
+  pc = perilune_jit_pc;                                            \
+  i = *(pc++);                                                     \
+  vmdispatch(GET_OPCODE(i));
 
 #else
 
 #define perilune_jit_protect(...) __VA_ARGS__
-#define perilune_jit_redirect(pc) ((void)0)
+#define perilune_jit_sample(L) ((void)0)
+#define perilune_jit_watches(L) 0
+#define perilune_jit_watch(L, pc) 0
 #define perilune_jit_new(f) ((void)0)
 #define perilune_jit_free(f) ((void)0)
 #define perilune_jit_try_run(p, ci) ((void)(p))
@@ -107,7 +121,8 @@ unsigned int perilune_jit_next_serial(void);
 #define PERILUNE_STEPPING 0
 #define perilune_jit_begin() ((void)0)
 #define perilune_jit_enter_tail()
-#define perilune_jit_land() lua_assert(0);
+#define perilune_jit_jumped() ((void)0)
+#define perilune_jit_traced()
 
 #endif
 

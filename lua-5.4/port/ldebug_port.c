@@ -27,28 +27,14 @@ static void refuel(lua_State *L, const Instruction *pc) {
   perilune_refuel(L);
 }
 
-#if defined(PERILUNE_JIT)
 LUAI_FUNC int luaG_traceexec(lua_State *L, const Instruction *pc) {
-  int trap;
-  perilune_jit_pc = pc;
-  for (;;) {
-    if (perilune_fuel < 0) {
-      refuel(L, perilune_jit_pc);
-      perilune_jit_sample(L);
-    }
-    if (!(L->hookmask & PERILUNE_JIT_RECORDS) && perilune_jit_seeker != L->ci) break;
-    if (!perilune_jit_trace(L, perilune_jit_pc, &trap)) break;
-    /* Compiled code may have used up the fuel: then that comes before the instruction that it leaves to us. */
-    if (perilune_fuel >= 0 || perilune_jit_landed != PERILUNE_JIT_INTERPRET) return trap;
+  if (l_unlikely(perilune_fuel < 0)) {
+    refuel(L, pc);
+    perilune_jit_sample(L);
   }
-  return perilune_trace_hooks(L, perilune_jit_pc);
-}
-#else
-LUAI_FUNC int luaG_traceexec(lua_State *L, const Instruction *pc) {
-  if (l_unlikely(perilune_fuel < 0)) refuel(L, pc);
+  if (perilune_jit_watches(L)) return perilune_jit_watch(L, pc);
   return perilune_trace_hooks(L, pc);
 }
-#endif
 
 int perilune_last_level(lua_State *L) {
   const CallInfo *ci;

@@ -40,8 +40,10 @@
   goto returning
 #undef perilune_jit_enter_tail
 #define perilune_jit_enter_tail()
-#undef perilune_jit_land
-#define perilune_jit_land() lua_assert(0);
+#undef perilune_jit_jumped
+#define perilune_jit_jumped() ((void)0)
+#undef perilune_jit_traced
+#define perilune_jit_traced()
 
 static void perilune_step(lua_State *L, CallInfo *ci);
 #define luaV_execute perilune_step
@@ -168,12 +170,6 @@ HELPER StkId perilune_jit_set(lua_State *L, CallInfo *ci, const Instruction *pc)
   return base_of(ci);
 }
 
-HELPER int perilune_jit_next(lua_State *L, StkId ra) {
-  (void)L;
-  (void)ra;
-  return -1;
-}
-
 /* 1 would be for a call that has to leave. */
 HELPER StkId perilune_jit_call(lua_State *L, CallInfo *ci, const Instruction *pc, StkId ra, int nresults) {
   CallInfo *newci;
@@ -212,8 +208,8 @@ HELPER int perilune_jit_tail(lua_State *L, CallInfo *ci, const Instruction *pc) 
   if ((n = luaD_pretailcall(L, ci, ra, b, delta)) < 0) {
     Proto *p = ci_func(ci)->p;
     if (p->jit > 0 && perilune_jit_depth < PERILUNE_JIT_DEPTH && !L->hookmask) {
-      if (--perilune_fuel < 0) return -PERILUNE_JIT_INTERPRET; /* at its first instruction */
-      return p->jit;
+      if (--perilune_fuel >= 0) return p->jit;
+      perilune_fuel++; /* the interpreter takes it, and asks for more */
     }
     return -PERILUNE_JIT_REPLACED;
   }

@@ -102,13 +102,12 @@ impl Compiler {
             let mut module = wasm::ModuleWriter::new(knobs.exit_seed);
             let mut unfit = None;
             for (at, (serial, function)) in functions.iter().enumerate() {
-                match emit::function(function, *serial, &self.profiles, &place, &mut module) {
-                    Some(body) => module.push(body),
-                    None => {
-                        unfit = Some(at);
-                        break;
-                    }
-                }
+                let Some(body) = emit::function(function, *serial, &self.profiles, &place, &mut module)
+                else {
+                    unfit = Some(at);
+                    break;
+                };
+                module.push(body);
             }
             let Some(at) = unfit else {
                 let compiled = functions

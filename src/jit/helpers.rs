@@ -70,10 +70,6 @@ pub(crate) enum Helper {
     Get,
     /// `(L, ci, pc) -> base`: SETFIELD, SETTABLE or SETI, as [`Helper::Step`] does it.
     Set,
-    /// `(L, ra) -> more`: TFORCALL for `next`, whose ra + 1 is a table and which wants two results: fills ra
-    /// + 2, ra + 4 and ra + 5, with all ticks that the call has; 0 at the end, negative if the call is to be
-    /// made by the interpreter. Moves nothing.
-    Next,
 }
 
 /// Name of a helper as an import and as an export, and its signature.
@@ -113,5 +109,4 @@ pub(crate) const HELPERS: &[Signature] = &[
     helper("concat", &[I32, I32, I32], Some(I32)),
     helper("get", &[I32, I32, I32], Some(I32)),
     helper("set", &[I32, I32, I32], Some(I32)),
-    helper("next", &[I32, I32], Some(I32)),
 ];

@@ -23,6 +23,12 @@
     not(all(target_arch = "wasm32", target_os = "unknown")),
     allow(dead_code, unused_imports, reason = "natively Lua is interpreted, and only tests compile it")
 )]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    clippy::verbose_bit_mask,
+    reason = "integers become floats as in C, and masks are written as C writes them"
+)]
 
 pub(crate) use self::compiler::{Compiler, Knobs};
 pub(crate) use self::helpers::{HELPERS, Helper, Kind};
@@ -49,7 +55,8 @@ pub(crate) mod status {
     pub(crate) const INTERPRET: i32 = 1;
     /// Refusal, before anything was done: there is no entry at this instruction.
     pub(crate) const REFUSED: i32 = 2;
-    /// Tail call: the frame is another function's, and the interpreter starts it, with the tick of a start.
+    /// Tail call: the frame is another function's, and the interpreter starts it at `savedpc`, with the tick of
+    /// a start.
     pub(crate) const REPLACED: i32 = 3;
     /// Everything returns up to the one who protects or resumes (yield, error).
     pub(crate) const LEAVING: i32 = 4;
@@ -110,12 +117,6 @@ pub(crate) struct Intrinsics {
     pub(crate) max: usize,
     /// `math.min`.
     pub(crate) min: usize,
-    /// `string.byte`.
-    pub(crate) byte: usize,
-    /// `next`.
-    pub(crate) next: usize,
-    /// The iterator that `ipairs` returns.
-    pub(crate) ipairs_step: usize,
 }
 
 /// A compiled module. It imports from "m": `memory`, `table` (only where `needs_table`), and the helpers that

@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[rustfmt::skip]
+#[allow(clippy::enum_variant_names, reason = "`Self` is a word of Rust")]
 pub(super) enum Op {
     Move, LoadI, LoadF, LoadK, LoadKX, LoadFalse, LFalseSkip, LoadTrue, LoadNil, GetUpval, SetUpval, GetTabUp,
     GetTable, GetI, GetField, SetTabUp, SetTable, SetI, SetField, NewTable, SelfOp, AddI, AddK, SubK, MulK, ModK,
@@ -14,6 +15,7 @@ pub(super) enum Op {
 }
 
 #[rustfmt::skip]
+#[allow(clippy::wildcard_imports, reason = "all of them")]
 const OPS: [Op; 83] = {
     use Op::*;
     [
@@ -174,8 +176,18 @@ impl Instruction {
             | Op::Shl
             | Op::Shr => [None, b, c],
             Op::Eq | Op::Lt | Op::Le => [a, b, None],
-            Op::EqK | Op::EqI | Op::LtI | Op::LeI | Op::GtI | Op::GeI | Op::Test => [a, None, None],
-            Op::SetUpval | Op::Call | Op::TailCall | Op::Return1 | Op::SetList => [a, None, None],
+            Op::EqK
+            | Op::EqI
+            | Op::LtI
+            | Op::LeI
+            | Op::GtI
+            | Op::GeI
+            | Op::Test
+            | Op::SetUpval
+            | Op::Call
+            | Op::TailCall
+            | Op::Return1
+            | Op::SetList => [a, None, None],
             Op::SetTabUp => [None, None, if self.k() { None } else { c }],
             Op::SetI | Op::SetField => [a, None, if self.k() { None } else { c }],
             Op::SetTable => [a, b, if self.k() { None } else { c }],

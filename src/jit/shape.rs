@@ -31,7 +31,7 @@ impl Region {
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     /// Loops: the first instruction, and the one behind the last; in the order of the first.
-    pub(super) loops: Vec<(u32, u32)>,
+    pub(super) loops: Vec<Loop>,
     /// Instructions that jumps go to, in order.
     pub(super) targets: Vec<u32>,
     /// Blocks in the order in which they open: where, `u32::MAX` less their end (those that end later are
@@ -44,6 +44,9 @@ type Level = Option<u32>;
 
 /// A jump: the first instruction that belongs to it, and its target.
 type Jump = (u32, u32);
+
+/// A loop: its first instruction, and the one behind its last.
+type Loop = (u32, u32);
 
 impl Shape {
     /// The shape of a function; `None` if it is not one that wasm can have.
@@ -121,8 +124,8 @@ impl Shape {
 }
 
 /// All jumps: those forward, and of those back the loops that they make.
-fn jumps(function: &Function) -> Option<(Vec<Jump>, Vec<(u32, u32)>)> {
-    let (mut forward, mut loops) = (Vec::new(), Vec::<(u32, u32)>::new());
+fn jumps(function: &Function) -> Option<(Vec<Jump>, Vec<Loop>)> {
+    let (mut forward, mut loops) = (Vec::new(), Vec::<Loop>::new());
     let length = i64::from(function.len());
     let mut jump = |from: u32, pc: u32, to: i64| {
         if to < 0 || to > length {
@@ -160,7 +163,7 @@ fn jumps(function: &Function) -> Option<(Vec<Jump>, Vec<(u32, u32)>)> {
 }
 
 /// Lets a loop that would end inside another one end with it.
-fn merge_loops(loops: &mut [(u32, u32)]) {
+fn merge_loops(loops: &mut [Loop]) {
     let mut changed = true;
     while std::mem::take(&mut changed) {
         for outer in 0..loops.len() {

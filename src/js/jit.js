@@ -33,6 +33,7 @@ const abandoned = new FinalizationRegistry((/** @type {Compiled} */ compiled) =>
  * @property {number} modules that are alive
  * @property {number} functions in these
  * @property {number} bytes of these
+ * @property {unknown} failure why nothing is compiled any more
  */
 
 /**
@@ -46,7 +47,7 @@ const abandoned = new FinalizationRegistry((/** @type {Compiled} */ compiled) =>
  */
 export function createCompiler(exportsOf) {
   /** @type {Compiled} */
-  const compiled = { modules: 0, functions: 0, bytes: 0 };
+  const compiled = { modules: 0, functions: 0, bytes: 0, failure: undefined };
   /** Modules by their first slot. @type {Map<number, { functions: number, bytes: number }>} */
   const alive = new Map();
   /** @type {WebAssembly.Table | undefined} */
@@ -117,7 +118,7 @@ export function createCompiler(exportsOf) {
           const at = theTable().get(build)();
           return at === 0 ? NOTHING : make(at >>> 0, /** @type {WebAssembly.Memory} */ (imports["memory"]));
         } catch (error) {
-          if (globalThis.__jitDebug) console.log(error);
+          compiled.failure = error;
           return NEVER;
         }
       },

@@ -96,7 +96,7 @@ static STATE: Global = Global(UnsafeCell::new(State {
     events: Vec::new(),
     freed: Vec::new(),
     layout: None,
-    intrinsics: Intrinsics { sqrt: 0, floor: 0, abs: 0, max: 0, min: 0, byte: 0, next: 0, ipairs_step: 0 },
+    intrinsics: Intrinsics { sqrt: 0, floor: 0, abs: 0, max: 0, min: 0 },
     order: None,
     module: None,
     built: Built { bytes: ptr::null(), len: 0, first: 0, count: 0, needs_table: 0 },

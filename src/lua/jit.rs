@@ -86,9 +86,6 @@ impl Stack {
             abs: function(c"math", c"abs"),
             max: function(c"math", c"max"),
             min: function(c"math", c"min"),
-            byte: function(c"string", c"byte"),
-            next: function(c"_G", c"next"),
-            ipairs_step: 0,
         }
     }
 }

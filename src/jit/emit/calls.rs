@@ -139,6 +139,7 @@ impl Emitter<'_> {
         self.asm.memory(op::I32_STORE, 0);
     }
 
+    #[allow(clippy::too_many_lines, reason = "one call from its beginning to its end")]
     /// A call of a compiled function, if R[a] is it; otherwise the long way.
     #[inline(never)]
     fn call_known(&mut self, known: Known, a: u32, b: u32, c: u32) {
@@ -344,7 +345,25 @@ impl Emitter<'_> {
         self.asm.op(op::I32_AND);
         self.asm.call_slot();
         self.needs_table = true;
+        self.asm.set(local::C);
         self.set_depth(0);
+        // Where it gave up, whoever entered this function must not go on with what it knows of the frame: it
+        // is another function's. That one starts where it is, with the tick that it has had.
+        self.asm.get(local::C);
+        self.asm.i32(status::INTERPRET);
+        self.asm.op(op::I32_EQ);
+        self.asm.open(op::IF, Label::If);
+        let fuel = self.place.layout.fuel as i32;
+        self.asm.i32(fuel);
+        self.asm.i32(fuel);
+        self.asm.memory(op::I32_LOAD, 0);
+        self.asm.i32(1);
+        self.asm.op(op::I32_ADD);
+        self.asm.memory(op::I32_STORE, 0);
+        self.asm.i32(status::REPLACED);
+        self.asm.op(op::RETURN);
+        self.asm.close();
+        self.asm.get(local::C);
         self.asm.op(op::RETURN);
         self.then = Then::Gone;
     }

@@ -9,7 +9,7 @@ impl Emitter<'_> {
     // ---- Exits ----
 
     /// Exits if the condition that `condition` pushes is not 0; the interpreter goes on at `pc`.
-    #[inline(always)]
+    #[inline]
     pub(super) fn guard(&mut self, pc: u32, condition: impl FnOnce(&mut Self)) {
         self.begin_guard(pc);
         condition(self);
@@ -136,7 +136,7 @@ impl Emitter<'_> {
 
     /// A fast way that may branch to [`Label::Slow`] before it has changed anything, the slow way, and what
     /// both know afterwards.
-    #[inline(always)]
+    #[inline]
     pub(super) fn two_ways(&mut self, fast: impl FnOnce(&mut Self), slow: impl FnOnce(&mut Self)) {
         let before = self.begin_fast();
         fast(self);

@@ -289,7 +289,12 @@ impl Emitter<'_> {
                 self.step();
                 self.state.forget_from(a);
             }
-            Op::Close | Op::Tbc | Op::VarArgPrep => self.step(),
+            Op::Close => {
+                self.step();
+                // Closing methods are called from here on, and a nil is laid down for an error.
+                self.state.forget_from(i.a());
+            }
+            Op::Tbc | Op::VarArgPrep => self.step(),
             Op::MmBin | Op::MmBinI | Op::MmBinK => {
                 self.step();
                 if pc > 0 {

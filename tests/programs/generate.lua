@@ -269,7 +269,7 @@ MAKERS.str = {
   function(d) return format("(%s):%s()", expr("str", d), pick { "upper", "lower", "reverse" }) end,
   function(d) return format("text(%s)", expr("any", d)) end,
   function(d) return format('("%s"):format(%s)', pick { "%d", "%x", "<%5d>" }, leaf("int")) end,
-  function(d) return format('cut(("%s"):format(%s))', pick { "%s", "[%-5s]", "%q" }, leaf("str")) end,
+  function(d) return format('cut(("%s"):format(text(%s)))', pick { "%s", "[%-5s]", "%q" }, leaf("str")) end,
   function(d) return format('cut(("%s"):format(%s))', pick { "%.3f", "%g", "%a" }, pick { "1.5", "0.1", "1e100", leaf("int") }) end,
   function(d) return format("cut((%s):rep(%d))", leaf("str"), below(3)) end,
   function(d) return format("string.char(65 + (%s) %% 26)", pick { "3", "25", variable("int") or "7" }) end,
@@ -593,8 +593,8 @@ STATEMENTS["in"] = function()
   local head
   if way <= 1 then
     local arr = variable(pick { "arr", "obj" })
-    head = format("%s(%s)", pick { "pairs", "ipairs", "pairs" }, arr or "{ 5, 6, 7, x = 1 }")
-    if arr and chance(20) then head = "next, " .. arr end
+    head = format("%s(%s)", pick { "pairs", "ipairs", "pairs" }, arr and "keyed(" .. arr .. ")" or "{ 5, 6, 7, x = 1 }")
+    if arr and chance(20) then head = "next, keyed(" .. arr .. ")" end
   elseif way == 2 then
     head = format('(%s):gmatch("%s")', leaf("str"), pick { ".", "%a+", "(.)(.)" })
   elseif way == 3 then
@@ -828,7 +828,7 @@ function STATEMENTS.library()
   elseif way == 3 then
     emit("note(#table.move(%s, 1, %d, %d))", arr, below(5), 1 + below(5))
   elseif way == 4 then
-    emit("log(next(%s), rawlen(%s), rawget(%s, %s))", arr, arr, arr, leaf("any"))
+    emit("log(next(keyed(%s)), rawlen(%s), rawget(%s, %s))", arr, arr, arr, leaf("any"))
   elseif way == 5 then
     emit("log(pcall(string.rep, %s, %s))", leaf("str"), pick { "2", "-1", "bound(" .. leaf("num") .. ")" })
   elseif way == 6 then

@@ -1,6 +1,6 @@
 /**
- * Hot functions as compiled WebAssembly: golden scripts and workloads do the same with it as without, with everything
- * hot at once, and with guards that fail at random.
+ * Hot functions as compiled WebAssembly: golden scripts and workloads do the same with it as without, with
+ * everything hot at once, and with guards that fail at random.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -9,9 +9,9 @@ import { test } from "node:test";
 import { Lua, LuaError } from "../src/index.ts";
 import type { JitKnobs } from "../src/options.ts";
 
-/** Compiled from the first sample on, from short recordings. */
+/** Knobs with which functions are compiled from the first sample on, from short recordings. */
 const EAGER: JitKnobs = { threshold: 1, length: 64, exitSeed: 0 };
-/** The same, and one guard of 64 fails. The first seed has found a tail call whose frame was taken for another's. */
+/** The same, and one guard of 64 fails. A seed found a tail call whose frame was taken for another one. */
 const FAILING: JitKnobs[] = [777, 5].map((exitSeed) => ({ threshold: 1, length: 32, exitSeed }));
 
 /** A VM with these knobs, and no differences but those. */
@@ -26,7 +26,7 @@ function create(jit: boolean | JitKnobs): Promise<Lua> {
   });
 }
 
-/** What a script says, several times in one VM: short ones become hot, too. */
+/** Output of a script, several times in one VM: short ones become hot, too. */
 async function outputs(source: string, jit: boolean | JitKnobs, times: number): Promise<[string, number]> {
   await using lua = await create(jit);
   let text = "";

@@ -259,7 +259,8 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
 /// its build script the variable `DEP_PERILUNE_LUA_HELPERS`).
 fn tell_helpers(port: &Path) {
     let text = fs::read_to_string(port.join("lvm_port.c")).expect("the port is part of the package");
-    let heads = text.lines().filter(|line| line.starts_with("HELPER ")).filter_map(|line| line.split_once('('));
+    let heads =
+        text.lines().filter(|line| line.starts_with("HELPER ")).filter_map(|line| line.split_once('('));
     let names: Vec<&str> = heads.filter_map(|(head, _)| head.split([' ', '*']).next_back()).collect();
     println!("cargo:helpers={}", names.join(" "));
 }

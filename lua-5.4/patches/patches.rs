@@ -742,8 +742,8 @@ const PATCHES: &[Patch] = &[
         find: "#include \"ltm.h\"\n",
         replace: "#include \"ltm.h\"\n#include \"fuel.h\"\n",
     },
-    // Hot functions are compiled (lua-5.4/port/jit.h): two numbers in each prototype, and a third where there was
-    // a gap.
+    // Hot functions are compiled (lua-5.4/port/jit.h): two numbers in each prototype, and a third where there
+    // was a gap.
     Patch {
         file: "lobject.h",
         find: "  lu_byte maxstacksize;  /* number of registers needed by this function */\n",
@@ -764,8 +764,8 @@ const PATCHES: &[Patch] = &[
         find: "#include \"lstate.h\"\n",
         replace: "#include \"lstate.h\"\n#include \"jit.h\"\n",
     },
-    // A call of a function that is compiled runs it where a function of C is run. The status of the frame says
-    // whether C or the interpreter waits for it.
+    // A call of a function that is compiled runs it where a function of C is run. The status of the frame
+    // says whether C or the interpreter waits for it.
     Patch {
         file: "ldo",
         find: "CallInfo *luaD_precall (lua_State *L, StkId func, int nresults) {\n",
@@ -786,8 +786,8 @@ const PATCHES: &[Patch] = &[
         find: "  if ((ci = luaD_precall(L, func, nResults)) != NULL) {  /* Lua function? */\n    ci->callstatus = CIST_FRESH;  /* mark that it is a \"fresh\" execute */\n",
         replace: "  if ((ci = perilune_precall(L, func, nResults, CIST_FRESH)) != NULL) {\n",
     },
-    // A frame for which compiled code had waited ends in the loop that resumes, and the one that had called it goes on
-    // without a tick, as it would within the interpreter.
+    // A frame for which compiled code had waited ends in the loop that resumes, and the one that had called
+    // it goes on without a tick, as it would within the interpreter.
     Patch {
         file: "ldo",
         find: "      luaV_execute(L, ci);  /* execute down to higher C 'boundary' */\n",
@@ -799,8 +799,8 @@ const PATCHES: &[Patch] = &[
         find: "if (setjmp((c)->b) == 0) { a }\n",
         replace: "perilune_jit_protect(if (setjmp((c)->b) == 0) { a })\n",
     },
-    // A loop goes on in compiled code where it jumps back, when its slice of fuel has been used up: the interpreter
-    // tests `trap` there anyway. OP_EXTRAARG, which is never run, is where it goes then.
+    // A loop goes on in compiled code where it jumps back, when its slice of fuel has been used up: the
+    // interpreter tests `trap` there anyway. OP_EXTRAARG, which is never run, is where it goes then.
     Patch {
         file: "lvm",
         find: "#define dojump(ci,i,e)\t{ pc += GETARG_sJ(i) + e; updatetrap(ci); }\n",

@@ -55,8 +55,8 @@ pub(crate) mod status {
     pub(crate) const INTERPRET: i32 = 1;
     /// Refusal, before anything was done: there is no entry at this instruction.
     pub(crate) const REFUSED: i32 = 2;
-    /// Tail call: the frame is another function's, and the interpreter starts it at `savedpc`, with the tick of
-    /// a start.
+    /// Tail call: the frame is another function's, and the interpreter starts it at `savedpc`, with the tick
+    /// of a start.
     pub(crate) const REPLACED: i32 = 3;
     /// Everything returns up to the one who protects or resumes (yield, error).
     pub(crate) const LEAVING: i32 = 4;

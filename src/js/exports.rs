@@ -129,7 +129,8 @@ macro_rules! jit_exports {
             jit::exits()
         }
 
-        /// Takes all that is compiled out of memory, into the IO buffer. Returns its length in pairs of words.
+        /// Takes all that is compiled out of memory, into the IO buffer. Returns its length in pairs of
+        /// words.
         #[unsafe(no_mangle)]
         extern "C" fn jit_park() -> u32 {
             exports::jit_park()

@@ -1,12 +1,12 @@
 /**
- * Modules of hot functions, which the wasm module compiles at run time (docs/decisions/0038): made, put into its
- * table, and dropped.
+ * Modules of hot functions, which the wasm module compiles at run time (docs/decisions/0038): made, put into
+ * its table, and dropped.
  *
  * Invariants:
- * - Nothing throws into the module. What the compiler throws, a trap included, ends compiling in this VM; where
- *   modules may not be made at run time (a Content-Security-Policy, workerd), in all of them.
- * - No more than `PAGE_MODULES_MAX` are alive in all VMs of a page or worker: engines take more and more time for
- *   each.
+ * - Nothing throws into the module. What the compiler throws, a trap included, ends compiling in this VM;
+ *   where modules may not be made at run time (a Content-Security-Policy, workerd), in all of them.
+ * - No more than `PAGE_MODULES_MAX` are alive in all VMs of a page or worker: engines take more and more time
+ *   for each.
  */
 
 /** Most compiled modules in all VMs. */
@@ -37,7 +37,7 @@ const abandoned = new FinalizationRegistry((/** @type {Compiled} */ compiled) =>
  */
 
 /**
- * What compiled modules import from the module: its memory, its table, and its helpers.
+ * Exports that compiled modules import: memory, table, and helpers.
  * @typedef {Record<string, WebAssembly.ExportValue>} ModuleExports
  */
 
@@ -90,7 +90,9 @@ export function createCompiler(exportsOf) {
       exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: imports }).exports;
     } catch (error) {
       // A module that is wrong, or memory of the engine that is used up, is this VM's trouble alone.
-      forbidden = !(error instanceof WebAssembly.CompileError && WebAssembly.validate(bytes) === false) && !(error instanceof RangeError);
+      forbidden =
+        !(error instanceof WebAssembly.CompileError && WebAssembly.validate(bytes) === false) &&
+        !(error instanceof RangeError);
       throw error;
     }
     for (let index = 0; index < count; index++) {

@@ -1,9 +1,9 @@
-//! The compiler of hot functions in a module: from a recording of C's to a wasm module that JavaScript makes, and
-//! which functions of Lua are in which.
+//! The compiler of hot functions in a module: from a recording of C's to a wasm module that JavaScript makes,
+//! and which functions of Lua are in which.
 //!
 //! Keeps true: all that lives here between two calls can be taken out of memory (`park`) and put back
-//! (`unpark`), so that no image has any of it. Whatever fails in the compiler, traps included, fails inside of
-//! an import that catches it, and the function stays interpreted. Not here: what is recorded
+//! (`unpark`), so that no image has any of it. Whatever fails in the compiler, traps included, fails inside
+//! of an import that catches it, and the function stays interpreted. Not here: what is recorded
 //! (lua-5.4/port/jit.c), what is made of it (`jit`), how modules are made (imports.js).
 
 use super::imports;
@@ -26,7 +26,7 @@ const GENERATION_BIT: i32 = SLOT_MASK + 1;
 /// Last generation of a slot.
 const GENERATION_MAX: i32 = i32::MAX / GENERATION_BIT;
 
-/// Where compiled code has given up: `exit_at` of lua-5.4/port/jit.c.
+/// Place where compiled code has given up: `exit_at` of lua-5.4/port/jit.c.
 #[repr(C)]
 struct Exit {
     serial: u32,
@@ -44,7 +44,7 @@ struct Place {
     functions: Vec<(u32, usize)>,
 }
 
-/// What is to be compiled, for `build`.
+/// Recording that is to be compiled, for `build`.
 #[derive(Clone, Copy)]
 struct Order {
     state: *mut lua_State,
@@ -115,8 +115,8 @@ pub(super) fn begin(stack: Stack) {
     emergency::set_giver(give_back);
 }
 
-/// Gives back the memory of all that is only needed to compile more; false if there is none, or the compiler has
-/// it in its hands.
+/// Gives back the memory of all that is only needed to compile more; false if there is none, or the compiler
+/// has it in its hands.
 fn give_back() -> bool {
     let state = state();
     if state.order.is_some() || state.compiler.is_none() && state.events.capacity() == 0 {
@@ -142,7 +142,7 @@ pub fn exits() -> u32 {
     c::exits()
 }
 
-/// C asks for a buffer of so many events; null if there is no memory for them.
+/// Returns a buffer for so many events; null if there is no memory for them.
 // SAFETY: the symbol is declared in lua-5.4/port/jit.c with this signature, and defined nowhere else.
 #[unsafe(no_mangle)]
 extern "C" fn perilune_jit_buffer(events: u32) -> *mut Event {
@@ -159,7 +159,7 @@ extern "C" fn perilune_jit_buffer(events: u32) -> *mut Event {
     buffer.as_mut_ptr()
 }
 
-/// C has recorded so many events, in the buffer.
+/// Compiles what C has recorded: so many events, in the buffer.
 // SAFETY: as above.
 #[unsafe(no_mangle)]
 extern "C" fn perilune_jit_recorded(
@@ -172,7 +172,8 @@ extern "C" fn perilune_jit_recorded(
     let (events_len, exits_len) = (events_len as usize, exits_len as usize);
     state().order = Some(Order { state: l, events, events_len, exits, exits_len });
     // Nothing is collected meanwhile: what was recorded stays where it is.
-    let answer = emergency::prevent(|| imports::jit_compile(build as extern "C" fn() -> *const Built as usize as u32));
+    let answer =
+        emergency::prevent(|| imports::jit_compile(build as extern "C" fn() -> *const Built as usize as u32));
     let state = state();
     state.order = None;
     state.events = Vec::new();
@@ -212,7 +213,10 @@ extern "C" fn build() -> *const Built {
     let compiler = state.compiler.get_or_insert_default();
     // SAFETY: C has written so many events and exits there.
     let (events, exits) = unsafe {
-        (slice::from_raw_parts(order.events, order.events_len), slice::from_raw_parts(order.exits, order.exits_len))
+        (
+            slice::from_raw_parts(order.events, order.events_len),
+            slice::from_raw_parts(order.exits, order.exits_len),
+        )
     };
     for exit in exits {
         compiler.gave_up(exit.serial, exit.pc);
@@ -233,7 +237,9 @@ extern "C" fn build() -> *const Built {
     let knobs = Knobs { exit_seed: state.exit_seed };
     // SAFETY: functions that were freed were forgotten (`perilune_jit_forget`), or left out above; the layout
     // is of this VM.
-    let Some(module) = (unsafe { compiler.compile(first, layout, &state.intrinsics, knobs) }) else { return ptr::null() };
+    let Some(module) = (unsafe { compiler.compile(first, layout, &state.intrinsics, knobs) }) else {
+        return ptr::null();
+    };
     state.compilations += 1;
     state.built = Built {
         bytes: module.bytes.as_ptr(),
@@ -333,7 +339,8 @@ fn leave_place(serial: u32, jit: i32) {
 /// Words of the head of what `park` writes, and of that of each place.
 const HEAD: usize = 4;
 
-const _: () = assert!(4 * (HEAD + MODULES_MAX * (HEAD + 2 * limits::FUNCTIONS)) <= crate::limits::IO_BUFFER_BYTES);
+const _: () =
+    assert!(4 * (HEAD + MODULES_MAX * (HEAD + 2 * limits::FUNCTIONS)) <= crate::limits::IO_BUFFER_BYTES);
 
 /// True if there is nothing of the compiler in memory.
 pub(super) fn is_parked() -> bool {
@@ -341,8 +348,8 @@ pub(super) fn is_parked() -> bool {
     state.places.is_empty() && state.compiler.is_none() && state.slots == 0
 }
 
-/// Takes everything out of memory, and writes what `unpark` needs to the IO buffer: the number of pairs of words.
-/// Only between two calls.
+/// Takes everything out of memory, and writes what `unpark` needs to the IO buffer: the number of pairs of
+/// words. Only between two calls.
 pub(super) fn park(stack: Stack, io: u32) -> u32 {
     let exits = c::exits();
     stack.clear_compiled();
@@ -370,9 +377,14 @@ pub(super) fn park(stack: Stack, io: u32) -> u32 {
 
 /// Puts back what `park` has written. Nothing has run since.
 pub(super) fn unpark(stack: Stack, io: u32, pairs: u32) {
-    // SAFETY: JavaScript has written so many words into the IO buffer, which `park` had filled: it was long enough.
-    let words = unsafe { slice::from_raw_parts(ptr::with_exposed_provenance::<u32>(io as usize), 2 * pairs as usize) };
-    let Some(([slots, places, compilations, exits], mut rest)) = words.split_first_chunk::<HEAD>() else { return };
+    // SAFETY: JavaScript has written so many words into the IO buffer, which `park` had filled: it was long
+    // enough.
+    let words = unsafe {
+        slice::from_raw_parts(ptr::with_exposed_provenance::<u32>(io as usize), 2 * pairs as usize)
+    };
+    let Some(([slots, places, compilations, exits], mut rest)) = words.split_first_chunk::<HEAD>() else {
+        return;
+    };
     // SAFETY: the state is alive.
     let layout = unsafe { c::layout(stack.as_ptr()) };
     c::set_exits(*exits);

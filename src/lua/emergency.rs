@@ -13,12 +13,12 @@
 //! - What Rust reads of Lua's objects is anchored: on a stack, in an upvalue, in the registry. That is the
 //!   rule of `Stack::bytes` in any case, since its callers call Lua while they hold the bytes.
 
+#[cfg(all(feature = "jit", target_arch = "wasm32"))]
+pub(crate) use self::module::set_giver;
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 pub(crate) use self::module::{find, prevent};
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 pub(super) use self::module::{give_back, hold_reserve, leave, release_reserve, watch};
-#[cfg(all(feature = "jit", target_arch = "wasm32"))]
-pub(crate) use self::module::set_giver;
 
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 mod module {

@@ -1,5 +1,5 @@
-//! The C side of the compiler of hot functions (lua-5.4/port/jit.c, jit_layout.c): its switch, its layout, and
-//! the fields that it has in a prototype.
+//! The C side of the compiler of hot functions (lua-5.4/port/jit.c, jit_layout.c): its switch, its layout,
+//! and the fields that it has in a prototype.
 
 use super::raw::{self, lua_State};
 use super::stack::Stack;
@@ -66,7 +66,8 @@ impl Stack {
         unsafe { perilune_jit_clear(self.as_ptr()) };
     }
 
-    /// C functions that compiled code does itself: those of the libraries, before a script runs. `[-0, +0, m]`
+    /// C functions that compiled code does itself: those of the libraries, before a script runs. `[-0, +0,
+    /// m]`
     pub(crate) fn intrinsics(self) -> Intrinsics {
         let function = |library: &CStr, name: &CStr| {
             // SAFETY: the state is alive, and has room for two values; a library is a table without

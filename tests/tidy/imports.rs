@@ -108,7 +108,11 @@ const MUTUAL: &[&str] = &["src/marshal/", "src/ext/", "src/host_call/"];
 type Exception = (&'static str, &'static str, &'static str);
 
 const RUST_EXCEPTIONS: &[Exception] = &[
-    ("src/js/exports.rs", "src/lib.rs", "stays: a macro that another one names is found at the root of the crate"),
+    (
+        "src/js/exports.rs",
+        "src/lib.rs",
+        "stays: a macro that another one names is found at the root of the crate",
+    ),
     ("src/api/alloc_failure.rs", "src/lib.rs", "stays: a test that uses the crate as its users do"),
     ("src/lua/pointers.rs", "src/lib.rs", "stays: the libc is a module of lua-5.4/port, declared there"),
 ];

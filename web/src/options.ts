@@ -141,7 +141,7 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
   boot?: string | ((lua: L, previous?: LuaPrevious) => unknown) | undefined;
 }
 
-/** In place of `jit: true`, for tests of the compiler: see `jit_tune` in src/jit/mod.rs. */
+/** Knobs in place of `jit: true`, for tests of the compiler: see `jit_tune` in src/jit/mod.rs. */
 export interface JitKnobs {
   readonly threshold: number;
   readonly length: number;

@@ -201,9 +201,11 @@ fn optimise(bound: &Path, finished: &Path) -> Result {
 /// Returns the input of wasm-metadce: one root that reaches the exports to keep.
 fn export_graph() -> Result<String> {
     let port = fs::read_to_string(paths::root().join("lua-5.4/port/lvm_port.c"))?;
-    let heads = port.lines().filter(|line| line.starts_with("HELPER ")).filter_map(|line| line.split_once('('));
+    let heads =
+        port.lines().filter(|line| line.starts_with("HELPER ")).filter_map(|line| line.split_once('('));
     let helpers = heads.filter_map(|(head, _)| head.find(HELPERS).map(|at| &head[at..]));
-    let names: Vec<String> = EXPORTS.iter().copied().chain(helpers).map(|name| format!("\"{name}\"")).collect();
+    let names: Vec<String> =
+        EXPORTS.iter().copied().chain(helpers).map(|name| format!("\"{name}\"")).collect();
     let mut nodes = vec![format!(r#"{{"name":"host","root":true,"reaches":[{}]}}"#, names.join(","))];
     nodes.extend(names.iter().map(|name| format!(r#"{{"name":{name},"export":{name}}}"#)));
     Ok(format!("[{}]", nodes.join(",\n")))

@@ -43,6 +43,8 @@ export interface Runs {
   times: number;
   /** Name of the chunks. */
   name: string;
+  /** True where the fuel depends on how much memory there is: who fills it is charged for the collector's work. */
+  fills?: boolean;
   options?: LuaOptions;
 }
 
@@ -68,7 +70,11 @@ export function look(): number {
 }
 
 /** Runs it all in a VM of its own: compiled with these knobs, or (null) interpreted only. */
-export async function see(Lua: LuaOfBuild, { first, source, times, name, options }: Runs, knobs: Knobs | null): Promise<Seen> {
+export async function see(
+  Lua: LuaOfBuild,
+  { first, source, times, name, fills, options }: Runs,
+  knobs: Knobs | null,
+): Promise<Seen> {
   looks.step = knobs?.step ?? 2;
   let text = "";
   const lua = await Lua.create({
@@ -80,24 +86,34 @@ export async function see(Lua: LuaOfBuild, { first, source, times, name, options
     jit: knobs ?? false,
   } as LuaOptions);
   const runs: string[] = [];
+  // Where fuel ends may be a few instructions apart: compiled code looks at it after each operation that uses some, the
+  // interpreter at its next tick. What a program has done until then is not compared, nor what comes after.
+  let over = false;
   const run = (code: string): void => {
+    if (over) return;
     let ended;
     try {
       ended = lua.tryEval(code, { name });
     } catch (dead) {
       runs.push(`${text}${String(dead)}\n`);
+      over = true;
       return;
     }
-    // How much memory was taken is no promise.
+    if (!ended.ok && ended.error.kind === "timeout") {
+      runs.push("out of fuel\n");
+      over = true;
+      return;
+    }
+    // How much memory was taken is no promise, and where an object lies is none.
     const error = ended.ok ? "" : describeError(ended.error).replace(/ \(memoryLimit is .*\)/, "");
-    const bug = !ended.ok && ended.error.kind === "bug";
-    runs.push(`${text}${error}${bug ? `${String(ended.error.cause)}\n` : `fuel ${lua.stats().fuelUsed}\n`}`);
+    over = !ended.ok && ended.error.kind === "bug";
+    const fuel = over ? String((ended as { error: Error }).error.cause) : fills ? "" : `fuel ${lua.stats().fuelUsed}`;
+    runs.push(`${text.replace(/0x[0-9a-f]{4,8}\b/g, "0x")}${error}${fuel}\n`);
     text = "";
   };
   if (first !== undefined) run(first);
   for (let n = 0; n < times; n++) run(source);
-  const dead = runs.some((text) => text.startsWith("bug ") || text.includes("\nbug "));
-  const { functions = 0, exits = 0 } = dead ? {} : ((lua.stats() as { jit?: { functions: number; exits: number } }).jit ?? {});
+  const { functions, exits } = over && !runs.includes("out of fuel\n") ? { functions: 0, exits: 0 } : lua.stats().jit;
   await lua.close();
   return { runs, functions, exits };
 }
@@ -175,5 +191,8 @@ export async function compareProgram(
 
 /** What sort of difference was told first. */
 function sortOf([first = ""]: readonly string[]): string {
-  return ["\n  - fuel", "\n  - timeout", "\n  - memory", "attempt to", "sum\t"].find((text) => first.includes(text)) ?? (first && "other");
+  return (
+    ["\n  - fuel", "\n  - out of fuel", "\n  - memory", "attempt to", "sum\t"].find((text) => first.includes(text)) ??
+    (first && "other")
+  );
 }

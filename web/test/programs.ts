@@ -3,7 +3,7 @@
  * while they still differ. Runs in pages, too.
  */
 import type { Lua as LuaClass, LuaOptions } from "../src/index.ts";
-import { LuaError } from "../src/errors.ts";
+import type { LuaError } from "../src/errors.ts";
 
 /** The class of a build: of the sources, or of the package that a page has loaded. */
 export type LuaOfBuild = typeof LuaClass;
@@ -86,7 +86,7 @@ export function hashOf(text: string): number {
  */
 export async function shrink(program: string, differs: (program: string) => Promise<boolean>): Promise<string> {
   let lines = program.split("\n");
-  for (let before = Infinity; lines.length < before; ) {
+  for (let before = Infinity; lines.length < before;) {
     before = lines.length;
     for (let from = lines.length - 1; from >= 0; from--) {
       for (const kept of candidates(lines, from)) {

@@ -7,11 +7,11 @@
 
 use perilune::{ErrorKind, Host, Limits, Runtime, Stream, Value};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-
 
 /// The seed of hashes and of `math.random`, as web/test/programs.ts has it.
 const SEED: u64 = 7;
@@ -22,9 +22,9 @@ const MEMORY_BYTES: usize = 16 << 20;
 /// Ticks that a program may use; a few of them need more.
 const FUEL: u64 = 2_000_000;
 
-/// What a program did.
+/// Record of what a program did.
 struct Record {
-    /// Its output, and its error if it ended with one.
+    /// Output, and the error if it ended with one.
     log: String,
     fuel: u64,
 }
@@ -49,6 +49,66 @@ fn random_programs_do_what_they_do_everywhere() {
     std::fs::write(Path::new(&path), format!("[\n{}\n]\n", rows.join(",\n"))).expect("can be written");
 }
 
+/// Scripts that trip an assertion of C Lua in debug builds (tests/golden.rs), and so are run there only by
+/// others.
+const TRIP_ASSERTIONS: &[&str] = &["tests/golden/language/close-attrib.lua"];
+
+/// Scripts whose fuel is not the same everywhere. It is charged for the work of the collector where a script
+/// asks for collections or fills the memory, and that depends on the size of pointers; `string.pack` has a
+/// format of that size; and where a key that is a table lies in another is a matter of its address.
+const OF_THIS_MACHINE: &[&str] = &[
+    "tests/golden/ext/proxies.lua",
+    "tests/golden/gc/collectgarbage.lua",
+    "tests/golden/gc/finalizers.lua",
+    "tests/golden/gc/generational-and-stress.lua",
+    "tests/golden/sandbox/memory-limit.lua",
+    "tests/golden/string/pack-integers.lua",
+];
+
+/// Golden scripts and examples use as much fuel as tests/vectors/fuel.json says. `FUEL=write` writes that
+/// file.
+#[test]
+fn scripts_use_the_fuel_that_they_use_everywhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("tests/vectors/fuel.json");
+    let mut scripts = Vec::new();
+    find_scripts(&root.join("tests/golden"), &mut scripts);
+    find_scripts(&root.join("examples"), &mut scripts);
+    let mut found = BTreeMap::new();
+    for script in scripts {
+        let name = script.strip_prefix(root).expect("below it").to_string_lossy().into_owned();
+        if OF_THIS_MACHINE.contains(&name.as_str()) || TRIP_ASSERTIONS.contains(&name.as_str()) {
+            continue;
+        }
+        let source = std::fs::read_to_string(&script).expect("a script that was just listed");
+        let mut lua = vm(Rc::default());
+        lua.set_limits(Some(Duration::from_mins(5)), None);
+        // Some fail on purpose.
+        let _ = lua.eval_named(source, "golden");
+        found.insert(name, lua.fuel_used());
+    }
+    if std::env::var("FUEL").is_ok_and(|what| what == "write") {
+        let text = serde_json::to_string_pretty(&found).expect("is JSON");
+        std::fs::write(&path, text + "\n").expect("can be written");
+        return;
+    }
+    let text = std::fs::read_to_string(&path).expect("the vectors are there");
+    let expected: BTreeMap<String, u64> = serde_json::from_str(&text).expect("names and numbers");
+    assert_eq!(found, expected);
+}
+
+fn find_scripts(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of this repository") {
+        let path = entry.expect("an entry").path();
+        // Scripts of the engine are no programs of their own.
+        if path.is_dir() && !path.ends_with("examples/scripts") {
+            find_scripts(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "lua") {
+            found.push(path);
+        }
+    }
+}
+
 /// Makes programs of seeds.
 struct Generator {
     generator: String,
@@ -68,7 +128,10 @@ impl Generator {
     fn program(&self, seed: u64) -> String {
         let mut lua = vm(Rc::default());
         lua.set_global("frame", Value::from(self.frame.as_str())).expect("is set");
-        let made = lua.eval(format!("local generate = (function(...) {} end)() return generate({seed}, frame)", self.generator));
+        let made = lua.eval(format!(
+            "local generate = (function(...) {} end)() return generate({seed}, frame)",
+            self.generator
+        ));
         match made.expect("makes a program").values.as_slice() {
             [Value::String(text)] => String::from_utf8(text.to_vec()).expect("UTF-8"),
             other => panic!("no program: {other:?}"),
@@ -82,7 +145,7 @@ impl Generator {
         [seed, hash(&program), hash(&record.log), record.fuel]
     }
 
-    /// What differs from a row of the vectors.
+    /// Returns what differs from a row of the vectors.
     fn problem(&self, row: [u64; 4]) -> Option<String> {
         let found = self.row(row[0]);
         (found != row).then(|| {

@@ -122,8 +122,8 @@ const PATCHES: &[Patch] = &[
         find: "#define updatetrap(ci)  (trap = ci->u.l.trap)",
         replace: "#define updatetrap(ci)  (trap = ci->u.l.trap | perilune_tick_out())",
     },
-    // A step of the collector is no tick: its moments depend on the size of pointers, and fuel must not. What the
-    // instruction has set already stays.
+    // A step of the collector is no tick: its moments depend on the size of pointers, and fuel must not. What
+    // the instruction has set already stays.
     Patch {
         file: "lvm",
         find: "                         updatetrap(ci)); \\\n           luai_threadyield(L); }\n",

@@ -41,10 +41,12 @@ suite("compiled as interpreted", () => {
 
   test("random programs", async () => {
     const [first = 1, last = first] = (process.env.COMPILED ?? "1-40").split("-").map(Number);
-    const compared = await page.evaluate(
-      ([generate, frame, first, last]) => programs(generate, frame, first, last),
-      [read("programs/generate.lua"), read("programs/frame.lua"), first, last] as const,
-    );
+    const compared = await page.evaluate(([generate, frame, first, last]) => programs(generate, frame, first, last), [
+      read("programs/generate.lua"),
+      read("programs/frame.lua"),
+      first,
+      last,
+    ] as const);
     assert.deepEqual(compared.told, []);
     assert.ok(compared.functions > last - first && compared.exits > last - first, JSON.stringify(compared));
   });

@@ -1,9 +1,9 @@
 /**
- * What is compiled does what is interpreted: every golden script, the examples, and random programs, with everything hot
- * at once, short recordings and guards that fail at random.
+ * Compiled functions do what interpreted ones do: in every golden script, the examples, and random programs,
+ * with everything hot at once, short recordings and guards that fail at random.
  *
- * `COMPILED=1-5000 npm test -- compiled` runs the random programs of these seeds; what differs is made smaller and
- * printed.
+ * `COMPILED=1-5000 npm test -- compiled.test` runs the random programs of these seeds; what differs is made
+ * smaller and printed.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

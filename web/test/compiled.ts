@@ -1,9 +1,9 @@
 /**
- * Compares VMs that compile hot functions with VMs that do not: output, errors with their tracebacks, fuel. Runs in
- * pages, too.
+ * Compares VMs that compile hot functions with VMs that do not: output, errors with their tracebacks, fuel.
+ * Runs in pages, too.
  *
- * The knobs make everything hot at once, recordings short, and guards fail; and a clock that is far ahead at each
- * look makes the slices between two samples as short as they can be.
+ * The knobs make everything hot at once, recordings short, and guards fail; and a clock that is far ahead at
+ * each look makes the slices between two samples as short as they can be.
  */
 import type { LuaOptions } from "../src/options.ts";
 import { describeError, OPTIONS, shrink, type Generator, type LuaOfBuild } from "./programs.ts";
@@ -18,7 +18,7 @@ export interface Knobs {
   step: number;
 }
 
-/** What every script is run with: samples at once, short recordings. */
+/** Knobs that every script is run with: samples at once, short recordings. */
 export const LOW: readonly Knobs[] = [
   { threshold: 1, length: 32, exitSeed: 0, step: 2 },
   { threshold: 1, length: 64, exitSeed: 0, step: 2 },
@@ -34,7 +34,7 @@ export function randomKnobs(random: Random): Knobs {
   };
 }
 
-/** How something is run in one VM. */
+/** Way in which something is run in one VM. */
 export interface Runs {
   /** Text that is run first, once. */
   first?: string;
@@ -43,7 +43,7 @@ export interface Runs {
   times: number;
   /** Name of the chunks. */
   name: string;
-  /** True where the fuel depends on how much memory there is: who fills it is charged for the collector's work. */
+  /** True if it fills the memory: then its fuel depends on how much there is. */
   fills?: boolean;
   options?: LuaOptions;
 }
@@ -53,7 +53,7 @@ export function runsOf(program: string, options: LuaOptions = {}): Runs {
   return { first: `program = function(...) ${program} end`, source: "return program()", times: 3, name: "p", options };
 }
 
-/** What was seen, and how much of it was compiled. */
+/** Record of what was seen, and of how much was compiled. */
 export interface Seen {
   /** Output, errors and fuel of each run. */
   runs: string[];
@@ -69,7 +69,7 @@ export function look(): number {
   return looks.now;
 }
 
-/** Runs it all in a VM of its own: compiled with these knobs, or (null) interpreted only. */
+/** Runs it all in a VM of its own: compiled with these knobs, or (null) only interpreted. */
 export async function see(
   Lua: LuaOfBuild,
   { first, source, times, name, fills, options }: Runs,
@@ -86,8 +86,9 @@ export async function see(
     jit: knobs ?? false,
   } as LuaOptions);
   const runs: string[] = [];
-  // Where fuel ends may be a few instructions apart: compiled code looks at it after each operation that uses some, the
-  // interpreter at its next tick. What a program has done until then is not compared, nor what comes after.
+  // Where fuel ends may be a few instructions apart: compiled code looks at it after each operation that uses
+  // some, the interpreter at its next tick. What a program has done until then is not compared, nor what
+  // comes after.
   let over = false;
   const run = (code: string): void => {
     if (over) return;
@@ -118,7 +119,7 @@ export async function see(
   return { runs, functions, exits };
 }
 
-/** Where two VMs differ, in words; undefined where they do not. */
+/** Returns where two VMs differ, in words; undefined if they do not. */
 export function difference(interpreted: Seen, compiled: Seen): string | undefined {
   for (const [n, expected] of interpreted.runs.entries()) {
     const found = compiled.runs[n] ?? "";
@@ -132,12 +133,12 @@ export function difference(interpreted: Seen, compiled: Seen): string | undefine
   return undefined;
 }
 
-/** What came of runs with several settings. */
+/** Result of runs with several settings. */
 export interface Compared {
   /** Functions that were compiled, and times that compiled code gave up. */
   functions: number;
   exits: number;
-  /** What differs. */
+  /** Differences, in words. */
   told: string[];
 }
 
@@ -160,7 +161,7 @@ const COLLECTORS = ["generational", "incremental", "incremental"].map((mode, n) 
   n < 2 ? `collectgarbage("${mode}")` : `collectgarbage("${mode}", 1, 1000, 31)`,
 );
 
-/** The random program of a seed, with knobs of the same seed. What differs is told, and then made smaller. */
+/** Compares the random program of a seed, with knobs of that seed. What differs is told, then made smaller. */
 export async function compareProgram(
   Lua: LuaOfBuild,
   generator: Generator,
@@ -189,7 +190,7 @@ export async function compareProgram(
   return compared;
 }
 
-/** What sort of difference was told first. */
+/** Returns the sort of the difference that was told first. */
 function sortOf([first = ""]: readonly string[]): string {
   return (
     ["\n  - fuel", "\n  - out of fuel", "\n  - memory", "attempt to", "sum\t"].find((text) => first.includes(text)) ??

@@ -1,6 +1,6 @@
 /**
- * Compiled code where it is hardest: ended at each tick, by its time and for want of memory; photographed at each
- * wait; deep in calls; with a collection at each allocation; ten thousand functions one after another.
+ * Compiled code where it is hardest: ended at each tick, by its time and for want of memory; photographed at
+ * each wait; deep in calls; with a collection at each allocation; ten thousand functions one after another.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -47,7 +47,13 @@ const BUSY = `
 
 async function hot(options: LuaOptions, knobs: Knobs = HOT): Promise<Lua> {
   looks.step = knobs.step;
-  return await Lua.create({ ...OPTIONS, fuel: Infinity, timeout: Infinity, ...options, jit: knobs as unknown as boolean });
+  return await Lua.create({
+    ...OPTIONS,
+    fuel: Infinity,
+    timeout: Infinity,
+    ...options,
+    jit: knobs as unknown as boolean,
+  });
 }
 
 test("fuel ends compiled code within a few instructions of where it ends interpreted code", async () => {
@@ -239,7 +245,7 @@ test("a VM is photographed at each wait inside of compiled code, and goes on in 
       };
       noted(ended);
       while (done === undefined) {
-        await new Promise((resolve) => setTimeout(resolve, 0));
+        await new Promise((resolve) => setImmediate(resolve));
         if (!breaks || done !== undefined) continue;
         const other = await Lua.restore(lua.snapshot(), options);
         await lua.close();

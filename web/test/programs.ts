@@ -18,9 +18,9 @@ export const OPTIONS: LuaOptions = {
   stderr: () => {},
 };
 
-/** What a program did. */
+/** Record of what a program did. */
 export interface ProgramRecord {
-  /** Its output, and its error with its traceback if it ended with one. */
+  /** Output, and the error with its traceback if it ended with one. */
   log: string;
   fuel: number;
 }
@@ -38,7 +38,7 @@ export class Generator {
     this.#frame = frame;
   }
 
-  /** From the texts of tests/programs/generate.lua and frame.lua. */
+  /** Makes one of the texts of tests/programs/generate.lua and frame.lua. */
   static async make(Lua: LuaOfBuild, generator: string, frame: string): Promise<Generator> {
     // What makes the programs is not what they test.
     const lua = await Lua.create({ ...OPTIONS, fuel: Infinity, timeout: Infinity, jit: false });
@@ -67,7 +67,7 @@ export async function runProgram(Lua: LuaOfBuild, program: string, options: LuaO
   return { log, fuel };
 }
 
-/** What the host is told of an error, as tests/programs.rs writes it. */
+/** Text of what the host is told of an error, as tests/programs.rs writes it. */
 export function describeError(error: Error): string {
   const { kind, message, line = 0, traceback = "" } = error as LuaError;
   return `${kind} ${message} ${line}\n${traceback}\n`;

@@ -255,8 +255,8 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
     archive.compile("perilune_lua");
 }
 
-/// Tells the crate of the module what it has to export for compiled functions: the helpers of lvm_port.c (in
-/// its build script the variable `DEP_PERILUNE_LUA_HELPERS`).
+/// Tells the crate of the module what it has to export for compiled functions: the helpers of `lvm_port.c`
+/// (in its build script the variable `DEP_PERILUNE_LUA_HELPERS`).
 fn tell_helpers(port: &Path) {
     let text = fs::read_to_string(port.join("lvm_port.c")).expect("the port is part of the package");
     let heads =

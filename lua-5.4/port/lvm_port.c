@@ -158,10 +158,20 @@ HELPER StkId perilune_jit_set(lua_State *L, CallInfo *ci, const Instruction *pc)
   }
   ci->u.l.savedpc = pc + 1;
   if (ttistable(t)) {
-    slot = luaH_get(hvalue(t), key);
+    Table *h = hvalue(t);
+    slot = ttisshrstring(key) ? luaH_getshortstr(h, tsvalue(key)) : luaH_get(h, key);
     if (!isempty(slot)) {
       luaV_finishfastset(L, t, slot, value);
       return base;
+    }
+    /* A new key of a table without a metatable is what comes here most: the end of luaV_finishset for it. */
+    if (h->metatable == NULL) {
+      L->top.p = ci->top.p;
+      luaH_finishset(L, h, key, slot, value);
+      invalidateTMcache(h);
+      luaC_barrierback(L, obj2gco(h), value);
+      perilune_fuel--;
+      return base_of(ci);
     }
   }
   L->top.p = ci->top.p;

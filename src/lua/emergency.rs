@@ -90,8 +90,8 @@ mod module {
         if state.is_null() || PREVENTED.get() {
             return false;
         }
-        if give_back() {
-            return true;
+        if tries == 0 {
+            give_back();
         }
         // SAFETY: the state is alive until `leave`, and whole (see the head of this file).
         if tries == 0 && unsafe { perilune_collect(state) } != 0 || release_reserve() {

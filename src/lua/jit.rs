@@ -1,4 +1,4 @@
-//! The C side of the compiler of hot functions (lua-5.4/port/jit.c, jit_layout.c): its switch, its layout,
+//! The C side of the compiler of hot functions (lua-5.4/port/jit.c, `jit_layout.c`): its switch, its layout,
 //! and the fields that it has in a prototype.
 
 use super::raw::{self, lua_State};

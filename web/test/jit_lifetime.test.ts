@@ -1,6 +1,6 @@
 /**
- * Compiled functions and the life of a VM: images, forks, functions that are freed, the most modules that there may
- * be, and platforms that make none.
+ * Compiled functions and the life of a VM: images, forks, functions that are freed, the most modules that
+ * there may be, and platforms that make none.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { Lua } from "../src/index.ts";
 import type { LuaOptions } from "../src/index.ts";
 import type { JitKnobs } from "../src/options.ts";
 
-/** Functions are hot at the first sample. */
+/** Knobs with which a function is hot at the first sample. */
 const EAGER: JitKnobs = { threshold: 1, length: 64, exitSeed: 0 };
 
 /** Options of a VM in which everything is compiled soon. */

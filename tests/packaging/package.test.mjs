@@ -87,7 +87,8 @@ test("runs in Node as the README has it, and prints what its comments say", () =
 test("has source maps that hold their sources", () => {
   const maps = run("tar", "tzf", tarball)
     .split("\n")
-    .filter((file) => file.endsWith(".js"));
+    // The module's bytes as text have no source to point at.
+    .filter((file) => file.endsWith(".js") && basename(file) !== "inline_module.js");
   assert.ok(maps.length >= 5);
   for (const file of maps.map((name) => name.replace(/^package\//, ""))) {
     const map = JSON.parse(readFileSync(installed(`${file}.map`), "utf8"));

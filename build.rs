@@ -47,6 +47,12 @@ const FILES: &[(&str, Tune)] = &[
 /// C files of Perilune that need Lua's internals.
 const OWN_FILES: &[&str] = &["bulk.c", "collect.c", "copy.c", "fuel.c", "gc_pause.c", "json.c", "strip.c"];
 
+/// C files of the compiler of hot functions, on wasm with the feature `jit`.
+const JIT_FILES: &[&str] = &["jit.c", JIT_LAYOUT];
+
+/// C file that tells the compiler where fields are.
+const JIT_LAYOUT: &str = "jit_layout.c";
+
 /// C file for programs that embed the crate: calls the functions of Rust by pointers.
 const POINTERS: &str = "pointers.c";
 
@@ -173,6 +179,8 @@ fn build_native(sources: &Path, patched: &Path, port: &Path) {
     for name in OWN_FILES {
         build.file(port.join(name));
     }
+    // For the unit tests of the compiler, which writes the same code here.
+    build.file(port.join(JIT_LAYOUT));
     build.compile("perilune_lua");
 }
 
@@ -191,6 +199,8 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
         "llvm",
         &["llvm-ar-19", "llvm-ar-20", "llvm-ar-21", "llvm-ar-22", "llvm-ar"],
     );
+    // Without ticks there are no samples.
+    let jit = env::var_os("CARGO_FEATURE_JIT").is_some() && env::var("PERILUNE_FUEL").as_deref() != Ok("0");
     let linker = rust_lld().filter(|_| env::var("PERILUNE_WASM_LTO").as_deref() != Ok("0"));
     let base = |lower: &[&str]| {
         let mut build = cc::Build::new();
@@ -209,8 +219,14 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
         if env::var("PERILUNE_FUEL").as_deref() == Ok("0") {
             build.define("PERILUNE_UNMETERED", None);
         }
+        if jit {
+            build.define("PERILUNE_JIT", None);
+        }
         build
     };
+    if jit {
+        tell_helpers(port);
+    }
     let mut objects = Vec::new();
     for tune in [Speed, Size] {
         let mut build = base(if linker.is_some() { &["-flto"] } else { LOWER_IN_CLANG });
@@ -222,8 +238,11 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
             for name in OWN_FILES {
                 build.file(port.join(name));
             }
-        } else if pointers {
-            build.file(port.join(POINTERS));
+        } else {
+            let more: &[&str] = if jit { JIT_FILES } else { &[] };
+            for name in more.iter().chain(pointers.then_some(&POINTERS)) {
+                build.file(port.join(name));
+            }
         }
         objects.extend(build.compile_intermediates());
     }
@@ -234,6 +253,16 @@ fn build_wasm(sources: &Path, patched: &Path, port: &Path, pointers: bool) {
         None => archive.objects(objects),
     };
     archive.compile("perilune_lua");
+}
+
+/// Tells the crate of the module what it has to export for compiled functions: the helpers of `lvm_port.c`
+/// (in its build script the variable `DEP_PERILUNE_LUA_HELPERS`).
+fn tell_helpers(port: &Path) {
+    let text = fs::read_to_string(port.join("lvm_port.c")).expect("the port is part of the package");
+    let heads =
+        text.lines().filter(|line| line.starts_with("HELPER ")).filter_map(|line| line.split_once('('));
+    let names: Vec<&str> = heads.filter_map(|(head, _)| head.split([' ', '*']).next_back()).collect();
+    println!("cargo:helpers={}", names.join(" "));
 }
 
 /// The linker that comes with the Rust toolchain, if it does.

@@ -155,15 +155,29 @@ pub(super) fn write_patched(sources: &Path) -> PathBuf {
     let folder = super::out_dir().join("patched");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("OUT_DIR is ours to write");
+    // All of them, because an `#include` looks beside the file first: a header may be patched.
+    for entry in fs::read_dir(sources).expect("the sources are there").flatten() {
+        let name = entry.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "c" || extension == "h") {
+            fs::copy(entry.path(), folder.join(&name)).expect("OUT_DIR is ours to write");
+        }
+    }
     // No ticks, to measure their cost (`cargo xtask bench --ticks`). Such a build has no limits.
     let unmetered = env::var("PERILUNE_FUEL").as_deref() == Ok("0");
-    for Patch { file, find, replace } in LEAVING.iter().chain(PATCHES.iter().filter(|_| !unmetered)) {
-        let name = format!("{file}.c");
+    for Patch { file, find, replace } in LEAVING.iter().chain(COMPILING).chain(PATCHES.iter().filter(|_| !unmetered)) {
+        let name = if file.contains('.') { (*file).to_string() } else { format!("{file}.c") };
         let copy = folder.join(&name);
-        let from = if copy.exists() { copy.clone() } else { sources.join(&name) };
-        let text = fs::read_to_string(&from).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
+        let text = fs::read_to_string(&copy).unwrap_or_else(|e| panic!("{}: {e}", copy.display()));
         assert_eq!(text.matches(find).count(), 1, "{name} must have this text once, to patch it:\n{find}");
         fs::write(&copy, text.replacen(find, replace, 1)).expect("OUT_DIR is ours to write");
     }
+    write_step(&folder);
     folder
+}
+
+/// Writes the interpreter's function once more, for lua-5.4/port/lvm_port.c: there it runs one instruction.
+fn write_step(folder: &Path) {
+    let text = fs::read_to_string(folder.join("lvm.c")).expect("it was copied");
+    let start = text.find("void luaV_execute (").expect("lvm.c has the interpreter");
+    fs::write(folder.join("lvm_step.inc"), &text[start..]).expect("OUT_DIR is ours to write");
 }

@@ -175,6 +175,19 @@ pub fn set_limit(bytes: usize) -> bool {
     true
 }
 
+/// True if a block of this size could be taken, without a collection of Lua's garbage.
+#[cfg(feature = "jit")]
+pub(crate) fn has_room(bytes: usize) -> bool {
+    // SAFETY: the size is not 0, and the alignment is dlmalloc's own; the block goes back at once.
+    unsafe {
+        let block = HEAP.get().malloc(bytes, UNIT);
+        if !block.is_null() {
+            HEAP.get().free(block, bytes, UNIT);
+        }
+        !block.is_null()
+    }
+}
+
 /// Largest size up to which each size is tried; above it one in two is.
 const CHUNK_SMALL: usize = 128;
 

@@ -33,6 +33,8 @@ mod error;
 mod ext;
 mod host;
 mod host_call;
+#[cfg(any(feature = "jit", all(test, not(target_arch = "wasm32"))))]
+mod jit;
 pub mod limits;
 mod lua;
 mod marshal;

@@ -6,6 +6,7 @@
 
 /// One replacement in one C file.
 struct Patch {
+    /// Name of the file, without `.c`.
     file: &'static str,
     /// The text to replace, which must occur exactly once.
     find: &'static str,
@@ -224,6 +225,107 @@ const LEAVING: &[Patch] = &[
     },
 ];
 
+/// Hot functions are compiled (lua-5.4/port/jit.h, docs/decisions/0038). Without the compiler the macros are empty.
+const COMPILING: &[Patch] = &[
+    Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"jit.h\"\n" },
+    Patch { file: "ldo", find: "#include \"lzio.h\"\n", replace: "#include \"lzio.h\"\n#include \"jit.h\"\n" },
+    // Two numbers in each prototype, and a third where there was a gap.
+    Patch {
+        file: "lobject.h",
+        find: "  lu_byte maxstacksize;  /* number of registers needed by this function */\n",
+        replace: "  lu_byte maxstacksize;\n#if defined(PERILUNE_JIT)\n  lu_byte heat;  /* samples, or exits of compiled code */\n  int jit;  /* compiled code: its slot in the table; 0 none, -1 never */\n  unsigned int serial;\n#endif\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "  f->lastlinedefined = 0;\n",
+        replace: "  f->lastlinedefined = 0;\n  perilune_jit_new(f);\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "void luaF_freeproto (lua_State *L, Proto *f) {\n",
+        replace: "void luaF_freeproto (lua_State *L, Proto *f) {\n  perilune_jit_free(f);\n",
+    },
+    Patch {
+        file: "lfunc",
+        find: "#include \"lstate.h\"\n",
+        replace: "#include \"lstate.h\"\n#include \"jit.h\"\n",
+    },
+    // A call of a function that is compiled runs it where a function of C is run. The status of the frame
+    // says whether C or the interpreter waits for it.
+    Patch {
+        file: "ldo",
+        find: "CallInfo *luaD_precall (lua_State *L, StkId func, int nresults) {\n",
+        replace: "CallInfo *perilune_precall (lua_State *L, StkId func, int nresults, int status) {\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      L->ci = ci = prepCallInfo(L, func, nresults, 0, func + 1 + fsize);\n",
+        replace: "      L->ci = ci = prepCallInfo(L, func, nresults, status, func + 1 + fsize);\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "      lua_assert(ci->top.p <= L->stack_last.p);\n      return ci;\n",
+        replace: "      lua_assert(ci->top.p <= L->stack_last.p);\n      perilune_jit_try_run(p, ci);\n      return ci;\n",
+    },
+    Patch {
+        file: "ldo",
+        find: "  if ((ci = luaD_precall(L, func, nResults)) != NULL) {  /* Lua function? */\n    ci->callstatus = CIST_FRESH;  /* mark that it is a \"fresh\" execute */\n",
+        replace: "  if ((ci = perilune_precall(L, func, nResults, CIST_FRESH)) != NULL) {\n",
+    },
+    // A frame for which compiled code had waited ends in the loop that resumes, and the one that had called
+    // it goes on without a tick, as it would within the interpreter.
+    Patch {
+        file: "ldo",
+        find: "      luaV_execute(L, ci);  /* execute down to higher C 'boundary' */\n",
+        replace: "      luaV_execute(L, ci);\n      perilune_jit_unrolled(L);\n",
+    },
+    // An error passes compiled frames.
+    Patch {
+        file: "ldo",
+        find: "if (setjmp((c)->b) == 0) { a }\n",
+        replace: "perilune_jit_protect(if (setjmp((c)->b) == 0) { a })\n",
+    },
+    // A loop goes on in compiled code where it jumps back, when its slice of fuel has been used up: the
+    // interpreter tests `trap` there anyway. OP_EXTRAARG, which is never run, is where it goes then.
+    Patch {
+        file: "lvm",
+        find: "#define dojump(ci,i,e)\t{ pc += GETARG_sJ(i) + e; updatetrap(ci); }\n",
+        replace: "#define dojump(ci,i,e)\t{ pc += GETARG_sJ(i) + e; updatetrap(ci); perilune_jit_jumped(); }\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "        updatetrap(ci);  /* allows a signal to break the loop */\n",
+        replace: "        updatetrap(ci);\n        perilune_jit_jumped();\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "          setobjs2s(L, ra + 2, ra + 4);  /* save control variable */\n          pc -= GETARG_Bx(i);  /* jump back */\n",
+        replace: "          setobjs2s(L, ra + 2, ra + 4);\n          pc -= GETARG_Bx(i);\n          perilune_jit_jumped();\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "      vmcase(OP_EXTRAARG) {\n        lua_assert(0);\n        vmbreak;\n",
+        replace: "      vmcase(OP_EXTRAARG) {\n        perilune_jit_traced()\n        lua_assert(0);\n        vmbreak;\n",
+    },
+    Patch {
+        file: "lvm",
+        find: "          ci = L->ci;\n          goto startfunc;\n",
+        replace: "          ci = L->ci;\n          perilune_jit_enter_tail()\n          goto startfunc;\n",
+    },
+    // One instruction by its own text (lvm_port.c).
+    Patch { file: "lvm", find: " startfunc:\n", replace: "  perilune_jit_begin();\n startfunc:\n" },
+    Patch {
+        file: "lvm",
+        find: "        if (ci->callstatus & CIST_FRESH) {\n          if (!(ci->callstatus & CIST_PROTECTED)",
+        replace: "        if (PERILUNE_STEPPING || (ci->callstatus & CIST_FRESH)) {\n          perilune_jit_note_trap(trap);\n          if (PERILUNE_STEPPING || !(ci->callstatus & CIST_PROTECTED)",
+    },
+    Patch {
+        file: "lvm",
+        find: "       left:\n        if ((ci = perilune_left(L)) == NULL) return;\n",
+        replace: "       left:\n        perilune_jit_note_trap(1);\n        if (PERILUNE_STEPPING || (ci = perilune_left(L)) == NULL) return;\n",
+    },
+];
+
 const PATCHES: &[Patch] = &[
     // A stack that cannot grow collects garbage and tries again (ldo_port.c). The original forbids that,
     // because all pointers into the stack are offsets while it asks for memory. Here they are pointers again
@@ -351,6 +453,13 @@ const PATCHES: &[Patch] = &[
         file: "lvm",
         find: "#define updatetrap(ci)  (trap = ci->u.l.trap)",
         replace: "#define updatetrap(ci)  (trap = ci->u.l.trap | perilune_tick_out())",
+    },
+    // A step of the collector is no tick: its moments depend on the size of pointers, and fuel must not. What
+    // the instruction has set already stays.
+    Patch {
+        file: "lvm",
+        find: "                         updatetrap(ci)); \\\n           luai_threadyield(L); }\n",
+        replace: "                         trap |= ci->u.l.trap); \\\n           luai_threadyield(L); }\n",
     },
     // A tick for every call of a Lua function, because tail calls can loop without a jump.
     Patch { file: "lvm", find: "  trap = L->hookmask;\n", replace: "  trap = L->hookmask | perilune_tick_out();\n" },

@@ -13,11 +13,15 @@
 #include "fuel.h"
 
 PERILUNE_PER_THREAD int perilune_fuel = INT_MAX;
+PERILUNE_PER_THREAD int perilune_fuel_owed = 0;
 PERILUNE_PER_THREAD size_t perilune_collector_steps = 0;
 
-int perilune_fuel_left(void) { return perilune_fuel; }
+int perilune_fuel_left(void) { return perilune_fuel - perilune_fuel_owed; }
 
-void perilune_set_fuel(int ticks) { perilune_fuel = ticks; }
+void perilune_set_fuel(int ticks) {
+  perilune_fuel = ticks;
+  perilune_fuel_owed = 0;
+}
 
 int perilune_spend_bytes(size_t bytes) {
   perilune_charge(bytes);

@@ -12,6 +12,12 @@
 
 extern PERILUNE_PER_THREAD int perilune_fuel;
 
+/* Ticks that are used beyond what the counter says. A counter below 0 is looked at where the next tick is used; where
+   another tick must come before that one (perilune_owe_fuel), the counter is 0 for so long. */
+extern PERILUNE_PER_THREAD int perilune_fuel_owed;
+
+#define perilune_owe_fuel() ((void)(perilune_fuel < 0 && (perilune_fuel_owed -= perilune_fuel, perilune_fuel = 0)))
+
 /* Asks the runtime for more ticks, which refills the counter or raises an error that no script can catch.
    Only where an error may be raised. */
 extern void perilune_refuel(lua_State *L);

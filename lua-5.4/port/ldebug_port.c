@@ -13,6 +13,7 @@
 
 #include "chunk_name.h"
 #include "fuel.h"
+#include "jit.h"
 #include "leave.h"
 #include "levels.h"
 
@@ -20,13 +21,19 @@
 #include <ldebug.c>
 #undef luaG_traceexec
 
+static void refuel(lua_State *L, const Instruction *pc) {
+  CallInfo *ci = L->ci;
+  ci->u.l.savedpc = pc + 1;
+  if (!isIT(*pc)) L->top.p = ci->top.p;
+  perilune_refuel(L);
+}
+
 LUAI_FUNC int luaG_traceexec(lua_State *L, const Instruction *pc) {
   if (l_unlikely(perilune_fuel < 0)) {
-    CallInfo *ci = L->ci;
-    ci->u.l.savedpc = pc + 1;
-    if (!isIT(*pc)) L->top.p = ci->top.p;
-    perilune_refuel(L);
+    refuel(L, pc);
+    perilune_jit_sample(L);
   }
+  if (perilune_jit_watches(L)) return perilune_jit_watch(L, pc);
   return perilune_trace_hooks(L, pc);
 }
 

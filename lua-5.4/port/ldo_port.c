@@ -19,6 +19,7 @@
 #include "lopcodes.h"
 
 #include "fuel.h"
+#include "jit.h"
 #include "leave.h"
 #include "memory.h"
 #include "wait.h"
@@ -198,8 +199,8 @@ static PERILUNE_RARE void finish_failed(lua_State *L, CallInfo *ci) {
 }
 
 static __attribute__((noinline)) CallInfo *perilune_begin_protected(lua_State *L) {
-  StkId function = restorestack(L, L->ci->u2.funcidx);
-  CallInfo *ci;
+  CallInfo *ci, *pcall = L->ci;
+  StkId function = restorestack(L, pcall->u2.funcidx);
   if (l_likely(ttisLclosure(s2v(function)))) {
     /* As luaD_precall does it, without a call more. */
     const Proto *p = clLvalue(s2v(function))->p;
@@ -208,12 +209,14 @@ static __attribute__((noinline)) CallInfo *perilune_begin_protected(lua_State *L
     L->ci = ci = prepCallInfo(L, function, LUA_MULTRET, CIST_FRESH | CIST_PROTECTED, function + 1 + size);
     ci->u.l.savedpc = p->code;
     for (; missing > 0; missing--) setnilvalue(s2v(L->top.p++));
+    if (perilune_jit_try_run_protected(p, ci)) return ci;
+  }
+  else if ((ci = perilune_precall(L, function, LUA_MULTRET, CIST_FRESH | CIST_PROTECTED)) != NULL) {
+    ci->callstatus = CIST_FRESH | CIST_PROTECTED;
     return ci;
   }
-  ci = luaD_precall(L, function, LUA_MULTRET);
-  if (ci != NULL) ci->callstatus = CIST_FRESH | CIST_PROTECTED;
-  else if (L->errorJmp->status == LUA_OK) finish_returned(L, L->ci);
-  return ci;
+  if (L->errorJmp->status == LUA_OK && L->ci == pcall && L->errorJmp->pcalls > 0) finish_returned(L, pcall);
+  return NULL;
 }
 
 static PERILUNE_RARE int perilune_begin_protected_tail(lua_State *L, int n) {
@@ -256,15 +259,16 @@ CallInfo *perilune_returned(lua_State *L) {
   return go_on(L);
 }
 
-CallInfo *perilune_left(lua_State *L) {
+/* Ends the pcall that catches what is on its way, if that is the caller's matter; 1 if so: then L->ci has called it. */
+static int catch_left(lua_State *L) {
   struct lua_longjmp *protection = L->errorJmp;
   CallInfo *ci;
   int status = protection->status;
-  if (status == LUA_YIELD || protection->pcalls == 0) return NULL;
+  if (status == LUA_YIELD || protection->pcalls == 0) return 0;
   for (ci = L->ci; !(ci->callstatus & CIST_YPCALL); ci = ci->previous) {
     if ((ci->callstatus & (CIST_FRESH | CIST_PROTECTED)) == CIST_FRESH) {
       L->ci = ci->previous;
-      return NULL;
+      return 0;
     }
   }
   protection->status = LUA_OK;
@@ -274,12 +278,30 @@ CallInfo *perilune_left(lua_State *L) {
     /* In a thread, as precover does it: C calls are counted anew, and the other pcalls are for unroll. */
     protection->pcalls = 0;
     L->nCcalls = protection->ccalls = protection->base;
-    finish_failed(L, ci);
-    return L->ci;
   }
-  L->nCcalls = protection->ccalls = protection->base + (l_uint32)(protection->pcalls - 1) * nyci;
+  else L->nCcalls = protection->ccalls = protection->base + (l_uint32)(protection->pcalls - 1) * nyci;
   finish_failed(L, ci);
-  return go_on(L);
+  return 1;
+}
+
+CallInfo *perilune_left(lua_State *L) {
+  if (!catch_left(L)) return NULL;
+  /* In a thread, tail calls are ended by the interpreter, as after a function that was suspended. */
+  return yieldable(L) ? L->ci : go_on(L);
+}
+
+int perilune_end_pcall(lua_State *L, const CallInfo *caller) {
+  const CallInfo *ci = L->ci;
+  if (!perilune_is_leaving(L)) {
+    if (ci == caller) return 1;
+    if (!(ci->callstatus & CIST_YPCALL) || ci->previous != caller || L->errorJmp->pcalls == 0) return 0;
+    finish_returned(L, L->ci);
+    return 1;
+  }
+  for (; ci != caller; ci = ci->previous) {
+    if (ci->callstatus & CIST_YPCALL) return catch_left(L);
+  }
+  return 0;
 }
 
 /* What goes on after an error was thrown to a protected call of C below the pcall that catches it. */
@@ -299,7 +321,10 @@ static PERILUNE_RARE void recover(lua_State *L, void *data) {
   finish_failed(L, ci);
   ci = go_on(L);
   while (ci != NULL && ci != recovery->bottom) {
-    if (isLua(ci)) luaV_execute(L, ci);
+    if (isLua(ci)) {
+      luaV_execute(L, ci);
+      perilune_jit_unrolled(L);
+    }
     else perilune_returned(L);
     if (protection->status != LUA_OK) return;
     ci = L->ci;

@@ -50,6 +50,10 @@ PERILUNE_RARE extern CallInfo *perilune_left(lua_State *L);
    return, to whoever does the same for it. [-?, +?, e] */
 extern CallInfo *perilune_returned(lua_State *L);
 
+/* The same two for those who run the function of a pcall without its mark, and whoever has called a C function that may
+   have been pcall: 1, if the call is over, and L->ci is `caller`; 0, if that must return. [-?, +?, e] */
+extern int perilune_end_pcall(lua_State *L, const CallInfo *caller);
+
 /* lua_error for C functions that return what it returns. [-1, +0, e] */
 extern int perilune_raise(lua_State *L);
 

@@ -102,8 +102,53 @@ macro_rules! exports {
             extern "C" fn unpack(len: u32) -> u32 {
                 snapshot::unpack(len)
             }
+
+            $crate::jit_exports!();
         };
     };
+}
+
+/// The exports of the compiler of hot functions, in a module that has it (feature `jit`).
+#[cfg(feature = "jit")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! jit_exports {
+    () => {
+        use $crate::js::jit;
+
+        /// Sets the samples from which on a function is compiled (0: none ever), the instructions of a
+        /// recording, and a seed with which guards fail at random (0: none).
+        #[unsafe(no_mangle)]
+        extern "C" fn jit_tune(threshold: u32, length: u32, exit_seed: u32) {
+            jit::tune(threshold, length, exit_seed);
+        }
+
+        /// Times that compiled code gave up.
+        #[unsafe(no_mangle)]
+        extern "C" fn jit_exits() -> u32 {
+            jit::exits()
+        }
+
+        /// Takes all that is compiled out of memory, into the IO buffer. Returns its length in pairs of
+        /// words.
+        #[unsafe(no_mangle)]
+        extern "C" fn jit_park() -> u32 {
+            exports::jit_park()
+        }
+
+        /// Puts back what `jit_park` gave, from the IO buffer. Nothing may have run in between.
+        #[unsafe(no_mangle)]
+        extern "C" fn jit_unpark(pairs: u32) {
+            exports::jit_unpark(pairs);
+        }
+    };
+}
+
+#[cfg(not(feature = "jit"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! jit_exports {
+    () => {};
 }
 
 /// The store that the host attaches for this VM.
@@ -181,6 +226,8 @@ pub fn init(libraries: &[&dyn Library]) -> i32 {
             return Outcome::Bug as i32;
         }
     }
+    #[cfg(feature = "jit")]
+    super::jit::begin(vm.stack());
     module.vm = Some(vm);
     0
 }
@@ -210,7 +257,31 @@ pub fn restore(memory_limit: u32) -> i32 {
     }
     module.memory_limit = limit;
     vm.resize(sizes(limit));
+    // An image has nothing that is compiled.
+    #[cfg(feature = "jit")]
+    if !super::jit::is_parked() {
+        return Outcome::Usage as i32;
+    }
     0
+}
+
+/// See `jit_exports!`.
+#[cfg(feature = "jit")]
+#[doc(hidden)]
+pub fn jit_park() -> u32 {
+    match &module().vm {
+        Some(vm) => super::jit::park(vm.stack(), io_ptr()),
+        None => 0,
+    }
+}
+
+/// See `jit_exports!`.
+#[cfg(feature = "jit")]
+#[doc(hidden)]
+pub fn jit_unpark(pairs: u32) {
+    if let Some(vm) = &module().vm {
+        super::jit::unpark(vm.stack(), io_ptr(), pairs);
+    }
 }
 
 #[doc(hidden)]

@@ -16,6 +16,7 @@
 
 import { binaryToBytes, bytesToBinary } from "./binary.js";
 import { clock as realClock } from "./clock.js";
+import { createCompiler } from "./jit.js";
 import { storeError } from "./storage/store_error.js";
 
 /** Results of table imports that fail. @type {Readonly<Record<string, number>>} */
@@ -37,6 +38,7 @@ const HOST_FAILED = -5;
  *   2 is stderr
  * @property {(message: string) => void} [panic]
  * @property {Host} host answers the calls of host functions
+ * @property {() => WebAssembly.Exports} [exports] the instance's exports, for compiled functions
  * @property {() => boolean} [interrupted] whether what runs should end; asked often, and must not throw
  * @property {() => number} [now] milliseconds since 1970, for both clocks of the program; must not throw
  * @property {() => number | undefined} [random] 32 random bits, or undefined: the platform's; must not throw
@@ -72,7 +74,9 @@ export function createHostImports({
   interrupted,
   now,
   random,
+  exports = () => ({ memory: memory() }),
 }) {
+  const compiler = createCompiler(exports);
   let bytes = new Uint8Array(0);
   let view = new DataView(bytes.buffer);
   /** @type {(TableStore | undefined)[]} */
@@ -372,10 +376,13 @@ export function createHostImports({
     host_release(id, uses) {
       host.release(id >>> 0, uses >>> 0);
     },
+
+    ...compiler.imports,
   };
 
   return {
     imports,
+    compiler,
 
     /**
      * Makes a store known; the first has id 0.
@@ -672,4 +679,19 @@ export function host_take(out, outCapacity) {
 /** @param {number} id @param {number} uses */
 export function host_release(id, uses) {
   return defaultImports.imports.host_release(id, uses);
+}
+
+/** @param {number} build */
+export function jit_compile(build) {
+  return defaultImports.imports.jit_compile(build);
+}
+
+/** @param {number} slots */
+export function jit_grow(slots) {
+  return defaultImports.imports.jit_grow(slots);
+}
+
+/** @param {number} first @param {number} count */
+export function jit_drop(first, count) {
+  defaultImports.imports.jit_drop(first, count);
 }

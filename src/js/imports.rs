@@ -48,3 +48,11 @@ extern "C" {
     pub(super) fn host_take(out: *mut u8, out_cap: usize) -> u32;
     pub(super) fn host_release(id: u32, uses: u32);
 }
+
+#[cfg(feature = "jit")]
+#[wasm_bindgen(module = "/src/js/imports.js")]
+extern "C" {
+    pub(super) fn jit_compile(build: u32) -> i32;
+    pub(super) fn jit_grow(slots: u32) -> i32;
+    pub(super) fn jit_drop(first: u32, count: u32);
+}

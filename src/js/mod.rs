@@ -19,6 +19,8 @@ mod host;
 mod imports;
 #[cfg(feature = "exports")]
 mod io_buffer;
+#[cfg(feature = "jit")]
+pub mod jit;
 mod open;
 #[cfg(feature = "exports")]
 mod panic;

@@ -54,6 +54,7 @@ macro_rules! carried {
 carried! {
     "/src/js/binary.js" bytesToBinary;
     "/src/js/clock.js" clock;
+    "/src/js/jit.js" createCompiler;
     "/src/js/turns.js" inTurn;
     "/src/js/storage/changes.js" changes;
     "/src/js/storage/loader.js" contents;

@@ -13,10 +13,12 @@
 //! - What Rust reads of Lua's objects is anchored: on a stack, in an upvalue, in the registry. That is the
 //!   rule of `Stack::bytes` in any case, since its callers call Lua while they hold the bytes.
 
+#[cfg(all(feature = "jit", target_arch = "wasm32"))]
+pub(crate) use self::module::set_giver;
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
-pub(crate) use self::module::{clear_free, find};
+pub(crate) use self::module::{clear_free, find, prevent};
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
-pub(super) use self::module::{hold_reserve, leave, prevent, release_reserve, watch};
+pub(super) use self::module::{give_back, hold_reserve, leave, release_reserve, watch};
 
 #[cfg(all(feature = "heap", target_arch = "wasm32"))]
 mod module {
@@ -39,8 +41,23 @@ mod module {
         static WATCHED: Cell<(*mut lua_State, *const Memory)> = const { Cell::new((ptr::null_mut(), ptr::null())) };
         /// The host's reserve while scripts run; null while the host has it.
         static HELD: Cell<*mut u8> = const { Cell::new(ptr::null_mut()) };
+        /// Gives memory back that is not needed; null if there is nobody.
+        static GIVER: Cell<Option<fn() -> bool>> = const { Cell::new(None) };
         /// True while Lua's allocator asks.
         static PREVENTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Has `give` called before anybody is refused memory; it says whether it gave some back.
+    #[cfg(feature = "jit")]
+    pub(crate) fn set_giver(give: fn() -> bool) {
+        GIVER.set(Some(give));
+    }
+
+    /// Asks for memory that is not needed; false if there is none.
+    #[cold]
+    #[inline(never)]
+    pub(in super::super) fn give_back() -> bool {
+        GIVER.get().is_some_and(|give| give())
     }
 
     /// Collects the garbage of this state from now on.
@@ -66,7 +83,7 @@ mod module {
 
     /// Runs `ask` without collections.
     #[inline]
-    pub(in super::super) fn prevent<R>(ask: impl FnOnce() -> R) -> R {
+    pub(crate) fn prevent<R>(ask: impl FnOnce() -> R) -> R {
         PREVENTED.set(true);
         let answer = ask();
         PREVENTED.set(false);
@@ -81,6 +98,9 @@ mod module {
         let (state, memory) = WATCHED.get();
         if state.is_null() || PREVENTED.get() {
             return false;
+        }
+        if tries == 0 {
+            give_back();
         }
         // SAFETY: the state is alive until `leave`, and whole (see the head of this file).
         let collected = tries == 0 && unsafe { perilune_collect(state) } != 0;
@@ -136,5 +156,11 @@ pub(super) fn hold_reserve() {}
 #[cfg(not(all(feature = "heap", target_arch = "wasm32")))]
 #[inline]
 pub(super) fn release_reserve() -> bool {
+    false
+}
+
+#[cfg(not(all(feature = "heap", target_arch = "wasm32")))]
+#[inline]
+pub(super) fn give_back() -> bool {
     false
 }

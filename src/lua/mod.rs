@@ -28,10 +28,16 @@ mod debug;
 pub(crate) mod emergency;
 pub(crate) mod fuel;
 mod functions;
+#[cfg(all(feature = "jit", target_arch = "wasm32", target_os = "unknown"))]
+pub(crate) mod jit;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod jit_tests;
 mod json;
 mod libraries;
 #[cfg(c_pointers)]
 mod pointers;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod prototypes;
 mod references;
 mod slabs;
 mod source;

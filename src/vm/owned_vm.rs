@@ -6,6 +6,8 @@ use super::raw_vm::RawVm;
 use crate::error::{Error, ErrorKind, LuaError, Result};
 use crate::host::Host;
 use crate::limits::{MEMORY_BYTES_PER_STACK_SLOT, MEMORY_MIN_BYTES, STACK_SLOTS_MAX, STACK_SLOTS_MIN};
+#[cfg(all(feature = "jit", target_arch = "wasm32"))]
+use crate::lua::Stack;
 use crate::lua::{Memory, State, Status, fuel, set_hash_seed};
 use crate::state::context::Context;
 use crate::state::guarded::GuardedHost;
@@ -94,6 +96,12 @@ impl OwnedVm {
         // SAFETY: the context lives as long as this owner. Who keeps a handle keeps the owner, too: `Runtime`
         // beside its `Vm`, a host function by its caller, the module's exports in the same static.
         unsafe { RawVm::new(self.context, side) }
+    }
+
+    /// The stack of the main thread, between two calls.
+    #[cfg(all(feature = "jit", target_arch = "wasm32"))]
+    pub(crate) fn stack(&self) -> Stack {
+        self.state.main()
     }
 
     /// Sets other sizes from now on, between two calls.

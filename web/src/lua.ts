@@ -395,7 +395,7 @@ export class Lua {
     const image = this.#vm.image();
     const tables = store.names().length > 0 && options.tables !== "storage" ? dumpTables(store) : undefined;
     const { stdout, stderr, outputLimit, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
-    const { strings, integers } = this.#options;
+    const { strings, integers, jit } = this.#options;
     const all = {
       stdout,
       stderr,
@@ -408,6 +408,7 @@ export class Lua {
       interrupted,
       strings,
       integers,
+      jit,
       ...options,
     };
     return await Lua.#restore(Promise.resolve(module), { ...image, tables }, all, undefined, host);

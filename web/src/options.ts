@@ -122,6 +122,11 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
   now?: (() => number) | undefined;
   /** Called about every half millisecond while Lua runs: true ends the call. */
   interrupted?: (() => boolean) | undefined;
+  /**
+   * False to interpret everything. Default: functions that run often are compiled to WebAssembly, where the
+   * platform allows that at run time. Results are the same.
+   */
+  jit?: boolean | undefined;
   /** Host functions by name, as `register` takes them: they are there before anything runs. */
   functions?: { readonly [name: string]: HostFunction } | undefined;
   /**
@@ -134,6 +139,13 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
    * before anything is kept of it.
    */
   boot?: string | ((lua: L, previous?: LuaPrevious) => unknown) | undefined;
+}
+
+/** Knobs in place of `jit: true`, for tests of the compiler: see `jit_tune` in src/jit/mod.rs. */
+export interface JitKnobs {
+  readonly threshold: number;
+  readonly length: number;
+  readonly exitSeed: number;
 }
 
 /** A VM in storage that could not be restored. */
@@ -241,6 +253,11 @@ const CONVERSION: Rules = {
   ),
 };
 
+function isKnobs(value: unknown): value is JitKnobs {
+  const { threshold, length, exitSeed } = (value ?? {}) as Partial<JitKnobs>;
+  return [threshold, length, exitSeed].every((knob) => isCount(knob, 0));
+}
+
 const WASM: Rules = {
   // Which of them it is, the loader finds out.
   wasm: only(
@@ -283,6 +300,7 @@ const CREATE: Rules = {
   ),
   now: isFunction,
   interrupted: isFunction,
+  jit: only((value) => typeof value === "boolean" || isKnobs(value), "true or false"),
   functions: (value, wrong) => {
     if (!isRecord(value) || isMap(value)) return wrong("must be an object of functions");
     return functionsIn(value, wrong);

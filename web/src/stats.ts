@@ -28,6 +28,11 @@ export interface LuaStats {
     undo: number;
   };
   gc: { mode: string; running: boolean };
+  /**
+   * Functions that are compiled, the modules that they are in, and the bytes of these; and how often compiled
+   * code had to give up what it had taken for granted.
+   */
+  jit: { functions: number; modules: number; bytes: number; exits: number };
   /** Lua values that JavaScript holds. */
   handles: number;
   /** Ticks that the last call of Lua used; inside of one: what it has used so far. */
@@ -63,6 +68,7 @@ export function stats(vm: Vm): LuaStats {
       undo: held,
     },
     gc: { mode: String(mode), running: running === true },
+    jit: vm.compiled,
     handles: Number(handles),
     fuelUsed: Number(fuelUsed),
     evals,

@@ -49,7 +49,7 @@ suite("perilune", () => {
     const { gzipSync } = await import("node:zlib");
     const { fileURLToPath } = await import("node:url");
     const index = readFileSync(fileURLToPath(new URL("index.js", import.meta.resolve("perilune"))));
-    assert.ok(gzipSync(index, { level: 9 }).length <= 49_600);
+    assert.ok(gzipSync(index, { level: 9 }).length <= 50_300);
     // What Node shows of it when an error is not caught.
     for (const line of index.toString().split("\n")) assert.ok(line.length < 5000);
   });

@@ -24,14 +24,14 @@ const CALLS: Record<string, { call: Call; options: string[] }> = {
   "Lua.create": {
     call: (options) => Lua.create(options as object),
     options:
-      "boot durability fuel functions integers interrupted lockTimeout memoryLimit modules now onProgress openTimeout outputLimit readOnly resume sandbox seed stderr stdin stdout storage storageLimit strings timeout wasm".split(
+      "boot durability fuel functions integers interrupted jit lockTimeout memoryLimit modules now onProgress openTimeout outputLimit readOnly resume sandbox seed stderr stdin stdout storage storageLimit strings timeout wasm".split(
         " ",
       ),
   },
   "Lua.restore": {
     call: (options) => Lua.restore(image, options as object),
     options:
-      "boot durability fuel functions integers interrupted lockTimeout memoryLimit modules now onProgress openTimeout outputLimit readOnly resume sandbox seed stderr stdin stdout storage storageLimit strings tables timeout wasm".split(
+      "boot durability fuel functions integers interrupted jit lockTimeout memoryLimit modules now onProgress openTimeout outputLimit readOnly resume sandbox seed stderr stdin stdout storage storageLimit strings tables timeout wasm".split(
         " ",
       ),
   },
@@ -39,7 +39,7 @@ const CALLS: Record<string, { call: Call; options: string[] }> = {
   "lua.fork": {
     call: (options) => lua.fork(options as object),
     options:
-      "boot durability fuel functions integers interrupted lockTimeout memoryLimit modules now onProgress openTimeout outputLimit readOnly resume sandbox seed stderr stdin stdout storage storageLimit strings tables timeout wasm".split(
+      "boot durability fuel functions integers interrupted jit lockTimeout memoryLimit modules now onProgress openTimeout outputLimit readOnly resume sandbox seed stderr stdin stdout storage storageLimit strings tables timeout wasm".split(
         " ",
       ),
   },

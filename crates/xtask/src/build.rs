@@ -153,7 +153,17 @@ const EXPORTS: &[&str] = &[
     "clear_free",
     "pack",
     "unpack",
+    // The compiler of hot functions.
+    "jit_tune",
+    "jit_exits",
+    "jit_park",
+    "jit_unpark",
+    // The table, as wasm-bindgen names it: compiled functions are put into it.
+    "__wbindgen_export",
 ];
+
+/// Begin of the names of what compiled functions import from the module (lua-5.4/port/lvm_port.c).
+const HELPERS: &str = "perilune_jit_";
 
 fn optimise(bound: &Path, finished: &Path) -> Result {
     let tools = paths::web().join("node_modules/.bin");
@@ -163,7 +173,7 @@ fn optimise(bound: &Path, finished: &Path) -> Result {
     let folder = paths::target().join("wasm");
     let graph = folder.join("exports.json");
     let trimmed = folder.join("trimmed.wasm");
-    fs::write(&graph, export_graph())?;
+    fs::write(&graph, export_graph()?)?;
     // It prints the long list of what it drops.
     Run::new(tools.join("wasm-metadce"))
         .args(WASM_FEATURES)
@@ -191,9 +201,14 @@ fn optimise(bound: &Path, finished: &Path) -> Result {
 }
 
 /// Returns the input of wasm-metadce: one root that reaches the exports to keep.
-fn export_graph() -> String {
-    let names: Vec<String> = EXPORTS.iter().map(|name| format!("\"{name}\"")).collect();
+fn export_graph() -> Result<String> {
+    let port = fs::read_to_string(paths::root().join("lua-5.4/port/lvm_port.c"))?;
+    let heads =
+        port.lines().filter(|line| line.starts_with("HELPER ")).filter_map(|line| line.split_once('('));
+    let helpers = heads.filter_map(|(head, _)| head.find(HELPERS).map(|at| &head[at..]));
+    let names: Vec<String> =
+        EXPORTS.iter().copied().chain(helpers).map(|name| format!("\"{name}\"")).collect();
     let mut nodes = vec![format!(r#"{{"name":"host","root":true,"reaches":[{}]}}"#, names.join(","))];
     nodes.extend(names.iter().map(|name| format!(r#"{{"name":{name},"export":{name}}}"#)));
-    format!("[{}]", nodes.join(",\n"))
+    Ok(format!("[{}]", nodes.join(",\n")))
 }

@@ -21,7 +21,8 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "perilune.wasm",
         raw_aim: Some(330_000),
-        raw_limit: Some(418_000),
+        // With the compiler of hot functions, which takes 80 KB of it.
+        raw_limit: Some(505_000),
         gzip_aim: 125_000,
         gzip_limit: None,
     },

@@ -23,6 +23,11 @@ export interface Exports {
   clear_free(): void;
   pack(at: number, length: number): number;
   unpack(length: number): number;
+  // Of the compiler of hot functions: a module may be without it.
+  jit_tune?(threshold: number, length: number, exitSeed: number): void;
+  jit_exits?(): number;
+  jit_park?(): number;
+  jit_unpark?(pairs: number): void;
 }
 
 /** Functions that answer imports, by their plain names. */

@@ -34,7 +34,7 @@ import {
   type RunLimits,
 } from "./limits.js";
 import { Memory } from "./memory.js";
-import { conversionOf, type EvalOptions, type LuaOptions } from "../options.js";
+import { conversionOf, type EvalOptions, type JitKnobs, type LuaOptions } from "../options.js";
 import { emit, type Sink } from "./output.js";
 import { Decoder } from "../codec/decoder.js";
 import { RaisedErrors } from "./reply.js";
@@ -59,7 +59,7 @@ type State = "ready" | "running" | "called" | "dead" | "closing" | "closed";
 /** Options of `Lua.create` that are for the instance. */
 export type InstanceOptions = Pick<
   LuaOptions,
-  "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox" | "strings" | "integers"
+  "memoryLimit" | "timeout" | "fuel" | "seed" | "now" | "interrupted" | "sandbox" | "strings" | "integers" | "jit"
 >;
 
 /** State from which an instance goes on for another one. */
@@ -103,6 +103,8 @@ export abstract class Instance implements ValueContext {
   /** Cause of its death. */
   #death: unknown;
   #panic = "";
+  /** Compiled functions that were taken out of memory for an image: pairs of words (src/js/jit.rs). */
+  #parked: Uint32Array | undefined;
   /** Handles that were released while Lua was running. */
   readonly #released: number[] = [];
 
@@ -120,6 +122,7 @@ export abstract class Instance implements ValueContext {
       ...(now && { now: () => this.#asked(() => finite(now()), NaN) }),
       interrupted: () => this.#interrupted || (interrupted !== undefined && this.#asked(interrupted, true)),
       memory: () => this.#exports.memory,
+      exports: () => this.#exports as unknown as WebAssembly.Exports,
       output: (stream, bytes) => this.#asked(() => this.sink.write(stream, bytes), undefined),
       panic: (text) => {
         this.#panic = text;
@@ -167,6 +170,8 @@ export abstract class Instance implements ValueContext {
     if (restoreState === undefined) this.#begin(options);
     else this.#restore(options, restoreState);
     this.#io = new Io(exports, memory, (call) => this.#guarded(call), this.#memoryLimit);
+    const { threshold, length, exitSeed } = knobsOf(options.jit);
+    exports.jit_tune?.(threshold, length, exitSeed);
     if (this.#thrown !== undefined) throw this.#takeThrown();
     this.#limit(true, this.usual);
     if (restoreState !== undefined) {
@@ -224,8 +229,29 @@ export abstract class Instance implements ValueContext {
     }
     // The last reply has been read; its memory would only make the image larger.
     this.#guarded(() => this.#exports.io_reserve(0));
+    this.#park();
     const meta: Meta = { host: this.host.capture(), tasks, random: this.#random?.state, ...this.hostImports.capture() };
     return { pages: new MemoryPages(this.#exports, this.#baseline), build: this.#baseline.build, meta };
+  }
+
+  /** Takes what is compiled out of memory, until something runs again: it is no part of an image. */
+  #park(): void {
+    const { memory, io_ptr, jit_park } = this.#exports;
+    const words = 2 * this.#guarded(() => jit_park?.() ?? 0);
+    this.#parked = words === 0 ? undefined : new Uint32Array(memory.buffer, io_ptr() >>> 0, words).slice();
+  }
+
+  #unpark(words: Uint32Array): void {
+    this.#parked = undefined;
+    const { memory, io_ptr, jit_unpark } = this.#exports;
+    new Uint32Array(memory.buffer, io_ptr() >>> 0, words.length).set(words);
+    this.#guarded(() => jit_unpark?.(words.length / 2));
+  }
+
+  /** Figures of what is compiled. */
+  get compiled(): { modules: number; functions: number; bytes: number; exits: number } {
+    const { modules, functions, bytes } = this.hostImports.compiler.compiled;
+    return { modules, functions, bytes, exits: (this.#exports.jit_exits?.() ?? 0) >>> 0 };
   }
 
   /** True while the VM is kept in the storage of its tables. */
@@ -322,6 +348,7 @@ export abstract class Instance implements ValueContext {
   /** Prepares a call. With `limits` it has its own, and nothing else may be called before it. */
   protected enter(limits?: RunLimits): void {
     if (!this.enterable) throw this.#refusal();
+    if (this.#parked !== undefined) this.#unpark(this.#parked);
     // What JavaScript wrote to tables before this call is a batch of its own; inside of one it is part of it.
     if (this.state === "ready" && this.store.inBatch) this.store.endBatch();
     if (this.#released.length > 0) this.#releaseLate();
@@ -399,6 +426,7 @@ export abstract class Instance implements ValueContext {
   protected dispose(): void {
     this.state = "closed";
     this.hostImports.detach(0);
+    this.hostImports.compiler.dispose();
     this.host.clear();
     // The memory goes with these.
     this.#exports = this.#io = this.decoder = this.calls = undefined as never;
@@ -467,10 +495,18 @@ export abstract class Instance implements ValueContext {
       this.state = "dead";
       this.#death = cause;
       this.store.abandon();
+      this.hostImports.compiler.dispose();
       this.died(error);
     }
     return error();
   }
+}
+
+/** Samples until a function is recorded, and instructions of a recording. */
+const KNOBS: JitKnobs = { threshold: 2, length: 600, exitSeed: 0 };
+
+function knobsOf(jit: boolean | JitKnobs = true): JitKnobs {
+  return typeof jit === "object" ? jit : jit ? KNOBS : { ...KNOBS, threshold: 0 };
 }
 
 function finite(ms: unknown): number {

@@ -277,7 +277,7 @@ const COMPILING: &[Patch] = &[
     Patch {
         file: "ldo",
         find: "      luaV_execute(L, ci);  /* execute down to higher C 'boundary' */\n",
-        replace: "      luaV_execute(L, ci);\n      perilune_jit_unrolled(L);\n",
+        replace: "      luaV_execute(L, ci);\n      perilune_jit_unrolled(L, perilune_jit_trap);\n",
     },
     // An error passes compiled frames.
     Patch {

@@ -161,10 +161,10 @@ int perilune_jit_run_protected(lua_State *L, CallInfo *ci) {
 
 int perilune_jit_run_tail(lua_State *L, CallInfo *ci) { return start(L, ci); }
 
-void perilune_jit_unrolled(lua_State *L) {
+void perilune_jit_unrolled(lua_State *L, int trap) {
   const CallInfo *ended = L->ci->next;
   if (perilune_is_leaving(L) || ended == NULL || !(ended->callstatus & PERILUNE_CIST_COMPILED)) return;
-  if (!perilune_jit_trap) perilune_owe_fuel();
+  if (!trap) perilune_owe_fuel();
   perilune_fuel++;
 }
 

@@ -57,9 +57,9 @@ int perilune_jit_run_protected(lua_State *L, CallInfo *ci);
 /* Runs compiled code for a frame that a tail call has made another function's, if there is some: a status. */
 int perilune_jit_run_tail(lua_State *L, CallInfo *ci);
 
-/* After the interpreter has ended a frame that began when others already waited for it in C: what these have of its
-   end, where the interpreter goes on instead of them. A frame for which compiled code had waited uses no tick then. */
-void perilune_jit_unrolled(lua_State *L);
+/* After a frame has ended for which somebody had waited in C who is gone, so that the interpreter is entered for L->ci:
+   that uses a tick, which it would not, if compiled code had waited. `trap`: whether a tick has found no fuel. */
+void perilune_jit_unrolled(lua_State *L, int trap);
 
 /* What the status is that the compiled code of a frame has ended with: LEAVING where it has only given up because
    something is on its way. Notes where it has given up otherwise. */
@@ -145,7 +145,7 @@ unsigned int perilune_jit_next_serial(void);
 #define perilune_jit_try_run(p, ci) ((void)(p))
 #define perilune_jit_try_run_protected(p, ci) 1
 #define perilune_jit_note_trap(trap) ((void)0)
-#define perilune_jit_unrolled(L) ((void)0)
+#define perilune_jit_unrolled(L, trap) ((void)0)
 #define PERILUNE_STEPPING 0
 #define perilune_jit_begin() ((void)0)
 #define perilune_jit_enter_tail()

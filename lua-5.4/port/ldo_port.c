@@ -319,15 +319,19 @@ static PERILUNE_RARE void recover(lua_State *L, void *data) {
   protection->pcalls = recovery->pcalls;
   L->nCcalls = protection->ccalls = recovery->base + (l_uint32)(recovery->pcalls - 1) * nyci;
   finish_failed(L, ci);
-  ci = go_on(L);
-  while (ci != NULL && ci != recovery->bottom) {
+  /* Whoever would have been returned to is gone: all frames above the bottom are for this loop. */
+  go_on(L);
+  perilune_jit_unrolled(L, 1);
+  while ((ci = L->ci) != recovery->bottom) {
     if (isLua(ci)) {
       luaV_execute(L, ci);
-      perilune_jit_unrolled(L);
+      perilune_jit_unrolled(L, perilune_jit_trap);
     }
-    else perilune_returned(L);
+    else {
+      perilune_returned(L);
+      perilune_jit_unrolled(L, 1);
+    }
     if (protection->status != LUA_OK) return;
-    ci = L->ci;
   }
 }
 

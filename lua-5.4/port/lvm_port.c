@@ -296,12 +296,13 @@ HELPER void perilune_jit_barrierback(lua_State *L, GCObject *o) { luaC_barrierba
 
 HELPER void perilune_jit_barrier(lua_State *L, GCObject *o, GCObject *v) { luaC_barrier_(L, o, v); }
 
-/* The ticks are those of luaV_finishget. */
+/* The ticks are those of luaV_finishget, and of the instruction; where they find no fuel, it is for PUC's text. */
 HELPER const TValue *perilune_jit_chain(lua_State *L, Table *t, TString *key) {
   int loop;
   for (loop = 0; loop < 16; loop++) {
     const TValue *slot = luaH_getshortstr(t, key), *tm;
     if (!isempty(slot)) {
+      if (loop > 0 && perilune_fuel < loop) return NULL;
       perilune_fuel -= loop;
       return slot;
     }

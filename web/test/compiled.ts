@@ -9,6 +9,12 @@ import type { LuaOptions } from "../src/options.ts";
 import { describeError, OPTIONS, shrink, type Generator, type LuaOfBuild } from "./programs.ts";
 import { Random } from "./random.ts";
 
+/**
+ * Golden scripts whose fuel depends on the memory: on how much there is, or on where the keys of a table lie, which
+ * decides when it grows.
+ */
+export const FUEL_VARIES: readonly string[] = ["sandbox/memory-limit.lua", "gc/generational-and-stress.lua"];
+
 /** Settings of the compiler, and of the clock that decides when it looks at what runs. */
 export interface Knobs {
   threshold: number;
@@ -43,8 +49,8 @@ export interface Runs {
   times: number;
   /** Name of the chunks. */
   name: string;
-  /** True if it fills the memory: then its fuel depends on how much there is. */
-  fills?: boolean;
+  /** True if its fuel is not the same in each VM. */
+  fuelVaries?: boolean;
   options?: LuaOptions;
 }
 
@@ -72,7 +78,7 @@ export function look(): number {
 /** Runs it all in a VM of its own: compiled with these knobs, or (null) only interpreted. */
 export async function see(
   Lua: LuaOfBuild,
-  { first, source, times, name, fills, options }: Runs,
+  { first, source, times, name, fuelVaries, options }: Runs,
   knobs: Knobs | null,
 ): Promise<Seen> {
   looks.step = knobs?.step ?? 2;
@@ -86,9 +92,9 @@ export async function see(
     jit: knobs ?? false,
   } as LuaOptions);
   const runs: string[] = [];
-  // Where fuel ends may be a few instructions apart: compiled code looks at it after each operation that uses
-  // some, the interpreter at its next tick. What a program has done until then is not compared, nor what
-  // comes after.
+  // Where fuel ends may be a few instructions apart: what an operation uses beside its tick is looked at with
+  // the next one, and after an exit that is sometimes a later one. What a program has done until then is not
+  // compared, nor what comes after.
   let over = false;
   const run = (code: string): void => {
     if (over) return;
@@ -108,7 +114,7 @@ export async function see(
     // How much memory was taken is no promise, and where an object lies is none.
     const error = ended.ok ? "" : describeError(ended.error).replace(/ \(memoryLimit is .*\)/, "");
     over = !ended.ok && ended.error.kind === "bug";
-    const fuel = over ? String((ended as { error: Error }).error.cause) : fills ? "" : `fuel ${lua.stats().fuelUsed}`;
+    const fuel = over ? String((ended as { error: Error }).error.cause) : fuelVaries ? "" : `fuel ${lua.stats().fuelUsed}`;
     runs.push(`${text.replace(/0x[0-9a-f]{4,8}\b/g, "0x")}${error}${fuel}\n`);
     text = "";
   };

@@ -693,8 +693,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Finds a key as [`Self::find_key`] does, or along tables that are `__index`. True if that may use
-    /// ticks.
+    /// Finds a key as [`Self::find_key`] does, or along tables that are `__index`. True if that has used a
+    /// tick which must be looked at.
     #[inline(never)]
     fn find_key_or_inherited(&mut self, key: Constant) -> bool {
         let observed = self.observed();
@@ -718,7 +718,7 @@ impl Emitter<'_> {
                 self.asm.get(local::B);
                 self.asm.memory(op::I32_LOAD8_U, 8);
                 self.asm.set(local::C);
-                true
+                false
             }
         }
     }

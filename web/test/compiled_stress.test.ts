@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clock } from "#js/clock.js";
-import { Lua } from "../src/index.ts";
+import { Lua, type LuaError } from "../src/index.ts";
 import type { LuaOptions } from "../src/options.ts";
 import { difference, look, looks, LOW, see, type Knobs } from "./compiled.ts";
 import { OPTIONS } from "./programs.ts";
@@ -202,7 +202,8 @@ test("a VM is photographed at each wait inside of compiled code, and goes on in 
   const program = `
     ${BUSY}
     local function inner(n) local s = 0 for i = 1, 30 do s = s + i if i == n then s = s + wait(i) end end return s end
-    function wait(i) async.sleep(1) return i * 2 end
+    waits = 0
+    function wait(i) waits = waits + 1 async.sleep(1) return i * 2 end
     function main()
       busy(20)
       local sum = 0
@@ -235,18 +236,25 @@ test("a VM is photographed at each wait inside of compiled code, and goes on in 
       lua.eval(program);
       let ended: Promise<unknown> = lua.evalAsync("return main()");
       let photographed = 0;
+      let waits = 0;
       let done: unknown;
+      let failed: unknown;
       const noted = (result: Promise<unknown>): void => {
         result.then(
           (value) => (done = value),
-          // The VM that was photographed is closed.
-          () => {},
+          // The VM that was photographed is closed; any other failure is the test's.
+          (error: LuaError) => {
+            if (error.kind !== "closed") failed = error;
+          },
         );
       };
       noted(ended);
       while (done === undefined) {
+        if (failed !== undefined) throw failed;
         await new Promise((resolve) => setImmediate(resolve));
-        if (!breaks || done !== undefined) continue;
+        // Once for each wait: a VM that is restored sleeps anew.
+        if (!breaks || done !== undefined || lua.eval("return waits") === waits) continue;
+        waits = lua.eval<number>("return waits");
         const other = await Lua.restore(lua.snapshot(), options);
         await lua.close();
         lua = other;

@@ -59,7 +59,7 @@ export function createCompiler(exportsOf) {
     if (table !== undefined) return table;
     const exports = exportsOf();
     for (const [name, value] of Object.entries(exports)) {
-      if (value instanceof WebAssembly.Table) table = value;
+      if (typeof value === "object" && "set" in value) table = /** @type {WebAssembly.Table} */ (value);
       else if (name.startsWith("perilune_jit_")) imports[name.slice("perilune_jit_".length)] = value;
     }
     if (table === undefined) throw new Error("the module exports no table");
@@ -90,9 +90,8 @@ export function createCompiler(exportsOf) {
       exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: imports }).exports;
     } catch (error) {
       // A module that is wrong, or memory of the engine that is used up, is this VM's trouble alone.
-      forbidden =
-        !(error instanceof WebAssembly.CompileError && WebAssembly.validate(bytes) === false) &&
-        !(error instanceof RangeError);
+      const { name } = /** @type {Error} */ (error);
+      forbidden = name !== "RangeError" && !(name === "CompileError" && WebAssembly.validate(bytes) === false);
       throw error;
     }
     for (let index = 0; index < count; index++) {

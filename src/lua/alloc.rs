@@ -380,7 +380,7 @@ impl Memory {
     }
 
     /// Asks the global allocator for a block, new or with the content of an old one of its own; again without
-    /// the slabs that no block uses, and for the host without its reserve.
+    /// what the compiler holds and the slabs that no block uses, and for the host without its reserve.
     ///
     /// # Safety
     /// `old` is none, or a block of the global allocator with the alignment of `layout`, whose size is not 0.
@@ -402,7 +402,7 @@ impl Memory {
                 self.count(others, taken(block, layout.size()));
                 return block;
             }
-            if !self.free_idle() && (!allowed || self.is_for_script() || !emergency::release_reserve()) {
+            if !emergency::give_back() && !self.free_idle() && (!allowed || self.is_for_script() || !emergency::release_reserve()) {
                 return block;
             }
         }

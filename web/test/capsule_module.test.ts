@@ -81,14 +81,14 @@ function tests(): void {
       for (const name of ["file_open", "file_delete", "capsule_clock_ms", "capsule_random_u32", "capsule_notify"]) {
         assert.ok(names.includes(name), name);
       }
-      const exports = WebAssembly.Module.exports(capsuleModule).map(({ name }) => name);
-      const perilune = new WebAssembly.Module(system.readFileSync(resolve("../target/wasm/perilune.wasm")));
-      assert.deepEqual(
-        exports.sort(),
-        WebAssembly.Module.exports(perilune)
+      // The compiler of hot functions, with the table, is not in it.
+      const exportsOf = (module: WebAssembly.Module): string[] =>
+        WebAssembly.Module.exports(module)
           .map(({ name }) => name)
-          .sort(),
-      );
+          .filter((name) => !/^(perilune_)?jit_|^__wbindgen_export$/.test(name))
+          .sort();
+      const perilune = new WebAssembly.Module(system.readFileSync(resolve("../target/wasm/perilune.wasm")));
+      assert.deepEqual(exportsOf(capsuleModule), exportsOf(perilune));
     });
 
     test("has the SQLite that native builds have", async () => {

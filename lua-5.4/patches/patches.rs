@@ -225,7 +225,8 @@ const LEAVING: &[Patch] = &[
     },
 ];
 
-/// Hot functions are compiled (lua-5.4/port/jit.h, docs/decisions/0038). Without the compiler the macros are empty.
+/// Hot functions are compiled (lua-5.4/port/jit.h, docs/decisions/0038). Without the compiler the macros are
+/// empty.
 const COMPILING: &[Patch] = &[
     Patch { file: "lvm", find: "#include \"lvm.h\"\n", replace: "#include \"lvm.h\"\n#include \"jit.h\"\n" },
     Patch { file: "ldo", find: "#include \"lzio.h\"\n", replace: "#include \"lzio.h\"\n#include \"jit.h\"\n" },

@@ -50,8 +50,8 @@ pub(crate) enum Helper {
     /// `(L, owner, value)`: a barrier forward, for a black owner and a white value. Moves nothing.
     Barrier,
     /// `(L, table, key) -> slot`: a short string's value in a table or along tables that are `__index`, which
-    /// is not nil; 0 where something else must happen, or there is no fuel. One tick for each `__index`. Moves
-    /// nothing.
+    /// is not nil; 0 where something else must happen, or there is no fuel. One tick for each `__index`.
+    /// Moves nothing.
     Chain,
     /// `(table) -> length`: `#` of a table without `__len`. Moves nothing, no tick.
     Length,

@@ -63,10 +63,10 @@ pub(crate) mod status {
     pub(crate) const LEAVING: i32 = 4;
     /// Bits that are one of these.
     pub(crate) const KIND: i32 = 7;
-    /// Beside [`DONE`], [`INTERPRET`] and [`REPLACED`]: the last tick has found no fuel. Fuel that something
-    /// else has used up is looked at where the next tick is.
+    /// Bit beside [`DONE`], [`INTERPRET`] and [`REPLACED`]: the last tick has found no fuel. Fuel that
+    /// something else has used up is looked at where the next tick is.
     pub(crate) const TRIPPED: i32 = 8;
-    /// Beside [`REPLACED`]: the function has begun, with the tick of its start.
+    /// Bit beside [`REPLACED`]: the function has begun, with the tick of its start.
     pub(crate) const BEGUN: i32 = 16;
 }
 

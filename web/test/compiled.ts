@@ -10,8 +10,8 @@ import { describeError, OPTIONS, shrink, type Generator, type LuaOfBuild } from 
 import { Random } from "./random.ts";
 
 /**
- * Golden scripts whose fuel depends on the memory: on how much there is, or on where the keys of a table lie, which
- * decides when it grows.
+ * Golden scripts whose fuel depends on the memory: on how much there is, or on where the keys of a table lie,
+ * which decides when it grows.
  */
 export const FUEL_VARIES: readonly string[] = ["sandbox/memory-limit.lua", "gc/generational-and-stress.lua"];
 

@@ -319,6 +319,4 @@ HELPER int perilune_jit_strcmp(TString *a, TString *b) { return l_strcmp(a, b); 
 
 HELPER const TValue *perilune_jit_getstr(Table *t, TString *key) { return luaH_getshortstr(t, key); }
 
-HELPER const TValue *perilune_jit_getint(Table *t, lua_Integer key) { return luaH_getint(t, key); }
-
 #endif

@@ -59,8 +59,6 @@ pub(crate) enum Helper {
     CompareStrings,
     /// `(table, key) -> slot`: a short string's place in a table, maybe empty. Moves nothing, no tick.
     GetString,
-    /// `(table, key) -> slot`: an integer's place in a table, maybe empty. Moves nothing, no tick.
-    GetInteger,
     /// `(L, ci, pc) -> base`: NEWTABLE, as [`Helper::Step`] does it.
     NewTable,
     /// `(L, ci, pc) -> base`: CLOSURE, as [`Helper::Step`] does it.
@@ -104,7 +102,6 @@ pub(crate) const HELPERS: &[Signature] = &[
     helper("length", &[I32], Some(I64)),
     helper("strcmp", &[I32, I32], Some(I32)),
     helper("getstr", &[I32, I32], Some(I32)),
-    helper("getint", &[I32, I64], Some(I32)),
     helper("newtable", &[I32, I32, I32], Some(I32)),
     helper("closure", &[I32, I32, I32], Some(I32)),
     helper("concat", &[I32, I32, I32], Some(I32)),

@@ -31,7 +31,8 @@
 )]
 
 pub(crate) use self::compiler::{Compiler, Knobs};
-pub(crate) use self::helpers::{HELPERS, Helper, Kind};
+#[cfg(test)]
+pub(crate) use self::helpers::HELPERS;
 pub(crate) use self::layout::Layout;
 
 mod compiler;

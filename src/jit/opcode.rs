@@ -15,7 +15,7 @@ pub(super) enum Op {
 }
 
 #[rustfmt::skip]
-#[allow(clippy::wildcard_imports, reason = "all of them")]
+#[allow(clippy::wildcard_imports, clippy::enum_glob_use, reason = "all of them")]
 const OPS: [Op; 83] = {
     use Op::*;
     [

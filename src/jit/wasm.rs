@@ -88,7 +88,6 @@ pub(super) mod op {
     pub(crate) const F64_MUL: u8 = 0xa2;
     pub(crate) const F64_DIV: u8 = 0xa3;
     pub(crate) const I32_WRAP_I64: u8 = 0xa7;
-    pub(crate) const I64_EXTEND_I32_U: u8 = 0xad;
     pub(crate) const I64_TRUNC_F64_S: u8 = 0xb0;
     pub(crate) const F64_CONVERT_I64_S: u8 = 0xb9;
 }

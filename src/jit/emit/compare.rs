@@ -8,7 +8,6 @@ use super::{Constant, Emitter, Instruction, Label, Op, Operand, Then, local, op,
 /// Relations of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
-    Equal,
     Less,
     LessOrEqual,
     Greater,
@@ -18,7 +17,6 @@ enum Order {
 impl Order {
     fn of_integers(self) -> u8 {
         match self {
-            Order::Equal => op::I64_EQ,
             Order::Less => op::I64_LT_S,
             Order::LessOrEqual => op::I64_LE_S,
             Order::Greater => op::I64_GT_S,
@@ -28,7 +26,6 @@ impl Order {
 
     fn of_floats(self) -> u8 {
         match self {
-            Order::Equal => op::F64_EQ,
             Order::Less => op::F64_LT,
             Order::LessOrEqual => op::F64_LE,
             Order::Greater => op::F64_GT,

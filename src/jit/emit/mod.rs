@@ -64,8 +64,8 @@ mod local {
 /// Bit of [`local::NEXT_PC`] that becomes [`status::TRIPPED`].
 const TRIPPED: i32 = i32::MIN;
 
-const FIXED_LOCALS: [super::Kind; (local::COUNT - local::BASE) as usize] = {
-    use super::Kind::{F64, I32, I64};
+const FIXED_LOCALS: [Kind; (local::COUNT - local::BASE) as usize] = {
+    use Kind::{F64, I32, I64};
     [I32, I32, I32, I32, I32, I32, I32, I64, I64, F64, F64, I32]
 };
 
@@ -80,7 +80,6 @@ enum Then {
 
 struct Emitter<'a> {
     function: &'a Function,
-    serial: u32,
     profile: &'a Profile,
     profiles: &'a Map<Profile>,
     place: &'a Place<'a>,
@@ -118,7 +117,6 @@ pub(super) fn function(
     }
     let mut emitter = Emitter {
         function,
-        serial,
         profile,
         profiles,
         place,
@@ -385,10 +383,6 @@ impl Emitter<'_> {
     /// The tag of a value that is loaded into a register, to be guarded there.
     fn expected_value(&self, register: u32) -> Option<u8> {
         self.expected(register, self.pc + 1).filter(|tag| Self::worth(*tag))
-    }
-
-    fn is_integer(constant: Constant) -> bool {
-        constant.tag == tag::INTEGER
     }
 }
 

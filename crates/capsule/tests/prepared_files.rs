@@ -113,7 +113,7 @@ fn numbers_of_changes_are_never_given_twice() {
     let forget = "DELETE FROM sqlite_sequence; DELETE FROM _capsule_events";
     let name = prepare(&directory, "DELETE FROM sqlite_sequence");
     let mut capsule = Capsule::open(&name).expect("opens");
-    let mut before = last(&mut capsule);
+    let before = last(&mut capsule);
     for (round, sql) in [
         forget,
         "UPDATE sqlite_sequence SET seq = 0; DELETE FROM _capsule_events",
@@ -131,8 +131,7 @@ fn numbers_of_changes_are_never_given_twice() {
             capsule = Capsule::open(&name).expect("opens");
         }
         capsule.execute("INSERT INTO t(v) VALUES('more')", ()).expect("inserts");
-        assert_eq!(last(&mut capsule), before + 1, "{sql}");
-        before += 1;
+        assert_eq!(last(&mut capsule), before + 1 + round as i64, "{sql}");
         let waiting = "SELECT count(*) FROM _capsule_events WHERE NOT processed";
         assert_ne!(capsule.query_scalar(waiting, ()).expect("reads"), Some(0.into()), "{sql}");
         capsule.flush();

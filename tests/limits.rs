@@ -156,7 +156,19 @@ fn nested_calls_end_with_the_outer_call() {
     let error =
         lua.eval("swallow('while true do end') went_on = true while true do end").expect_err("has an end");
     assert_eq!(error.code(), "timeout");
+    // It is told as the inner one was, where it happened.
+    assert_eq!(error.to_string(), "eval:1: out of fuel after 50000 ticks");
     assert_eq!(lua.eval("return went_on").expect("lives").values, [perilune::Value::Nil]);
+    lua.limit_next(None, Some(50_000));
+    let error = lua.within_limits(|vm| vm.eval("while true do end").is_err()).expect_err("has an end");
+    assert_eq!(error.to_string(), "eval:1: out of fuel after 50000 ticks");
+    lua.limit_next(None, Some(50_000));
+    let error = lua
+        .within_limits(|vm| {
+            let _ = vm.within_limits(|vm| while vm.charge(1000) {});
+        })
+        .expect_err("has an end");
+    assert_eq!(error.to_string(), "out of fuel after 50000 ticks");
 }
 
 #[test]

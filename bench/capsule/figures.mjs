@@ -8,7 +8,8 @@ import { gzipSync } from "node:zlib";
 import { minified } from "../lib/bundle.mjs";
 import { markdown } from "../lib/report.mjs";
 import { makePlace } from "./places.mjs";
-import { timed, title } from "./inserts.mjs";
+import { title } from "./inserts.mjs";
+import { timed } from "./timed.mjs";
 
 const MIB = 1 << 20;
 const RECORDS = 1000;

@@ -1,7 +1,7 @@
 // From a change to those who follow: live queries, and watchers with filters.
 
 import { Capsule } from "../../web/dist/capsule_node.js";
-import { timed } from "./inserts.mjs";
+import { timed } from "./timed.mjs";
 
 const ROWS = 10_000;
 const UPDATES = 20;

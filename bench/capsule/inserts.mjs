@@ -3,6 +3,7 @@
 import { Capsule, GlyphCase } from "../../web/dist/capsule_node.js";
 import { TABLE, openSqlite, openSqliteWasm } from "./peers.mjs";
 import { makePlace } from "./places.mjs";
+import { timed } from "./timed.mjs";
 
 const ROWS = 10_000;
 /** Rows that are committed one by one. */
@@ -12,13 +13,6 @@ const INSERT = "INSERT INTO tasks(title, completed) VALUES(?, ?)";
 export const title = (n) => `the title of task ${n}`;
 const rows = Array.from({ length: ROWS }, (_, n) => ({ title: title(n), completed: n % 2 }));
 const count = "SELECT count(*) FROM tasks";
-
-/** Milliseconds of some work. */
-export async function timed(work) {
-  const begun = performance.now();
-  await work();
-  return performance.now() - begun;
-}
 
 /** A side with a fresh database for each sample: `open` makes it, `fill` is timed, `found` is what it has. */
 const fresh = ({ open, fill, found, close }) => ({

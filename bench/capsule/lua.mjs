@@ -2,7 +2,8 @@
 
 import { Capsule } from "../../web/dist/capsule_node.js";
 import { TABLE, openSqlite, openSqliteWasm } from "./peers.mjs";
-import { timed, title } from "./inserts.mjs";
+import { title } from "./inserts.mjs";
+import { timed } from "./timed.mjs";
 
 const ROWS = 10_000;
 const CALLS = 2000;

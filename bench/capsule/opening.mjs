@@ -2,7 +2,7 @@
 
 import { Capsule } from "../../web/dist/capsule_node.js";
 import { TABLE } from "./peers.mjs";
-import { timed } from "./inserts.mjs";
+import { timed } from "./timed.mjs";
 
 const COUNT = "SELECT count(*) AS count FROM tasks";
 

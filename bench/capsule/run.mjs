@@ -8,9 +8,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { markdown } from "../lib/report.mjs";
-import { summary } from "../lib/stats.mjs";
 import { databaseTable, memoryTable, recordTable, sizesTable } from "./figures.mjs";
 import { MEASURES } from "./measures.mjs";
+import { HEAD, rows } from "./rows.mjs";
 
 const USAGE = `npm run capsule -- [OPTIONS]
 
@@ -46,8 +46,6 @@ const FIGURES = [
   { id: "databases", table: () => databaseTable(options.large ? [1, 10, 100, 1000] : [1, 10, 100]) },
   { id: "size", table: sizesTable },
 ];
-
-const HEAD = ["measure", "side", "unit", "figure", "peer", "ratio", "goal", "beside"];
 
 async function main() {
   const asked = MEASURES.filter(({ id }) => id.startsWith(options.filter));
@@ -96,37 +94,6 @@ function inProcess(id) {
     child.on("exit", (code) => code === 0 || reject(new Error(`${id}: the process has ended with ${code}`)));
   });
 }
-
-/** The rows of one measure: one for each side but the peer. */
-function rows({ measure, samples, error }) {
-  if (error) return [[measure.title, "", "", "failed", "", "", "", ""]];
-  const { unit, goal, expected, peer = "", difference } = measure;
-  const shownGoal = goal !== undefined ? String(goal) : expected !== undefined ? `${expected} ${unit}` : "";
-  const found = Object.fromEntries(Object.entries(samples).map(([name, values]) => [name, summary(values)]));
-  const row = (title, name, ours, theirs) => [
-    title,
-    name,
-    unit,
-    cell(ours),
-    theirs ? cell(theirs) : "",
-    theirs ? ratio(ours.median, theirs.median) : "",
-    shownGoal,
-    peer,
-  ];
-  const names = Object.keys(found).filter((name) => name !== "peer");
-  const lines = names.map((name) => row(measure.title, name, found[name], found.peer));
-  if (difference) {
-    const less = ([more, fewer]) => (found[more].median - found[fewer].median) * difference.scale;
-    const [ours, theirs] = [less(difference.ours), less(difference.peer)];
-    const figures = [shown(ours), shown(theirs), ratio(ours, theirs)];
-    lines.push([difference.title, "with the rule, less without", difference.unit, ...figures, shownGoal, peer]);
-  }
-  return lines;
-}
-
-const ratio = (ours, theirs) => (ours / theirs).toFixed(ours / theirs < 0.1 ? 3 : 2);
-const shown = (value) => value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3);
-const cell = ({ median, mad }) => `${shown(median)} ±${shown(mad)}`;
 
 function versions() {
   const names = ["better-sqlite3", "@sqlite.org/sqlite-wasm", "@electric-sql/pglite", "rxdb", "wasmoon"];

@@ -3,7 +3,8 @@
 import { Capsule } from "../../web/dist/capsule_node.js";
 import { openSqlite, TABLE } from "./peers.mjs";
 import { makePlace } from "./places.mjs";
-import { timed, title } from "./inserts.mjs";
+import { title } from "./inserts.mjs";
+import { timed } from "./timed.mjs";
 
 /** Rows of the table that is asked. */
 const ROWS = 1000;

@@ -47,13 +47,13 @@ export async function serve(root) {
      * Returns the address for a new page, and ask(question), which resolves to its answer. With `ownOrigin`
      * it shares no storage with other pages.
      */
-    newPage({ ownOrigin = false } = {}) {
+    newPage({ ownOrigin = false, path = "/bench/page.html" } = {}) {
       const id = String(++lastPage);
       const page = conversation();
       pages.set(id, page);
       // Browsers ask this machine for whatever ends in .localhost, and trust it as they trust https.
       const of = ownOrigin ? origin.replace("127.0.0.1", `page${id}.localhost`) : origin;
-      return { url: `${of}/bench/page.html?page=${id}`, ask: page.ask, forget: () => pages.delete(id) };
+      return { url: `${of}${path}?page=${id}`, ask: page.ask, forget: () => pages.delete(id) };
     },
     close() {
       server.closeAllConnections();

@@ -157,6 +157,8 @@ impl RawVm {
     pub(crate) fn end(&mut self, frame: Frame, outcome: Outcome) -> Outcome {
         frame.stack.set_top(frame.base);
         let c = self.context_mut();
+        // A limit that the call around this one shares was noted where it was exceeded, and ends that, too.
+        let ends_all = matches!(frame.fuel, Fuel::Shared) && c.meter.exceeded().is_some();
         match frame.fuel {
             Fuel::Outermost(before) => {
                 c.meter.end(fuel::left());
@@ -174,7 +176,9 @@ impl RawVm {
         if c.depth > 0 {
             // A refusal of the store is one also where it comes out further up.
             let store = mem::take(&mut c.error_record.store);
-            c.error_record = frame.record;
+            if !ends_all {
+                c.error_record = frame.record;
+            }
             if !store.is_empty() {
                 c.error_record.store = store;
             }

@@ -31,8 +31,10 @@ const WRONG: SchemaDefinition = { tables: [{ name: "t", columns: [{ name: "x", t
 const folder = mkdtempSync(join(tmpdir(), "capsule-calls-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+const ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n";
+
 async function withItems(): Promise<GlyphCase> {
-  const db = open();
+  const db = open({ sandbox: { fuel: 5_000_000, maxExecutionTime: Infinity } });
   await db.execute("CREATE TABLE items(id INTEGER PRIMARY KEY, name TEXT UNIQUE, n INTEGER CHECK(n < 100))");
   return db;
 }
@@ -52,6 +54,10 @@ suite("what is wrong", () => {
     ["a name without a value", (db) => db.query("SELECT :a", {}), "usage", /the parameter :a has no value/],
     ["a promise as a value", (db) => db.insert("items", { name: db.ready as never }), "usage", /await it first/],
     ["two statements in a query", (db) => db.query("SELECT 1; SELECT 2"), "usage", /one statement is expected/],
+    ["a query without a statement", (db) => db.query("-- nothing"), "usage", /no statement/],
+    ["a condition that ends its statement", (db) => db.deleteWhere("items", "0) OR (1", []), "usage", /no expression/],
+    ["a filter that is no expression", (db) => db.watch("items", "1) OR (1").ready, "usage", /no expression/],
+    ["a statement without an end", (db) => db.query(ENDLESS), "timeout", /^out of fuel after 5000000 ticks$/],
     ["a value that is there already", (db) => db.insert("items", { name: "there" }), "constraint", /items\.name/],
     ["a check", (db) => db.insert("items", { n: 100 }), "constraint", /CHECK/],
     ["a script that does not compile", (db) => db.executeLua("while true do"), "lua", /'end' expected/],
@@ -122,6 +128,8 @@ suite("what is wrong", () => {
   for (const [what, call, kind, message] of CASES) {
     test(`${what} is said`, async () => {
       await using db = await withItems();
+      // Some are told there, too.
+      db.on("error", () => {});
       await db.insert("items", { name: "there" });
       const found = await failure(() => call(db));
       assert.match(found.message, message);
@@ -132,6 +140,51 @@ suite("what is wrong", () => {
       assert.equal(await db.queryScalar("SELECT count(*) FROM items"), 1);
     });
   }
+
+  test("no text is a fault of the capsule, and none lets another statement run", async () => {
+    await using db = await withItems();
+    db.on("error", () => {});
+    await db.insert("items", { name: "there" });
+    const texts = ["", " ", ";", "--", "/*", "\ufeff", "(", ")", "1) OR (1", "'", '"', "[", "?", ":a", "NULL", "WHERE"];
+    texts.push("items", "1; DELETE FROM items", "SELECT", "VALUES", "WITH", "EXPLAIN", "PRAGMA", "BEGIN; ROLLBACK");
+    const row = { name: "there" };
+    const calls: Record<string, (text: string) => unknown> = {
+      query: (text) => db.query(text),
+      queryOne: (text) => db.queryOne(text, []),
+      queryScalar: (text) => db.queryScalar(text, [1]),
+      named: (text) => db.query(text, { a: 1 }),
+      // Not `execute` without parameters, whose text may be several statements.
+      execute: (text) => db.execute(text, [1]),
+      insert: (text) => db.insert(text, { [text]: 1 }),
+      update: (text) => db.update(text, text, row),
+      updateWhere: (text) => db.updateWhere("items", text, [], row),
+      deleteOf: (text) => db.deleteWhere(text, "0", []),
+      watch: (text) => db.watch(text).ready,
+      filter: (text) => db.watch("items", text).ready,
+      live: (text) => db.live(text).ready,
+      table: (text) => db.createTable(text, [{ name: text, type: "TEXT", check: text }]),
+      reference: (text) => db.createTable("other", [{ name: "a", type: "TEXT", references: text }]),
+      lua: (text) => db.executeLua(`return glyphcase.query(${JSON.stringify(text)})`),
+      functions: (text) => db.callLuaFunction(text),
+      undo: (text) => db.undo(text),
+      mod: (text) => db.installMod({ name: text, version: text, files: { [text]: text } }),
+      uninstalled: (text) => db.uninstallMod(text),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      for (const text of texts) {
+        const error = await Promise.resolve()
+          .then(() => call(text))
+          .then(
+            () => undefined,
+            (error: unknown) => error,
+          );
+        if (error === undefined) continue;
+        assert.ok(isCapsuleError(error), `${name} ${text}: ${String(error)}`);
+        assert.ok(error.kind !== "bug" && error.message !== "", `${name} ${text}: ${error.kind} ${error.message}`);
+      }
+      assert.equal(await db.queryScalar("SELECT count(*) FROM items"), 1, name);
+    }
+  });
 
   test("an error has what is known of it", async () => {
     await using db = await withItems();
@@ -153,7 +206,8 @@ suite("what is wrong", () => {
     const errors = errorsOf(db);
     const cases: [string, string | undefined, RegExp][] = [
       ["nobody", undefined, /nobody/],
-      ["items", "name = (", /syntax/],
+      ["items", "name = (", /no expression/],
+      ["items", "name =", /syntax/],
       ["items", "nope = 1", /nope/],
       ["SELECT * FROM nobody", undefined, /nobody/],
     ];
@@ -201,6 +255,19 @@ suite("what is wrong", () => {
         (error: CapsuleError) => error.kind === "usage" && message.test(error.message),
       );
     }
+  });
+
+  test("a database that cannot be opened is told once: to who asks for it, or on the console", async (t) => {
+    const log = t.mock.method(console, "error", () => {});
+    const name = join(folder, "no", "such", "folder.db");
+    const awaited = new GlyphCase(name, { wasm });
+    await assert.rejects(awaited.ready, /folder\.db/);
+    await turn();
+    assert.equal(log.mock.callCount(), 0);
+    const alone = new GlyphCase(name, { wasm });
+    while (log.mock.callCount() === 0) await turn();
+    assert.match(String(log.mock.calls[0]?.arguments[0]), /folder\.db/);
+    assert.equal((await failure(() => alone.query("SELECT 1"))).kind, "unsupported");
   });
 
   test("a database that cannot be opened fails every call, in the same way", async () => {

@@ -5,11 +5,10 @@
  * Other or more runs: PERILUNE_TABS_SEED, PERILUNE_TABS_RUNS.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { CapsuleError } from "../src/capsule/errors.ts";
 import { Lane } from "../src/capsule/lane.ts";
 import { messageFrom } from "../src/capsule/tabs/wire.ts";
-import { settled } from "./time.ts";
 import { World, type FakeTab } from "./tab_world.ts";
 
 const RUNS = Number(process.env["PERILUNE_TABS_RUNS"] ?? 12);
@@ -44,11 +43,21 @@ interface Page {
 }
 
 for (let run = 0; run < RUNS; run++) {
-  test(`tabs of seed ${SEED + run}`, () => check(SEED + run));
+  test(`tabs of seed ${SEED + run}`, (t) => check(SEED + run, t).then(() => {}));
 }
 
-async function check(seed: number): Promise<void> {
-  const world = new World(seed);
+test("a seed repeats its run", async (t) => {
+  const first = await check(SEED, t);
+  t.mock.restoreAll();
+  const again = await check(SEED, t);
+  const at = first.findIndex((act, at) => act !== again[at]);
+  assert.equal(again[at], first[at], `act ${at} of ${first.length}`);
+  assert.equal(again.length, first.length);
+});
+
+/** Runs the world of a seed; resolves to all that has happened in it. */
+async function check(seed: number, t: TestContext): Promise<string[]> {
+  const world = new World(seed, t);
   const { random } = world;
   const pages = new Set<Page>();
   const acknowledged: string[] = [];
@@ -97,7 +106,7 @@ async function check(seed: number): Promise<void> {
       if (tab.attachments !== attachments || (error instanceof CapsuleError && error.kind === "closed")) return;
       // It does not answer: the page tries again.
       if (!(error instanceof CapsuleError && ["locked", "timeout"].includes(error.kind))) throw error;
-      await settled();
+      await world.settled();
       if (!tab.isDead && tab.failure === undefined) await attach(page);
     }
   };
@@ -167,13 +176,13 @@ async function check(seed: number): Promise<void> {
     alive().map(({ tab, busy, before }) => `${tab.id} ${busy ? "writes" : before ? "rests" : "attaches"}`);
   for (let steps = 0; !isQuiet(); steps++) {
     assert.ok(steps < STEPS_MAX, `seed ${seed}: it comes to no rest: ${states()}`);
-    if (!(await step())) await settled();
+    if (!(await step())) await world.settled();
   }
   for (const { attaching } of alive()) {
     let done = false;
     void attaching?.finally(() => (done = true));
-    await settled();
-    while (!done) if (!(await step())) await settled();
+    await world.settled();
+    while (!done) if (!(await step())) await world.settled();
   }
 
   const [reader] = alive();
@@ -184,7 +193,7 @@ async function check(seed: number): Promise<void> {
       .request("query", "SELECT token FROM t ORDER BY id")
       .then((found: { token: string }[]) => (rows = found.map(({ token }) => token)), read);
   void read();
-  while (rows === undefined) if (!(await step())) await settled();
+  while (rows === undefined) if (!(await step())) await world.settled();
   const there = new Set(rows);
   const story = `seed ${seed}`;
   assert.deepEqual(problems, [], story);
@@ -209,7 +218,7 @@ async function check(seed: number): Promise<void> {
         .then(() => reader.tab.request("query", sql))
         .then((rows) => (found = rows), ask);
     void ask();
-    while (found === undefined) if (!(await step())) await settled();
+    while (found === undefined) if (!(await step())) await world.settled();
     return found.map(({ token, known }) => [token, known]);
   };
   const expected = rows.map((token) => [token, 1]).sort();
@@ -223,7 +232,7 @@ async function check(seed: number): Promise<void> {
     const wanted = rows.filter((token) => !before?.has(token));
     const isComplete = () =>
       wanted.every((token) => heard.includes(token)) && (heard.length === 0 || heard.at(-1) === rows?.at(-1));
-    for (let wait = 0; !isComplete() && wait < STEPS_MAX; wait++) if (!(await step())) await settled();
+    for (let wait = 0; !isComplete() && wait < STEPS_MAX; wait++) if (!(await step())) await world.settled();
     assert.equal(new Set(heard).size, heard.length, `${story}: ${tab.id} hears nothing twice`);
     const from = rows.indexOf(heard[0] ?? "");
     assert.deepEqual(heard, heard.length === 0 ? [] : rows.slice(from), `${story}: ${tab.id} hears all in order`);
@@ -232,8 +241,9 @@ async function check(seed: number): Promise<void> {
   for (const { tab } of alive()) {
     let closed = false;
     void tab.tab.close().finally(() => (closed = true));
-    await settled();
-    while (!closed) if (!(await step())) await settled();
+    await world.settled();
+    while (!closed) if (!(await step())) await world.settled();
   }
   assert.equal(world.owners, 0, `${story}: all is closed`);
+  return world.story;
 }

@@ -122,8 +122,8 @@ suite("messages", () => {
     assert.equal(errorFrom(sent(errorData(circle))).message, "one");
   });
 
-  test("that nobody of us has sent harm nobody", async () => {
-    const world = new World(1);
+  test("that nobody of us has sent harm nobody", async (t) => {
+    const world = new World(1, t);
     const tab = world.open();
     while (tab.attachments === 0) await world.step();
     const odd: unknown[] = [undefined, null, 0, "x", [], {}, { from: 1 }, { from: "x" }, { from: "x", for: "me" }];

@@ -3,6 +3,7 @@
  * tab can be killed or frozen between any two messages; what was sent is lost with it, in part.
  */
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import { FakeFolder } from "./fake_opfs.ts";
 import { Random } from "./random.ts";
 import { OpfsFiles } from "../src/capsule/files_opfs.ts";
@@ -21,16 +22,20 @@ interface Request {
 }
 
 interface Timer {
-  readonly owner: FakeTab;
+  /** The tab; undefined for one of a core, which goes on while its tab is frozen. */
+  readonly owner: FakeTab | undefined;
   readonly at: number;
   readonly work: () => void;
 }
+
+/** Time at which each world begins. */
+const START_MS = 1_800_000_000_000;
 
 export class World {
   readonly folder = new FakeFolder();
   readonly random: Random;
   readonly tabs = new Set<FakeTab>();
-  now = 1_000_000;
+  now = START_MS;
   /** Tabs that have the files open. */
   owners = 0;
   #lastId = 0;
@@ -39,13 +44,38 @@ export class World {
   timers: Timer[] = [];
   /** Messages on their way, from one tab to another, in their order. */
   readonly channels = new Map<string, { to: FakeTab; messages: Envelope[] }>();
+  /** Cores that are being opened, which takes the platform's own time. */
+  opening = 0;
+  /** Everything that has happened, one act after the other. */
+  readonly story: string[] = [];
 
-  constructor(seed: number) {
+  constructor(seed: number, t: TestContext) {
     this.random = new Random(seed);
+    this.#surround(seed, t);
     setFiles(async () => {
       const files = await this.#whenFree(() => OpfsFiles.open(this.folder, { reserveBytes: 0 }));
       return { kind: "opfs", files, path: "database", release: async () => files.dispose() };
     });
+  }
+
+  /** Gives the cores a clock, timers and an entropy of this world, so that a seed repeats its run. */
+  #surround(seed: number, t: TestContext): void {
+    const entropy = new Random(~seed);
+    const fill = <T extends ArrayBufferView>(array: T): T => {
+      const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+      bytes.set(entropy.bytes(bytes.length));
+      return array;
+    };
+    t.mock.method(globalThis.crypto, "getRandomValues", fill as never);
+    t.mock.method(Date, "now", () => this.now);
+    const set = (work: () => void, ms = 0) => {
+      const timer = { owner: undefined, at: this.now + Math.max(1, ms), work };
+      this.timers.push(timer);
+      return timer;
+    };
+    t.mock.method(globalThis, "setTimeout", set as never);
+    const clear = (timer: unknown) => void (this.timers = this.timers.filter((other) => other !== timer));
+    t.mock.method(globalThis, "clearTimeout", clear as never);
   }
 
   /** A tab that was killed while it opened the files has their handles for a moment. */
@@ -92,29 +122,48 @@ export class World {
     for (const [key, channel] of this.channels) {
       const { to, messages } = channel;
       if (messages.length === 0) this.channels.delete(key);
-      else if (!to.isFrozen) acts.push(() => to.onmessage?.({ data: structuredClone(messages.shift()) }));
+      else if (!to.isFrozen) {
+        acts.push(() => {
+          const message = messages.shift();
+          this.#note(key, message);
+          to.onmessage?.({ data: structuredClone(message) });
+        });
+      }
     }
     for (const request of this.waiting) {
       if (this.held.has(request.name) || this.waiting.find(({ name }) => name === request.name) !== request) continue;
       acts.push(() => {
         this.waiting = this.waiting.filter((other) => other !== request);
         this.held.set(request.name, request.owner);
+        this.#note(`${request.owner.id} holds ${request.name}`);
         request.grant();
       });
     }
-    const [first] = this.timers.filter(({ owner }) => !owner.isFrozen).sort((a, b) => a.at - b.at);
+    const [first] = this.timers.filter(({ owner }) => owner?.isFrozen !== true).sort((a, b) => a.at - b.at);
     if (first !== undefined && timers && (acts.length === 0 || this.random.below(8) === 0)) {
       acts.length = 0;
       acts.push(() => {
         this.timers = this.timers.filter((timer) => timer !== first);
         this.now = Math.max(this.now, first.at);
+        this.#note(`timer of ${first.owner?.id ?? "a core"} at ${this.now}`);
         first.work();
       });
     }
     const act = acts[this.random.below(acts.length || 1)];
     act?.();
-    await settled();
+    await this.settled();
     return act !== undefined;
+  }
+
+  /** Resolves when nothing happens any more by itself. */
+  async settled(): Promise<void> {
+    do await settled();
+    while (this.opening > 0);
+  }
+
+  #note(what: string, message?: Envelope): void {
+    const plain = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
+    this.story.push(`${what} ${JSON.stringify(message, plain)}`);
   }
 }
 
@@ -143,10 +192,11 @@ export class FakeTab implements Channel {
       transactionTimeout: 5000,
       openCore: async (core) => {
         assert.equal(world.owners, 0, "nobody else has the files");
+        world.opening += 1;
         const opened = await OwnCore.open(settings, {
           message: (message) => this.isDead || core.message(message),
           print: () => {},
-        });
+        }).finally(() => (world.opening -= 1));
         if (this.isDead) {
           await opened.close();
           throw new Error("it is dead");

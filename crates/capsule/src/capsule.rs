@@ -141,6 +141,7 @@ impl CapsuleBuilder {
         let Some(shared) = shared.get().cloned() else {
             return Err(CapsuleError::new(ErrorKind::Bug, "the libraries of the capsule were not opened"));
         };
+        shared.attach()?;
         shared.db.set_events(self.events);
         lua.set_limits(self.timeout, self.fuel);
         let (interval, size) = self.batch;

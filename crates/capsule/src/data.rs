@@ -1,7 +1,7 @@
 //! Rows by the name of their table: inserts, updates and deletes without SQL text. Names are always quoted.
 
-use crate::catalog::{KeyColumns, Table};
-use crate::conn::{Params, expression, push_quoted, quoted};
+use crate::catalog::{KeyColumns, Table, condition as condition_of};
+use crate::conn::{Params, push_quoted, quoted};
 use crate::database::{Database, Rows};
 use crate::error::{CapsuleError, Result};
 use crate::log::LoggedChange;
@@ -101,8 +101,8 @@ impl Database {
     /// parameters.
     ///
     /// # Errors
-    /// `sql` if there is no such table or column or the condition is no expression, `usage` if it is empty or
-    /// its parameters do not match, `constraint`.
+    /// `sql` if there is no such table or column, or SQLite cannot read the condition; `usage` if it is empty
+    /// or no expression, or its parameters do not match; `constraint`.
     pub fn update_where<'a>(
         &self,
         table: &str,
@@ -111,10 +111,13 @@ impl Database {
         row: &Columns<'_>,
     ) -> Result<u64> {
         check_names(row)?;
-        let condition = expression(condition)?;
+        let condition = condition_of(condition)?;
         let known = self.table(table);
-        let key = known.as_deref().map_or_else(|| vec!["rowid".to_owned()], Table::key_names);
-        let key = key.join(",");
+        // A key with a NULL in it would be found by no comparison; the rowid tells every row apart.
+        let key = known.as_deref().map_or_else(
+            || "rowid".to_owned(),
+            |known| known.rowid.as_deref().map_or_else(|| known.key_names().join(","), str::to_owned),
+        );
         let mut target = String::new();
         push_table(&mut target, known.as_deref(), table);
         if row.is_empty() {
@@ -169,7 +172,7 @@ impl Database {
         condition: &str,
         params: impl Into<Params<'a>>,
     ) -> Result<u64> {
-        let condition = expression(condition)?;
+        let condition = condition_of(condition)?;
         let mut sql = String::from("DELETE FROM ");
         push_table(&mut sql, self.table(table).as_deref(), table);
         let _ = write!(sql, " WHERE ({condition}\n)");
@@ -187,7 +190,7 @@ impl Database {
 
     /// The rows for which a condition holds.
     pub(crate) fn select_where(&self, table: &str, condition: &str, params: Params<'_>) -> Result<Rows> {
-        let condition = expression(condition)?;
+        let condition = condition_of(condition)?;
         let mut sql = String::from("SELECT * FROM ");
         push_table(&mut sql, self.table(table).as_deref(), table);
         let _ = write!(sql, " WHERE ({condition}\n)");

@@ -1,10 +1,10 @@
 //! One database: statements, transactions, and what they change.
 
 use crate::capture::{Capture, Row, RowChange};
-use crate::catalog::{Catalog, SchemaChange, Table};
+use crate::catalog::{Catalog, SchemaChange, Table, condition, reserved_reference};
 use crate::conn::{
     Bound, CHECKPOINT_PAGES_OF_DISK, Conn, Durability, Facts, Location, OPERATIONS_PER_ASK, Params, Role,
-    Statement, expression, quoted,
+    Statement, quoted, reserved,
 };
 use crate::environment::Environment;
 use crate::error::{CapsuleError, ErrorKind, Result};
@@ -325,7 +325,7 @@ impl Database {
 
     /// Checks that a condition is an expression about the rows of a table, and returns it without its WHERE.
     pub(crate) fn check_filter(&self, table: &str, filter: &str) -> Result<String> {
-        let filter = expression(filter)?;
+        let filter = condition(filter)?;
         // In WHERE no aggregate can stand. Twice, so that what closes the parenthesis makes other columns
         // than these.
         let one = format!("({filter}\n)");
@@ -358,6 +358,12 @@ impl Database {
     pub(crate) fn write_row(&self, sql: &str, row: &[(&str, SqlValue)]) -> Result<Written> {
         let statement = self.conn.prepare(sql)?;
         self.run(statement, sql, Bound::Columns(row), usize::MAX)
+    }
+
+    /// True if a view has this name.
+    pub(crate) fn is_view(&self, name: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
+        Ok(self.query_scalar(sql, &[SqlValue::from(name)])?.is_some())
     }
 
     /// A table of the application that is captured, by its name.
@@ -685,19 +691,31 @@ impl Database {
 
     fn step_writing(&self, mut statement: Statement<'_>, sql: &str, limit: usize) -> Result<Written> {
         let schema = statement.facts.schema;
+        if schema && let Some(name) = reserved_reference(sql) {
+            return Err(CapsuleError::usage(reserved(name)).in_sql(sql));
+        }
         if schema {
             self.validators.remove(&self.conn)?;
         } else {
             self.validators.install(&self.conn, self.capture.catalog())?;
         }
+        // Applications may count their own rows anew. The log counts on.
+        let sequence =
+            if statement.facts.writes_sequences() { Some(log::sequence(&self.conn)?) } else { None };
         self.conn.writing();
-        let result = self.step(&mut statement, sql, limit);
+        let mut result = self.step(&mut statement, sql, limit);
         // One that fails, or ends before its last row, can have been taken back.
         if !matches!(&result, Ok(written) if written.rows.rows.len() < limit) {
             self.capture.doubt();
         }
         // A statement that stays compiled would keep tables from being dropped.
         drop(statement);
+        if let Some(sequence) = sequence
+            && !self.conn.is_autocommit()
+            && let Err(error) = log::keep_sequence(&self.conn, sequence)
+        {
+            result = Err(error);
+        }
         if self.conn.is_autocommit() {
             // ON CONFLICT ROLLBACK, a full disk: SQLite has taken everything back by itself.
             if self.transaction.is_of_sql() { self.forget_lost() } else { self.transaction.lose() }

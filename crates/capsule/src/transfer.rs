@@ -36,7 +36,7 @@ impl Database {
     /// that ends when it is closed.
     pub(crate) fn open_bytes(bytes: &[u8], mut environment: Box<dyn Environment>) -> Result<Self> {
         let source = source(bytes, &mut *environment)?;
-        let mut conn = Conn::open(&Location::Memory, Durability::default())?;
+        let mut conn = Conn::empty(source.page_size()?)?;
         fill(&mut conn, &source, &mut *environment)?;
         Self::of(conn, environment)
     }

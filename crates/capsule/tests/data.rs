@@ -153,6 +153,49 @@ fn what_is_not_there_is_named() {
 }
 
 #[test]
+fn a_text_without_a_statement_is_none() {
+    let db = open("CREATE TABLE t(id INTEGER PRIMARY KEY)");
+    for text in ["", " ", ";", "-- SELECT 1", "/* SELECT 1", "/**/;\n", "\u{feff}"] {
+        assert_eq!(db.execute(text, ()).expect("does nothing"), 0, "{text:?}");
+        assert_eq!(kind(db.query(text, ()), "no statement"), ErrorKind::Usage, "{text:?}");
+        // The second time it could have been found compiled.
+        assert_eq!(kind(db.query(text, ()), "no statement"), ErrorKind::Usage, "{text:?}");
+        assert_eq!(kind(db.query_one(text, ()), "no statement"), ErrorKind::Usage, "{text:?}");
+        assert_eq!(
+            kind(db.execute(text, &[SqlValue::from(1)]), "no statement"),
+            ErrorKind::Usage,
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_condition_is_one_expression() {
+    let db = open("CREATE TABLE t(id INTEGER PRIMARY KEY, a); INSERT INTO t(a) VALUES(1), (2)");
+    let row = [("a", SqlValue::from(9))];
+    for condition in ["1) OR (1", "id = 5) OR (TRUE", "(1", "'", "1; DELETE FROM t", "1 /*) */)", ")("] {
+        assert_eq!(kind(db.update_where("t", condition, (), &row), "no expression"), ErrorKind::Usage);
+        assert_eq!(kind(db.update_where("t", condition, (), &[]), "no expression"), ErrorKind::Usage);
+        assert_eq!(kind(db.delete_where("t", condition, ()), "no expression"), ErrorKind::Usage);
+    }
+    assert_eq!(db.delete_where("t", "where a = 1 -- the first", ()).expect("deletes"), 1);
+    assert_eq!(count(&db, "t"), 1);
+}
+
+#[test]
+fn a_condition_finds_rows_whose_key_is_null() {
+    let db = open(
+        "CREATE TABLE t(k TEXT PRIMARY KEY, a); INSERT INTO t VALUES(NULL, 1), (NULL, 2), ('x', 3);
+         CREATE TABLE pairs(rowid, k, PRIMARY KEY(rowid, k)); INSERT INTO pairs VALUES(NULL, 1), (2, NULL)",
+    );
+    let row = [("a", SqlValue::from(9))];
+    assert_eq!(db.update_where("t", "k IS NULL", (), &row).expect("updates"), 2);
+    assert_eq!(db.query_scalar("SELECT group_concat(a) FROM t", ()).expect("reads"), Some("9,9,3".into()));
+    assert_eq!(db.update_where("pairs", "TRUE", (), &[("k", 5.into())]).expect("updates"), 2);
+    assert_eq!(db.delete_where("t", "k IS NULL", ()).expect("deletes"), 2);
+}
+
+#[test]
 fn several_rows_are_inserted_together_or_not_at_all() {
     let db = open("CREATE TABLE t(id INTEGER PRIMARY KEY, a UNIQUE)");
     let (one, two) = ([("a", SqlValue::from(1))], [("a", SqlValue::from(2)), ("id", SqlValue::from(9))]);

@@ -408,6 +408,16 @@ fn a_database_goes_out_and_in_as_bytes() {
     module.ok("open", &memory);
     assert_eq!(kind_of(module.call("query", &["SELECT v FROM t".into()])), "sql");
     module.ok("close", &[]);
+    // Pages of another size than those of a capsule.
+    let mut foreign = rusqlite::Connection::open_in_memory().expect("opens");
+    foreign
+        .execute_batch("PRAGMA page_size=1024; CREATE TABLE t(v); INSERT INTO t VALUES('small')")
+        .expect("is right");
+    let small = foreign.serialize(rusqlite::MAIN_DB).expect("there is room").to_vec();
+    module.ok("import", &[":memory:".into(), Value::String(small)]);
+    module.ok("open", &memory);
+    assert_eq!(module.ok("query_scalar", &["SELECT v FROM t".into()])[1], "small".into());
+    module.ok("close", &[]);
     // Cut, or with pages of nonsense: refused, or whole.
     let mut random = 7_u64;
     for _ in 0..200 {

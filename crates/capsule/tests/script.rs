@@ -406,13 +406,17 @@ fn limits_end_scripts_sql_and_hooks_and_take_back_what_they_did() {
     ] {
         let error = w.capsule.eval(&source).expect_err(&source);
         assert_eq!(error.kind(), ErrorKind::Timeout, "{source}: {error}");
+        assert!(error.message().contains("out of fuel after 2000000 ticks"), "{source}: {error}");
     }
+    let error = w.capsule.query(endless, ()).expect_err("ends");
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "out of fuel after 2000000 ticks"));
     // Statements by themselves are committed before the end.
     assert_eq!(scalar(&mut w, "SELECT count(*) FROM t"), 2.into());
     w.capsule.execute("BEGIN; ROLLBACK", ()).expect("no transaction is left open");
     eval(&mut w, "function validate_insert() while true do end end");
     let error = w.capsule.execute("INSERT INTO t VALUES(1)", ()).expect_err("ends");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.message().contains("out of fuel"), "{error}");
     eval(
         &mut w,
         "validate_insert = nil function before_commit() glyphcase.execute('SAVEPOINT s') while true do end end",

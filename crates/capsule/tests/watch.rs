@@ -313,6 +313,7 @@ fn nobody_is_told_who_is_gone() {
 #[test]
 fn what_cannot_be_watched_is_refused() {
     let mut w = World::new(USERS);
+    w.capsule.execute("CREATE VIEW adults AS SELECT * FROM users WHERE age >= 18", ()).expect("makes it");
     for (target, filter, kind, text) in [
         ("nothing", None, ErrorKind::Usage, "no table nothing"),
         ("", None, ErrorKind::Usage, "no table"),
@@ -329,8 +330,10 @@ fn what_cannot_be_watched_is_refused() {
         ("users", Some("1) FROM users; DELETE FROM users; SELECT (1"), ErrorKind::Usage, ""),
         ("users", Some("sum(age) > 1"), ErrorKind::Sql, "misuse"),
         ("users", Some("row_number() OVER () > 1"), ErrorKind::Sql, "misuse"),
-        ("users", Some("1) UNION SELECT (2"), ErrorKind::Sql, ""),
-        ("users", Some("1), (2"), ErrorKind::Sql, ""),
+        ("users", Some("1) UNION SELECT (2"), ErrorKind::Usage, ""),
+        ("users", Some("1), (2"), ErrorKind::Usage, ""),
+        ("users", Some("1) OR (1"), ErrorKind::Usage, "no expression"),
+        ("adults", None, ErrorKind::Usage, "watch a query"),
         ("users", Some("1) IS TRUE FROM users /*"), ErrorKind::Usage, ""),
         ("SELECT * FROM users", Some("age > 1"), ErrorKind::Usage, "a filter is for tables"),
         ("SELECT * FROM nothing", None, ErrorKind::Sql, "nothing"),

@@ -55,10 +55,6 @@ export interface Mod {
 
 /** A capsule: a SQLite database and a Lua that belong together. */
 export class GlyphCase extends Calls {
-  /**
-   * Resolves when it is open: the schema is applied, and mods are active. Calls wait for it by themselves.
-   */
-  readonly ready: Promise<void>;
   /** Measures how long statements take, and how many events watchers tell. */
   readonly performance: PerformanceMonitor;
   readonly #settings: Settings;
@@ -74,6 +70,9 @@ export class GlyphCase extends Calls {
   /** Resolves when everything is attached to the core that is there. */
   #attached: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  readonly #ready: Promise<void>;
+  /** True if somebody has asked when it is ready, and so hears that it never will be. */
+  #isAwaited = false;
 
   constructor(
     filename: string | GlyphCaseOptions,
@@ -100,12 +99,21 @@ export class GlyphCase extends Calls {
     this.#root = root;
     this.#attachments = attachments;
     this.performance = monitor;
-    this.ready = root.run(() => this.#open());
-    this.ready.catch((error: unknown) => {
+    this.#ready = root.run(() => this.#open());
+    this.#ready.catch((error: unknown) => {
       root.ended ??= attachments.ended ??= errorOf(error);
       // Every call fails in the same way; without one nobody would know.
-      if (root.calls === 1 || attachments.tellsErrors) attachments.report(error);
+      const isHeard = this.#isAwaited || root.calls > 1;
+      if (!isHeard || attachments.tellsErrors) attachments.report(error);
     });
+  }
+
+  /**
+   * Resolves when it is open: the schema is applied, and mods are active. Calls wait for it by themselves.
+   */
+  get ready(): Promise<void> {
+    this.#isAwaited = true;
+    return this.#ready;
   }
 
   // Transactions, and what was done.
@@ -279,7 +287,7 @@ export class GlyphCase extends Calls {
    * nobody clears files by himself.
    */
   async persist(): Promise<boolean> {
-    await this.ready;
+    await this.#ready;
     const kind = this.#opened?.kind;
     return kind === "file" || (kind === "opfs" && (await globalThis.navigator.storage.persist()));
   }
@@ -414,7 +422,7 @@ export class GlyphCase extends Calls {
   }
 
   async #close(): Promise<void> {
-    await this.ready.catch(() => {});
+    await this.#ready.catch(() => {});
     // It was never open.
     if (this.#root.ended !== undefined) return;
     await this.#root.run(async () => {

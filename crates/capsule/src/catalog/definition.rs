@@ -1,6 +1,8 @@
 //! Column definitions in the text of a CREATE TABLE: SQLite tells the expressions of generated columns
 //! nowhere else.
 
+use crate::conn::is_reserved;
+
 /// Part of SQL text that matters here. Blanks and comments are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
@@ -123,6 +125,19 @@ pub(crate) fn definitions(sql: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// The first table of the capsule's own that a definition refers to, as it is written. Rows would go with
+/// those of the log, in nobody's transaction.
+pub(crate) fn reserved_reference(sql: &str) -> Option<&str> {
+    let mut is_after = false;
+    Tokens::of(sql).find_map(|token| {
+        let text = token.text(sql);
+        let name = text.trim_matches(['"', '`', '\'', '[', ']']);
+        let found = (is_after && is_reserved(name)).then_some(name);
+        is_after = token.kind == TokenKind::Word && text.eq_ignore_ascii_case("references");
+        found
+    })
 }
 
 /// The expression of a generated column, in its parentheses; `None` if the definition has none.

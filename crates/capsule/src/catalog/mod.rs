@@ -4,10 +4,12 @@
 //! is renamed or altered; one that is dropped and made again is another table.
 
 mod definition;
+mod expression;
 mod read;
 mod table;
 
-pub(crate) use definition::{Token, TokenKind, Tokens, definitions};
+pub(crate) use definition::{Token, TokenKind, Tokens, definitions, reserved_reference};
+pub(crate) use expression::{condition, expression, is_closed};
 pub use table::Column;
 pub(crate) use table::{Affinity, KeyColumns, Shadow, Table, TableId};
 

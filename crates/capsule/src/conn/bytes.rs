@@ -54,14 +54,20 @@ impl Conn {
         Ok(conn)
     }
 
-    /// Makes the contents of another database those of this one: all of it, or nothing.
+    /// Bytes of a page.
+    pub(crate) fn page_size(&self) -> Result<u32> {
+        Ok(self.own(|| self.sqlite.query_row("PRAGMA page_size", [], |row| row.get(0)))?)
+    }
+
+    /// Makes the contents of another database those of this one: all of it, or nothing. Its pages get the
+    /// size of these.
     pub(crate) fn copy_to(&self, target: &mut Self) -> Result<()> {
-        self.own(|| {
-            // The pages of a copy are as large as those of its source.
-            self.sqlite.execute_batch(&format!("PRAGMA page_size={}; VACUUM", open::PAGE_SIZE))?;
-            let sqlite = &mut target.sqlite;
-            copy(&self.sqlite, sqlite)
-        })
+        if self.page_size()? != target.page_size()? {
+            // Pages of another size cannot go through a write-ahead log: one is made again at the next
+            // opening. Nor is a journal removed while the file is locked for good.
+            target.run_own("PRAGMA journal_mode=DELETE; PRAGMA locking_mode=NORMAL")?;
+        }
+        self.own(|| copy(&self.sqlite, &mut target.sqlite))
     }
 }
 

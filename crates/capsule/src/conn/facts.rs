@@ -43,6 +43,13 @@ pub(crate) struct Facts {
     pub(super) writes: BTreeSet<(String, String)>,
 }
 
+impl Facts {
+    /// True if it writes the last numbers of tables with AUTOINCREMENT, of which the log is one.
+    pub(crate) fn writes_sequences(&self) -> bool {
+        self.writes.iter().any(|(table, _)| table.eq_ignore_ascii_case("sqlite_sequence"))
+    }
+}
+
 /// Column that a statement reads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Read {

@@ -12,7 +12,7 @@ mod progress;
 mod statement;
 
 pub(crate) use facts::{EVENTS_DELETE_TRIGGER, Facts, RESERVED, Read, Role, Trust, is_reserved, reserved};
-pub(crate) use names::{expression, first_word, push_quoted, quoted};
+pub(crate) use names::{first_word, push_quoted, quoted};
 pub(crate) use open::CHECKPOINT_PAGES_OF_DISK;
 pub use open::{Durability, Location};
 pub(crate) use progress::OPERATIONS_PER_ASK;
@@ -55,6 +55,11 @@ impl Conn {
     /// Opens a database and sets what holds for every capsule.
     pub(crate) fn open(location: &Location, durability: Durability) -> Result<Self> {
         Self::of(open::open(location, durability)?)
+    }
+
+    /// Opens an empty database in memory with pages of this size.
+    pub(crate) fn empty(page_size: u32) -> Result<Self> {
+        Self::of(open::empty(page_size)?)
     }
 
     /// Takes a connection for which holds what does for every capsule.
@@ -136,6 +141,10 @@ impl Conn {
         check_nul(sql)?;
         self.recorder().facts = Facts::default();
         let compiled = self.sqlite.prepare(sql).map_err(|error| self.refused(error, sql))?;
+        // SQLite compiles nothing of a text without a statement, and would call its use a mistake of ours.
+        if first_word(sql).is_empty() {
+            return Err(CapsuleError::usage("there is no statement in the text").in_sql(sql));
+        }
         let facts = self.take_facts(&compiled, sql)?;
         let mut remembered = self.facts.borrow_mut();
         if remembered.len() >= REMEMBERED_FACTS {

@@ -1,6 +1,4 @@
-//! Names, conditions and first words of SQL text.
-
-use crate::error::{CapsuleError, Result};
+//! Names and first words of SQL text.
 
 /// Quotes a name, so that it is one whatever is in it.
 pub(crate) fn quoted(name: &str) -> String {
@@ -36,21 +34,6 @@ pub(crate) fn first_word(sql: &str) -> &str {
     }
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
     &rest[..end]
-}
-
-/// The condition itself, without the word WHERE before it.
-pub(crate) fn expression(condition: &str) -> Result<&str> {
-    let word = first_word(condition);
-    let text = if word.eq_ignore_ascii_case("WHERE") {
-        let start = word.as_ptr().addr() - condition.as_ptr().addr() + word.len();
-        &condition[start..]
-    } else {
-        condition
-    };
-    if text.trim().is_empty() {
-        return Err(CapsuleError::usage("the condition is empty: TRUE holds for all rows"));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Durability {
 }
 
 /// Bytes of a page of the file.
-pub(super) const PAGE_SIZE: u32 = 8192;
+const PAGE_SIZE: u32 = 8192;
 
 /// Pages of the write-ahead log after which it goes into the database. Few: at a quota even a DELETE has to
 /// make it grow.
@@ -71,13 +71,20 @@ pub(super) fn open(location: &Location, durability: Durability) -> Result<Connec
         Location::Memory => Connection::open_in_memory_with_flags(flags),
         Location::File(path) => Connection::open_with_flags(literal(path)?, flags),
     }?;
-    configure(&sqlite, durability)?;
+    configure(&sqlite, durability, PAGE_SIZE)?;
     Ok(sqlite)
 }
 
 /// A connection to a database in memory, with the settings of every capsule.
 pub(super) fn configured(sqlite: Connection) -> Result<Connection> {
-    configure(&sqlite, Durability::default())?;
+    configure(&sqlite, Durability::default(), PAGE_SIZE)?;
+    Ok(sqlite)
+}
+
+/// A connection to an empty database in memory with pages of this size, which they keep.
+pub(super) fn empty(page_size: u32) -> Result<Connection> {
+    let sqlite = Connection::open_in_memory()?;
+    configure(&sqlite, Durability::default(), page_size)?;
     Ok(sqlite)
 }
 
@@ -96,7 +103,7 @@ fn literal(path: &Path) -> Result<PathBuf> {
     Ok(if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) })
 }
 
-fn configure(sqlite: &Connection, durability: Durability) -> Result<()> {
+fn configure(sqlite: &Connection, durability: Durability, page_size: u32) -> Result<()> {
     sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
     sqlite.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)?;
     sqlite.set_limit(Limit::SQLITE_LIMIT_COLUMN, COLUMNS_MAX)?;
@@ -110,7 +117,7 @@ fn configure(sqlite: &Connection, durability: Durability) -> Result<()> {
     let synchronous = durability.synchronous();
     sqlite.execute_batch(&format!(
         "PRAGMA locking_mode=EXCLUSIVE;
-         PRAGMA page_size={PAGE_SIZE};
+         PRAGMA page_size={page_size};
          PRAGMA journal_mode=WAL;
          PRAGMA synchronous={synchronous};
          PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};

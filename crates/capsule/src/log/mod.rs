@@ -19,8 +19,8 @@ pub(crate) use requests::{StoredRequest, keep_clients, keep_request, request};
 pub use retention::Retention;
 pub(crate) use retention::{SWEEP_INTERVAL_MS, lowest_cursor, sweep};
 pub(crate) use tables::{
-    delivered, device_of, new_device, schema_version, set_delivered, set_device, set_schema_changed,
-    set_schema_version,
+    delivered, device_of, keep_sequence, new_device, schema_version, sequence, set_delivered, set_device,
+    set_schema_changed, set_schema_version,
 };
 
 use crate::capture::RowChange;

@@ -7,6 +7,9 @@ use crate::error::{CapsuleError, ErrorKind, Result};
 /// Version of these tables. A file with a higher one is not touched.
 const FORMAT: i64 = 1;
 
+/// Bytes of the name of a device, which are two letters each.
+const DEVICE_BYTES: usize = 16;
+
 /// Statements that make the tables. SQLite makes a table of its own for each `IN` of a CHECK that it looks
 /// at.
 const TABLES: &str = "
@@ -47,9 +50,93 @@ CREATE TABLE IF NOT EXISTS main._capsule_requests(
 ) STRICT;
 ";
 
+/// Columns of the tables, as a file must have them that says it is a capsule.
+const COLUMNS: [&str; 5] = [
+    "SELECT key, value FROM main._capsule_meta",
+    "SELECT tx, started, completed, status, first, events, source, cause FROM main._capsule_tx",
+    "SELECT seq, tx, op, tbl, row_id, key, old, new, at, source FROM main._capsule_log",
+    "SELECT name, version, files, installed, active FROM main._capsule_mods",
+    "SELECT client, last, reply FROM main._capsule_requests",
+];
+
+/// Parts of a schema that no capsule makes, and that would work with its rights or change rows behind it:
+/// what has a reserved name, or hangs on a table that has.
+const FOREIGN: &str = r"
+    SELECT type || ' ' || name FROM main.sqlite_schema WHERE sql LIKE '%\_capsule\_%' ESCAPE '\' AND (
+      type IN ('trigger', 'view') AND name LIKE '\_capsule\_%' ESCAPE '\'
+      OR type IN ('trigger', 'index') AND tbl_name LIKE '\_capsule\_%' ESCAPE '\'
+      OR type = 'table' AND EXISTS(
+        SELECT 1 FROM pragma_foreign_key_list(name) AS key WHERE key.'table' LIKE '\_capsule\_%' ESCAPE '\'
+      )
+      OR type = 'table' AND ?1 AND name LIKE '\_capsule\_%' ESCAPE '\'
+    ) LIMIT 1";
+
+/// Refuses a database whose schema has parts with reserved names that are none of the capsule's.
+fn check_foreign(conn: &Conn, is_capsule: bool) -> Result<()> {
+    let found = conn.own(|| {
+        let mut read = conn.own_statement(FOREIGN)?;
+        match read.query_row([!is_capsule], |row| row.get::<_, String>(0)) {
+            Ok(found) => Ok(Some(found)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            Err(error) => Err(CapsuleError::from(error)),
+        }
+    })?;
+    let Some(found) = found else { return Ok(()) };
+    let reason =
+        format!("the database has the {found}, which is none of a capsule's: {RESERVED} is reserved");
+    Err(CapsuleError::new(ErrorKind::Unsupported, reason))
+}
+
+fn damaged(reason: &str) -> CapsuleError {
+    CapsuleError::new(ErrorKind::Corrupt, format!("the tables of the capsule are damaged: {reason}"))
+}
+
+/// Checks that the tables have their columns, and their values are some.
+fn check_tables(conn: &Conn, device: &str) -> Result<()> {
+    for columns in COLUMNS {
+        conn.own_statement(columns).map_err(|error| damaged(error.message()))?;
+    }
+    let is_name = device.len() == 2 * DEVICE_BYTES && device.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_name {
+        return Err(damaged("the device has no name of the capsule's"));
+    }
+    // Whoever else has written the file may have counted otherwise: no number is given twice.
+    let highest = conn.own(|| {
+        let mut read = conn.own_statement(
+            "SELECT max(
+               coalesce((SELECT CAST(max(value) AS INTEGER) FROM main._capsule_meta WHERE key = 'delivered'), 0),
+               coalesce((SELECT max(first + events - 1) FROM main._capsule_tx), 0))",
+        )?;
+        Ok::<i64, CapsuleError>(read.query_row([], |row| row.get(0))?)
+    })?;
+    if sequence(conn)? < highest { keep_sequence(conn, highest) } else { Ok(()) }
+}
+
+/// The number of the last change that the log has had.
+pub(crate) fn sequence(conn: &Conn) -> Result<i64> {
+    conn.own(|| {
+        let mut read = conn.own_statement(
+            "SELECT coalesce(max(seq), 0) FROM main.sqlite_sequence WHERE name = '_capsule_log'",
+        )?;
+        Ok(read.query_row([], |row| row.get(0))?)
+    })
+}
+
+/// Makes this the number of the last change again, whatever an application has made of it.
+pub(crate) fn keep_sequence(conn: &Conn, seq: i64) -> Result<()> {
+    if sequence(conn)? == seq {
+        return Ok(());
+    }
+    conn.run_own(&format!(
+        "DELETE FROM main.sqlite_sequence WHERE name = '_capsule_log';
+         INSERT INTO main.sqlite_sequence(name, seq) VALUES('_capsule_log', {seq});"
+    ))
+}
+
 /// Makes the tables where there are none, and the views of this connection. Returns the name of the device.
 pub(super) fn make(conn: &Conn, environment: &mut dyn Environment) -> Result<String> {
     let format = format(conn)?;
+    check_foreign(conn, format.is_some())?;
     if format.is_some_and(|format| format > FORMAT) {
         return Err(CapsuleError::new(
             ErrorKind::Unsupported,
@@ -58,6 +145,7 @@ pub(super) fn make(conn: &Conn, environment: &mut dyn Environment) -> Result<Str
     }
     let device = if format.is_some() { meta(conn, "device")? } else { None };
     let device = if let Some(device) = device {
+        check_tables(conn, &device)?;
         device
     } else {
         let device = new_device(environment);
@@ -81,7 +169,10 @@ fn format(conn: &Conn) -> Result<Option<i64>> {
         if !exists.exists([])? {
             return Ok(None);
         }
-        let mut read = conn.own_statement("SELECT value FROM main._capsule_meta WHERE key = 'format'")?;
+        let Ok(mut read) = conn.own_statement("SELECT value FROM main._capsule_meta WHERE key = 'format'")
+        else {
+            return Ok(None);
+        };
         match read.query_row([], |row| row.get(0)) {
             Ok(format) => Ok(Some(format)),
             Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
@@ -170,7 +261,7 @@ pub(crate) fn set_delivered(conn: &Conn, seq: i64) -> Result<()> {
 /// A name that no other copy of any database has.
 pub(crate) fn new_device(environment: &mut dyn Environment) -> String {
     use std::fmt::Write;
-    let mut bytes = [0; 16];
+    let mut bytes = [0; DEVICE_BYTES];
     environment.random(&mut bytes);
     bytes.iter().fold(String::new(), |mut name, byte| {
         let _ = write!(name, "{byte:02x}");

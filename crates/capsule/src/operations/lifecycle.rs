@@ -30,6 +30,7 @@ pub(super) fn open(operation: &mut Operation<'_, '_, '_>) -> Done {
         operation.vm.limit_memory(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
     let shared = Shared::open(db, operation.vm).map_err(crate::script::from_script)?;
+    shared.attach()?;
     shared.db.set_events(events);
     shared.batches.set(interval, size);
     let outbox = Rc::clone(&operation.host.outbox);

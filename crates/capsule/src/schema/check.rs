@@ -3,6 +3,7 @@
 use super::actual::{Actual, ActualTable, same};
 use super::declare::{ColumnDeclaration, ColumnType, DefaultValue, Schema, TableDeclaration};
 use super::text;
+use crate::catalog::expression;
 use crate::conn::{is_reserved, reserved};
 use crate::database::Database;
 use crate::error::Result;
@@ -31,7 +32,7 @@ pub(super) fn itself(schema: &Schema) -> Complaints {
                 complaints.push(format!("the index {name} has the column {column} twice"));
             }
         }
-        if let Some(Err(reason)) = index.where_.as_deref().map(text::expression) {
+        if let Some(Err(reason)) = index.where_.as_deref().map(expression) {
             complaints.push(format!("the condition of the index {name} is no expression: {reason}"));
         }
     }
@@ -99,7 +100,7 @@ fn check_table(complaints: &mut Complaints, table: &TableDeclaration) {
             complaints.push(format!("{place}: the table has two columns of this name"));
         }
         check_default(complaints, &place, table, column);
-        if let Some(Err(reason)) = column.check.as_deref().map(text::expression) {
+        if let Some(Err(reason)) = column.check.as_deref().map(expression) {
             complaints.push(format!("{place}: the check is no expression: {reason}"));
         }
         if let Some(references) = &column.references {
@@ -133,7 +134,7 @@ fn check_default(
         }
         DefaultValue::Value(_) => {}
         DefaultValue::Sql(sql) => {
-            if let Err(reason) = text::expression(sql) {
+            if let Err(reason) = expression(sql) {
                 complaints.push(format!("{place}: the default is no expression: {reason}"));
             }
         }

@@ -1,7 +1,7 @@
 //! Statements that make what is declared.
 
 use super::declare::{ColumnDeclaration, ColumnType, DefaultValue, IndexDeclaration, TableDeclaration};
-use super::text::expression;
+use crate::catalog::expression;
 use crate::conn::{push_quoted, quoted};
 use crate::value::SqlValue;
 use std::fmt::Write;

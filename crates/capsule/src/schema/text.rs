@@ -1,47 +1,11 @@
 //! SQL text: parts of statements that applications write, and whether two of them say the same.
 
 use super::declare::{ReferenceAction, References};
-use crate::catalog::{Token, TokenKind, Tokens};
+use crate::catalog::{Token, TokenKind, Tokens, is_closed};
 use std::collections::BTreeSet;
 
 /// Names of tables and columns, in lower case: a word in double quotes is one of these, or else a string.
 pub(super) type Names = BTreeSet<String>;
-
-/// An expression that stands in a statement, without blanks and comments around it.
-///
-/// # Errors
-/// The reason that the text cannot be one expression, whatever SQLite would make of it: it would end what it
-/// stands in.
-pub(super) fn expression(text: &str) -> Result<&str, &'static str> {
-    if text.contains('\0') {
-        return Err("it holds a NUL character");
-    }
-    let tokens: Vec<Token> = Tokens::of(text).collect();
-    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return Err("it is empty") };
-    let mut depth = 0;
-    for token in &tokens {
-        let part = token.text(text);
-        match token.kind {
-            TokenKind::Open => depth += 1,
-            TokenKind::Close if depth == 0 => return Err("a parenthesis is closed that was not opened"),
-            TokenKind::Close => depth -= 1,
-            TokenKind::Quoted if !is_closed(part) => return Err("a quote is not closed"),
-            TokenKind::Other if part == ";" => return Err("it holds a semicolon"),
-            _ => {}
-        }
-    }
-    if depth > 0 {
-        return Err("a parenthesis is not closed");
-    }
-    Ok(&text[first.start..last.end])
-}
-
-fn is_closed(quoted: &str) -> bool {
-    match quoted.as_bytes()[0] {
-        b'[' => quoted.ends_with(']'),
-        quote => quoted.bytes().filter(|byte| *byte == quote).count() % 2 == 0,
-    }
-}
 
 /// The words of a text, each as all its spellings have it: without blanks, comments, the case of names and
 /// the parentheses around everything.

@@ -179,8 +179,12 @@ impl Shared {
             charged.upgrade().and_then(charge).unwrap_or(true)
         });
         shared.db.set_rules(Rc::new(ScriptRules::new(&shared)));
-        delivery::attach(&shared).map_err(|error| perilune::ErrorKind::Bug(error.to_string()))?;
         Ok(shared)
+    }
+
+    /// Begins to deliver what the database commits, and what was not delivered before it was opened.
+    pub(crate) fn attach(self: &Rc<Self>) -> Result<()> {
+        delivery::attach(self)
     }
 
     /// Closes the database, and lets go of what the VM has for it.

@@ -174,7 +174,13 @@ impl Watchers {
             Target::Query { sql: target.into(), ladder: Rc::new(ladder) }
         } else {
             let Some(table) = db.table(target) else {
-                return Err(CapsuleError::usage(format!("there is no table {target} to watch")));
+                return Err(CapsuleError::usage(if target.is_empty() {
+                    "there is no table without a name to watch".to_owned()
+                } else if db.is_view(target)? {
+                    format!("{target} is a view, and no table to watch: watch a query of it")
+                } else {
+                    format!("there is no table {target} to watch")
+                }));
             };
             let filter = filter.map(|filter| db.check_filter(&table.name, filter)).transpose()?;
             Target::Table { name: Rc::clone(&table.name), filter: filter.map(Into::into) }

@@ -23,7 +23,7 @@ const RUST: &[&[&str]] = &[
     MUTUAL,
     &["src/state/"],
     &["src/error.rs"],
-    &["src/store/", "src/heap.rs"],
+    &["src/store/", "src/heap.rs", "src/files/"],
     &["src/heap/"],
     &["src/value/", "src/lua/", "src/host.rs"],
     &["src/limits.rs"],

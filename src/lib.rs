@@ -16,7 +16,8 @@
 #[cfg(feature = "mlua")]
 pub use crate::api::MluaHandle;
 pub use crate::api::{
-    Base64, Builder, FileInfo, Files, GcMode, Json, Library, Limits, Raise, Reply, Results, Runtime, Stats, Task, Vm,
+    Base64, Builder, FileInfo, Files, GcMode, Json, Library, Limits, Raise, Reply, Results, Runtime, Stats,
+    Task, Vm,
 };
 pub use crate::error::{Error, ErrorKind, LuaError, Result};
 pub use crate::host::{Host, NativeHost, Stream};

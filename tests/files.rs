@@ -35,7 +35,10 @@ fn without_files_nothing_of_them_is_there() {
     let refused = "return pcall(io.lines, 'a')";
     assert_eq!(shown(&mut lua, refused), "false cannot open file 'a' (files are not available)");
     let error = lua.read_file("a").unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Usage(message) if message == "this VM has no files"), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Usage(message) if message == "this VM has no files"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -43,12 +46,17 @@ fn files_are_read_in_all_formats() {
     let mut lua = with(Files::new().file("a.txt", "12 0x1F -3e1 x\nsecond\n\nlast"));
     let read = "local f = io.open('a.txt') return f:read('n', 'n', 'n', 'n')";
     assert_eq!(shown(&mut lua, read), "12 31 -30.0 nil");
-    assert_eq!(shown(&mut lua, "local f = io.open 'a.txt' return f:read('l', 'L', 'l', 3, 'a', 'a', 'l')"), {
-        "12 0x1F -3e1 x second\n  las t  nil"
-    });
-    let lines = "local t = {} for l in io.lines('a.txt', 'L') do t[#t + 1] = l end return #t, table.concat(t)";
+    assert_eq!(
+        shown(&mut lua, "local f = io.open 'a.txt' return f:read('l', 'L', 'l', 3, 'a', 'a', 'l')"),
+        { "12 0x1F -3e1 x second\n  las t  nil" }
+    );
+    let lines =
+        "local t = {} for l in io.lines('a.txt', 'L') do t[#t + 1] = l end return #t, table.concat(t)";
     assert_eq!(shown(&mut lua, lines), "4 12 0x1F -3e1 x\nsecond\n\nlast");
-    assert_eq!(shown(&mut lua, "io.input('a.txt') local l = io.read() io.input():close() return l"), "12 0x1F -3e1 x");
+    assert_eq!(
+        shown(&mut lua, "io.input('a.txt') local l = io.read() io.input():close() return l"),
+        "12 0x1F -3e1 x"
+    );
     assert_eq!(shown(&mut lua, "return pcall(io.read)"), "false default input file is closed");
 }
 
@@ -56,7 +64,9 @@ fn files_are_read_in_all_formats() {
 fn files_are_written_in_all_modes() {
     let mut lua = with(Files::new());
     let write = |mode: &str, text: &str| {
-        format!("local f = assert(io.open('a', '{mode}')) f:write('{text}') f:close() return io.open('a'):read('a')")
+        format!(
+            "local f = assert(io.open('a', '{mode}')) f:write('{text}') f:close() return io.open('a'):read('a')"
+        )
     };
     assert_eq!(shown(&mut lua, &write("w", "hello")), "hello");
     assert_eq!(shown(&mut lua, &write("a", "!")), "hello!");
@@ -99,7 +109,10 @@ fn failures_are_those_of_the_system() {
     }
     let mut lua = with(Files::new().file("a", "1").read_only());
     assert_eq!(shown(&mut lua, "return io.open('x', 'w')"), "nil x: Read-only file system 30");
-    assert_eq!(shown(&mut lua, "return io.open('a'):read('n'), os.remove('a')"), "1 nil a: Read-only file system 30");
+    assert_eq!(
+        shown(&mut lua, "return io.open('a'):read('n'), os.remove('a')"),
+        "1 nil a: Read-only file system 30"
+    );
 }
 
 #[test]
@@ -108,7 +121,8 @@ fn a_removed_file_lives_on_while_it_is_open() {
     let program = "local f = io.open('a', 'r+') os.remove('a') io.open('a', 'w'):write('new'):close()
         f:write('O') f:seek('set') return f:read('a'), io.open('a'):read('a')";
     assert_eq!(shown(&mut lua, program), "Old new");
-    let program = "local f = io.open('a') os.rename('a', 'b') return f:read('a'), io.open('a'), io.open('b'):read()";
+    let program =
+        "local f = io.open('a') os.rename('a', 'b') return f:read('a'), io.open('a'), io.open('b'):read()";
     assert_eq!(shown(&mut lua, program), "new nil new");
 }
 
@@ -139,12 +153,21 @@ fn programs_are_files() {
         .fixed("bad.lua", "x =");
     let mut lua = with(files);
     assert_eq!(shown(&mut lua, "return loadfile('main.lua')(21)"), "42");
-    assert_eq!(shown(&mut lua, "local lib = require 'pkg.lib' return lib.name, lib.file"), "pkg.lib ./pkg/lib.lua");
+    assert_eq!(
+        shown(&mut lua, "local lib = require 'pkg.lib' return lib.name, lib.file"),
+        "pkg.lib ./pkg/lib.lua"
+    );
     assert_eq!(shown(&mut lua, "return require 'pkg'"), "init ./pkg/init.lua");
     assert_eq!(shown(&mut lua, "return loadfile('main.lua', 'b')"), {
         "nil attempt to load a text chunk (mode is 'b')"
     });
-    assert_eq!(shown(&mut lua, "io.open('e.lua', 'w'):write('return x'):close() return loadfile('e.lua', 't', { x = 5 })()"), "5");
+    assert_eq!(
+        shown(
+            &mut lua,
+            "io.open('e.lua', 'w'):write('return x'):close() return loadfile('e.lua', 't', { x = 5 })()"
+        ),
+        "5"
+    );
     assert_eq!(shown(&mut lua, "return package.searchpath('pkg.lib', '?.lua')"), "pkg/lib.lua");
     assert_eq!(shown(&mut lua, "return select(2, pcall(require, 'none')):match('no file.*')"), {
         "no file './none.lua'\n\tno file './none/init.lua'"
@@ -158,11 +181,15 @@ fn programs_are_files() {
 #[test]
 fn an_environment_has_its_own_defaults_and_loads_for_itself() {
     let mut lua = with(Files::new().file("a", "one\n").file("set.lua", "y = 7 return y"));
-    let program = "io.input('a') local line = io.read() dofile('set.lua') io.output('out') io.write('w') io.close()
+    let program =
+        "io.input('a') local line = io.read() dofile('set.lua') io.output('out') io.write('w') io.close()
         return line, y, require('set')";
     let reply = lua.eval_env(program, "env", &perilune::Table::new()).expect("runs");
     assert_eq!(reply.values[..3], ["one".into(), 7.into(), 7.into()]);
-    assert_eq!(shown(&mut lua, "return y, io.input() == io.stdin, io.output() == io.stdout"), "nil true true");
+    assert_eq!(
+        shown(&mut lua, "return y, io.input() == io.stdin, io.output() == io.stdout"),
+        "nil true true"
+    );
     assert_eq!(lua.read_file("out").expect("is there").as_deref(), Some(&b"w"[..]));
 }
 
@@ -172,7 +199,10 @@ fn bytes_count_as_memory_and_against_the_limit() {
     let program = "local f = io.open('a', 'w') return f:write(('x'):rep(100)) == f, f:write('y')";
     assert_eq!(shown(&mut lua, program), "true nil No space left on device 28");
     assert_eq!(shown(&mut lua, "return io.open('b', 'w'):write('y')"), "nil No space left on device 28");
-    assert_eq!(shown(&mut lua, "os.remove('a') collectgarbage() return io.type(io.open('b', 'w'):write('y'))"), "file");
+    assert_eq!(
+        shown(&mut lua, "os.remove('a') collectgarbage() return io.type(io.open('b', 'w'):write('y'))"),
+        "file"
+    );
 
     let mut limits = Limits::default();
     limits.memory_bytes = 1 << 20;
@@ -183,9 +213,10 @@ fn bytes_count_as_memory_and_against_the_limit() {
     let program = "local f, s = io.open('b', 'w'), ('x'):rep(10000) for i = 1, 1000 do
         local ok, message, code = f:write(s) if not ok then return i > 10, message, code end end";
     assert_eq!(shown(&mut lua, program), "true Cannot allocate memory 12");
-    assert_eq!(shown(&mut lua, "return os.remove('b'), os.remove('a'), io.open('c', 'w'):write('ok') ~= nil"), {
-        "true true true"
-    });
+    assert_eq!(
+        shown(&mut lua, "return os.remove('b'), os.remove('a'), io.open('c', 'w'):write('ok') ~= nil"),
+        { "true true true" }
+    );
     lua.gc(perilune::GcMode::Collect).expect("collects");
     assert!(lua.stats().used_bytes < before + 100_000);
     let refused = lua.write_file("big", vec![0; 2 << 20], false).unwrap_err();
@@ -214,7 +245,10 @@ fn exit_ends_the_call_past_everything() {
         ("pcall(os.exit, 7) error('went on')", 7),
         ("coroutine.wrap(function() pcall(os.exit, -3) end)() error('went on')", -3),
         ("table.sort({ 3, 2, 1 }, function() os.exit(9) end)", 9),
-        ("setmetatable({}, { __close = error }) local x <close> = setmetatable({}, { __close = function() z = 1 end }) os.exit(4)", 4),
+        (
+            "setmetatable({}, { __close = error }) local x <close> = setmetatable({}, { __close = function() z = 1 end }) os.exit(4)",
+            4,
+        ),
     ] {
         let error = lua.eval(program).unwrap_err();
         let ErrorKind::Exit(exit) = error.kind() else { panic!("{program}: {error}") };
@@ -229,7 +263,8 @@ fn exit_ends_the_call_past_everything() {
     assert!(matches!(error.kind(), ErrorKind::Exit(exit) if exit.value == 2.into()), "{error}");
     assert_eq!(shown(&mut lua, "return log"), "cba");
     lua.set_limits(None, Some(100_000));
-    let endless = "local a <close> = setmetatable({}, { __close = function() while true do end end }) os.exit(0, true)";
+    let endless =
+        "local a <close> = setmetatable({}, { __close = function() while true do end end }) os.exit(0, true)";
     assert!(matches!(lua.eval(endless).unwrap_err().kind(), ErrorKind::Timeout(_)));
 }
 
@@ -267,7 +302,13 @@ impl TableStore for Shared {
     fn remove(&mut self, table: TableId, key: &[u8]) -> Result<bool, StoreError> {
         self.0.borrow_mut().remove(table, key)
     }
-    fn next(&mut self, table: TableId, after: u64, room: usize, out: &mut Vec<u8>) -> Result<bool, StoreError> {
+    fn next(
+        &mut self,
+        table: TableId,
+        after: u64,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, StoreError> {
         self.0.borrow_mut().next(table, after, room, out)
     }
     fn count(&mut self, table: TableId) -> Result<u64, StoreError> {
@@ -306,7 +347,10 @@ fn files_are_kept_in_a_table() {
     let paths: Vec<_> = lua.list_files().expect("lists").into_iter().map(|file| file.path).collect();
     assert_eq!(paths, [&b"code.lua"[..], b"first", b"z"]);
     assert_eq!(lua.read_file("first").expect("reads").as_deref(), Some(&b"changed"[..]));
-    assert_eq!(shown(&mut lua, "local t = ext.table 'files' return t.z, t.first, t['code.lua']"), "new changed nil");
+    assert_eq!(
+        shown(&mut lua, "local t = ext.table 'files' return t.z, t.first, t['code.lua']"),
+        "new changed nil"
+    );
     // What the store refuses is the end of the call, and tried again with the next.
     *store.1.borrow_mut() = true;
     let error = lua.eval("io.open('z', 'a'):write('er'):close()").unwrap_err();
@@ -356,11 +400,19 @@ fn random_program(seed: u64) -> String {
                 format!("open({slot}, {name}, '{mode}')")
             }
             2..=4 => {
-                let text = random.of(&["''", "'hello\\n'", "'12 -0x1p4\\n'", "7, 1.5, 2.0, 'x'", "'\\n\\n'", "' 1e+ 2'"]);
+                let text = random.of(&[
+                    "''",
+                    "'hello\\n'",
+                    "'12 -0x1p4\\n'",
+                    "7, 1.5, 2.0, 'x'",
+                    "'\\n\\n'",
+                    "' 1e+ 2'",
+                ]);
                 format!("with({slot}, function(f) return f:write({text}) end)")
             }
             5 | 6 => {
-                let formats = random.of(&["'l'", "'L'", "'a'", "'n'", "0", "3", "'n', 'l'", "'l', 'a', 'l'", "100"]);
+                let formats =
+                    random.of(&["'l'", "'L'", "'a'", "'n'", "0", "3", "'n', 'l'", "'l', 'a', 'l'", "100"]);
                 format!("with({slot}, function(f) return f:read({formats}) end)")
             }
             7 => {
@@ -369,10 +421,15 @@ fn random_program(seed: u64) -> String {
             }
             8 => match random.below(4) {
                 0 => format!("at[1], at[2] = nil, nil h = {{}} show(os.remove({name}))"),
-                1 => format!("h, at = {{}}, {{}} collectgarbage() show(os.rename({name}, {}))", random.of(&names)),
+                1 => format!(
+                    "h, at = {{}}, {{}} collectgarbage() show(os.rename({name}, {}))",
+                    random.of(&names)
+                ),
                 _ => format!("if h[{slot}] then show(h[{slot}]:close()) h[{slot}] = nil end"),
             },
-            _ => format!("for i = 1, 2 do if h[i] then h[i]:flush() end end show(pcall(function() local t = {{}} for l in io.lines({name}) do t[#t + 1] = l end return table.concat(t, '|') end))"),
+            _ => format!(
+                "for i = 1, 2 do if h[i] then h[i]:flush() end end show(pcall(function() local t = {{}} for l in io.lines({name}) do t[#t + 1] = l end return table.concat(t, '|') end))"
+            ),
         };
         program.push_str(&line);
         program.push('\n');

@@ -105,7 +105,12 @@ impl Vm {
     /// # Errors
     /// `usage`: the VM has no files, this can be no path, there is no memory, or the limit is reached; the file
     /// is then what it was.
-    pub fn write_file(&mut self, path: impl AsRef<[u8]>, content: impl Into<Vec<u8>>, is_fixed: bool) -> Result<()> {
+    pub fn write_file(
+        &mut self,
+        path: impl AsRef<[u8]>,
+        content: impl Into<Vec<u8>>,
+        is_fixed: bool,
+    ) -> Result<()> {
         let rest = vec![text(path), Value::String(content.into()), is_fixed.into()];
         self.operation(operation::FILES, "write".into(), rest).map(drop)
     }

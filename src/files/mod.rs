@@ -141,23 +141,29 @@ impl FileSystem {
     // ---- names ----
 
     /// Index of the name, or the one where it would be.
+    #[inline(never)]
     fn find(&self, path: &[u8]) -> Result<usize, usize> {
         self.names.as_slice().binary_search_by(|name| name.path.as_slice().cmp(path))
     }
 
     /// True if files are below this path.
+    #[inline(never)]
     fn is_folder(&self, path: &[u8]) -> bool {
         if path.is_empty() {
             return true;
         }
-        let below = |name: &Name| name.path.as_slice().strip_prefix(path).and_then(|rest| rest.first()) == Some(&b'/');
+        let below = |name: &Name| {
+            name.path.as_slice().strip_prefix(path).and_then(|rest| rest.first()) == Some(&b'/')
+        };
         // Names that begin with the path lie side by side; one that goes on with `/` need not be the first.
         let from = self.find(path).unwrap_or_else(|at| at);
-        let mut near = self.names.as_slice()[from..].iter().take_while(|name| name.path.as_slice().starts_with(path));
+        let mut near =
+            self.names.as_slice()[from..].iter().take_while(|name| name.path.as_slice().starts_with(path));
         near.any(below)
     }
 
     /// The node that a path leads to.
+    #[inline(never)]
     fn look_up(&self, path: &FilePath) -> Result<u32, Errno> {
         let bytes = path.bytes();
         match self.find(bytes) {
@@ -172,6 +178,7 @@ impl FileSystem {
     }
 
     /// Refuses a path below a file.
+    #[inline(never)]
     fn check_parents(&self, path: &[u8]) -> Result<(), Errno> {
         for (at, _) in path.iter().enumerate().filter(|&(_, &byte)| byte == b'/') {
             if self.find(&path[..at]).is_ok() {
@@ -182,6 +189,7 @@ impl FileSystem {
     }
 
     /// Makes a name lead to a node.
+    #[inline(never)]
     fn link(&mut self, path: &[u8], node: u32) -> Result<(), Errno> {
         match self.find(path) {
             Ok(at) => {
@@ -200,12 +208,14 @@ impl FileSystem {
     }
 
     /// Takes note that no name leads to a node any more.
+    #[inline(never)]
     fn unname(&mut self, node: u32) {
         self.nodes.as_mut_slice()[node as usize].is_named = false;
         self.let_go(node);
     }
 
     /// Frees the content of a node that nothing refers to.
+    #[inline(never)]
     fn let_go(&mut self, node: u32) {
         let node = &mut self.nodes.as_mut_slice()[node as usize];
         if !node.is_named && node.handles == 0 {
@@ -214,6 +224,7 @@ impl FileSystem {
         }
     }
 
+    #[inline(never)]
     fn new_node(&mut self) -> Result<u32, Errno> {
         let node = Node {
             content: Counted::new(self.memory),
@@ -250,6 +261,7 @@ impl FileSystem {
     }
 
     /// Takes a name away, for which `gone` has room; what it led to stays.
+    #[inline(never)]
     fn unlink(&mut self, path: &[u8]) {
         let Ok(at) = self.find(path) else { return };
         let name = self.names.remove(at);
@@ -280,6 +292,7 @@ impl FileSystem {
     }
 
     /// Refuses programs a change that they may not make: of a file, or of none in particular.
+    #[inline(never)]
     fn check_change(&self, node: Option<u32>) -> Result<(), Errno> {
         if self.is_read_only {
             return Err(Errno::ReadOnly);
@@ -293,6 +306,7 @@ impl FileSystem {
     // ---- open files ----
 
     /// Opens a file for a program. Returns its number, until `close`.
+    #[inline(never)]
     pub(crate) fn open(&mut self, path: &FilePath, mode: Mode) -> Result<u32, Errno> {
         let found = self.look_up(path);
         let node = match found {
@@ -345,6 +359,7 @@ impl FileSystem {
         }
     }
 
+    #[inline(never)]
     fn new_opened(&mut self, node: u32, mode: Mode) -> Result<u32, Errno> {
         // glibc has one that only appends begin at the end.
         let position = if mode.appends && !mode.reads { self.len(node) } else { 0 };
@@ -360,6 +375,7 @@ impl FileSystem {
     }
 
     /// Closes an open file; its number may be another's from then on.
+    #[inline(never)]
     pub(crate) fn close(&mut self, number: u32) {
         let Some(opened) = self.opened.as_mut_slice().get_mut(number as usize) else { return };
         let node = std::mem::replace(&mut opened.node, NONE);
@@ -369,6 +385,7 @@ impl FileSystem {
         }
     }
 
+    #[inline(never)]
     fn opened(&self, number: u32) -> Result<Opened, Errno> {
         let opened = self.opened.as_slice().get(number as usize).copied();
         opened.filter(|opened| opened.node != NONE).ok_or(Errno::BadDescriptor)
@@ -433,6 +450,7 @@ impl FileSystem {
     }
 
     /// Writes into a node, and returns where that ends.
+    #[inline(never)]
     fn write_to(&mut self, node: u32, at: usize, bytes: &[u8]) -> Result<usize, Errno> {
         let before = self.len(node);
         let end = at.checked_add(bytes.len()).ok_or(Errno::NoSpace)?;
@@ -448,6 +466,7 @@ impl FileSystem {
         Ok(end)
     }
 
+    #[inline(never)]
     fn truncate(&mut self, node: u32) {
         let node = &mut self.nodes.as_mut_slice()[node as usize];
         self.bytes -= node.content.as_slice().len();
@@ -465,6 +484,7 @@ impl FileSystem {
     }
 
     /// Makes a file what the host gives, whatever programs may do with it.
+    #[inline(never)]
     pub(crate) fn put(&mut self, path: &FilePath, bytes: &[u8], is_fixed: bool) -> Result<(), Errno> {
         if path.names_folder {
             return Err(Errno::IsFolder);
@@ -541,6 +561,14 @@ impl FileSystem {
     /// True if the table has to be written to.
     pub(crate) fn has_changes(&self) -> bool {
         self.has_changes && !self.table.as_slice().is_empty()
+    }
+
+    /// Has everything written to the table, of which nothing is known any more.
+    pub(crate) fn keep_all(&mut self) {
+        for node in self.nodes.as_mut_slice() {
+            node.is_changed = true;
+        }
+        self.has_changes = true;
     }
 
     /// Takes note that everything is kept as it is.

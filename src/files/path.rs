@@ -15,6 +15,7 @@ pub(crate) struct FilePath {
 
 impl FilePath {
     /// The path that a program means. `..` at the root is the root.
+    #[inline(never)]
     pub(crate) fn of(given: &[u8]) -> Result<Self, Errno> {
         if given.is_empty() {
             return Err(Errno::NoEntry);

@@ -2,7 +2,6 @@
 //! byte, and is refused past its limit.
 
 use super::alloc::Memory;
-use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -54,14 +53,8 @@ impl<T> Counted<T> {
     }
 
     fn resize(&mut self, capacity: usize) -> Result<(), Refused> {
-        let size = capacity.checked_mul(size_of::<T>()).filter(|&size| size <= isize::MAX as usize);
-        let size = size.ok_or(Refused)?;
-        let old = self.capacity * size_of::<T>();
-        let block = self.start.cast::<c_void>();
-        let block = Memory::allocate(self.memory.as_ptr().cast(), block, old, size);
-        if block.is_null() {
-            return Err(Refused);
-        }
+        let size = capacity.checked_mul(size_of::<T>()).ok_or(Refused)?;
+        let block = grown(self.memory, self.start.cast(), self.capacity * size_of::<T>(), size)?;
         self.start = block.cast();
         self.capacity = capacity;
         Ok(())
@@ -115,6 +108,7 @@ impl<T> Counted<T> {
 
 impl Counted<u8> {
     /// A copy of these bytes.
+    #[inline(never)]
     pub(crate) fn copy_of(memory: NonNull<Memory>, bytes: &[u8]) -> Result<Self, Refused> {
         let mut copy = Counted::new(memory);
         copy.write(0, bytes)?;
@@ -122,6 +116,7 @@ impl Counted<u8> {
     }
 
     /// Writes bytes at a position; between the end and that come zeros.
+    #[inline(never)]
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) -> Result<(), Refused> {
         let end = at.checked_add(bytes.len()).ok_or(Refused)?;
         if end > self.len {
@@ -141,4 +136,14 @@ impl<T> Drop for Counted<T> {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// A block of another size with the same content.
+#[inline(never)]
+fn grown(memory: NonNull<Memory>, block: *mut u8, old: usize, size: usize) -> Result<*mut u8, Refused> {
+    if size > isize::MAX as usize {
+        return Err(Refused);
+    }
+    let block = Memory::allocate(memory.as_ptr().cast(), block.cast(), old, size);
+    if block.is_null() { Err(Refused) } else { Ok(block.cast()) }
 }

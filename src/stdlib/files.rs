@@ -33,6 +33,7 @@ pub(super) fn file_system<'a>(stack: Stack) -> Result<&'a mut FileSystem, Thrown
 }
 
 /// The path that a name means; its search is charged. `[-0, +0, e]`
+#[inline(never)]
 pub(super) fn path_argument(stack: Stack, name: &[u8]) -> Result<FilePath, Errno> {
     work(stack, name.len());
     // Names lie in order, and places of nodes are looked at one after the other.
@@ -58,6 +59,7 @@ pub(super) fn with_memory<T>(
 
 /// Pushes `nil, "name: message", errno`, as C Lua does for a failed system call; without the name where it is
 /// empty. `[-0, +3, m]`
+#[inline(never)]
 pub(super) fn push_failure_of(stack: Stack, name: &[u8], errno: Errno) -> c_int {
     stack.push_nil();
     if name.is_empty() {
@@ -117,6 +119,12 @@ pub(crate) fn request(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
         (b"open", 4) => open(stack, &mut list),
         (b"arguments", _) => set_arguments(stack, &mut list, count - 1),
         (b"environment", _) => set_environment(stack, &mut list, count - 1),
+        (b"keep", 1) => {
+            if let Some(files) = context(stack).files.as_deref_mut() {
+                files.keep_all();
+            }
+            Ok(())
+        }
         _ if context(stack).files.is_none() => Err(usage(stack, b"this VM has no files")),
         (b"list", 1) => push_list(stack),
         (b"read", 2) => {
@@ -138,12 +146,14 @@ pub(crate) fn request(stack: Stack, input: &[u8]) -> Result<(), Thrown> {
 
 const USAGE: &[u8] = b"files takes a word and its arguments";
 
+#[inline(never)]
 fn usage(stack: Stack, message: &[u8]) -> Thrown {
     context(stack).error_record.mark(Mark::Usage, message);
     stack.push_bytes(message);
     Thrown
 }
 
+#[inline(never)]
 fn refused(stack: Stack, path: &[u8], errno: Errno) -> Thrown {
     push_failure_of(stack, path, errno);
     stack.pop(1);
@@ -166,6 +176,7 @@ fn push_content(stack: Stack, path: &FilePath) {
 }
 
 /// Pushes path, size, and whether it is read-only, for each file.
+#[inline(never)]
 fn push_list(stack: Stack) -> Result<(), Thrown> {
     let mut index = 0;
     while let Some(file) = context(stack).files.as_deref().and_then(|files| files.listed(index)) {
@@ -182,6 +193,7 @@ fn push_list(stack: Stack) -> Result<(), Thrown> {
 }
 
 /// `"write"` puts a file in the place of any other; `"add"` leaves one alone that programs have changed.
+#[inline(never)]
 fn write(stack: Stack, list: &mut Decoder<'_>, adds: bool) -> Result<(), Thrown> {
     let path = path_of(stack, list)?;
     let (Ok(Token::String(content)), Ok(Token::Boolean(is_fixed))) = (list.token(), list.token()) else {
@@ -196,6 +208,7 @@ fn write(stack: Stack, list: &mut Decoder<'_>, adds: bool) -> Result<(), Thrown>
 
 /// Gives the VM files: whether programs can only read them, the most bytes, and the table that they are kept
 /// in.
+#[inline(never)]
 fn open(stack: Stack, list: &mut Decoder<'_>) -> Result<(), Thrown> {
     if context(stack).files.is_some() {
         return Err(usage(stack, b"this VM has files already"));
@@ -252,6 +265,7 @@ fn with_library(stack: Stack, name: &CStr, add: impl FnOnce(Stack)) {
 }
 
 /// Sets the arguments of programs: the global `arg`, and what each gets as `...`.
+#[inline(never)]
 fn set_arguments(stack: Stack, list: &mut Decoder<'_>, count: u32) -> Result<(), Thrown> {
     let Some(count) = c_int::try_from(count).ok().filter(|&count| count <= ARGUMENTS_MAX) else {
         return Err(usage(stack, b"a program has at most 250 arguments"));
@@ -260,7 +274,9 @@ fn set_arguments(stack: Stack, list: &mut Decoder<'_>, count: u32) -> Result<(),
     stack.push_table(count as usize, 0);
     stack.push_table(count as usize, 0);
     for index in 1..=count {
-        let Ok(Token::String(text)) = list.token() else { return Err(usage(stack, b"arguments are strings")) };
+        let Ok(Token::String(text)) = list.token() else {
+            return Err(usage(stack, b"arguments are strings"));
+        };
         stack.push_bytes(text);
         stack.push_copy(-1);
         stack.raw_set_index(-4, index.into());
@@ -277,6 +293,7 @@ fn set_arguments(stack: Stack, list: &mut Decoder<'_>, count: u32) -> Result<(),
 }
 
 /// Sets the environment variables: names and values by turns.
+#[inline(never)]
 fn set_environment(stack: Stack, list: &mut Decoder<'_>, count: u32) -> Result<(), Thrown> {
     stack.push_table(0, count as usize / 2);
     for _ in 0..count / 2 {

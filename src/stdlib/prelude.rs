@@ -57,7 +57,11 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
 }
 
 /// Runs files.lua with functions that read a file and that search for one. `[-0, +0, e]`
-pub(super) fn add_files(stack: Stack, read: raw::lua_CFunction, search: raw::lua_CFunction) -> Result<(), Thrown> {
+pub(super) fn add_files(
+    stack: Stack,
+    read: raw::lua_CFunction,
+    search: raw::lua_CFunction,
+) -> Result<(), Thrown> {
     stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&ADD_FILES));
     if stack.load_text(include_bytes!(concat!(env!("OUT_DIR"), "/files.lua")), c"=[Perilune]") != Status::Ok {
         return Err(Thrown);

@@ -18,7 +18,7 @@ import { instantiate, type Exports } from "./instance/imports.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
 import { Closing, type Allowance, type RunLimits } from "./instance/limits.js";
-import type { CloseOptions, LuaOptions } from "./options.js";
+import type { CloseOptions, LuaOptions, Streams } from "./options.js";
 import type { Sink } from "./instance/output.js";
 import { makeServices } from "./host/services.js";
 import { LuaTable, batched } from "./lua_table.js";
@@ -32,7 +32,7 @@ export interface VmParts {
   module: WebAssembly.Module;
   store: TableStore;
   sink: Sink;
-  options: InstanceOptions & Pick<LuaOptions, "modules" | "stdin" | "functions">;
+  options: InstanceOptions & Pick<LuaOptions, "modules" | "functions"> & Pick<Streams, "stdin">;
 }
 
 /** A running Lua. */

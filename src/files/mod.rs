@@ -17,34 +17,47 @@ mod path;
 /// A way to open a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mode {
-    reads: bool,
-    writes: bool,
-    appends: bool,
-    /// True if it must be there already.
-    must_exist: bool,
-    truncates: bool,
+    kind: Kind,
+    /// True if it is for reading and writing.
+    is_both: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A file that is there.
+    Read,
+    /// One that is empty.
+    Write,
+    /// Whatever is written goes to its end.
+    Append,
 }
 
 impl Mode {
-    pub(crate) const READ: Mode =
-        Mode { reads: true, writes: false, appends: false, must_exist: true, truncates: false };
-    pub(crate) const WRITE: Mode =
-        Mode { reads: false, writes: true, appends: false, must_exist: false, truncates: true };
+    pub(crate) const READ: Mode = Mode { kind: Kind::Read, is_both: false };
+    pub(crate) const WRITE: Mode = Mode { kind: Kind::Write, is_both: false };
 
     /// The mode that a string stands for: `[rwa]%+?b?`, as C Lua checks it.
     pub(crate) fn of(text: &[u8]) -> Option<Mode> {
         let (first, rest) = text.split_first()?;
-        let (is_plus, rest) = match rest.split_first() {
+        let (is_both, rest) = match rest.split_first() {
             Some((b'+', rest)) => (true, rest),
             _ => (false, rest),
         };
-        let mode = match first {
-            b'r' => Mode { writes: is_plus, ..Mode::READ },
-            b'w' => Mode { reads: is_plus, ..Mode::WRITE },
-            b'a' => Mode { reads: is_plus, appends: true, truncates: false, ..Mode::WRITE },
+        let kind = match first {
+            b'r' => Kind::Read,
+            b'w' => Kind::Write,
+            b'a' => Kind::Append,
             _ => return None,
         };
-        matches!(rest, b"" | b"b").then_some(mode)
+        matches!(rest, b"" | b"b").then_some(Mode { kind, is_both })
+    }
+
+    fn reads(self) -> bool {
+        self.is_both || self.kind == Kind::Read
+    }
+
+    fn writes(self) -> bool {
+        self.is_both || self.kind != Kind::Read
     }
 }
 
@@ -311,7 +324,7 @@ impl FileSystem {
         let found = self.look_up(path);
         let node = match found {
             Ok(node) => node,
-            Err(Errno::NoEntry) if !mode.must_exist => {
+            Err(Errno::NoEntry) if mode.kind != Kind::Read => {
                 if path.names_folder {
                     return Err(Errno::IsFolder);
                 }
@@ -320,7 +333,7 @@ impl FileSystem {
             }
             Err(refusal) => return Err(refusal),
         };
-        if mode.writes {
+        if mode.writes() {
             self.check_change(Some(node))?;
         }
         let opened = self.new_opened(node, mode)?;
@@ -330,7 +343,7 @@ impl FileSystem {
             self.close(opened);
             return Err(refusal);
         }
-        if mode.truncates && found.is_ok() {
+        if mode.kind == Kind::Write && found.is_ok() {
             self.truncate(node);
         }
         Ok(opened)
@@ -340,7 +353,7 @@ impl FileSystem {
     pub(crate) fn open_temporary(&mut self) -> Result<u32, Errno> {
         self.check_change(None)?;
         let node = self.new_node()?;
-        self.new_opened(node, Mode { reads: true, ..Mode::WRITE })
+        self.new_opened(node, Mode { is_both: true, ..Mode::WRITE })
     }
 
     /// Makes an empty file of a name that no other has, and returns its number there.
@@ -362,7 +375,7 @@ impl FileSystem {
     #[inline(never)]
     fn new_opened(&mut self, node: u32, mode: Mode) -> Result<u32, Errno> {
         // glibc has one that only appends begin at the end.
-        let position = if mode.appends && !mode.reads { self.len(node) } else { 0 };
+        let position = if mode.kind == Kind::Append && !mode.is_both { self.len(node) } else { 0 };
         let opened = Opened { node, position, mode };
         let free = self.opened.as_slice().iter().position(|opened| opened.node == NONE);
         let at = free.unwrap_or(self.opened.as_slice().len());
@@ -394,7 +407,7 @@ impl FileSystem {
     /// Bytes from the position of an open file on.
     pub(crate) fn unread(&self, number: u32) -> Result<&[u8], Errno> {
         let opened = self.opened(number)?;
-        if !opened.mode.reads {
+        if !opened.mode.reads() {
             return Err(Errno::BadDescriptor);
         }
         let content = self.nodes.as_slice()[opened.node as usize].content.as_slice();
@@ -414,10 +427,10 @@ impl FileSystem {
         if bytes.is_empty() {
             return Ok(());
         }
-        if !opened.mode.writes {
+        if !opened.mode.writes() {
             return Err(Errno::BadDescriptor);
         }
-        let at = if opened.mode.appends { self.len(opened.node) } else { opened.position };
+        let at = if opened.mode.kind == Kind::Append { self.len(opened.node) } else { opened.position };
         let end = self.write_to(opened.node, at, bytes)?;
         self.opened.as_mut_slice()[number as usize].position = end;
         Ok(())
@@ -498,13 +511,12 @@ impl FileSystem {
         let total = others.checked_add(bytes.len()).filter(|&total| total <= self.limit);
         let total = total.ok_or(Errno::NoSpace)?;
         let content = Counted::copy_of(self.memory, bytes)?;
-        let node = match there {
-            Some(node) => node,
-            None => {
-                let node = self.new_node()?;
-                self.link(path.bytes(), node)?;
-                node
-            }
+        let node = if let Some(node) = there {
+            node
+        } else {
+            let node = self.new_node()?;
+            self.link(path.bytes(), node)?;
+            node
         };
         let node = &mut self.nodes.as_mut_slice()[node as usize];
         (node.content, node.is_fixed, node.is_changed) = (content, is_fixed, true);

@@ -38,7 +38,11 @@ export class LuaFiles {
   }
 
   /** Puts a file in the place of what was there; a read-only one is for programs to read. */
-  write(path: string, content: string | Uint8Array, { readOnly = false }: { readOnly?: boolean | undefined } = {}): void {
+  write(
+    path: string,
+    content: string | Uint8Array,
+    { readOnly = false }: { readOnly?: boolean | undefined } = {},
+  ): void {
     if (typeof content !== "string" && !isUint8Array(content)) {
       throw new TypeError(`a file must be a string or a Uint8Array, not a ${className(content)}`);
     }

@@ -94,7 +94,12 @@ export class Lua {
   /** Options that it was made with, which `fork` passes on. */
   readonly #options: LuaOptions & Streams;
 
-  private constructor(vm: Vm, options: LuaOptions & Streams, tasks?: readonly LuaTask[], kept?: Uint8Array<ArrayBuffer>) {
+  private constructor(
+    vm: Vm,
+    options: LuaOptions & Streams,
+    tasks?: readonly LuaTask[],
+    kept?: Uint8Array<ArrayBuffer>,
+  ) {
     this.#vm = vm;
     this.#options = options;
     this.previousImage = kept;

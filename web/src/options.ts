@@ -191,8 +191,7 @@ export interface LuaPrevious {
  * Options of `Lua.restore`: those of `Lua.create`. Libraries, files, arguments and memory are those of the
  * image; `memoryLimit` may be another.
  */
-export interface RestoreOptions
-  extends Omit<LuaOptions, "sandbox" | "boot" | "files" | "fileSystem" | "args" | "env"> {
+export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "boot" | "files" | "fileSystem" | "args" | "env"> {
   /** Source of the external tables when both the image and the storage have some. */
   tables?: "image" | "storage" | undefined;
 }
@@ -397,7 +396,10 @@ const RESTORE: Rules = {
   sandbox: (_, wrong) => wrong("is that of the image"),
   boot: (_, wrong) => wrong("is for Lua.create"),
   ...Object.fromEntries(
-    ["files", "fileSystem", "args", "env"].map((name): [string, Rule] => [name, (_, wrong) => wrong("is that of the image")]),
+    ["files", "fileSystem", "args", "env"].map((name): [string, Rule] => [
+      name,
+      (_, wrong) => wrong("is that of the image"),
+    ]),
   ),
   tables: only((value) => value === "image" || value === "storage", '"image" or "storage"'),
 };

@@ -16,13 +16,7 @@ import { Values } from "./wasmoon/values.js";
 
 export { LuaMultiReturn, LuaThread };
 export { Decoration, decorate, decorateProxy, decorateUserdata, type DecorationOptions } from "./wasmoon/decoration.js";
-export {
-  LuaLibraries,
-  LuaReturn,
-  LuaType,
-  type LuaResumeResult,
-  type LuaThreadRunOptions,
-} from "./wasmoon/types.js";
+export { LuaLibraries, LuaReturn, LuaType, type LuaResumeResult, type LuaThreadRunOptions } from "./wasmoon/types.js";
 
 /** wasmoon's options. The libraries are always open, and `enableProxy` changes nothing. */
 export interface EngineOptions {

@@ -21,7 +21,10 @@ suite("files", () => {
     assert.deepEqual(lua.files.read("/data.bin"), new Uint8Array([0, 255, 10]));
     assert.equal(lua.files.read("none"), undefined);
     lua.files.write("in.txt", "a\nb\n");
-    assert.equal(lua.eval("local t = {} for l in io.lines 'in.txt' do t[#t + 1] = l end return table.concat(t, '|')"), "a|b");
+    assert.equal(
+      lua.eval("local t = {} for l in io.lines 'in.txt' do t[#t + 1] = l end return table.concat(t, '|')"),
+      "a|b",
+    );
     assert.deepEqual(
       lua.files.list().map(({ path, bytes, readOnly }) => [path, bytes, readOnly]),
       [
@@ -104,7 +107,10 @@ suite("files", () => {
     const second = await Lua.create({ storage: storage, files });
     assert.equal(second.files.readText("start.txt"), "kept");
     assert.deepEqual(second.files.read("new"), new Uint8Array([0, 255]));
-    assert.deepEqual(second.files.list().map(({ path }) => path), ["code.lua", "new", "start.txt"]);
+    assert.deepEqual(
+      second.files.list().map(({ path }) => path),
+      ["code.lua", "new", "start.txt"],
+    );
     second.eval("os.remove('new')");
     await second.close();
     const third = await Lua.create({ storage: storage, files });
@@ -157,7 +163,10 @@ suite("programs", () => {
       ["pcall(os.exit, 42)", 42],
     ] as const) {
       for (const run of [() => lua.evalAsync(program), async () => lua.eval(program)]) {
-        await assert.rejects(run, (error) => error instanceof LuaExitError && error.code === code && error.kind === "exit");
+        await assert.rejects(
+          run,
+          (error) => error instanceof LuaExitError && error.code === code && error.kind === "exit",
+        );
       }
     }
     await assert.rejects(
@@ -175,7 +184,11 @@ suite("programs", () => {
 
   test("see the environment variables that they are given", async () => {
     const lua = await Lua.create({ env: { LANG: "de", EMPTY: "" } });
-    assert.deepEqual(lua.evalAll("return os.getenv 'LANG', os.getenv 'EMPTY', os.getenv 'PATH'"), ["de", "", undefined]);
+    assert.deepEqual(lua.evalAll("return os.getenv 'LANG', os.getenv 'EMPTY', os.getenv 'PATH'"), [
+      "de",
+      "",
+      undefined,
+    ]);
     await lua.close();
   });
 

@@ -5,7 +5,7 @@
 //! ours.
 
 use super::files::{file_system, path_argument, push_failure_of, with_memory};
-use crate::files::{Errno, Mode, Whence};
+use crate::files::{Errno, FileSystem, Mode, Whence};
 use crate::host::Stream;
 use crate::lua::{Stack, Thrown, fuel, lua_continuation, lua_function, raw};
 use crate::state::context::context;
@@ -216,7 +216,7 @@ fn io_open_inner(stack: Stack) -> Result<c_int, Thrown> {
 fn io_temporary_inner(stack: Stack) -> Result<c_int, Thrown> {
     push_handle(stack);
     fuel::charge_steps(file_system(stack)?.count());
-    match with_memory(stack, |files| files.open_temporary()) {
+    match with_memory(stack, FileSystem::open_temporary) {
         Ok(number) => Ok(fill_handle(stack, number)),
         Err(errno) => Ok(push_failure_of(stack, b"", errno)),
     }
@@ -459,7 +459,7 @@ fn flush(stack: Stack) -> Result<c_int, Thrown> {
 /// `io.input(file)` and `io.output(file)`: sets the default file if one is given, and returns it.
 fn default_file(stack: Stack, place: &'static u8) -> Result<c_int, Thrown> {
     if matches!(stack.type_of(1), raw::LUA_TSTRING | raw::LUA_TNUMBER) {
-        push_named(stack, if ptr::eq(place, &INPUT) { Mode::READ } else { Mode::WRITE })?;
+        push_named(stack, if ptr::eq(place, &raw const INPUT) { Mode::READ } else { Mode::WRITE })?;
         stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(place));
     } else if !stack.is_none_or_nil(1) {
         any_handle(stack, 1);
@@ -553,7 +553,7 @@ fn handle(stack: Stack, index: c_int) -> Result<*mut Handle, Thrown> {
 fn push_open_default(stack: Stack, place: &'static u8) -> Result<*mut Handle, Thrown> {
     let handle = push_default(stack, place);
     if file_of(handle) == File::Closed {
-        let what: &[u8] = if ptr::eq(place, &INPUT) { b"input" } else { b"output" };
+        let what: &[u8] = if ptr::eq(place, &raw const INPUT) { b"input" } else { b"output" };
         return Err(stack.throw_joined([b"default ", what, b" file is closed"]));
     }
     Ok(handle)

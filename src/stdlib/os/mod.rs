@@ -5,7 +5,7 @@
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
 use super::files::{ENVIRONMENT, path_argument, push_failure_of, with_memory};
-use crate::files::{Errno, temporary_path};
+use crate::files::{Errno, FileSystem, temporary_path};
 use crate::lua::{Stack, Status, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
 use crate::state::limit_exceeded::{end_program, tick, work};
@@ -206,7 +206,8 @@ fn rename_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 /// `os.tmpname()`: the name of a new file, which is not kept beyond the VM.
 fn temporary_name_inner(stack: Stack) -> Result<c_int, Thrown> {
-    let Ok(number) = with_memory(stack, |files| files.make_temporary()) else {
+    fuel::charge_steps(context(stack).files.as_deref().map_or(0, FileSystem::count));
+    let Ok(number) = with_memory(stack, FileSystem::make_temporary) else {
         return Err(stack.throw(b"unable to generate a unique filename"));
     };
     stack.push_bytes(&temporary_path(number));

@@ -156,7 +156,14 @@ function membersOf(
   methods: readonly string[],
   callable: boolean | undefined,
 ): Members {
-  return { read: new Set(read), write: new Set(write), methods: new Set(methods), callable, bound: new Map(), handler: undefined };
+  return {
+    read: new Set(read),
+    write: new Set(write),
+    methods: new Set(methods),
+    callable,
+    bound: new Map(),
+    handler: undefined,
+  };
 }
 
 /** Returns the message of anything that was thrown. Must not fail, whatever it is. */

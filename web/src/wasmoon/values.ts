@@ -115,7 +115,8 @@ export class Values {
   }
 
   #decorated({ target, options }: Decoration, seen: Map<object, object>): unknown {
-    if ((typeof target !== "object" && typeof target !== "function") || target === null) return this.toLua(target, seen);
+    if ((typeof target !== "object" && typeof target !== "function") || target === null)
+      return this.toLua(target, seen);
     const { metatable, proxy, opaque } = options;
     if (metatable !== undefined) return this.#withMetatable(target, metatable);
     if (opaque === true) return this.#ref(target, () => this.#handled(target, refusing(target)));

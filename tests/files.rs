@@ -1,11 +1,13 @@
 //! Tests of the files, arguments and exit of programs: `io`, `os`, `loadfile` and `require` over files in the
 //! VM, what is there without them, and that they are kept with the tables.
 //!
-//! `random_programs_do_what_native_lua_does` compares with the `lua5.4` of the system, by hand:
-//! `cargo test --test files -- --ignored`.
+//! Random programs are compared with what a native Lua printed for them (tests/vectors/files.json); with
+//! `PERILUNE_NATIVE_LUA=lua5.4` with that of the system, and its output is recorded.
 #![cfg(not(target_arch = "wasm32"))]
 
-use perilune::{ErrorKind, Files, Limits, MemoryStore, Runtime, StoreError, TableId, TableStore, Value};
+use perilune::{
+    ErrorKind, Files, Host, Limits, MemoryStore, Runtime, StoreError, Stream, TableId, TableStore, Value,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -437,41 +439,65 @@ fn random_program(seed: u64) -> String {
     program
 }
 
-#[test]
-#[ignore = "by hand: compares with the lua5.4 of the system"]
-fn random_programs_do_what_native_lua_does() {
-    use perilune::{Host, Stream};
-    #[derive(Debug, Default, Clone)]
-    struct World(Rc<RefCell<Vec<u8>>>);
-    impl Host for World {
-        fn write(&mut self, _: Stream, bytes: &[u8]) {
-            self.0.borrow_mut().extend_from_slice(bytes);
-        }
-        fn clock_ms(&mut self) -> f64 {
-            0.0
-        }
-        fn monotonic_ms(&mut self) -> f64 {
-            0.0
-        }
-        fn random_u64(&mut self) -> u64 {
-            1
-        }
+/// A host that keeps what is written.
+#[derive(Debug, Default, Clone)]
+struct World(Rc<RefCell<Vec<u8>>>);
+
+impl Host for World {
+    fn write(&mut self, _: Stream, bytes: &[u8]) {
+        self.0.borrow_mut().extend_from_slice(bytes);
     }
+    fn clock_ms(&mut self) -> f64 {
+        0.0
+    }
+    fn monotonic_ms(&mut self) -> f64 {
+        0.0
+    }
+    fn random_u64(&mut self) -> u64 {
+        1
+    }
+}
+
+fn our_output(program: &str) -> String {
+    let world = World::default();
+    let mut lua = Runtime::builder().host(world.clone()).files(Files::new()).build().expect("a VM");
+    lua.eval_named(program, "program.lua").expect("runs");
+    String::from_utf8_lossy(&world.0.borrow()).into_owned()
+}
+
+/// The output of a native Lua in an empty folder.
+fn native_output(interpreter: &str, program: &str) -> String {
     let folder = std::env::temp_dir().join(format!("perilune-files-{}", std::process::id()));
-    for seed in 0..500 {
-        let program = random_program(seed);
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("program.lua"), &program).expect("writes");
-        let native = std::process::Command::new("lua5.4").arg("program.lua").current_dir(&folder).output();
-        let native = native.expect("lua5.4 is installed");
-        let world = World::default();
-        let mut lua = Runtime::builder().host(world.clone()).files(Files::new()).build().expect("a VM");
-        let ended = lua.eval_named(&program, "program.lua").map(drop);
-        let ours = String::from_utf8_lossy(&world.0.borrow()).into_owned();
-        let theirs = String::from_utf8_lossy(&native.stdout).into_owned();
-        assert_eq!(ours, theirs, "seed {seed}: {ended:?} {}", String::from_utf8_lossy(&native.stderr));
-        assert!(ended.is_ok() && native.status.success(), "seed {seed}");
-    }
     let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("program.lua"), program).expect("writes");
+    let ended = std::process::Command::new(interpreter).arg("program.lua").current_dir(&folder).output();
+    let ended = ended.expect("the interpreter is installed");
+    let _ = std::fs::remove_dir_all(&folder);
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    String::from_utf8_lossy(&ended.stdout).into_owned()
+}
+
+/// Programs whose output is recorded, and those that are compared while it is.
+const RECORDED: u64 = 24;
+const COMPARED: u64 = 500;
+
+#[test]
+fn random_programs_do_what_native_lua_did() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/files.json");
+    if let Ok(interpreter) = std::env::var("PERILUNE_NATIVE_LUA") {
+        let native = |seed| native_output(&interpreter, &random_program(seed));
+        for seed in 0..COMPARED {
+            assert_eq!(our_output(&random_program(seed)), native(seed), "seed {seed}");
+        }
+        let outputs: Vec<String> = (0..RECORDED).map(native).collect();
+        let text = serde_json::to_string_pretty(&outputs).expect("is JSON");
+        std::fs::write(path, text + "\n").expect("writes");
+    }
+    let outputs: Vec<String> =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("is there")).expect("is JSON");
+    assert_eq!(outputs.len() as u64, RECORDED);
+    for (seed, output) in (0..).zip(outputs) {
+        assert_eq!(our_output(&random_program(seed)), output, "seed {seed}");
+    }
 }

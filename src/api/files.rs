@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::value::Value;
 use crate::vm::protocol::operation;
 
-/// The files that a VM begins with. They lie in its memory, which their bytes count as; programs see nothing of
-/// the system's files.
+/// The files that a VM begins with. They lie in its memory, which their bytes count as; programs see nothing
+/// of the system's files.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     given: Vec<(String, Vec<u8>, bool)>,
@@ -103,8 +103,8 @@ impl Vm {
     /// Puts a file in the place of what was there. A fixed one can be read by programs, not changed.
     ///
     /// # Errors
-    /// `usage`: the VM has no files, this can be no path, there is no memory, or the limit is reached; the file
-    /// is then what it was.
+    /// `usage`: the VM has no files, this can be no path, there is no memory, or the limit is reached; the
+    /// file is then what it was.
     pub fn write_file(
         &mut self,
         path: impl AsRef<[u8]>,

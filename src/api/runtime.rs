@@ -142,8 +142,8 @@ impl Builder {
         self
     }
 
-    /// Gives programs files: `io.open`, `io.lines`, `loadfile`, `dofile`, `os.remove` and their kin, `require`
-    /// by `package.path`, and `os.exit`. Default: none of these is there.
+    /// Gives programs files: `io.open`, `io.lines`, `loadfile`, `dofile`, `os.remove` and their kin,
+    /// `require` by `package.path`, and `os.exit`. Default: none of these is there.
     ///
     /// ```
     /// use perilune::{Files, Runtime};
@@ -170,7 +170,8 @@ impl Builder {
     ///
     /// # Errors
     /// `usage` when the memory limit is below 512 KiB, there is no library of such a name, or a file cannot
-    /// be, `memory` when there is no memory for the libraries, `storage` when the store does not give its files.
+    /// be, `memory` when there is no memory for the libraries, `storage` when the store does not give its
+    /// files.
     pub fn build(self) -> Result<Runtime> {
         let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));

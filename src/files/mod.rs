@@ -24,11 +24,11 @@ pub(crate) struct Mode {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A file that is there.
+    /// File that is there.
     Read,
-    /// One that is empty.
+    /// Empty file.
     Write,
-    /// Whatever is written goes to its end.
+    /// File at whose end all is written.
     Append,
 }
 
@@ -75,7 +75,7 @@ struct Name {
     node: u32,
 }
 
-/// What a name stands for, and what is open holds.
+/// A file, which names and handles lead to.
 #[derive(Debug)]
 struct Node {
     content: Counted<u8>,
@@ -92,7 +92,7 @@ struct Node {
 /// An open file.
 #[derive(Debug, Clone, Copy)]
 struct Opened {
-    /// Its node; `NONE` if this place is free.
+    /// Node of it; `NONE` if this place is free.
     node: u32,
     position: usize,
     mode: Mode,
@@ -107,7 +107,7 @@ const TEMPORARY: &[u8] = b"tmp/";
 #[derive(Debug)]
 pub(crate) struct FileSystem {
     memory: NonNull<Memory>,
-    /// In the order of their bytes.
+    /// Names in the order of their bytes.
     names: Counted<Name>,
     nodes: Counted<Node>,
     opened: Counted<Opened>,

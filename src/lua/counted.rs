@@ -14,7 +14,7 @@ pub(crate) struct Counted<T> {
     capacity: usize,
 }
 
-/// The VM has no memory for an array to grow.
+/// Refusal of memory for an array that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 

@@ -630,8 +630,8 @@ impl Stack {
         result
     }
 
-    /// Closes all variables of this thread, which runs, that are to be closed. Errors of their methods are dropped,
-    /// as at the end of a state, and the next are called as long as `goes_on` says so. `[-0, +0, -]`
+    /// Closes all variables of this thread, which runs, that are to be closed. Errors of their methods are
+    /// dropped, as at the end of a state, and the next are called as long as `goes_on` says so. `[-0, +0, -]`
     pub(crate) fn close_variables(self, goes_on: impl Fn(Stack) -> bool) {
         while goes_on(self) {
             let status = self.protect(0, |inner| {

@@ -86,8 +86,9 @@ fn end_if_exceeded(stack: Stack) {
     stack.raise_past_handlers()
 }
 
-/// Ends the call of the host that runs with a code, after closing what is to be closed in the running thread if
-/// the program asks for it. Outside of any call (a finalizer when the VM ends) it is an error. `[-0, +0, e]`
+/// Ends the call of the host that runs with a code, after closing what is to be closed in the running thread
+/// if the program asks for it. Outside of any call (a finalizer when the VM ends) it is an error. `[-0, +0,
+/// e]`
 pub(crate) fn end_program(stack: Stack, code: i32, closes: bool) -> Result<c_int, Thrown> {
     if context(stack).depth == 0 {
         return Err(stack.throw(b"there is no program to exit from"));

@@ -3,7 +3,7 @@
 /** Callback that takes Lua's output: text as it is written, with its newlines. */
 export type OutputCallback = (text: string) => void;
 
-/** What takes Lua's output: a callback, or a stream such as Node's `process.stdout`. */
+/** Destination of Lua's output: a callback, or a stream such as Node's `process.stdout`. */
 export type OutputTarget = OutputCallback | { write(text: string): unknown };
 
 /**
@@ -13,7 +13,7 @@ export type OutputTarget = OutputCallback | { write(text: string): unknown };
 export type InputCallback = () =>
   string | Uint8Array | null | undefined | PromiseLike<string | Uint8Array | null | undefined>;
 
-/** What gives Lua's input: a callback, or a stream such as Node's `process.stdin`, for calls that can wait. */
+/** Source of Lua's input: a callback, or a stream such as Node's `process.stdin` for calls that can wait. */
 export type InputSource = InputCallback | AsyncIterable<string | Uint8Array>;
 
 /** A file that a VM begins with. A read-only one is given anew each time, and never kept. */
@@ -138,11 +138,11 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
    * kept is as it is there.
    */
   files?: { readonly [path: string]: FileContent } | ReadonlyMap<string, FileContent> | undefined;
-  /** What all files have in common; programs have files with this alone, too. */
+  /** Options of all files together; programs have files with this alone, too. */
   fileSystem?: FileSystemOptions | undefined;
-  /** What each program gets as `...`, and in the global `arg`. */
+  /** Arguments that each program gets as `...`, and in the global `arg`. */
   args?: readonly string[] | undefined;
-  /** What `os.getenv` finds; default: nothing. */
+  /** Environment variables, for `os.getenv`; default: none. */
   env?: { readonly [name: string]: string } | undefined;
   /** Modules that `require` finds beside Lua's own; default: none. */
   modules?: Modules | undefined;

@@ -2,8 +2,8 @@
  * `perilune/wasmoon`: wasmoon's interface over Perilune, for programs that were written for it.
  *
  * A promise that a function returns is an object in Lua: `:await()` waits for it, `:next`, `:catch` and
- * `:finally` go on when it has settled. Instances of classes, and classes, are objects whose members Lua uses.
- * What it does not have is in docs/js-api.md.
+ * `:finally` go on when it has settled. Instances of classes, and classes, are objects whose members Lua
+ * uses. What it does not have is in docs/js-api.md.
  *
  * @packageDocumentation
  */

@@ -73,7 +73,7 @@ static OUTPUT: u8 = 0;
 /// handle and their count.
 const LINES_FORMATS_MAX: c_int = 250;
 
-/// Added to the number of formats of an iterator that closes its file at the end.
+/// Mark of an iterator that closes its file at the end, beside the number of its formats.
 const CLOSES: c_int = 1 << 16;
 
 /// Registers the library. `[-0, +0, m]`
@@ -333,8 +333,8 @@ fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// `__close` and `__gc` of a handle: closes a file; streams stay open, so that `local f <close> = io.stdout` is
-/// allowed, as in C Lua.
+/// `__close` and `__gc` of a handle: closes a file; streams stay open, so that `local f <close> = io.stdout`
+/// is allowed, as in C Lua.
 fn end_handle_inner(stack: Stack) -> Result<c_int, Thrown> {
     close(stack, any_handle(stack, 1));
     Ok(0)

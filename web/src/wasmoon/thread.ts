@@ -4,8 +4,8 @@ import { LuaReturn, LuaType, type LuaResumeResult, type LuaThreadRunOptions } fr
 import { timeoutOf, type Values } from "./values.js";
 
 /**
- * Lua's side: the stack lies in Lua, so that what is moved on it stays what it is. `run` goes on with what has
- * yielded when the event loop has had its turn, or the promise that was yielded has settled.
+ * Lua's side: the stack lies in Lua, so that what is moved on it stays what it is. `run` goes on with what
+ * has yielded when the event loop has had its turn, or the promise that was yielded has settled.
  */
 const THREADS = `local tick, create, resume, status, traceback, load, type, select, unpack, pack, getmetatable, tostring, remove, globals =
   ..., coroutine.create, coroutine.resume, coroutine.status, debug and debug.traceback, load, type, select, table.unpack,

@@ -1,7 +1,7 @@
 /**
- * Values on their way to Lua and back, as wasmoon converts them: class instances and classes are objects whose
- * members Lua uses, promises have `await`, null can be a value of its own; tables with names and numbers come
- * back as objects.
+ * Values on their way to Lua and back, as wasmoon converts them: class instances and classes are objects
+ * whose members Lua uses, promises have `await`, null can be a value of its own; tables with names and
+ * numbers come back as objects.
  */
 import { LuaFunction, LuaMultiReturn, LuaReference, makeHandledRef, type HostRef, type Lua } from "../index.js";
 import { isPlain } from "../brands.js";
@@ -20,7 +20,7 @@ return function(value) error(value, 0) end, function(settle)
   end
 end`;
 
-/** What stands for null in Lua, where that is a value. */
+/** Object that is null in Lua, where that is a value. */
 const NULL = { toString: () => "null" };
 
 /** Conversion of the values of one engine. */
@@ -32,7 +32,7 @@ export class Values {
   readonly #hasNull: boolean;
   readonly #raise: LuaFunction;
   readonly #await: LuaFunction;
-  /** What Lua has for functions and objects, and what they are there. */
+  /** Values in Lua by the functions and objects that they stand for; and these by those. */
   readonly #given = new WeakMap<object, object>();
   readonly #originals = new WeakMap<object, object>();
   /** Objects that are in Lua themselves: no copies to be converted. */

@@ -84,6 +84,7 @@ export function giveFiles(vm: Vm, { files, fileSystem, args, env, readOnly, stor
   // Read as names and values by turns.
   if (env !== undefined) vm.request(Operation.files, ["environment", ...(env as unknown as string[])]);
   if (files === undefined && fileSystem === undefined) return;
+  vm.mayHaveFiles = true;
   const { limit, keep, readOnly: isReadOnly = false }: FileSystemOptions = fileSystem ?? {};
   const isStored = storage !== undefined && storage !== "memory://";
   let table = typeof keep === "string" ? keep : (keep ?? isStored) ? TABLE : undefined;
@@ -95,11 +96,6 @@ export function giveFiles(vm: Vm, { files, fileSystem, args, env, readOnly, stor
   for (const [path, content, isFixed] of given) {
     if (!kept.has(path)) vm.request(Operation.files, ["add", path, content, isFixed || readOnly === true]);
   }
-}
-
-/** Has all files of a VM that was restored written to its storage, which may be another than they were in. */
-export function keepFiles(vm: Vm): void {
-  vm.request(Operation.files, ["keep"]);
 }
 
 function checkPath(path: unknown): string {

@@ -5,7 +5,7 @@ import { dumpJson } from "./storage/json_dump.js";
 import { LuaError, storageError, type LuaStorageError } from "./errors.js";
 import { preload } from "#js/storage/open_store.js";
 import type { TableStore } from "#js/storage/table_store.js";
-import { LuaFiles, giveFiles, keepFiles } from "./files.js";
+import { LuaFiles, giveFiles } from "./files.js";
 import { LuaGlobals } from "./globals.js";
 import type { HostFunction } from "./host/entries.js";
 import type { HostTable } from "./host/host_table.js";
@@ -187,7 +187,7 @@ export class Lua {
       const parts = { module, store, sink: outputTo(options), options };
       const { vm, tasks } = await Vm.restore(parts, { image, source }, (ready) => {
         filling.last();
-        if (options.readOnly !== true) keepFiles(ready);
+        ready.keepFiles();
         if (options.resume === true) keep(ready);
       });
       return new Lua(vm, options, tasks);
@@ -359,6 +359,7 @@ export class Lua {
     const { keep } = readLoadOptions(options);
     this.#vm.checkOpen();
     loadTables(this.#vm.store, dump, keep === true);
+    this.#vm.keepFiles();
   }
 
   /**

@@ -125,6 +125,27 @@ suite("files", () => {
     await fourth.close();
   });
 
+  test("stay what they are when tables are rolled back or replaced", async () => {
+    const storage = new RecordBackend();
+    const lua = await Lua.create({ storage, files: { a: "1" } });
+    const dump = lua.dump();
+    const write = (text: string) => lua.eval(`io.open('a', 'w'):write('${text}'):close()`);
+    assert.throws(() =>
+      lua.transaction(() => {
+        write("2");
+        throw new Error("undone");
+      }),
+    );
+    assert.equal(lua.files.readText("a"), "2");
+    assert.equal(lua.table("files").get("a"), "2");
+    lua.load(dump);
+    assert.equal(lua.table("files").get("a"), "2");
+    await lua.close();
+    const next = await Lua.create({ storage, fileSystem: {} });
+    assert.equal(next.files.readText("a"), "2");
+    await next.close();
+  });
+
   test("go on with a VM that is resumed", async () => {
     const storage = new RecordBackend();
     const make = () => Lua.create({ storage: storage, resume: true, files: { a: "1" }, args: ["x"] });

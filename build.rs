@@ -45,7 +45,8 @@ const FILES: &[(&str, Tune)] = &[
 ];
 
 /// C files of Perilune that need Lua's internals.
-const OWN_FILES: &[&str] = &["bulk.c", "collect.c", "copy.c", "fuel.c", "gc_pause.c", "json.c", "strip.c"];
+const OWN_FILES: &[&str] =
+    &["bulk.c", "close.c", "collect.c", "copy.c", "fuel.c", "gc_pause.c", "json.c", "strip.c"];
 
 /// C file for programs that embed the crate: calls the functions of Rust by pointers.
 const POINTERS: &str = "pointers.c";

@@ -21,7 +21,7 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "perilune.wasm",
         raw_aim: Some(330_000),
-        raw_limit: Some(418_000),
+        raw_limit: Some(440_000),
         gzip_aim: 125_000,
         gzip_limit: None,
     },
@@ -29,9 +29,9 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "capsule.wasm",
         raw_aim: Some(1_500_000),
-        raw_limit: Some(2_090_000),
+        raw_limit: Some(2_112_000),
         gzip_aim: 680_000,
-        gzip_limit: Some(925_000),
+        gzip_limit: Some(932_000),
     },
     Bounds { file: "index.js", raw_aim: None, raw_limit: None, gzip_aim: 15_000, gzip_limit: None },
 ];

@@ -45,7 +45,8 @@ const FILES: &[(&str, Tune)] = &[
 ];
 
 /// C files of Perilune that need Lua's internals.
-const OWN_FILES: &[&str] = &["bulk.c", "collect.c", "copy.c", "fuel.c", "gc_pause.c", "json.c", "strip.c"];
+const OWN_FILES: &[&str] =
+    &["bulk.c", "close.c", "collect.c", "copy.c", "fuel.c", "gc_pause.c", "json.c", "strip.c"];
 
 /// C files of the compiler of hot functions, on wasm with the feature `jit`.
 const JIT_FILES: &[&str] = &["jit.c", JIT_LAYOUT];

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Writes each script to the same name in `OUT_DIR`.
 pub(super) fn write(root: &Path) {
-    for name in ["environment.lua", "prelude.lua"] {
+    for name in ["environment.lua", "files.lua", "prelude.lua"] {
         let file = root.join("src/stdlib").join(name);
         println!("cargo:rerun-if-changed={}", file.display());
         let text = fs::read_to_string(&file).expect("the script is part of the package");

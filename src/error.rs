@@ -27,6 +27,9 @@ pub enum ErrorKind {
     Timeout(LuaError),
     /// The program was interrupted from outside.
     Interrupt(LuaError),
+    /// The program has ended itself (`os.exit`); `value` is its exit code. Whoever runs it decides what that
+    /// means.
+    Exit(LuaError),
     /// The store of external tables refused an operation. The embedder must act; the runtime stays usable.
     Storage(LuaError),
     /// A value cannot be converted between Lua and the host: too deep, malformed, or of a type that has no
@@ -78,7 +81,7 @@ impl Error {
     }
 
     /// The kind as a word for programs: `"runtime"`, `"syntax"`, `"memory"`, `"timeout"`, `"interrupt"`,
-    /// `"storage"`, `"value"`, `"usage"` or `"bug"`.
+    /// `"exit"`, `"storage"`, `"value"`, `"usage"` or `"bug"`.
     pub fn code(&self) -> &'static str {
         match &*self.0 {
             ErrorKind::Runtime(_) => "runtime",
@@ -86,6 +89,7 @@ impl Error {
             ErrorKind::Memory(_) => "memory",
             ErrorKind::Timeout(_) => "timeout",
             ErrorKind::Interrupt(_) => "interrupt",
+            ErrorKind::Exit(_) => "exit",
             ErrorKind::Storage(_) => "storage",
             ErrorKind::Value(_) => "value",
             ErrorKind::Usage(_) => "usage",
@@ -101,6 +105,7 @@ impl Error {
             | ErrorKind::Memory(e)
             | ErrorKind::Timeout(e)
             | ErrorKind::Interrupt(e)
+            | ErrorKind::Exit(e)
             | ErrorKind::Storage(e) => Some(e),
             ErrorKind::Value(_) | ErrorKind::Usage(_) | ErrorKind::Bug(_) => None,
         }
@@ -160,6 +165,7 @@ impl fmt::Display for Error {
             | ErrorKind::Memory(e)
             | ErrorKind::Timeout(e)
             | ErrorKind::Interrupt(e)
+            | ErrorKind::Exit(e)
             | ErrorKind::Storage(e) => f.write_str(&e.message),
         }
     }

@@ -16,7 +16,8 @@
 #[cfg(feature = "mlua")]
 pub use crate::api::MluaHandle;
 pub use crate::api::{
-    Base64, Builder, GcMode, Json, Library, Limits, Raise, Reply, Results, Runtime, Stats, Task, Vm,
+    Base64, Builder, FileInfo, Files, GcMode, Json, Library, Limits, Raise, Reply, Results, Runtime, Stats,
+    Task, Vm,
 };
 pub use crate::error::{Error, ErrorKind, LuaError, Result};
 pub use crate::host::{Host, NativeHost, Stream};
@@ -31,6 +32,7 @@ pub use crate::vm::protocol;
 mod api;
 mod error;
 mod ext;
+mod files;
 mod host;
 mod host_call;
 #[cfg(any(feature = "jit", all(test, not(target_arch = "wasm32"))))]

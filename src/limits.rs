@@ -55,6 +55,9 @@ pub const MLUA_START_BYTES: usize = 16 * 1024;
 /// Greatest length of a name of a chunk, an external table or a function, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
 
+/// Greatest length of the path of a file, in bytes.
+pub const PATH_BYTES_MAX: usize = 1024;
+
 /// Most calls of the host inside calls of Lua inside calls of the host. Each level takes stack of C and of
 /// the host's language.
 pub const HOST_DEPTH_MAX: u32 = 128;

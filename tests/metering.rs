@@ -108,7 +108,12 @@ fn vm() -> Runtime {
     limits.memory_bytes = 64 << 20;
     limits.stack_slots = Some(1_000_000);
     let input = Rc::default();
-    let mut lua = Runtime::builder().limits(limits).host(World(Rc::clone(&input))).build().expect("a VM");
+    let mut lua = Runtime::builder()
+        .limits(limits)
+        .host(World(Rc::clone(&input)))
+        .files(perilune::Files::new())
+        .build()
+        .expect("a VM");
     lua.register("input", move |_: &mut Vm, text: String| {
         input.borrow_mut().extend(text.into_bytes());
         Ok::<_, Error>(())

@@ -30,6 +30,7 @@ async function sampled(Lua, wasm, source, size) {
     stdout: () => {},
     stderr: () => {},
     stdin: () => input.shift() ?? null,
+    fileSystem: {},
   });
   lua.register("input", (text) => void input.push(text));
   lua.register("echo", (value) => value);

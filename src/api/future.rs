@@ -452,7 +452,7 @@ fn group_end(index: usize, reply: Result<Reply>) -> Option<std::result::Result<A
         }
         Ok(_) => None,
         Err(error) => match error.kind() {
-            ErrorKind::Timeout(_) | ErrorKind::Interrupt(_) => Some(Err(error)),
+            ErrorKind::Timeout(_) | ErrorKind::Interrupt(_) | ErrorKind::Exit(_) => Some(Err(error)),
             _ => Some(Ok(Err(error.into_rc()))),
         },
     }

@@ -1,5 +1,6 @@
 //! The interface for Rust programs: VMs, calls and functions with Rust's own types.
 
+pub use self::files::{FileInfo, Files};
 pub use self::future::Task;
 pub use self::library::{Base64, Json, Library};
 #[cfg(feature = "mlua")]
@@ -13,6 +14,7 @@ pub use self::vm::{GcMode, Reply, Stats, Vm};
 
 #[cfg(test)]
 mod alloc_failure;
+mod files;
 mod function_table;
 mod functions;
 mod future;

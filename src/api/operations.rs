@@ -91,6 +91,7 @@ fn outcome_of(error: &Error) -> Outcome {
         ErrorKind::Memory(_) => Outcome::Memory,
         ErrorKind::Timeout(_) => Outcome::Timeout,
         ErrorKind::Interrupt(_) => Outcome::Interrupt,
+        ErrorKind::Exit(_) => Outcome::Exit,
         ErrorKind::Storage(_) => Outcome::Storage,
         ErrorKind::Value(_) => Outcome::Value,
         ErrorKind::Usage(_) => Outcome::Usage,

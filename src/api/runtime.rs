@@ -1,5 +1,6 @@
 //! `Runtime`: a VM as an ordinary value, and the `Builder` that makes it.
 
+use crate::api::files::Files;
 use crate::api::function_table::FunctionTable;
 use crate::api::library::{Base64, Json, Library};
 use crate::api::vm::{Vm, VmParts};
@@ -53,6 +54,8 @@ pub struct Builder {
     libraries: Vec<Box<dyn Library>>,
     /// Names of those that the VM has; None: all.
     names: Option<Vec<String>>,
+    files: Option<Files>,
+    arguments: Option<Vec<Vec<u8>>>,
 }
 
 impl Default for Builder {
@@ -64,6 +67,8 @@ impl Default for Builder {
             modules: Vec::new(),
             libraries: vec![Box::new(Json), Box::new(Base64)],
             names: None,
+            files: None,
+            arguments: None,
         }
     }
 }
@@ -137,11 +142,36 @@ impl Builder {
         self
     }
 
+    /// Gives programs files: `io.open`, `io.lines`, `loadfile`, `dofile`, `os.remove` and their kin,
+    /// `require` by `package.path`, and `os.exit`. Default: none of these is there.
+    ///
+    /// ```
+    /// use perilune::{Files, Runtime};
+    /// let files = Files::new().fixed("lib/greet.lua", "return function(who) return 'Hello ' .. who end");
+    /// let mut lua = Runtime::builder().files(files.file("who.txt", "world\n")).build()?;
+    /// lua.eval("io.open('out.txt', 'w'):write(require 'lib/greet' (io.lines('who.txt')())):close()")?;
+    /// assert_eq!(lua.read_file("out.txt")?.as_deref(), Some(&b"Hello world"[..]));
+    /// # Ok::<(), perilune::Error>(())
+    /// ```
+    #[must_use]
+    pub fn files(mut self, files: Files) -> Self {
+        self.files = Some(files);
+        self
+    }
+
+    /// The arguments that each program gets as `...`, and in the global `arg`; with them it has `os.exit`.
+    #[must_use]
+    pub fn arguments<T: Into<Vec<u8>>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments = Some(arguments.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Makes the VM.
     ///
     /// # Errors
-    /// `usage` when the memory limit is below 512 KiB, or there is no library of such a name, `memory` when
-    /// there is no memory for the libraries.
+    /// `usage` when the memory limit is below 512 KiB, there is no library of such a name, or a file cannot
+    /// be, `memory` when there is no memory for the libraries, `storage` when the store does not give its
+    /// files.
     pub fn build(self) -> Result<Runtime> {
         let host = self.host.unwrap_or_else(|| Box::new(NativeHost::default()));
         let store = self.store.unwrap_or_else(|| Box::new(MemoryStore::new()));
@@ -157,6 +187,12 @@ impl Builder {
         if let Some(names) = &self.names {
             let names: Vec<Value> = names.iter().map(|name| name.as_str().into()).collect();
             runtime.keep_libraries(&names)?;
+        }
+        if let Some(files) = self.files {
+            runtime.open_files(files)?;
+        }
+        if let Some(arguments) = self.arguments {
+            runtime.set_arguments(arguments)?;
         }
         Ok(runtime)
     }

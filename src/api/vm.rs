@@ -466,6 +466,7 @@ impl Vm {
             Outcome::Memory => ErrorKind::Memory(error),
             Outcome::Timeout => ErrorKind::Timeout(error),
             Outcome::Interrupt => ErrorKind::Interrupt(error),
+            Outcome::Exit => ErrorKind::Exit(error),
             Outcome::Storage => ErrorKind::Storage(error),
             Outcome::Value => ErrorKind::Value(error.message),
             Outcome::Usage | Outcome::Waiting => ErrorKind::Usage(error.message),

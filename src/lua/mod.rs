@@ -10,6 +10,7 @@
 
 pub(crate) use self::alloc::{Memory, Refusal};
 pub(crate) use self::bulk::{Step, Walk};
+pub(crate) use self::counted::{Counted, Refused};
 pub(crate) use self::debug::FunctionInfo;
 pub(crate) use self::functions::{Thrown, lua_continuation, lua_function};
 pub(crate) use self::json::{Item, Kind, Marks, Names, TableAddress};
@@ -24,6 +25,7 @@ pub(crate) use mlua_sys::lua54 as raw;
 
 mod alloc;
 mod bulk;
+mod counted;
 mod debug;
 pub(crate) mod emergency;
 pub(crate) mod fuel;

@@ -45,6 +45,8 @@ unsafe extern "C-unwind" {
         context: raw::lua_KContext,
         continuation: Option<raw::lua_KFunction>,
     ) -> c_int;
+    // lua-5.4/port/close.c
+    fn perilune_close_variables(l: *mut lua_State);
     // lua-5.4/port/strip.c
     fn perilune_strip(l: *mut lua_State);
     // lua-5.4/port/lcorolib_port.c
@@ -626,6 +628,22 @@ impl Stack {
         // Lua.
         unsafe { perilune_gc_resume(self.0, &raw const debt) };
         result
+    }
+
+    /// Closes all variables of this thread, which runs, that are to be closed. Errors of their methods are
+    /// dropped, as at the end of a state, and the next are called as long as `goes_on` says so. `[-0, +0, -]`
+    pub(crate) fn close_variables(self, goes_on: impl Fn(Stack) -> bool) {
+        while goes_on(self) {
+            let status = self.protect(0, |inner| {
+                // SAFETY: the state is valid, and the call is protected.
+                unsafe { perilune_close_variables(inner.0) };
+                Ok(())
+            });
+            if status == Status::Ok {
+                return;
+            }
+            self.pop(1);
+        }
     }
 
     /// Raises the value on top. `[-1, +0, e]`

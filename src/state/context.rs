@@ -5,6 +5,7 @@
 //! which may come back here. So every use is `context(stack).field...` for one statement, or copies out what
 //! it needs.
 
+use crate::files::FileSystem;
 use crate::host::Stream;
 use crate::limits::OUTPUT_BUFFER_BYTES;
 use crate::lua::{Memory, Role, Stack, fuel};
@@ -58,6 +59,12 @@ pub(crate) struct Context {
     /// given.
     pub(crate) error_number: u32,
     pub(crate) errors_numbered: u32,
+    /// Files of the program; None: it has none. Before `memory`, in which they lie.
+    pub(crate) files: Option<Box<FileSystem>>,
+    /// Number of arguments of programs, which the registry has.
+    pub(crate) arguments: c_int,
+    /// Code with which the program has ended itself (`os.exit`).
+    pub(crate) exit_code: i32,
     pub(crate) memory: Box<Memory>,
     /// An encoded key, between making and using it.
     pub(crate) key: Vec<u8>,
@@ -173,6 +180,9 @@ impl Context {
             results: Vec::new(),
             error_number: 0,
             errors_numbered: 0,
+            files: None,
+            arguments: 0,
+            exit_code: 0,
             memory,
             key: Vec::new(),
             value: Vec::new(),

@@ -158,6 +158,7 @@ pub(crate) fn note_limit_exceeded(stack: Stack, limit: LimitExceeded) {
         c.memory.for_script();
     }
     let Whole { timeout_ms, fuel } = c.meter.whole();
+    let exit_code = c.exit_code;
     let place = &mut c.error_record;
     let mut text = std::mem::take(&mut place.message);
     if let (Some(line), Ok(chunk)) = (place.line, std::str::from_utf8(&place.chunk)) {
@@ -174,6 +175,7 @@ pub(crate) fn note_limit_exceeded(stack: Stack, limit: LimitExceeded) {
         }
         LimitExceeded::Fuel => write!(text, "out of fuel after {fuel} ticks"),
         LimitExceeded::Interrupt => write!(text, "interrupted"),
+        LimitExceeded::Exit => write!(text, "the program has ended with code {exit_code}"),
     };
     place.message = text;
 }

@@ -1,7 +1,7 @@
 //! The end of a call that has used up its fuel or its time, or was interrupted: raised wherever the script
 //! is, past its message handlers, and again at its next tick, whoever catches it.
 
-use crate::lua::{Stack, fuel, raw};
+use crate::lua::{Stack, Thrown, fuel, raw};
 use crate::state::context::context;
 use crate::state::error_record::note_limit_exceeded;
 use crate::state::meter::LimitExceeded;
@@ -14,6 +14,7 @@ impl LimitExceeded {
             LimitExceeded::Timeout => b"timeout",
             LimitExceeded::Fuel => b"fuel",
             LimitExceeded::Interrupt => b"interrupt",
+            LimitExceeded::Exit => b"exit",
         }
     }
 }
@@ -82,6 +83,28 @@ fn end_if_exceeded(stack: Stack) {
     // Without room, what follows is a "stack overflow"; that ends here just as well.
     stack.has_room(4);
     stack.push_bytes(limit.word());
+    stack.raise_past_handlers()
+}
+
+/// Ends the call of the host that runs with a code, after closing what is to be closed in the running thread
+/// if the program asks for it. Outside of any call (a finalizer when the VM ends) it is an error. `[-0, +0,
+/// e]`
+pub(crate) fn end_program(stack: Stack, code: i32, closes: bool) -> Result<c_int, Thrown> {
+    if context(stack).depth == 0 {
+        return Err(stack.throw(b"there is no program to exit from"));
+    }
+    if closes {
+        stack.close_variables(|stack| context(stack).meter.exceeded().is_none());
+    }
+    let c = context(stack);
+    c.exit_code = code;
+    c.meter.exit(fuel::left());
+    fuel::set(-1);
+    if c.meter.exceeded() == Some(LimitExceeded::Exit) {
+        note_limit_exceeded(stack, LimitExceeded::Exit);
+    }
+    stack.has_room(4);
+    stack.push_bytes(LimitExceeded::Exit.word());
     stack.raise_past_handlers()
 }
 

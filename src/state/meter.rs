@@ -41,6 +41,8 @@ pub(crate) enum LimitExceeded {
     Timeout,
     Fuel,
     Interrupt,
+    /// The program has ended itself.
+    Exit,
 }
 
 /// Limits at which the call under way ends.
@@ -146,7 +148,7 @@ impl Meter {
     pub(crate) fn end_inner(&mut self, left: i32, outer: CallEnd) -> i32 {
         self.account(left);
         self.call_end = outer;
-        if self.exceeded != Some(LimitExceeded::Interrupt) {
+        if !matches!(self.exceeded, Some(LimitExceeded::Interrupt | LimitExceeded::Exit)) {
             self.exceeded = None;
         }
         if self.exceeded.is_some() { -1 } else { self.next_slice() }
@@ -177,6 +179,12 @@ impl Meter {
         }
         self.asked_ms = now_ms;
         Ok(self.next_slice())
+    }
+
+    /// Ends the call that runs, and those around it, at the wish of the program.
+    pub(crate) fn exit(&mut self, left: i32) {
+        self.account(left);
+        self.exceeded = self.exceeded.or(Some(LimitExceeded::Exit));
     }
 
     /// Counts ticks of work beside Lua's own (`left`: of the slice under way). Returns what is left of the

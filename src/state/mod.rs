@@ -7,6 +7,7 @@ pub(crate) mod extension;
 pub(crate) mod guarded;
 mod hints;
 pub(crate) mod host_functions;
+pub(crate) mod kept_files;
 pub(crate) mod limit_exceeded;
 pub(crate) mod meter;
 pub(crate) mod output;

@@ -88,16 +88,28 @@ end
 makers[parts.io] = function(original, env, mine, made)
   local io = copy(original, env, mine, made)
   local input, output
+  -- A name is opened by the library, which takes it for the default of all; that is put back.
+  local function choose(default, file)
+    if io_type(file) then return file end
+    local before = default()
+    local chosen = default(file)
+    default(before)
+    return chosen
+  end
   replace(io, "input", io_input, function(file)
-    if file ~= nil and not io_type(file) then return io_input(file) end
-    if file ~= nil then input = file end
+    if file ~= nil then input = choose(io_input, file) end
     return input or io_input()
   end)
   replace(io, "output", io_output, function(file)
-    if file ~= nil and not io_type(file) then return io_output(file) end
-    if file ~= nil then output = file end
+    if file ~= nil then output = choose(io_output, file) end
     return output or io_output()
   end)
+  if parts.io_close then
+    replace(io, "close", parts.io_close, function(...)
+      if select("#", ...) == 0 and output then return parts.io_close(output) end
+      return parts.io_close(...)
+    end)
+  end
   replace(io, "lines", io_lines, function(name, ...)
     if name == nil and input then return file_lines(input, ...) end
     return io_lines(name, ...)
@@ -111,6 +123,12 @@ makers[parts.io] = function(original, env, mine, made)
     return io_write(...)
   end)
   return io
+end
+
+-- With files: what compiles them does it for the environment, and what takes a default is told the own one.
+if parts.load_file then
+  makers[parts.load_file] = function(_, _, mine, made) return parts.make_load_file(mine(load, made)) end
+  makers[parts.do_file] = function(_, _, mine, made) return parts.make_do_file(mine(parts.load_file, made)) end
 end
 
 local function not_to_be_resumed() error("a coroutine of another program", 0) end
@@ -185,6 +203,7 @@ local function open_package(mine, made, given)
     if given[name] == false then return format("no built-in module '%s'", name) end
     return search_builtin(name)
   end
+  if parts.search_file then made[parts.search_file] = parts.make_search(result, mine(load, made)) end
   for key, value in next, package do result[key] = mine(value, made) end
   local shared = package.searchers
   for i = 1, type(shared) == "table" and #shared or 0 do searchers[i] = mine(rawget(shared, i), made) end

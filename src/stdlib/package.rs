@@ -2,13 +2,18 @@
 //! itself and the searchers that ask the host and the built-in modules are Lua code (prelude.lua): a module
 //! may wait while it loads.
 
+use super::files::path_argument;
 use super::prelude;
 use crate::lua::{Stack, Thrown, lua_function, raw};
+use crate::state::context::context;
 use std::ffi::{CStr, c_int};
 
 lua_function!(open_package = open_inner);
 lua_function!(search_preload = search_preload_inner);
-lua_function!(search_path = search_path_inner);
+lua_function!(
+    /// `package.searchpath`
+    search_path = search_path_inner
+);
 
 /// The registry's names for `package.loaded` and `package.preload`.
 pub(super) const LOADED: &CStr = c"_LOADED";
@@ -61,8 +66,8 @@ fn search_preload_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(2)
 }
 
-/// `package.searchpath(name, path, separator, replacement)`: there are no files, so it always says where none
-/// was found.
+/// `package.searchpath(name, path, separator, replacement)`: the first file of the VM that there is, or where
+/// there was none.
 fn search_path_inner(stack: Stack) -> Result<c_int, Thrown> {
     let argument = |index| {
         // SAFETY: the arguments stay on the stack, and Lua ends every string with a NUL.
@@ -76,12 +81,30 @@ fn search_path_inner(stack: Stack) -> Result<c_int, Thrown> {
         stack.push_replaced(name, separator, replacement);
         name = argument(-1);
     }
-    stack.push_nil();
-    stack.push_bytes(b"no file '");
     stack.push_replaced(path, c"?", name);
+    if context(stack).files.is_some() && push_found(stack, argument(-1).to_bytes()) {
+        return Ok(1);
+    }
+    stack.push_nil();
+    stack.insert(-2);
+    stack.push_bytes(b"no file '");
+    stack.insert(-2);
     stack.push_replaced(argument(-1), c";", c"'\n\tno file '");
     stack.remove(-2);
     stack.push_bytes(b"'");
     stack.concat(3);
     Ok(2)
+}
+
+/// Pushes the first of these paths that leads to a file; false (and nothing) if none does. `[-0, +(0|1), e]`
+fn push_found(stack: Stack, paths: &[u8]) -> bool {
+    for path in paths.split(|&byte| byte == b';') {
+        let found = path_argument(stack, path);
+        let is_there = |found| context(stack).files.as_deref().is_some_and(|files| files.read(found).is_ok());
+        if found.as_ref().is_ok_and(is_there) {
+            stack.push_bytes(path);
+            return true;
+        }
+    }
+    false
 }

@@ -227,7 +227,10 @@ local parts = {
 }
 local make_environment
 
+-- Files are given before there is any environment, and so `parts` is there.
 return function(variables)
   if not make_environment then make_environment, parts = compile_environments()(parts), nil end
   return make_environment(variables)
+end, function(add, ...)
+  return add(parts, ...)
 end

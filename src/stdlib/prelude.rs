@@ -1,4 +1,4 @@
-//! Runs prelude.lua, with what it cannot make itself. Both scripts come from the build without their comments
+//! Runs prelude.lua, with what it cannot make itself. All scripts come from the build without their comments
 //! (`build/library_scripts.rs`).
 
 use crate::host_call::push_service;
@@ -11,6 +11,8 @@ use std::ptr;
 /// The registry's places of the built-in modules, and of the function that makes environments.
 static BUILTIN_MODULES: u8 = 0;
 static MAKE_ENVIRONMENT: u8 = 0;
+/// The registry's place of the function that adds files to the libraries.
+static ADD_FILES: u8 = 0;
 
 fn key_of(place: &'static u8) -> *const c_void {
     ptr::from_ref(place).cast()
@@ -48,8 +50,27 @@ pub(super) fn run(stack: Stack) -> Result<(), Thrown> {
     for function in [may_wait, unset, module_text, note_module, compile_environments, open_math] {
         stack.push_function(function, 0);
     }
-    stack.call(stack.top() - first, 1);
+    stack.call(stack.top() - first, 2);
+    stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&ADD_FILES));
     stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(&MAKE_ENVIRONMENT));
+    Ok(())
+}
+
+/// Runs files.lua with functions that read a file and that search for one. `[-0, +0, e]`
+pub(super) fn add_files(
+    stack: Stack,
+    read: raw::lua_CFunction,
+    search: raw::lua_CFunction,
+) -> Result<(), Thrown> {
+    stack.raw_get_address(raw::LUA_REGISTRYINDEX, key_of(&ADD_FILES));
+    if stack.load_text(include_bytes!(concat!(env!("OUT_DIR"), "/files.lua")), c"=[Perilune]") != Status::Ok {
+        return Err(Thrown);
+    }
+    stack.strip();
+    for function in [read, search, module_text, note_module] {
+        stack.push_function(function, 0);
+    }
+    stack.call(5, 0);
     Ok(())
 }
 

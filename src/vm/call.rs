@@ -14,6 +14,7 @@ use crate::state::context::{Context, context};
 use crate::state::error_record::{ErrorRecord, Mark, describe, describe_syntax, handle_error};
 use crate::state::guarded::caught;
 use crate::state::host_functions::Side;
+use crate::state::kept_files::keep_files;
 use crate::state::meter::{CallEnd, LimitExceeded};
 use crate::value::Encoder;
 use std::ffi::{CStr, c_int};
@@ -185,7 +186,8 @@ impl RawVm {
             return outcome;
         }
         host_call::forget_error(frame.stack);
-        match self.context_mut().store.end_batch() {
+        let kept = keep_files(self.context_mut());
+        match kept.and_then(|()| self.context_mut().store.end_batch()) {
             // With everything that was still open.
             Ok(()) => self.context_mut().rollbacks_owed = 0,
             Err(error) if matches!(outcome, Outcome::Ok | Outcome::Waiting) => {
@@ -234,6 +236,7 @@ impl RawVm {
             _ if let Some(limit) = exceeded => match limit {
                 LimitExceeded::Timeout | LimitExceeded::Fuel => Outcome::Timeout,
                 LimitExceeded::Interrupt => Outcome::Interrupt,
+                LimitExceeded::Exit => Outcome::Exit,
             },
             Status::Syntax => Outcome::Syntax,
             Status::Memory => Outcome::Memory,
@@ -333,7 +336,12 @@ fn write_error(
     // The value goes through a message of its own, because that may hold tables and handles.
     let mut value = Vec::new();
     if let Some(limit) = context(stack).meter.exceeded() {
-        Encoder::new(out).string(limit.word())?;
+        if limit == LimitExceeded::Exit {
+            let code = context(stack).exit_code;
+            Encoder::new(out).integer(code.into())?;
+        } else {
+            Encoder::new(out).string(limit.word())?;
+        }
     } else if marshal::encode_error(stack, reader, &mut value).is_ok() {
         out.try_reserve(value.len()).map_err(|_| EncodeError::Memory)?;
         out.extend_from_slice(&value);

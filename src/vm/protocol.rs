@@ -27,6 +27,7 @@ pub mod operation {
     pub const START_EVAL_ENV: u32 = 21;
     pub const DISOWN: u32 = 22;
     pub const RESEED: u32 = 23;
+    pub const FILES: u32 = 24;
 }
 
 /// Outcome of an operation: the status byte of a reply.
@@ -45,13 +46,14 @@ pub enum Outcome {
     Usage = 8,
     Bug = 9,
     Waiting = 10,
+    Exit = 11,
 }
 
 #[cfg(not(all(feature = "module", target_arch = "wasm32")))]
 impl Outcome {
     /// The outcome that a status byte stands for; `Bug` for one that is none.
     pub(crate) fn from_status(status: u8) -> Self {
-        const ALL: [Outcome; 11] = [
+        const ALL: [Outcome; 12] = [
             Outcome::Ok,
             Outcome::Runtime,
             Outcome::Syntax,
@@ -63,6 +65,7 @@ impl Outcome {
             Outcome::Usage,
             Outcome::Bug,
             Outcome::Waiting,
+            Outcome::Exit,
         ];
         ALL.get(usize::from(status)).copied().unwrap_or(Outcome::Bug)
     }

@@ -6,7 +6,7 @@ use super::call::Frame;
 use super::operations::{self, Body, Operation};
 use super::protocol::Outcome;
 use super::protocol::operation::{
-    CALL, CALL_HANDLE, CANCEL, DISOWN, EVAL, EVAL_ENV, GC, GLOBAL_DELETE, GLOBAL_GET, GLOBAL_HAS,
+    CALL, CALL_HANDLE, CANCEL, DISOWN, EVAL, EVAL_ENV, FILES, GC, GLOBAL_DELETE, GLOBAL_GET, GLOBAL_HAS,
     GLOBAL_KEYS, GLOBAL_SET, LIBRARIES, LIMIT, REGISTER, RELEASE, RESEED, RESUME, START_CALL, START_EVAL,
     START_EVAL_ENV, START_HANDLE, STATS,
 };
@@ -24,7 +24,7 @@ impl RawVm {
     pub(crate) fn eval_raw(&mut self, source: &[u8], name: &CStr) -> Outcome {
         match self.begin() {
             Ok(frame) => match self.load(&frame, source, name) {
-                Status::Ok => self.run(frame, 0),
+                Status::Ok => self.run_program(frame),
                 status => self.fail(frame, status),
             },
             Err(outcome) => outcome,
@@ -74,6 +74,7 @@ impl RawVm {
             REGISTER => operations::register,
             DISOWN => operations::disown,
             RESEED => operations::reseed,
+            FILES => stdlib::request_files,
             LIBRARIES => match stdlib::unknown_library(frame.stack, input) {
                 Ok(None) => operations::libraries,
                 Ok(Some(name)) => return self.refuse_library(frame, name),
@@ -182,8 +183,8 @@ impl RawVm {
             return self.refuse(frame, Outcome::Usage, BAD_CHUNK_NAME);
         }
         match self.load_named(&frame, source, given) {
-            Status::Ok if as_task => self.start_task(frame, 0),
-            Status::Ok => self.run(frame, 0),
+            Status::Ok if as_task => self.start_program(frame),
+            Status::Ok => self.run_program(frame),
             status => self.fail(frame, status),
         }
     }
@@ -222,7 +223,7 @@ impl RawVm {
         stack.set_upvalue(variables, 1);
         stack.replace(first);
         stack.set_top(first);
-        if as_task { self.start_task(frame, 0) } else { self.run(frame, 0) }
+        if as_task { self.start_program(frame) } else { self.run_program(frame) }
     }
 
     /// Calls the function that the first value of the list names or refers to, with the others.
@@ -249,6 +250,17 @@ impl RawVm {
         }
         stack.replace(first);
         if as_task { self.start_task(frame, count - 1) } else { self.run(frame, count - 1) }
+    }
+
+    /// Runs the program on top, with its arguments.
+    fn run_program(&mut self, frame: Frame) -> Outcome {
+        let arguments = stdlib::push_arguments(frame.stack);
+        self.run(frame, arguments)
+    }
+
+    fn start_program(&mut self, frame: Frame) -> Outcome {
+        let arguments = stdlib::push_arguments(frame.stack);
+        self.start_task(frame, arguments)
     }
 
     /// An own buffer for the name, in a frame that is gone before anything runs.

@@ -7,7 +7,7 @@ import { modules, options } from "./bundle.mjs";
 import { shifted } from "./source_map.mjs";
 
 /** The entries that stand on another one do so as the package's users do. */
-const onEntry = (file) => beside(/^\.\/(index|node)\.js$/, file);
+const onEntry = (file) => beside(/^\.\.?\/(index|node)\.js$/, file);
 
 /** Keeps the text of the module a file of its own: a page loads it only where it has to. */
 const inlineModule = beside(/^\.\/inline_module\.js$/, "inline_module.js");

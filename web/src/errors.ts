@@ -13,6 +13,7 @@ export type LuaErrorKind =
   | "memory"
   | "timeout"
   | "interrupt"
+  | "exit"
   | "storage"
   | "value"
   | "usage"
@@ -119,6 +120,21 @@ export class LuaTimeoutError extends LuaError {
 export class LuaInterruptError extends LuaError {
   static {
     named(this, "LuaInterruptError");
+  }
+}
+
+/** The program has ended itself (`os.exit`). Nothing in it can catch that; the VM is still usable. */
+export class LuaExitError extends LuaError {
+  /** Exit code: 0 for success. */
+  readonly code: number;
+
+  constructor(kind: LuaErrorKind, message: string, details: LuaErrorDetails = {}) {
+    super(kind, message, details);
+    this.code = Number(details.value);
+  }
+
+  static {
+    named(this, "LuaExitError");
   }
 }
 

@@ -26,6 +26,7 @@ export type { LuaEvents, LuaOptions, LuaResult, LuaStorageEstimate } from "./lua
 export {
   LuaClosedError,
   LuaError,
+  LuaExitError,
   LuaImageError,
   LuaInterruptError,
   LuaMemoryError,
@@ -41,8 +42,11 @@ export { setDefaultModule } from "./instance/loader.js";
 /** @internal */
 export { preferInlineModule } from "./instance/loader.js";
 /** @internal */
+export { makeHandledRef } from "./host/refs.js";
+/** @internal */
 export { setFileStorage } from "./storage/storage.js";
 export type { LuaTableChangeEvent } from "./lua_table.js";
+export type { FileInfo, LuaFiles } from "./files.js";
 export type { LuaGlobals } from "./globals.js";
 export type { HostFunction } from "./host/entries.js";
 export type { LuaRestored } from "./snapshot/image.js";
@@ -52,8 +56,11 @@ export type {
   DumpOptions,
   EvalAsyncOptions,
   EvalOptions,
+  FileContent,
+  FileSystemOptions,
   ForkOptions,
   InputCallback,
+  InputSource,
   ConversionOptions,
   LimitOptions,
   LoadOptions,
@@ -62,6 +69,7 @@ export type {
   Modules,
   ModuleSource,
   OutputCallback,
+  OutputTarget,
   RestoreOptions,
   SnapshotOptions,
   StorageBackend,

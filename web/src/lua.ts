@@ -5,6 +5,7 @@ import { dumpJson } from "./storage/json_dump.js";
 import { LuaError, storageError, type LuaStorageError } from "./errors.js";
 import { preload } from "#js/storage/open_store.js";
 import type { TableStore } from "#js/storage/table_store.js";
+import { LuaFiles, giveFiles } from "./files.js";
 import { LuaGlobals } from "./globals.js";
 import type { HostFunction } from "./host/entries.js";
 import type { HostTable } from "./host/host_table.js";
@@ -35,6 +36,7 @@ import {
   type LuaPrevious,
   type RestoreOptions,
   type SnapshotOptions,
+  type Streams,
 } from "./options.js";
 import { OutputCollector, outputTo, type LuaRun, type Sink } from "./instance/output.js";
 import { makeRef, type HostRef, type RefMembers } from "./host/refs.js";
@@ -79,6 +81,8 @@ const EVENTS = ["commit", "storage-error", "change"];
 export class Lua {
   /** The global variables. */
   readonly globals: LuaGlobals;
+  /** The files of programs (option `files`). */
+  readonly files: LuaFiles;
   /** Outcome of restoring it from an image; undefined when it has begun anew. */
   readonly restored: LuaRestored | undefined;
   /**
@@ -88,13 +92,19 @@ export class Lua {
   readonly previousImage: Uint8Array<ArrayBuffer> | undefined;
   readonly #vm: Vm;
   /** Options that it was made with, which `fork` passes on. */
-  readonly #options: LuaOptions;
+  readonly #options: LuaOptions & Streams;
 
-  private constructor(vm: Vm, options: LuaOptions, tasks?: readonly LuaTask[], kept?: Uint8Array<ArrayBuffer>) {
+  private constructor(
+    vm: Vm,
+    options: LuaOptions & Streams,
+    tasks?: readonly LuaTask[],
+    kept?: Uint8Array<ArrayBuffer>,
+  ) {
     this.#vm = vm;
     this.#options = options;
     this.previousImage = kept;
     this.globals = new LuaGlobals(vm);
+    this.files = new LuaFiles(vm);
     this.restored = tasks && {
       get missing() {
         return vm.host.missing;
@@ -117,7 +127,7 @@ export class Lua {
   }
 
   /** Restores the VM that is in the storage, or begins anew; either is kept there from then on. */
-  static async #resume(parts: VmParts, options: LuaOptions): Promise<Lua> {
+  static async #resume(parts: VmParts, options: LuaOptions & Streams): Promise<Lua> {
     const { vm, tasks, previous, keep, kept } = await resume(parts);
     const lua = new Lua(vm, options, tasks, kept);
     if (tasks === undefined) {
@@ -130,6 +140,7 @@ export class Lua {
   async #boot(previous?: LuaPrevious): Promise<void> {
     const { boot } = this.#options;
     try {
+      giveFiles(this.#vm, this.#options);
       if (typeof boot === "string") await this.evalAsync(boot, { name: "boot" });
       else await boot?.(this, previous);
     } catch (error) {
@@ -165,7 +176,7 @@ export class Lua {
   static async #restore(
     loading: Promise<WebAssembly.Module>,
     image: LuaImage["decoded"],
-    options: RestoreOptions,
+    options: RestoreOptions & Streams,
     check?: (module: WebAssembly.Module) => void,
     source?: HostTable,
   ): Promise<Lua> {
@@ -176,6 +187,7 @@ export class Lua {
       const parts = { module, store, sink: outputTo(options), options };
       const { vm, tasks } = await Vm.restore(parts, { image, source }, (ready) => {
         filling.last();
+        ready.keepFiles();
         if (options.resume === true) keep(ready);
       });
       return new Lua(vm, options, tasks);
@@ -250,7 +262,7 @@ export class Lua {
     return (await this.#evalAsync(code, options, sink))[0] as T;
   }
 
-  #evalAsync(code: string, options: EvalAsyncOptions, sink?: Sink): Promise<LuaValue[]> {
+  #evalAsync(code: string, options: EvalAsyncOptions & Streams, sink?: Sink): Promise<LuaValue[]> {
     if (typeof code !== "string") throw sourceError(code);
     const { name = "eval", env } = options;
     const [operation, args] =
@@ -347,6 +359,7 @@ export class Lua {
     const { keep } = readLoadOptions(options);
     this.#vm.checkOpen();
     loadTables(this.#vm.store, dump, keep === true);
+    this.#vm.keepFiles();
   }
 
   /**

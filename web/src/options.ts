@@ -3,12 +3,42 @@
 /** Callback that takes Lua's output: text as it is written, with its newlines. */
 export type OutputCallback = (text: string) => void;
 
+/** Destination of Lua's output: a callback, or a stream such as Node's `process.stdout`. */
+export type OutputTarget = OutputCallback | { write(text: string): unknown };
+
 /**
  * Callback that gives Lua's input: text or bytes, as much as there is; nothing at the end. Calls that can
  * wait wait for a promise of it.
  */
 export type InputCallback = () =>
   string | Uint8Array | null | undefined | PromiseLike<string | Uint8Array | null | undefined>;
+
+/** Source of Lua's input: a callback, or a stream such as Node's `process.stdin` for calls that can wait. */
+export type InputSource = InputCallback | AsyncIterable<string | Uint8Array>;
+
+/** A file that a VM begins with. A read-only one is given anew each time, and never kept. */
+export type FileContent =
+  string | Uint8Array | { readonly content: string | Uint8Array; readonly readOnly?: boolean | undefined };
+
+/** Options of all files together. */
+export interface FileSystemOptions {
+  /** True if programs can read files, and change none. */
+  readOnly?: boolean | undefined;
+  /** The most bytes of all contents; default: what the memory has room for. */
+  limit?: number | undefined;
+  /**
+   * Keeps the files in the storage, in an external table of this name (`true`: `"files"`). Default: true when
+   * there is a storage to write to.
+   */
+  keep?: boolean | string | undefined;
+}
+
+/** Streams of options that were read: callbacks, whatever was given. */
+export interface Streams {
+  readonly stdout?: OutputCallback | undefined;
+  readonly stderr?: OutputCallback | undefined;
+  readonly stdin?: InputCallback | undefined;
+}
 
 /** The source of a module; null or undefined when there is none. */
 export type ModuleSource = string | Uint8Array | null | undefined;
@@ -23,7 +53,7 @@ import type { LuaImageError } from "./errors.js";
 import type { HostFunction } from "./host/entries.js";
 import { functionsIn } from "./host/functions.js";
 import type { Conversion } from "./codec/values.js";
-import { isMap, isPlain } from "./brands.js";
+import { isMap, isPlain, isUint8Array } from "./brands.js";
 import {
   isBoolean,
   isCallable,
@@ -32,6 +62,7 @@ import {
   isStorage,
   only,
   readOptions,
+  type Rule,
   type Rules,
 } from "./option_rules.js";
 
@@ -92,15 +123,27 @@ export interface LuaOptions<L = unknown> extends ConversionOptions {
    */
   sandbox?: "strict" | "standard" | { readonly libs: readonly string[] } | undefined;
   /** Takes what `print` and `io.write` write; default: `console.log`, by lines. */
-  stdout?: OutputCallback | undefined;
+  stdout?: OutputTarget | undefined;
   /** Takes what `io.stderr` writes; default: `console.error`, by lines. */
-  stderr?: OutputCallback | undefined;
+  stderr?: OutputTarget | undefined;
   /**
    * The most bytes of output that `run` and `runAsync` keep; default 16 MiB. Writing more ends with an error.
    */
   outputLimit?: number | undefined;
   /** Gives what `io.read` and `io.lines` read; default: nothing. */
-  stdin?: InputCallback | undefined;
+  stdin?: InputSource | undefined;
+  /**
+   * Files of programs, by path: `io.open`, `io.lines`, `loadfile`, `dofile`, `os.remove` and their kin,
+   * `require` by `package.path`, and `os.exit`. Default: none of these is there. A file that the storage has
+   * kept is as it is there.
+   */
+  files?: { readonly [path: string]: FileContent } | ReadonlyMap<string, FileContent> | undefined;
+  /** Options of all files together; programs have files with this alone, too. */
+  fileSystem?: FileSystemOptions | undefined;
+  /** Arguments that each program gets as `...`, and in the global `arg`. */
+  args?: readonly string[] | undefined;
+  /** Environment variables, for `os.getenv`; default: none. */
+  env?: { readonly [name: string]: string } | undefined;
   /** Modules that `require` finds beside Lua's own; default: none. */
   modules?: Modules | undefined;
   /**
@@ -157,10 +200,10 @@ export interface LuaPrevious {
 }
 
 /**
- * Options of `Lua.restore`: those of `Lua.create`. Libraries and memory are those of the image; `memoryLimit`
- * may be another.
+ * Options of `Lua.restore`: those of `Lua.create`. Libraries, files, arguments and memory are those of the
+ * image; `memoryLimit` may be another.
  */
-export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "boot"> {
+export interface RestoreOptions extends Omit<LuaOptions, "sandbox" | "boot" | "files" | "fileSystem" | "args" | "env"> {
   /** Source of the external tables when both the image and the storage have some. */
   tables?: "image" | "storage" | undefined;
 }
@@ -210,9 +253,9 @@ export interface EvalAsyncOptions extends EvalOptions {
    * Takes what this call writes to stdout. Default: the one of `Lua.create`, and in `runAsync`, which
    * collects it in any case, none.
    */
-  stdout?: OutputCallback | undefined;
+  stdout?: OutputTarget | undefined;
   /** Takes what this call writes to stderr, in the same way. */
-  stderr?: OutputCallback | undefined;
+  stderr?: OutputTarget | undefined;
 }
 
 /** Options of `lua.dump`. */
@@ -266,6 +309,52 @@ const WASM: Rules = {
   ),
 };
 
+const isOutput: Rule = (value, wrong) => {
+  if (isCallable(value)) return value;
+  const stream = value as { write?: unknown } | null | undefined;
+  if (typeof stream?.write !== "function") return wrong("must be a function or a stream");
+  return (text: string) => void (stream as { write(text: string): unknown }).write(text);
+};
+
+const isInput: Rule = (value, wrong) => {
+  if (isCallable(value)) return value;
+  const stream = value as Partial<AsyncIterable<unknown>> | null | undefined;
+  if (typeof stream?.[Symbol.asyncIterator] !== "function") return wrong("must be a function or a stream");
+  let iterator: AsyncIterator<unknown> | undefined;
+  return async () => {
+    // Not before it is asked for: a stream that is read keeps Node running.
+    iterator ??= (stream as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    const { done, value } = await iterator.next();
+    return done === true ? null : value;
+  };
+};
+
+/** The files of an option as path, content, and whether each is read-only. */
+export type GivenFiles = readonly (readonly [path: string, content: string | Uint8Array, readOnly: boolean])[];
+
+function filesIn(files: object, wrong: (why: string) => never): GivenFiles {
+  const entries: [unknown, unknown][] = isMap(files) ? [...files] : Object.entries(files);
+  return entries.map(([path, file]) => {
+    const given = isRecord(file) ? (file as { content?: unknown; readOnly?: unknown }) : { content: file };
+    const { content, readOnly = false } = given;
+    if (typeof path !== "string") return wrong("must have paths that are strings");
+    if ((typeof content !== "string" && !isUint8Array(content)) || typeof readOnly !== "boolean") {
+      return wrong(`must be an object of strings, bytes or { content, readOnly }: "${path}" is none`);
+    }
+    // A copy: nobody changes it between here and its use.
+    return [path, typeof content === "string" ? content : content.slice(), readOnly];
+  });
+}
+
+const FILE_SYSTEM: Rules = {
+  readOnly: isBoolean,
+  limit: only((value) => isCount(value, 0), "a number of bytes"),
+  keep: only(
+    (value) => typeof value === "boolean" || (typeof value === "string" && value !== ""),
+    "true, false or the name of a table",
+  ),
+};
+
 const CREATE: Rules = {
   ...LIMITS,
   ...CONVERSION,
@@ -286,13 +375,24 @@ const CREATE: Rules = {
     const libs = copyOfNames((value as { libs?: unknown } | null)?.libs);
     return libs === undefined ? wrong('must be "strict", "standard" or { libs: [names] }') : { libs };
   },
-  stdout: isFunction,
-  stderr: isFunction,
+  stdout: isOutput,
+  stderr: isOutput,
   outputLimit: only(
     (value) => isCount(value, 0) && (value as number) <= OUTPUT_BYTES_MAX,
     `a number of bytes up to ${OUTPUT_BYTES_MAX}`,
   ),
-  stdin: isFunction,
+  stdin: isInput,
+  files: (value, wrong) => (isRecord(value) ? filesIn(value, wrong) : wrong("must be an object or a Map of files")),
+  fileSystem: (value, wrong) => {
+    if (!isRecord(value) || isMap(value)) return wrong("must be an object");
+    return readOptions("fileSystem", FILE_SYSTEM, value);
+  },
+  args: (value, wrong) => copyOfNames(value) ?? wrong("must be an array of strings"),
+  env: (value, wrong) => {
+    if (!isRecord(value) || isMap(value)) return wrong("must be an object of strings");
+    const entries = Object.entries(value).filter(([, of]) => of !== undefined);
+    return entries.every(([, of]) => typeof of === "string") ? entries.flat() : wrong("must be an object of strings");
+  },
   modules: only((value) => isCallable(value) || isRecord(value), "an object, a Map or a function"),
   seed: only(
     (value) => Number.isSafeInteger(value) || typeof value === "bigint" || value === "random",
@@ -313,6 +413,12 @@ const RESTORE: Rules = {
   ...CREATE,
   sandbox: (_, wrong) => wrong("is that of the image"),
   boot: (_, wrong) => wrong("is for Lua.create"),
+  ...Object.fromEntries(
+    ["files", "fileSystem", "args", "env"].map((name): [string, Rule] => [
+      name,
+      (_, wrong) => wrong("is that of the image"),
+    ]),
+  ),
   tables: only((value) => value === "image" || value === "storage", '"image" or "storage"'),
 };
 
@@ -325,23 +431,23 @@ const EVAL: Rules = {
   env: only(isRecord, "an object or a Map"),
 };
 
-const EVAL_ASYNC: Rules = { ...EVAL, signal: only(isSignal, "an AbortSignal"), stdout: isFunction, stderr: isFunction };
+const EVAL_ASYNC: Rules = { ...EVAL, signal: only(isSignal, "an AbortSignal"), stdout: isOutput, stderr: isOutput };
 
 const DUMP: Rules = { format: only((value) => value === "binary" || value === "json", '"binary" or "json"') };
 
 /** Reads the options of `Lua.create`. */
-export function readCreateOptions<L>(given: unknown): LuaOptions<L> {
-  return checkResume("Lua.create", readOptions<LuaOptions<L>>("Lua.create", CREATE, given));
+export function readCreateOptions<L>(given: unknown): LuaOptions<L> & Streams {
+  return checkResume("Lua.create", readOptions<LuaOptions<L> & Streams>("Lua.create", CREATE, given));
 }
 
 /** Reads the options of `Lua.restore`. */
-export function readRestoreOptions(given: unknown): RestoreOptions {
-  return checkResume("Lua.restore", readOptions<RestoreOptions>("Lua.restore", RESTORE, given));
+export function readRestoreOptions(given: unknown): RestoreOptions & Streams {
+  return checkResume("Lua.restore", readOptions<RestoreOptions & Streams>("Lua.restore", RESTORE, given));
 }
 
 /** Reads the options of `lua.fork`. */
-export function readForkOptions(given: unknown): ForkOptions {
-  return checkResume("fork", readOptions<ForkOptions>("fork", FORK, given));
+export function readForkOptions(given: unknown): ForkOptions & Streams {
+  return checkResume("fork", readOptions<ForkOptions & Streams>("fork", FORK, given));
 }
 
 /** Reads the options of `Lua.image`. */
@@ -360,7 +466,7 @@ export function readEvalOptions(given: unknown): EvalOptions {
 }
 
 /** Reads the options of `lua.evalAsync` and `lua.runAsync`. */
-export function readEvalAsyncOptions(given: unknown): EvalAsyncOptions {
+export function readEvalAsyncOptions(given: unknown): EvalAsyncOptions & Streams {
   return readOptions("evalAsync", EVAL_ASYNC, given);
 }
 

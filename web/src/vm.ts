@@ -18,7 +18,7 @@ import { instantiate, type Exports } from "./instance/imports.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
 import { Closing, type Allowance, type RunLimits } from "./instance/limits.js";
-import type { CloseOptions, LuaOptions } from "./options.js";
+import type { CloseOptions, LuaOptions, Streams } from "./options.js";
 import type { Sink } from "./instance/output.js";
 import { makeServices } from "./host/services.js";
 import { LuaTable, batched } from "./lua_table.js";
@@ -32,7 +32,7 @@ export interface VmParts {
   module: WebAssembly.Module;
   store: TableStore;
   sink: Sink;
-  options: InstanceOptions & Pick<LuaOptions, "modules" | "stdin" | "functions">;
+  options: InstanceOptions & Pick<LuaOptions, "modules" | "functions"> & Pick<Streams, "stdin">;
 }
 
 /** A running Lua. */
@@ -40,6 +40,8 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   /** The module that it is an instance of. */
   readonly module: WebAssembly.Module;
   readonly waiting: Set<Task> = new Set();
+  /** False for a VM that was given no files; one that was restored may have some. */
+  mayHaveFiles = false;
   running: Task | undefined;
   readonly #tables = new Map<string, LuaTable>();
   /** Promise of its end while it is being closed. */
@@ -81,6 +83,11 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
       if (damaged) throw imageError("corrupt", "the image is damaged: the VM in it cannot run", error);
       throw error;
     }
+  }
+
+  /** Has all files that are kept written to their table, which may have lost what it had of them. */
+  keepFiles(): void {
+    if (this.mayHaveFiles && this.enterable && this.store.mode === "open") this.request(Operation.files, ["keep"]);
   }
 
   /** Captures the whole VM for `restore`. */
@@ -161,6 +168,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
     try {
       return batched(this.store, () => this.store.transaction(run));
     } catch (error) {
+      this.keepFiles();
       // The program's own errors are its own; what else there is is the store's.
       throw thrown === undefined ? storageError(error) : error;
     }
@@ -285,6 +293,7 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   /** Begins, or goes on, in an instance of the module. */
   protected begin(exports: Exports, options: VmParts["options"], restoreState?: RestoreState): void {
     const { modules, stdin, functions = {} } = options;
+    this.mayHaveFiles = restoreState !== undefined;
     this.open(exports, this.module, makeServices(this, modules, stdin), options, restoreState);
     for (const [name, fn] of Object.entries(functions)) this.register(name, fn);
   }

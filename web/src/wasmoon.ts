@@ -1,26 +1,30 @@
 /**
- * `perilune/wasmoon`: the part of wasmoon's interface that most programs use, over Perilune, for moving step
- * by step.
+ * `perilune/wasmoon`: wasmoon's interface over Perilune, for programs that were written for it.
  *
- * Values follow Perilune's conversion, so strings and numbers arrive unharmed; class instances are refused
- * unless they are passed through `lua.ref`. A promise that a function returns is an object in Lua, as it is
- * in wasmoon: `:await()` waits for it, `:next`, `:catch` and `:finally` go on when it has settled.
+ * A promise that a function returns is an object in Lua: `:await()` waits for it, `:next`, `:catch` and
+ * `:finally` go on when it has settled. Instances of classes, and classes, are objects whose members Lua
+ * uses. What it does not have is in docs/js-api.md.
  *
  * @packageDocumentation
  */
-import { Lua, LuaMultiReturn, type HostRef, type LuaFunction, type LuaValue, type WasmSource } from "./index.js";
-import { isPlain } from "./brands.js";
+import { Lua, LuaMultiReturn, type LuaFunction, type WasmSource } from "./index.js";
 import { className } from "./names.js";
 import { isBoolean, isMilliseconds, readOptions, type Rules } from "./option_rules.js";
+import { LuaThread, Threads } from "./wasmoon/thread.js";
+import type { LuaType } from "./wasmoon/types.js";
+import { Values } from "./wasmoon/values.js";
 
-export { LuaMultiReturn };
+export { LuaMultiReturn, LuaThread };
+export { Decoration, decorate, decorateProxy, decorateUserdata, type DecorationOptions } from "./wasmoon/decoration.js";
+export { LuaLibraries, LuaReturn, LuaType, type LuaResumeResult, type LuaThreadRunOptions } from "./wasmoon/types.js";
 
-/** wasmoon's options. The libraries are always open; `enableProxy` and `traceAllocations` change nothing. */
+/** wasmoon's options. The libraries are always open, and `enableProxy` changes nothing. */
 export interface EngineOptions {
   openStandardLibs?: boolean | undefined;
-  /** True for the table `Promise` in Lua, with `create` and `all`. */
+  /** True for the tables `Promise` and `Error`, and the value `null`, in Lua. Default: true. */
   injectObjects?: boolean | undefined;
   enableProxy?: boolean | undefined;
+  /** True for `getMemoryUsed` to work. */
   traceAllocations?: boolean | undefined;
   /** The most milliseconds that a call may run; default: that of `Lua.create`. */
   functionTimeout?: number | undefined;
@@ -34,75 +38,113 @@ const ENGINE_OPTIONS: Rules = {
   functionTimeout: isMilliseconds,
 };
 
+/** Environment variables by name. */
+export type EnvironmentVariables = Record<string, string | undefined>;
+
+/** Memory of an engine: wasmoon's has no limit of its own. */
+const MEMORY_BYTES = 1024 * 1024 * 1024;
+
 /** Makes engines, which share the files that were mounted. */
 export class LuaFactory {
   readonly #wasm: WasmSource | undefined;
-  readonly #files = new Map<string, string>();
+  readonly #env: Record<string, string>;
+  readonly #files = new Map<string, string | Uint8Array>();
+  readonly #engines = new Set<WeakRef<Lua>>();
 
   /** `wasm`: where `perilune.wasm` is, when not beside the package. */
-  constructor(wasm?: WasmSource, environmentVariables?: undefined) {
-    if (environmentVariables !== undefined) {
-      throw new TypeError("LuaFactory: environment variables are not supported");
-    }
+  constructor(wasm?: WasmSource, environmentVariables: EnvironmentVariables = {}) {
     this.#wasm = wasm;
+    const given = Object.entries(environmentVariables);
+    this.#env = Object.fromEntries(given.filter((entry): entry is [string, string] => entry[1] !== undefined));
   }
 
   /** A new engine, with its own state. */
   async createEngine(options: EngineOptions = {}): Promise<LuaEngine> {
-    const { functionTimeout, injectObjects } = readOptions<EngineOptions>("createEngine", ENGINE_OPTIONS, options);
-    const lua = await Lua.create({ wasm: this.#wasm, timeout: functionTimeout, modules: this.#files });
-    const engine = new LuaEngine(lua, this.#files);
-    if (injectObjects === true) engine.global.set("Promise", PROMISE);
-    return engine;
+    const given = readOptions<EngineOptions>("createEngine", ENGINE_OPTIONS, options);
+    const lua = await Lua.create({
+      wasm: this.#wasm,
+      timeout: given.functionTimeout,
+      memoryLimit: MEMORY_BYTES,
+      files: this.#files,
+      env: this.#env,
+    });
+    this.#engines.add(new WeakRef(lua));
+    return new LuaEngine(lua, given);
   }
 
-  /** Adds a file, for `doFile`, and for `require` in all engines of this factory. */
+  /** Adds a file, for `doFile`, and for `require` and `io.open`, in all engines of this factory. */
   async mountFile(path: string, content: string | ArrayBufferView): Promise<void> {
     if (typeof path !== "string") throw new TypeError(`mountFile: the path must be a string, not a ${className(path)}`);
-    this.#files.set(normalized(path), textOf(path, content));
+    const file = bytesOf(path, content);
+    this.#files.set(path, file);
+    for (const ref of this.#engines) {
+      try {
+        ref.deref()?.files.write(path, file);
+      } catch {
+        // One that was closed needs it no more.
+        this.#engines.delete(ref);
+      }
+    }
   }
 }
 
 /** A Lua state with wasmoon's names. */
 export class LuaEngine {
-  /** The global variables. */
+  /** The state, as a thread, with its global variables. */
   readonly global: LuaGlobal;
-  readonly #lua: Lua;
-  readonly #promised: Promised;
-  readonly #files: ReadonlyMap<string, string>;
 
   /** @internal Constructor for `LuaFactory`. */
-  constructor(lua: Lua, files: ReadonlyMap<string, string>) {
-    this.#lua = lua;
-    this.#files = files;
-    this.#promised = new Promised(lua);
-    this.global = new LuaGlobal(lua, this.#promised);
+  constructor(lua: Lua, { injectObjects = true, traceAllocations = false }: EngineOptions) {
+    const values = new Values(lua, injectObjects);
+    this.global = new LuaGlobal(new Threads(lua, values), traceAllocations);
+    if (!injectObjects) return;
+    lua.globals.set("null", values.nullValue);
+    this.global.set("Promise", PROMISE);
+    this.global.set("Error", { create: (message: unknown) => new Error(String(message ?? "")) });
   }
 
   /** Runs a script, which may wait for promises; its first result. */
-  async doString(script: string): Promise<LuaValue> {
-    return this.#lua.evalAsync(script);
+  async doString(script: string): Promise<any> {
+    const thread = this.global.newThread();
+    thread.loadString(script);
+    return await first(thread);
   }
 
   /** Runs a script; its first result. */
-  doStringSync(script: string): LuaValue {
-    return this.#promised.back(this.#lua.eval(script));
+  doStringSync(script: string): any {
+    const thread = this.global.newThread();
+    thread.loadString(script);
+    return firstSync(thread);
   }
 
   /** Runs a file that was mounted, as `doString` does. */
-  async doFile(path: string): Promise<LuaValue> {
-    return this.#lua.evalAsync(this.#file(path), { name: path });
+  async doFile(path: string): Promise<any> {
+    const thread = this.global.newThread();
+    thread.loadFile(path);
+    return await first(thread);
   }
 
   /** Runs a file that was mounted, as `doStringSync` does. */
-  doFileSync(path: string): LuaValue {
-    return this.#promised.back(this.#lua.eval(this.#file(path), { name: path }));
+  doFileSync(path: string): any {
+    const thread = this.global.newThread();
+    thread.loadFile(path);
+    return firstSync(thread);
   }
+}
 
-  #file(path: string): string {
-    const content = this.#files.get(normalized(path));
-    if (content === undefined) throw new Error(`cannot open ${path}: no file was mounted there`);
-    return content;
+async function first(thread: LuaThread): Promise<unknown> {
+  try {
+    return (await thread.run())[0];
+  } finally {
+    if (!thread.isClosed()) thread.close();
+  }
+}
+
+function firstSync(thread: LuaThread): unknown {
+  try {
+    return thread.runSync()[0];
+  } finally {
+    if (!thread.isClosed()) thread.close();
   }
 }
 
@@ -114,33 +156,33 @@ return function(what, name, field, value)
   table[field] = value
 end`;
 
-/** The global variables of an engine. */
-class LuaGlobal {
-  readonly #lua: Lua;
-  readonly #promised: Promised;
+/** The global state of an engine. */
+class LuaGlobal extends LuaThread {
+  /** Calls of C Lua that are used by programs. */
+  readonly lua: { lua_getglobal(address: number, name: string): LuaType };
+  /** Number that stands for the state in those. */
+  readonly address = 1;
   readonly #fields: LuaFunction;
   /** Tables that `getTable` shows, by the index that its callback got, from 1 on. */
   readonly #shown: string[] = [];
+  readonly #traces: boolean;
 
   /** @internal Constructor for `LuaEngine`. */
-  constructor(lua: Lua, promised: Promised) {
-    this.#lua = lua;
-    this.#promised = promised;
-    this.#fields = lua.eval<LuaFunction>(FIELDS);
+  constructor(threads: Threads, traces: boolean) {
+    super(threads);
+    this.#traces = traces;
+    this.#fields = threads.lua.eval<LuaFunction>(FIELDS);
+    this.lua = { lua_getglobal: (_, name) => this.pushGlobal(name) };
   }
 
-  get(name: string): LuaValue {
-    return this.#promised.back(this.#lua.globals.get(name));
+  get(name: string): any {
+    const { lua, values } = this.threads;
+    return values.back(lua.globals.get(name));
   }
 
   set(name: string, value: unknown): void {
-    this.#lua.globals.set(name, this.#promised.toLua(value));
-  }
-
-  /** Calls a global function; all its results. */
-  call(name: string, ...args: unknown[]): LuaMultiReturn<LuaValue> {
-    const given = args.map((arg) => this.#promised.toLua(arg));
-    return LuaMultiReturn.from(this.#lua.callAll(name, ...given)) as LuaMultiReturn<LuaValue>;
+    const { lua, values } = this.threads;
+    lua.globals.set(name, values.toLua(value));
   }
 
   /** Calls `callback` with an index for `getField` and `setField`, which holds until it returns. */
@@ -156,19 +198,28 @@ class LuaGlobal {
   }
 
   /** Returns a field of the table that `getTable` shows under this index. */
-  getField(index: number, field: string): LuaValue {
-    return this.#promised.back(this.#fields("get", this.#table(index), field));
+  getField(index: number, field: string): any {
+    return this.threads.values.back(this.#fields("get", this.#table(index), field));
   }
 
-  /** Sets a field of the table that `getTable` shows under this index. */
-  setField(index: number, field: string, value: unknown): void {
-    this.#fields("set", this.#table(index), field, this.#promised.toLua(value));
+  /** Sets a field of the table that `getTable` shows under this index, or of one on the stack. */
+  override setField(index: number, field: string, value: unknown): void {
+    if (this.#shown.length === 0) return super.setField(index, field, value);
+    this.#fields("set", this.#table(index), field, this.threads.values.toLua(value));
+  }
+
+  /** Bytes that Lua's values take. */
+  getMemoryUsed(): number {
+    if (!this.#traces) throw new Error("memory is not traced: build the engine with { traceAllocations: true }");
+    return this.threads.lua.stats().memory.luaUsed;
   }
 
   /** Runs no further; frees the memory. */
-  close(): void {
+  override close(): void {
+    const { lua, values } = this.threads;
+    values.closed = true;
     // Nothing to flush: engines keep their tables in memory. From inside of a call, when that has ended.
-    const close = () => this.#lua.close({ discard: true });
+    const close = () => lua.close({ discard: true });
     close()
       .catch(close)
       .catch((error: unknown) => console.error(error));
@@ -183,98 +234,17 @@ class LuaGlobal {
 
 export type { LuaGlobal };
 
-/** Values on their way to Lua, in which promises become objects with `await`. */
-class Promised {
-  readonly #lua: Lua;
-  readonly #functions = new WeakMap<object, object>();
-  /** Functions and promises that were given, by what stands for them. */
-  readonly #originals = new WeakMap<object, object>();
-
-  constructor(lua: Lua) {
-    this.#lua = lua;
-  }
-
-  /** Returns what Lua gets for a value. */
-  toLua(value: unknown, seen: Map<object, object> = new Map()): unknown {
-    if (typeof value === "function") return this.#function(value as (...args: unknown[]) => unknown);
-    if (typeof value !== "object" || value === null) return value;
-    if (isThenable(value)) return this.#promise(value);
-    if (!Array.isArray(value) && !isPlain(value)) return value;
-    const known = seen.get(value);
-    if (known !== undefined) return known;
-    const copy: Record<string, unknown> | unknown[] = Array.isArray(value) ? [] : {};
-    seen.set(value, copy);
-    for (const [key, of] of Object.entries(value)) {
-      Object.defineProperty(copy, key, { value: this.toLua(of, seen), enumerable: true, configurable: true });
-    }
-    return copy;
-  }
-
-  /** Returns what was given, for what comes back. */
-  back(value: LuaValue): LuaValue {
-    if (typeof value !== "function" && (typeof value !== "object" || value === null)) return value;
-    return (this.#originals.get(value) ?? value) as LuaValue;
-  }
-
-  #function(fn: (...args: unknown[]) => unknown): object {
-    // A function of Lua's own, or a class, which is refused as it is.
-    if ("callAsync" in fn || Object.getOwnPropertyDescriptor(fn, "prototype")?.writable === false) return fn;
-    let wrapper = this.#functions.get(fn);
-    if (wrapper === undefined) {
-      wrapper = (...args: unknown[]) => {
-        const result = fn(...args.map((arg) => this.back(arg as LuaValue)));
-        return result instanceof LuaMultiReturn
-          ? LuaMultiReturn.from(result, (one) => this.toLua(one))
-          : this.toLua(result);
-      };
-      Object.defineProperty(wrapper, "name", { value: fn.name });
-      this.#functions.set(fn, wrapper);
-      this.#originals.set(wrapper, fn);
-    }
-    return wrapper;
-  }
-
-  #promise(given: PromiseLike<unknown>): HostRef {
-    const promise = new Promise((resolve) => resolve(given));
-    const value = (of: unknown) => this.toLua(of);
-    const callback = (fn: unknown) =>
-      typeof fn === "function" ? (of: unknown) => (fn as (of: unknown) => unknown)(value(of)) : undefined;
-    const methods: Record<string, (...args: unknown[]) => unknown> = {
-      await: () => promise.then(value),
-      next: (fulfilled, rejected) => value(promise.then(callback(fulfilled), callback(rejected))),
-      catch: (rejected) => value(promise.then(undefined, callback(rejected))),
-      finally: (settled) => value(promise.finally(settled as () => void)),
-    };
-    this.#originals.set(methods, promise);
-    // JavaScript may wait for it where it comes back inside of something else.
-    Object.defineProperty(methods, "then", { value: promise.then.bind(promise) });
-    return this.#lua.ref(methods, { methods: Object.keys(methods) });
-  }
-}
-
-function isThenable(value: object): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown }).then === "function";
-}
-
 const PROMISE = {
   create: (executor: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void) =>
     new Promise(executor),
   all: (promises: readonly unknown[]) => Promise.all(promises),
+  resolve: (value: unknown) => Promise.resolve(value),
 };
 
-/** Returns the path of a file as `require` asks for it. */
-function normalized(path: string): string {
-  return String(path).replace(/^(\.?\/)+/, "");
-}
-
-function textOf(path: string, content: unknown): string {
+function bytesOf(path: string, content: unknown): string | Uint8Array {
   if (typeof content === "string") return content;
   if (!ArrayBuffer.isView(content)) {
     throw new TypeError(`mountFile: the content of ${path} must be a string or bytes, not a ${className(content)}`);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content as Uint8Array<ArrayBuffer>);
-  } catch (cause) {
-    throw new TypeError(`mountFile: the content of ${path} is no UTF-8`, { cause });
-  }
+  return new Uint8Array(content.buffer, content.byteOffset, content.byteLength).slice();
 }

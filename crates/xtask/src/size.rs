@@ -22,7 +22,7 @@ const BOUNDS: [Bounds; 3] = [
         file: "perilune.wasm",
         raw_aim: Some(330_000),
         // With the compiler of hot functions, which takes 80 KB of it.
-        raw_limit: Some(505_000),
+        raw_limit: Some(530_000),
         gzip_aim: 125_000,
         gzip_limit: None,
     },
@@ -30,9 +30,9 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "capsule.wasm",
         raw_aim: Some(1_500_000),
-        raw_limit: Some(2_090_000),
+        raw_limit: Some(2_112_000),
         gzip_aim: 680_000,
-        gzip_limit: Some(925_000),
+        gzip_limit: Some(932_000),
     },
     Bounds { file: "index.js", raw_aim: None, raw_limit: None, gzip_aim: 15_000, gzip_limit: None },
 ];

@@ -1,13 +1,15 @@
-//! The library `io` (manual, section 6.8) over the host's three streams, with the behaviour of C Lua's
-//! liolib.c: no files, no processes.
+//! The library `io` (manual, section 6.8) over the host's three streams and the files of the VM, with the
+//! behaviour of C Lua's liolib.c: no processes. A VM without files has none of the functions that open some.
 //!
 //! Keeps true: a handle's metatable is out of reach of scripts, so a userdata that has it is a `Handle` of
 //! ours.
 
+use super::files::{file_system, path_argument, push_failure_of, with_memory};
+use crate::files::{Errno, FileSystem, Mode, Whence};
 use crate::host::Stream;
-use crate::lua::{Stack, Thrown, lua_continuation, lua_function, raw};
+use crate::lua::{Stack, Thrown, fuel, lua_continuation, lua_function, raw};
 use crate::state::context::context;
-use crate::state::limit_exceeded::tick;
+use crate::state::limit_exceeded::{tick, work};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -16,11 +18,14 @@ use self::read::Reading;
 mod read;
 
 lua_function!(open_io = open_inner);
+lua_function!(io_close = io_close_inner);
 lua_function!(io_flush = io_flush_inner);
 lua_function!(io_input = io_input_inner);
 lua_function!(io_lines = io_lines_inner);
+lua_function!(io_open = io_open_inner);
 lua_function!(io_output = io_output_inner);
 lua_function!(io_read = io_read_inner);
+lua_function!(io_temporary = io_temporary_inner);
 lua_function!(io_type = io_type_inner);
 lua_function!(io_write = io_write_inner);
 lua_function!(file_close = file_close_inner);
@@ -31,7 +36,7 @@ lua_function!(file_seek = file_seek_inner);
 lua_function!(file_set_buffer = file_set_buffer_inner);
 lua_function!(file_to_string = file_to_string_inner);
 lua_function!(file_write = file_write_inner);
-lua_function!(leave_open = leave_open_inner);
+lua_function!(end_handle = end_handle_inner);
 lua_function!(next_line = next_line_inner);
 lua_continuation!(io_read_on = io_read_on_inner);
 lua_continuation!(file_read_on = file_read_on_inner);
@@ -52,6 +57,9 @@ enum File {
     Stdin,
     Stdout,
     Stderr,
+    /// A file of the VM, by its number there.
+    Opened(u32),
+    Closed,
 }
 
 /// Name of the handles' metatable, in the registry and in error messages.
@@ -65,9 +73,21 @@ static OUTPUT: u8 = 0;
 /// handle and their count.
 const LINES_FORMATS_MAX: c_int = 250;
 
+/// Mark of an iterator that closes its file at the end, beside the number of its formats.
+const CLOSES: c_int = 1 << 16;
+
 /// Registers the library. `[-0, +0, m]`
 pub(super) fn open(stack: Stack) {
     stack.require(c"io", open_io);
+}
+
+/// Adds the functions that open files to the library on top. `[-0, +0, m]`
+pub(super) fn open_files(stack: Stack) {
+    stack.set_functions(-1, &[(c"close", io_close), (c"open", io_open), (c"tmpfile", io_temporary)]);
+    stack.get_field(raw::LUA_REGISTRYINDEX, FILE);
+    // Handles of streams are there already, and need no end.
+    stack.set_functions(-1, &[(c"__gc", end_handle)]);
+    stack.pop(1);
 }
 
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
@@ -107,7 +127,7 @@ fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
 /// Pushes the metatable of file handles. `[-0, +1, m]`
 fn make_metatable(stack: Stack) {
     stack.push_new_metatable(FILE);
-    stack.set_functions(-1, &[(c"__tostring", file_to_string), (c"__close", leave_open)]);
+    stack.set_functions(-1, &[(c"__tostring", file_to_string), (c"__close", end_handle)]);
     stack.push_boolean(false);
     stack.set_field(-2, c"__metatable");
     stack.push_table(0, 7);
@@ -130,13 +150,13 @@ fn make_metatable(stack: Stack) {
 
 fn io_write_inner(stack: Stack) -> Result<c_int, Thrown> {
     let last = stack.top();
-    let handle = push_default(stack, &OUTPUT);
+    let handle = push_open_default(stack, &OUTPUT)?;
     write(stack, handle, 1, last)
 }
 
 fn io_read_inner(stack: Stack) -> Result<c_int, Thrown> {
     let last = stack.top();
-    push_default(stack, &INPUT);
+    push_open_default(stack, &INPUT)?;
     match read::read(stack, default_reading(stack, last))? {
         Some(results) => Ok(results),
         None => Ok(stack.wait(io_read_on, last)),
@@ -155,17 +175,60 @@ fn default_reading(stack: Stack, last: c_int) -> Reading {
     Reading { handle: stack.userdata(last + 1).cast(), first: 1, last, base: last + 1 }
 }
 
-/// `io.lines(nil, ...)`: lines of the default input. A file name is an error, because there are no files.
+/// `io.lines(name, ...)`: lines of a file, which is closed at its end, or of the default input.
 fn io_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
-    if !stack.is_none_or_nil(1) {
-        return Err(no_files(stack));
+    if stack.is_none_or_nil(1) {
+        if stack.top() == 0 {
+            stack.push_nil();
+        }
+        push_open_default(stack, &INPUT)?;
+        stack.replace(1);
+        return Ok(push_lines(stack, 0));
     }
-    if stack.top() == 0 {
-        stack.push_nil();
-    }
-    push_default(stack, &INPUT);
+    push_named(stack, Mode::READ)?;
+    stack.push_copy(-1);
     stack.replace(1);
-    Ok(push_lines(stack))
+    // Below the iterator: the fourth result, which a loop closes.
+    stack.insert(1);
+    push_lines_of(stack, 2, CLOSES);
+    stack.push_nil();
+    stack.push_nil();
+    stack.push_copy(1);
+    Ok(4)
+}
+
+/// `io.open(name, mode)`
+fn io_open_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: the arguments stay on the stack.
+    let name = unsafe { stack.check_bytes(1) };
+    // SAFETY: as above.
+    let mode = if stack.is_none_or_nil(2) { b"r" } else { unsafe { stack.check_bytes(2) } };
+    work(stack, mode.len());
+    let Some(mode) = Mode::of(mode) else { stack.argument_error(2, c"invalid mode") };
+    push_handle(stack);
+    match open_named(stack, name, mode) {
+        Ok(number) => Ok(fill_handle(stack, number)),
+        Err(errno) => Ok(push_failure_of(stack, name, errno)),
+    }
+}
+
+/// `io.tmpfile()`: a file without a name, which is gone when it is closed.
+fn io_temporary_inner(stack: Stack) -> Result<c_int, Thrown> {
+    push_handle(stack);
+    fuel::charge_steps(file_system(stack)?.count());
+    match with_memory(stack, FileSystem::open_temporary) {
+        Ok(number) => Ok(fill_handle(stack, number)),
+        Err(errno) => Ok(push_failure_of(stack, b"", errno)),
+    }
+}
+
+/// `io.close(file)`: closes the file, or the default output.
+fn io_close_inner(stack: Stack) -> Result<c_int, Thrown> {
+    if stack.top() == 0 {
+        push_default(stack, &OUTPUT);
+        stack.insert(1);
+    }
+    file_close_inner(stack)
 }
 
 fn io_input_inner(stack: Stack) -> Result<c_int, Thrown> {
@@ -182,10 +245,11 @@ fn io_flush_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 fn io_type_inner(stack: Stack) -> Result<c_int, Thrown> {
     stack.check_any(1);
-    if stack.test_userdata(1, FILE).is_null() {
+    let handle = stack.test_userdata(1, FILE).cast::<Handle>();
+    if handle.is_null() {
         stack.push_nil();
     } else {
-        stack.push_bytes(b"file");
+        stack.push_bytes(if file_of(handle) == File::Closed { b"closed file" } else { b"file" });
     }
     Ok(1)
 }
@@ -193,14 +257,14 @@ fn io_type_inner(stack: Stack) -> Result<c_int, Thrown> {
 // ---- methods of handles ----
 
 fn file_write_inner(stack: Stack) -> Result<c_int, Thrown> {
-    let handle = handle(stack, 1);
+    let handle = handle(stack, 1)?;
     let last = stack.top();
     stack.push_copy(1);
     write(stack, handle, 2, last)
 }
 
 fn file_read_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
+    handle(stack, 1)?;
     let last = stack.top();
     match read::read(stack, file_reading(stack, last))? {
         Some(results) => Ok(results),
@@ -221,35 +285,46 @@ fn file_reading(stack: Stack, last: c_int) -> Reading {
 }
 
 fn file_lines_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
-    Ok(push_lines(stack))
+    handle(stack, 1)?;
+    Ok(push_lines(stack, 0))
 }
 
 fn file_flush_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
+    handle(stack, 1)?;
     flush(stack)
 }
 
 fn file_close_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
+    let handle = handle(stack, 1)?;
+    if let File::Opened(_) = file_of(handle) {
+        close(stack, handle);
+        stack.push_boolean(true);
+        return Ok(1);
+    }
     stack.push_nil();
     stack.push_bytes(b"cannot close standard file");
     Ok(2)
 }
 
-/// `file:seek(whence, offset)`: always fails, because a stream has no positions.
+/// `file:seek(whence, offset)`: fails for a stream, which has no positions.
 fn file_seek_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
-    stack.check_option(2, Some(c"cur"), [c"set", c"cur", c"end"]);
-    if !stack.is_none_or_nil(3) {
-        stack.check_integer(3);
+    let handle = handle(stack, 1)?;
+    let whence = stack.check_option(2, Some(c"cur"), [c"set", c"cur", c"end"]);
+    let offset = stack.optional_integer(3, 0);
+    let File::Opened(number) = file_of(handle) else { return Ok(push_failure(stack, b"Illegal seek", 29)) };
+    let whence = [Whence::Start, Whence::Current, Whence::End][whence];
+    match file_system(stack)?.seek(number, whence, offset) {
+        Ok(position) => {
+            stack.push_integer(position);
+            Ok(1)
+        }
+        Err(errno) => Ok(push_failure_of(stack, b"", errno)),
     }
-    Ok(push_failure(stack, b"Illegal seek", 29))
 }
 
 /// `file:setvbuf(mode, size)`: accepted, without effect, because the order of all output is kept anyway.
 fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
+    handle(stack, 1)?;
     stack.check_option(2, None, [c"no", c"full", c"line"]);
     if !stack.is_none_or_nil(3) {
         stack.check_integer(3);
@@ -258,14 +333,18 @@ fn file_set_buffer_inner(stack: Stack) -> Result<c_int, Thrown> {
     Ok(1)
 }
 
-/// `__close` of a handle: does nothing, so that `local f <close> = io.stdout` is allowed, as in C Lua.
-fn leave_open_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
+/// `__close` and `__gc` of a handle: closes a file; streams stay open, so that `local f <close> = io.stdout`
+/// is allowed, as in C Lua.
+fn end_handle_inner(stack: Stack) -> Result<c_int, Thrown> {
+    close(stack, any_handle(stack, 1));
     Ok(0)
 }
 
 fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
-    handle(stack, 1);
+    if file_of(any_handle(stack, 1)) == File::Closed {
+        stack.push_bytes(b"file (closed)");
+        return Ok(1);
+    }
     let mut digits = [0; 2 * size_of::<usize>()];
     let (mut at, mut rest) = (digits.len(), stack.address(1));
     while rest > 0 {
@@ -284,7 +363,7 @@ fn file_to_string_inner(stack: Stack) -> Result<c_int, Thrown> {
 
 /// Writes the arguments from `first` to `last`. The result is the handle, which is on top.
 fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result<c_int, Thrown> {
-    let mut refused = false;
+    let mut refused = None;
     for index in first..=last {
         tick(stack);
         let is_number = stack.type_of(index) == raw::LUA_TNUMBER;
@@ -300,13 +379,74 @@ fn write(stack: Stack, handle: *mut Handle, first: c_int, last: c_int) -> Result
         match file_of(handle) {
             File::Stdout => context(stack).write(Stream::Stdout, text),
             File::Stderr => context(stack).write(Stream::Stderr, text),
-            File::Stdin => refused |= !text.is_empty(),
+            // What was refused once is not tried with the rest.
+            File::Opened(number) if refused.is_none() => refused = write_file(stack, number, text).err(),
+            _ if text.is_empty() || refused.is_some() => {}
+            _ => refused = Some(Errno::BadDescriptor),
         }
         if is_number {
             stack.pop(1);
         }
     }
-    Ok(if refused { push_bad_descriptor(stack) } else { 1 })
+    Ok(refused.map_or(1, |errno| push_failure_of(stack, b"", errno)))
+}
+
+fn write_file(stack: Stack, number: u32, text: &[u8]) -> Result<(), Errno> {
+    let gap = context(stack).files.as_deref().map_or(0, |files| files.gap(number));
+    work(stack, text.len());
+    // A long gap is filled with zeros at once, which takes no longer than to copy as much.
+    work(stack, gap);
+    with_memory(stack, |files| files.write(number, text))
+}
+
+/// Closes a file; any other handle stays as it is.
+fn close(stack: Stack, handle: *mut Handle) {
+    let File::Opened(number) = file_of(handle) else { return };
+    // SAFETY: as in `file_of`; no reference to it is kept anywhere.
+    unsafe { (*handle).file = File::Closed };
+    if let Some(files) = context(stack).files.as_deref_mut() {
+        files.close(number);
+    }
+}
+
+/// Pushes a handle that is closed, so that nothing can fail once a file is open. `[-0, +1, m]`
+fn push_handle(stack: Stack) -> *mut Handle {
+    let block = stack.push_userdata(size_of::<Handle>()).cast::<Handle>();
+    // SAFETY: Lua gave a block of this size, aligned to 8.
+    unsafe { block.write(Handle { file: File::Closed, read: 0, consumed: 0 }) };
+    stack.get_field(raw::LUA_REGISTRYINDEX, FILE);
+    stack.set_metatable(-2);
+    block
+}
+
+/// Makes the handle on top that of an open file.
+fn fill_handle(stack: Stack, number: u32) -> c_int {
+    let handle = stack.userdata(-1).cast::<Handle>();
+    // SAFETY: `push_handle` has made it, and the stack anchors it.
+    unsafe { (*handle).file = File::Opened(number) };
+    1
+}
+
+fn open_named(stack: Stack, name: &[u8], mode: Mode) -> Result<u32, Errno> {
+    let path = path_argument(stack, name)?;
+    with_memory(stack, |files| files.open(&path, mode))
+}
+
+/// Pushes a handle of the file that argument 1 names, or raises. `[-0, +1, e]`
+fn push_named(stack: Stack, mode: Mode) -> Result<(), Thrown> {
+    // SAFETY: argument 1 stays on the stack.
+    let name = unsafe { stack.check_bytes(1) };
+    if context(stack).files.is_none() {
+        return Err(stack.throw_joined([b"cannot open file '", name, b"' (files are not available)"]));
+    }
+    push_handle(stack);
+    match open_named(stack, name, mode) {
+        Ok(number) => {
+            fill_handle(stack, number);
+            Ok(())
+        }
+        Err(errno) => Err(stack.throw_joined([b"cannot open file '", name, b"' (", errno.text(), b")"])),
+    }
 }
 
 /// Hands all pending output to the host.
@@ -319,10 +459,10 @@ fn flush(stack: Stack) -> Result<c_int, Thrown> {
 /// `io.input(file)` and `io.output(file)`: sets the default file if one is given, and returns it.
 fn default_file(stack: Stack, place: &'static u8) -> Result<c_int, Thrown> {
     if matches!(stack.type_of(1), raw::LUA_TSTRING | raw::LUA_TNUMBER) {
-        return Err(no_files(stack));
-    }
-    if !stack.is_none_or_nil(1) {
-        handle(stack, 1);
+        push_named(stack, if ptr::eq(place, &raw const INPUT) { Mode::READ } else { Mode::WRITE })?;
+        stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(place));
+    } else if !stack.is_none_or_nil(1) {
+        any_handle(stack, 1);
         stack.push_copy(1);
         stack.raw_set_address(raw::LUA_REGISTRYINDEX, key_of(place));
     }
@@ -332,19 +472,27 @@ fn default_file(stack: Stack, place: &'static u8) -> Result<c_int, Thrown> {
 
 /// Pushes the iterator of `lines`. Its upvalues are the handle, the number of formats, and the formats, which
 /// are the arguments after the first. `[-?, +1, e]`
-fn push_lines(stack: Stack) -> c_int {
-    let formats = stack.top() - 1;
-    if formats > LINES_FORMATS_MAX {
-        stack.argument_error(LINES_FORMATS_MAX + 2, c"too many arguments");
-    }
-    stack.push_integer(i64::from(formats));
-    stack.insert(2);
-    stack.push_function(next_line, 2 + formats);
+fn push_lines(stack: Stack, closes: c_int) -> c_int {
+    push_lines_of(stack, 1, closes);
     1
 }
 
+/// The same for a handle at an index, with what lies above it.
+fn push_lines_of(stack: Stack, handle: c_int, closes: c_int) {
+    let formats = stack.top() - handle;
+    if formats > LINES_FORMATS_MAX {
+        stack.argument_error(LINES_FORMATS_MAX + 2, c"too many arguments");
+    }
+    stack.push_integer(i64::from(formats | closes));
+    stack.insert(handle + 1);
+    stack.push_function(next_line, 2 + formats);
+}
+
 fn next_line_inner(stack: Stack) -> Result<c_int, Thrown> {
-    let formats = stack.integer(raw::lua_upvalueindex(2)).unwrap_or_default() as c_int;
+    let formats = (stack.integer(raw::lua_upvalueindex(2)).unwrap_or_default() as c_int) & (CLOSES - 1);
+    if file_of(stack.userdata(raw::lua_upvalueindex(1)).cast()) == File::Closed {
+        return Err(stack.throw(b"file is already closed"));
+    }
     stack.set_top(1);
     if !stack.has_room(formats) {
         return Err(stack.throw(b"stack overflow (too many arguments)"));
@@ -381,12 +529,34 @@ fn end_line(stack: Stack, results: c_int) -> Result<c_int, Thrown> {
         let message = unsafe { stack.check_bytes(-results + 1) };
         return Err(stack.throw(message));
     }
+    if stack.integer(raw::lua_upvalueindex(2)).unwrap_or_default() >= i64::from(CLOSES) {
+        close(stack, stack.userdata(raw::lua_upvalueindex(1)).cast());
+    }
     Ok(0)
 }
 
 /// Checks that argument `index` is a file handle, and returns it. `[-0, +0, e]`
-fn handle(stack: Stack, index: c_int) -> *mut Handle {
+fn any_handle(stack: Stack, index: c_int) -> *mut Handle {
     stack.check_userdata(index, FILE).cast()
+}
+
+/// The same, of a file that is open. `[-0, +0, e]`
+fn handle(stack: Stack, index: c_int) -> Result<*mut Handle, Thrown> {
+    let handle = any_handle(stack, index);
+    match file_of(handle) {
+        File::Closed => Err(stack.throw(b"attempt to use a closed file")),
+        _ => Ok(handle),
+    }
+}
+
+/// Pushes the default file with this registry key, which must be open. `[-0, +1, e]`
+fn push_open_default(stack: Stack, place: &'static u8) -> Result<*mut Handle, Thrown> {
+    let handle = push_default(stack, place);
+    if file_of(handle) == File::Closed {
+        let what: &[u8] = if ptr::eq(place, &raw const INPUT) { b"input" } else { b"output" };
+        return Err(stack.throw_joined([b"default ", what, b" file is closed"]));
+    }
+    Ok(handle)
 }
 
 /// Pushes the default file with this registry key, and returns its handle. `[-0, +1, -]`
@@ -411,13 +581,6 @@ fn push_failure(stack: Stack, message: &[u8], errno: i64) -> c_int {
 
 fn push_bad_descriptor(stack: Stack) -> c_int {
     push_failure(stack, b"Bad file descriptor", 9)
-}
-
-/// Makes the error for the file name that is argument 1.
-fn no_files(stack: Stack) -> Thrown {
-    // SAFETY: argument 1 stays on the stack.
-    let name = unsafe { stack.check_bytes(1) };
-    stack.throw_joined([b"cannot open file '", name, b"' (files are not available)"])
 }
 
 fn key_of(place: &'static u8) -> *const c_void {

@@ -78,7 +78,7 @@ pub(super) fn go_on(stack: Stack, reading: Reading) -> Result<Option<c_int>, Thr
 }
 
 fn read_on(mut reader: Reader, reading: Reading) -> Result<Option<c_int>, Thrown> {
-    let Reading { handle, first, last, base } = reading;
+    let Reading { first, last, base, .. } = reading;
     let stack = reader.stack;
     let mut success = true;
     // One for each format, or for the line if there is none.
@@ -93,7 +93,7 @@ fn read_on(mut reader: Reader, reading: Reading) -> Result<Option<c_int>, Thrown
         };
     }
     let results = stack.top() - base;
-    if file_of(handle) != File::Stdin {
+    if !reader.is_readable() {
         return Ok(Some(push_bad_descriptor(stack)));
     }
     if !success {
@@ -245,16 +245,39 @@ impl Reader {
 
     /// The input that the program has not read. The slice must not be kept across a call of Lua or of `fill`.
     fn unread<'a>(&self) -> &'a [u8] {
-        if file_of(self.handle) == File::Stdin {
-            // SAFETY: as in `file_of`.
-            let read = unsafe { (*self.handle).read };
-            context(self.stack).input.get(read..).unwrap_or_default()
-        } else {
-            &[]
+        match file_of(self.handle) {
+            File::Stdin => {
+                // SAFETY: as in `file_of`.
+                let read = unsafe { (*self.handle).read };
+                context(self.stack).input.get(read..).unwrap_or_default()
+            }
+            File::Opened(number) => {
+                let files = context(self.stack).files.as_deref();
+                files.and_then(|files| files.unread(number).ok()).unwrap_or_default()
+            }
+            _ => &[],
+        }
+    }
+
+    fn is_readable(&self) -> bool {
+        match file_of(self.handle) {
+            File::Stdin => true,
+            File::Opened(number) => {
+                context(self.stack).files.as_deref().is_some_and(|files| files.unread(number).is_ok())
+            }
+            _ => false,
         }
     }
 
     fn consume(&mut self, count: usize) {
+        if let File::Opened(number) = file_of(self.handle) {
+            // They are looked at, and copied.
+            fuel::charge(2 * count);
+            if let Some(files) = context(self.stack).files.as_deref_mut() {
+                files.advance(number, count);
+            }
+            return;
+        }
         // SAFETY: as in `file_of`; no reference to it is kept anywhere.
         unsafe {
             (*self.handle).read += count;

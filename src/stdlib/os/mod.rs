@@ -1,11 +1,14 @@
 //! The library `os` (manual, section 6.9) over the host's clocks, with the behaviour of C Lua's loslib.c:
-//! time, date, clock, difftime, getenv, setlocale. Functions on files and processes are left out.
+//! time, date, clock, difftime, getenv, setlocale; for programs with files or arguments also exit, remove,
+//! rename and tmpname. Other processes there are none.
 
 use self::calendar::{DAY_SECONDS, Fields, days_before};
 use self::format::{Piece, Zone, specifier_len};
+use super::files::{ENVIRONMENT, path_argument, push_failure_of, with_memory};
+use crate::files::{Errno, FileSystem, temporary_path};
 use crate::lua::{Stack, Status, Thrown, fuel, lua_function, raw};
 use crate::state::context::context;
-use crate::state::limit_exceeded::{tick, work};
+use crate::state::limit_exceeded::{end_program, tick, work};
 use std::ffi::{CStr, c_int};
 use std::{ptr, slice};
 
@@ -16,7 +19,11 @@ lua_function!(open_os = open_inner);
 lua_function!(clock = clock_inner);
 lua_function!(date = date_inner);
 lua_function!(difftime = difftime_inner);
+lua_function!(exit = exit_inner);
 lua_function!(getenv = getenv_inner);
+lua_function!(remove = remove_inner);
+lua_function!(rename = rename_inner);
+lua_function!(temporary_name = temporary_name_inner);
 lua_function!(setlocale = setlocale_inner);
 lua_function!(time = time_inner);
 
@@ -26,6 +33,16 @@ const SHORT_BYTES: usize = 256;
 /// Registers the library. `[-0, +0, m]`
 pub(super) fn open(stack: Stack) {
     stack.require(c"os", open_os);
+}
+
+/// Adds `exit` to the library on top. `[-0, +0, m]`
+pub(super) fn open_program(stack: Stack) {
+    stack.set_functions(-1, &[(c"exit", exit)]);
+}
+
+/// Adds the functions on files to the library on top. `[-0, +0, m]`
+pub(super) fn open_files(stack: Stack) {
+    stack.set_functions(-1, &[(c"remove", remove), (c"rename", rename), (c"tmpname", temporary_name)]);
 }
 
 fn open_inner(stack: Stack) -> Result<c_int, Thrown> {
@@ -137,6 +154,12 @@ fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
     // SAFETY: argument 1 stays on the stack.
     let name = unsafe { stack.check_bytes(1) };
     work(stack, name.len());
+    if stack.raw_get_address(raw::LUA_REGISTRYINDEX, ptr::from_ref(&ENVIRONMENT).cast()) == raw::LUA_TTABLE {
+        stack.push_copy(1);
+        if stack.raw_get(-2) == raw::LUA_TSTRING {
+            return Ok(1);
+        }
+    }
     let Some(value) = context(stack).host.environment(name) else {
         stack.push_nil();
         return Ok(1);
@@ -147,6 +170,59 @@ fn getenv_inner(stack: Stack) -> Result<c_int, Thrown> {
         Ok(())
     });
     if pushed == Status::Ok { Ok(1) } else { Err(Thrown) }
+}
+
+/// `os.exit(code, close)`: ends the call of the host, which gets the code.
+fn exit_inner(stack: Stack) -> Result<c_int, Thrown> {
+    let code = match stack.type_of(1) {
+        raw::LUA_TBOOLEAN => i32::from(!stack.boolean(1)),
+        _ => match i32::try_from(stack.optional_integer(1, 0)) {
+            Ok(code) => code,
+            Err(_) => stack.argument_error(1, c"exit code out of range"),
+        },
+    };
+    let closes = stack.boolean(2);
+    end_program(stack, code, closes)
+}
+
+/// `os.remove(name)`
+fn remove_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: argument 1 stays on the stack.
+    let name = unsafe { stack.check_bytes(1) };
+    let removed = path_argument(stack, name).and_then(|path| with_memory(stack, |files| files.remove(&path)));
+    Ok(push_outcome(stack, name, removed))
+}
+
+/// `os.rename(old, new)`
+fn rename_inner(stack: Stack) -> Result<c_int, Thrown> {
+    // SAFETY: both arguments stay on the stack.
+    let (old, new) = unsafe { (stack.check_bytes(1), stack.check_bytes(2)) };
+    let renamed = path_argument(stack, old).and_then(|old| {
+        let new = path_argument(stack, new)?;
+        with_memory(stack, |files| files.rename(&old, &new))
+    });
+    Ok(push_outcome(stack, b"", renamed))
+}
+
+/// `os.tmpname()`: the name of a new file, which is not kept beyond the VM.
+fn temporary_name_inner(stack: Stack) -> Result<c_int, Thrown> {
+    fuel::charge_steps(context(stack).files.as_deref().map_or(0, FileSystem::count));
+    let Ok(number) = with_memory(stack, FileSystem::make_temporary) else {
+        return Err(stack.throw(b"unable to generate a unique filename"));
+    };
+    stack.push_bytes(&temporary_path(number));
+    Ok(1)
+}
+
+/// Pushes true, or the failure.
+fn push_outcome(stack: Stack, name: &[u8], outcome: Result<(), Errno>) -> c_int {
+    match outcome {
+        Ok(()) => {
+            stack.push_boolean(true);
+            1
+        }
+        Err(errno) => push_failure_of(stack, name, errno),
+    }
 }
 
 /// `os.setlocale(locale, category)`: "C" is the only locale.

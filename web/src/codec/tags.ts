@@ -45,6 +45,7 @@ export enum Status {
   usage = 8,
   bug = 9,
   waiting = 10,
+  exit = 11,
 }
 
 /** Operations of `request`. */
@@ -72,6 +73,7 @@ export enum Operation {
   startEvalEnv = 21,
   disown = 22,
   reseed = 23,
+  files = 24,
 }
 
 /** Outcome of a host function: the two lowest bits of what `host_call` returns. */

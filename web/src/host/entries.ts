@@ -13,6 +13,16 @@ export interface Members {
   readonly callable: boolean | undefined;
   /** Methods as Lua got them: one function each. */
   readonly bound: Map<string, HostFunction>;
+  /** Answers for an object whose members are no list. */
+  readonly handler: MemberHandler | undefined;
+}
+
+/** Members of a host object that somebody else looks up. */
+export interface MemberHandler {
+  /** Text that `tostring` shows of the object. */
+  readonly label: string;
+  get(key: unknown): unknown;
+  set(key: unknown, value: unknown): void;
 }
 
 /** A value that Lua has an id for. */

@@ -4,7 +4,7 @@
  * Invariant: what Lua reaches is what a list names. Nothing here follows a name that is not in one, and no
  * list can have those that lead from an object to its prototype.
  */
-import type { Entry, HostFunction, Members } from "./entries.js";
+import type { Entry, HostFunction, MemberHandler, Members } from "./entries.js";
 import { isError } from "../brands.js";
 import { className, wellFormed } from "../names.js";
 import { refuse } from "../value_path.js";
@@ -59,6 +59,11 @@ export function makeRef(owner: object, value: object, members?: readonly string[
   return ref({ owner, value, label: `[object ${className(value)}]`, members: parseMembers(members) });
 }
 
+/** Makes a reference to an object, for any VM, with members that `handler` looks up. */
+export function makeHandledRef(value: object, handler: MemberHandler): HostRef {
+  return ref({ owner: undefined, value, label: handler.label, members: { ...membersOf([], [], [], true), handler } });
+}
+
 /** Returns value, label and members of an object that may cross: one in a `HostRef`, or an error. */
 export function hostObject(key: object, owner: object): Omit<State, "owner"> {
   const state = states.get(key) ?? { owner, value: key, label: errorLabel(key), members: ERROR_MEMBERS };
@@ -81,6 +86,7 @@ export function thrown(value: unknown): object {
 /** Reads a member, for Lua. */
 export function readMember(entry: Entry, key: unknown): unknown {
   const { value, label, members } = entry;
+  if (members?.handler !== undefined) return members.handler.get(key);
   if (members !== undefined && typeof key === "string") {
     if (members.methods.has(key)) return bind(entry, members, key);
     if (members.read.has(key)) {
@@ -95,6 +101,7 @@ export function readMember(entry: Entry, key: unknown): unknown {
 
 /** Sets a member, for Lua. */
 export function writeMember({ value: object, label, members }: Entry, key: unknown, value: unknown): void {
+  if (members?.handler !== undefined) return members.handler.set(key, value);
   if (typeof key !== "string" || !members?.write.has(key)) {
     throw new TypeError(`Lua must not set the member ${named(key)} of ${label}`);
   }
@@ -149,7 +156,14 @@ function membersOf(
   methods: readonly string[],
   callable: boolean | undefined,
 ): Members {
-  return { read: new Set(read), write: new Set(write), methods: new Set(methods), callable, bound: new Map() };
+  return {
+    read: new Set(read),
+    write: new Set(write),
+    methods: new Set(methods),
+    callable,
+    bound: new Map(),
+    handler: undefined,
+  };
 }
 
 /** Returns the message of anything that was thrown. Must not fail, whatever it is. */

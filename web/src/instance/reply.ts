@@ -3,6 +3,7 @@ import type { Failure } from "#js/imports.js";
 import { originalOf } from "#js/storage/store_error.js";
 import {
   LuaError,
+  LuaExitError,
   LuaInterruptError,
   LuaMemoryError,
   LuaRuntimeError,
@@ -27,6 +28,9 @@ const KINDS: (LuaErrorKind | undefined)[] = [
   "storage",
   "value",
   "usage",
+  "bug",
+  undefined,
+  "exit",
 ];
 
 /** Classes of kinds that have their own. */
@@ -36,6 +40,7 @@ const CLASSES: Partial<Record<LuaErrorKind, typeof LuaError>> = {
   memory: LuaMemoryError,
   timeout: LuaTimeoutError,
   interrupt: LuaInterruptError,
+  exit: LuaExitError,
 };
 
 /** Errors that one VM has raised, as far as they may come by again. */

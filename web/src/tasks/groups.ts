@@ -3,7 +3,7 @@
  * (docs/codec.md section 5: run).
  */
 import { inTurn } from "#js/turns.js";
-import { LuaInterruptError, LuaTimeoutError } from "../errors.js";
+import { LuaExitError, LuaInterruptError, LuaTimeoutError } from "../errors.js";
 import type { Allowance } from "../instance/limits.js";
 import { handleOf, type LuaFunction } from "../host/handles.js";
 import type { PendingWait } from "../snapshot/parts.js";
@@ -112,7 +112,7 @@ export class Group {
     };
     task.results.then(ended, (error: unknown) => {
       // An end that nothing catches is one for the caller, too.
-      const final = error instanceof LuaTimeoutError || error instanceof LuaInterruptError;
+      const final = [LuaTimeoutError, LuaInterruptError, LuaExitError].some((end) => error instanceof end);
       if (final && !this.#stopped) this.#caller.cancel(() => error);
       this.#reject(error);
     });

@@ -42,6 +42,10 @@ export { setDefaultModule } from "./instance/loader.js";
 export { preferInlineModule } from "./instance/loader.js";
 /** @internal */
 export { setFileStorage } from "./storage/storage.js";
+/** @internal */
+export { lastingStorage } from "./storage/part.js";
+/** @internal */
+export { restoring } from "./snapshot/part.js";
 export type { LuaTableChangeEvent } from "./lua_table.js";
 export type { LuaGlobals } from "./globals.js";
 export type { HostFunction } from "./host/entries.js";

@@ -1,4 +1,5 @@
 /** The class `Lua`, the package's interface. Checks its arguments and passes them to the VM. */
+import { clock } from "#js/clock.js";
 import { changeEvent, type LuaChangeEvent } from "./storage/change_event.js";
 import { dumpTables, loadTables } from "./storage/dump.js";
 import { dumpJson } from "./storage/json_dump.js";
@@ -502,6 +503,7 @@ async function withStorage(
   loading: Promise<WebAssembly.Module>,
   work: (store: TableStore, module: WebAssembly.Module) => Promise<Lua>,
 ): Promise<Lua> {
+  const held = holdEventLoop();
   const opening = openStorage(options);
   // The module is more likely to be what fails; then this must not be an unhandled rejection.
   opening.catch(() => {});
@@ -514,7 +516,20 @@ async function withStorage(
       () => {},
     );
     throw error;
+  } finally {
+    clock.cancel(held);
   }
+}
+
+/** Milliseconds for which a VM that is being made keeps the event loop of Node alive, at most. */
+const HOLD_MS = 10_000;
+
+/**
+ * Keeps Node's event loop alive by a timer. When nothing does, Node waits for all that V8 does in the
+ * background before it goes on: the first VM has its interpreter optimised then, for some 80 ms.
+ */
+function holdEventLoop(): unknown {
+  return clock.later(() => {}, HOLD_MS);
 }
 
 function sourceError(code: unknown): TypeError {

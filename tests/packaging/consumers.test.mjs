@@ -307,7 +307,7 @@ suite("consumers in a page", () => {
           </script>`,
         ),
       });
-      await answersIn(project.folder, { modules: 1, answer });
+      await answersIn(project.folder, { answer });
     });
   }
 });

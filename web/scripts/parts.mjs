@@ -7,7 +7,7 @@
  * builds, which a cache may mix, do not take each other for their own.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { root } from "./bundle.mjs";
@@ -95,6 +95,19 @@ async function buildPart({ module, exports, core, stamp }, shared) {
       ...shared.plugins,
     ],
   });
+  if (shared.sourcemap === true) nameSources(resolve(shared.outdir, fileOf(module)), module);
+}
+
+/** Has the source map of a part name the files from which it takes something, and its module for its frame. */
+function nameSources(file, module) {
+  const map = JSON.parse(readFileSync(`${file}.map`, "utf8"));
+  map.sources.forEach((source, at) => {
+    if (!/^core:|^<stdin>$/.test(source)) return;
+    const path = resolve(root, source === "<stdin>" ? module : source.slice("core:".length));
+    map.sources[at] = relative(dirname(file), path);
+    map.sourcesContent[at] = readFileSync(path, "utf8");
+  });
+  writeFileSync(`${file}.map`, JSON.stringify(map));
 }
 
 /** Resolves what is imported out of `files`, by paths from the folder `web/`, as `as` says. */

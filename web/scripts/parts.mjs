@@ -98,7 +98,7 @@ async function buildPart({ module, exports, core, stamp }, shared) {
   if (shared.sourcemap === true) nameSources(resolve(shared.outdir, fileOf(module)), module);
 }
 
-/** Has the source map of a part name the files from which it takes something, and its module for its frame. */
+/** Has the source map of a part name the files of what it takes, and its module for its frame. */
 function nameSources(file, module) {
   const map = JSON.parse(readFileSync(`${file}.map`, "utf8"));
   map.sources.forEach((source, at) => {

@@ -59,7 +59,7 @@ carried! {
     "/src/js/storage/changes.js" changes;
     "/src/js/storage/loader.js" contents;
     "/src/js/storage/crc32.js" crc32;
-    "/src/js/storage/commit.js" pageRecords;
+    "/src/js/storage/commit.js" commit;
     "/src/js/storage/indexeddb/database.js" checkName;
     "/src/js/storage/indexeddb/follower.js" followIndexedDb;
     "/src/js/storage/indexeddb/log.js" retireTornLog;

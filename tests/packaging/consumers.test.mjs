@@ -25,14 +25,18 @@ const wanted = process.env.CONSUMERS ?? "";
 const folders = [];
 after(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
-/** Module of each program: answers 42 by Lua, to whoever runs it. */
+/**
+ * Module of each program: answers 42 by Lua, to whoever runs it. For `fork` the package loads a part of
+ * itself that nothing else here needs.
+ */
 const PROGRAM = `import { Lua } from "perilune";
 export async function answer() {
   const lua = await Lua.create();
+  const other = await lua.fork();
   try {
-    return lua.eval("return 6 * 7");
+    return other.eval("return 6 * 7");
   } finally {
-    await lua.close();
+    await Promise.all([lua.close(), other.close()]);
   }
 }
 `;
@@ -278,6 +282,34 @@ suite("consumers in a page", () => {
     });
     await answersIn(project.folder);
   });
+
+  // Service workers load nothing later, not even those that are modules.
+  for (const [file, answer] of [
+    ["whole.js", 42],
+    ["index.js", /import "perilune\/whole"/],
+  ]) {
+    consumer(`service worker that is a module, ${file}`, {}, async () => {
+      const project = new Project({
+        "sw.js": `import { Lua } from "/node_modules/perilune/dist/${file}";
+          const answer = async () => {
+            const lua = await Lua.create({ storage: "idb://a" });
+            const other = await lua.fork();
+            return other.eval("return 6 * 7");
+          };
+          oninstall = () => skipWaiting();
+          onactivate = (event) => event.waitUntil(clients.claim());
+          onmessage = ({ source }) => answer().then((it) => source.postMessage(it), (error) => source.postMessage(String(error)));`,
+        "index.html": page(
+          `<script>
+            navigator.serviceWorker.onmessage = ({ data }) => (globalThis.answer = data);
+            navigator.serviceWorker.register("/sw.js", { type: "module" });
+            navigator.serviceWorker.ready.then(({ active }) => active.postMessage(1));
+          </script>`,
+        ),
+      });
+      await answersIn(project.folder, { answer });
+    });
+  }
 });
 
 function worker(make) {

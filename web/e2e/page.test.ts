@@ -29,6 +29,39 @@ suite("in a page", () => {
     await page.close();
   });
 
+  test("loads one script and the module, and each part when it is used", async () => {
+    const page = await setup.open();
+    const loaded = await page.evaluate(async () => {
+      const names = () =>
+        performance
+          .getEntriesByType("resource")
+          .map(({ name }) => name.slice(name.lastIndexOf("/") + 1))
+          .filter((name) => name !== "page.js" && name !== "favicon.ico");
+      const { Lua } = perilune;
+      const lua = await Lua.create();
+      lua.eval("ext.table('t').x = 1");
+      await lua.evalAsync("async.sleep(0)");
+      lua.load(lua.dump());
+      lua.load(lua.dump({ format: "json" }));
+      const image = lua.snapshot();
+      await lua.flush();
+      const first = names();
+      await Promise.all([(await lua.fork()).close(), (await Lua.restore(image)).close()]);
+      const forked = names();
+      const stored = await Lua.create({ storage: "idb://parts" });
+      await stored.close();
+      await lua.close();
+      return { first, forked, stored: names() };
+    });
+    const first = ["index.js", "perilune.wasm"];
+    assert.deepEqual(loaded, {
+      first,
+      forked: [...first, "restoring.js"],
+      stored: [...first, "restoring.js", "lasting.js"],
+    });
+    await page.close();
+  });
+
   test("converts as the table of conversion says", async () => {
     const page = await setup.open();
     await page.evaluate(`Object.assign(globalThis, { describe: ${describe}, described: ${described} })`);

@@ -4,10 +4,14 @@ import { basename, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { modules, options } from "./bundle.mjs";
+import { buildParts } from "./parts.mjs";
 import { shifted } from "./source_map.mjs";
 
 /** The entries that stand on another one do so as the package's users do. */
 const onEntry = (file) => beside(/^\.\.?\/(index|node)\.js$/, file);
+
+/** Keeps storage in files a file of its own: a program loads it when it opens one. */
+const files = beside(/^\.\/storage\/file\/storage\.js$/, "file_storage.js");
 
 /** Keeps the text of the module a file of its own: a page loads it only where it has to. */
 const inlineModule = beside(/^\.\/inline_module\.js$/, "inline_module.js");
@@ -31,11 +35,20 @@ export async function buildPackage(outdir, { sourcemap = true } = {}) {
   // Node prints the whole line that threw before it says what was thrown: it must not be all of the package.
   const plugins = [...options.plugins, inlineModule];
   const shared = { ...options, plugins, splitting: false, outdir, minify: true, lineLimit: 1000, sourcemap };
-  await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"] });
-  await build({ ...shared, entryPoints: ["src/wasmoon.ts", "src/workerd.ts"], plugins: [onEntry("index.js")] });
+  const parts = await buildParts("src/index.ts", shared);
+  const loading = [parts.loading, ...plugins];
+  await build({ ...shared, entryPoints: ["src/index.ts", "src/raw.ts"], plugins: loading });
+  await build({ ...shared, entryPoints: ["src/wasmoon.ts"], plugins: [onEntry("index.js")] });
+  await build({ ...shared, entryPoints: ["src/whole.ts"], plugins: [parts.having, onEntry("index.js")] });
+  await build({
+    ...shared,
+    entryPoints: ["src/workerd.ts"],
+    plugins: [beside(/^\.\/whole\.js$/, "whole.js"), onEntry("index.js")],
+  });
   await build({ ...shared, entryPoints: ["src/inline.ts"], plugins: [onEntry("index.js")] });
   await build({ ...shared, entryPoints: ["src/inline_node.ts"], plugins: [onEntry("node.js")] });
-  await build({ ...shared, entryPoints: { node: "src/node.ts" }, ...onNode("index.js") });
+  await build({ ...shared, entryPoints: { node: "src/node.ts" }, ...onNode("index.js", files) });
+  await build({ ...shared, entryPoints: { file_storage: "src/storage/file/storage.ts" }, external: ["node:*"] });
   // What it shares with `index` is in it again: a page has one of them, and their errors know each other by a
   // mark.
   await build({ ...shared, entryPoints: { capsule: "src/capsule/index.ts" } });
@@ -111,8 +124,8 @@ async function buildCommonJs(outdir, shared) {
 }
 
 /** Settings of an entry of Node that stands on another one. */
-function onNode(file) {
-  return { external: ["node:*"], plugins: [...options.plugins, onEntry(file)] };
+function onNode(file, ...others) {
+  return { external: ["node:*"], plugins: [...others, ...options.plugins, onEntry(file)] };
 }
 
 /**

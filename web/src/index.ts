@@ -45,6 +45,10 @@ export { preferInlineModule } from "./instance/loader.js";
 export { makeHandledRef } from "./host/refs.js";
 /** @internal */
 export { setFileStorage } from "./storage/storage.js";
+/** @internal */
+export { lastingStorage } from "./storage/part.js";
+/** @internal */
+export { restoring } from "./snapshot/part.js";
 export type { LuaTableChangeEvent } from "./lua_table.js";
 export type { FileInfo, LuaFiles } from "./files.js";
 export type { LuaGlobals } from "./globals.js";

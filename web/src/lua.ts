@@ -1,17 +1,16 @@
 /** The class `Lua`, the package's interface. Checks its arguments and passes them to the VM. */
+import { clock } from "#js/clock.js";
 import { changeEvent, type LuaChangeEvent } from "./storage/change_event.js";
 import { dumpTables, loadTables } from "./storage/dump.js";
 import { dumpJson } from "./storage/json_dump.js";
 import { LuaError, storageError, type LuaStorageError } from "./errors.js";
-import { preload } from "#js/storage/open_store.js";
 import type { TableStore } from "#js/storage/table_store.js";
 import { LuaFiles, giveFiles } from "./files.js";
 import { LuaGlobals } from "./globals.js";
 import type { HostFunction } from "./host/entries.js";
-import type { HostTable } from "./host/host_table.js";
-import { checkBuild, decodeImage } from "./snapshot/format.js";
-import { LuaImage, bytesOfImage, fillingOf, unpackImage, type LuaRestored } from "./snapshot/image.js";
-import { keep, resume } from "./snapshot/resume.js";
+import type { HostEntries } from "./host/host_table.js";
+import { LuaImage, bytesOfImage, type LuaRestored } from "./snapshot/image.js";
+import { restoring } from "./snapshot/part.js";
 import type { LuaTask } from "./snapshot/tasks.js";
 import { loadModule, perilune } from "./instance/loader.js";
 import { checkName, typeName } from "./names.js";
@@ -41,7 +40,8 @@ import {
 import { OutputCollector, outputTo, type LuaRun, type Sink } from "./instance/output.js";
 import { makeRef, type HostRef, type RefMembers } from "./host/refs.js";
 import { gc, stats, type GcMode, type LuaStats } from "./stats.js";
-import { openStorage, type StorageOptions } from "./storage/storage.js";
+import { preload } from "./storage/preload.js";
+import { openStorage, prepareStorage, type StorageOptions } from "./storage/storage.js";
 import type { LuaTable } from "./lua_table.js";
 import { Operation } from "./codec/tags.js";
 import { runTask } from "./tasks/tasks.js";
@@ -117,6 +117,7 @@ export class Lua {
   static async create(given: LuaOptions = {}): Promise<Lua> {
     const options = readCreateOptions<Lua>(given);
     const loading = loadModule(options.wasm, perilune);
+    if (options.resume === true) restoring.prepare();
     return await withStorage(options, loading, async (store, module) => {
       const parts = { module, store, sink: outputTo(options), options };
       if (options.resume === true) return await Lua.#resume(parts, options);
@@ -128,6 +129,7 @@ export class Lua {
 
   /** Restores the VM that is in the storage, or begins anew; either is kept there from then on. */
   static async #resume(parts: VmParts, options: LuaOptions & Streams): Promise<Lua> {
+    const { resume } = await restoring.get();
     const { vm, tasks, previous, keep, kept } = await resume(parts);
     const lua = new Lua(vm, options, tasks, kept);
     if (tasks === undefined) {
@@ -161,16 +163,21 @@ export class Lua {
       throw new TypeError('Lua.restore: option "wasm" is that of the image');
     }
     if (image instanceof LuaImage) return await Lua.#restore(Promise.resolve(image.module), image.decoded, options);
-    const decoded = decodeImage(bytesOfImage(image));
-    return await Lua.#restore(loadModule(options.wasm, perilune), decoded, options, (module) =>
-      checkBuild(decoded, module),
-    );
+    const bytes = bytesOfImage(image);
+    const loading = startLoading(options.wasm);
+    prepareStorage(options);
+    const { checkBuild, decodeImage } = await restoring.get();
+    const decoded = decodeImage(bytes);
+    return await Lua.#restore(loading, decoded, options, (module) => checkBuild(decoded, module));
   }
 
   /** Unpacks an image once, so that `Lua.restore` can begin any number of VMs with it. */
   static async image(image: Uint8Array | ArrayBuffer, options: Pick<LuaOptions, "wasm"> = {}): Promise<LuaImage> {
     const { wasm } = readImageOptions(options);
-    return await unpackImage(bytesOfImage(image), loadModule(wasm, perilune));
+    const bytes = bytesOfImage(image);
+    const loading = startLoading(wasm);
+    const { unpackImage } = await restoring.get();
+    return await unpackImage(bytes, loading);
   }
 
   static async #restore(
@@ -178,14 +185,16 @@ export class Lua {
     image: LuaImage["decoded"],
     options: RestoreOptions & Streams,
     check?: (module: WebAssembly.Module) => void,
-    source?: HostTable,
+    source?: HostEntries,
   ): Promise<Lua> {
+    prepareStorage(options);
+    const { fillingOf, keep, restoreVm } = await restoring.get();
     return await withStorage(options, loading, async (store, module) => {
       check?.(module);
       const filling = fillingOf(store, image.tables, options.tables);
       filling.first();
       const parts = { module, store, sink: outputTo(options), options };
-      const { vm, tasks } = await Vm.restore(parts, { image, source }, (ready) => {
+      const { vm, tasks } = await restoreVm(parts, { image, source }, (ready) => {
         filling.last();
         ready.keepFiles();
         if (options.resume === true) keep(ready);
@@ -404,8 +413,9 @@ export class Lua {
   async fork(given: ForkOptions = {}): Promise<Lua> {
     const options = readForkOptions(given);
     this.#vm.checkOpen();
-    const { store, module, host } = this.#vm;
+    const { store, module } = this.#vm;
     const image = this.#vm.image();
+    const host = this.#vm.host.entries();
     const tables = store.names().length > 0 && options.tables !== "storage" ? dumpTables(store) : undefined;
     const { stdout, stderr, outputLimit, stdin, modules, timeout, fuel, now, interrupted } = this.#options;
     const { strings, integers, jit } = this.#options;
@@ -494,12 +504,20 @@ export class Lua {
   }
 }
 
+/** Begins to load the module, for one who may fail before it is there. */
+function startLoading(wasm: Options["wasm"]): Promise<WebAssembly.Module> {
+  const loading = loadModule(wasm, perilune);
+  loading.catch(() => {});
+  return loading;
+}
+
 /** Opens the storage while the module is loading; closes it again when that, or `work`, fails. */
 async function withStorage(
   options: StorageOptions,
   loading: Promise<WebAssembly.Module>,
   work: (store: TableStore, module: WebAssembly.Module) => Promise<Lua>,
 ): Promise<Lua> {
+  const held = holdEventLoop();
   const opening = openStorage(options);
   // The module is more likely to be what fails; then this must not be an unhandled rejection.
   opening.catch(() => {});
@@ -512,7 +530,20 @@ async function withStorage(
       () => {},
     );
     throw error;
+  } finally {
+    clock.cancel(held);
   }
+}
+
+/** Milliseconds for which a VM that is being made keeps the event loop of Node alive, at most. */
+const HOLD_MS = 10_000;
+
+/**
+ * Keeps Node's event loop alive by a timer. When nothing does, Node waits for all that V8 does in the
+ * background before it goes on: the first VM has its interpreter optimised then, for some 80 ms.
+ */
+function holdEventLoop(): unknown {
+  return clock.later(() => {}, HOLD_MS);
 }
 
 function sourceError(code: unknown): TypeError {

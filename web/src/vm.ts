@@ -3,7 +3,7 @@
  * and its end.
  */
 import type { TableStore } from "#js/storage/table_store.js";
-import { LuaClosedError, LuaError, LuaImageError, LuaMemoryError, storageError } from "./errors.js";
+import { LuaClosedError, LuaError, storageError } from "./errors.js";
 import { makeFunction, makeReference, type HandleOwner, type LuaFunction, type LuaReference } from "./host/handles.js";
 import { isThenable, resultError, resultsOf, writeThrown } from "./host/host_calls.js";
 import type { HostFunction } from "./host/entries.js";
@@ -12,8 +12,6 @@ import { imageError } from "./snapshot/errors.js";
 import { encodeImage, type ImageHead } from "./snapshot/format.js";
 import type { MemoryPages } from "./snapshot/pages.js";
 import type { TaskPart } from "./snapshot/parts.js";
-import type { LuaTask } from "./snapshot/tasks.js";
-import { restoreTasks } from "./tasks/restore.js";
 import { instantiate, type Exports } from "./instance/imports.js";
 import { Instance, busyError, type RestoreState, type InstanceOptions } from "./instance/instance.js";
 import { checkDottedName } from "./names.js";
@@ -60,27 +58,22 @@ export class Vm extends Instance implements HandleOwner, TaskOwner {
   }
 
   /**
-   * Makes a VM that goes on where an image was made, and the calls that waited there. None of these has run
-   * when `ready` is called, and none does before `ready` has returned.
+   * Makes a VM that goes on where an image was made. `goOn` has the calls that waited there wait again,
+   * before anything runs. For snapshot/restore.ts, which says what is wrong with the image when this fails.
    */
-  static async restore(
+  static async restore<T>(
     { module, store, sink, options }: VmParts,
     restoreState: RestoreState,
-    ready?: (vm: Vm) => void,
-  ): Promise<{ vm: Vm; tasks: LuaTask[] }> {
+    goOn: (vm: Vm) => T,
+  ): Promise<T> {
     const vm = new Vm(module, store, sink, options);
     try {
       const exports = await instantiate(module, vm.hostImports);
       // In one go: some of what waited needs no more than a microtask to go on.
       vm.begin(exports, options, restoreState);
-      const tasks = restoreTasks(vm, restoreState.image.meta.tasks);
-      ready?.(vm);
-      return { vm, tasks };
+      return goOn(vm);
     } catch (error) {
       vm.#cancelAll(() => new LuaClosedError());
-      // It has run nothing of anybody's: it can only be the image.
-      const damaged = error instanceof LuaError && !(error instanceof LuaMemoryError || error instanceof LuaImageError);
-      if (damaged) throw imageError("corrupt", "the image is damaged: the VM in it cannot run", error);
       throw error;
     }
   }

@@ -9,6 +9,9 @@ import { suite, test } from "node:test";
 // Not what the compiler knows: these are the files in dist/.
 const load = (path: string): Promise<any> => import(path);
 
+/** The most bytes of what a page loads at first, compressed. */
+const INDEX_GZIP_MAX = 41_500;
+
 suite("perilune", () => {
   test("finds its module by itself", async () => {
     const { Lua } = await load("perilune");
@@ -40,7 +43,7 @@ suite("perilune", () => {
   test("has the capsule's module beside its own, which nothing of it asks for", async () => {
     const module = new WebAssembly.Module(readFileSync(new URL(import.meta.resolve("perilune/capsule.wasm"))));
     assert.equal(WebAssembly.Module.customSections(module, "perilune.build")[0]?.byteLength, 16);
-    for (const entry of ["index", "node", "raw", "wasmoon", "workerd"]) {
+    for (const entry of ["index", "lasting", "restoring", "node", "raw", "wasmoon", "whole", "workerd"]) {
       assert.doesNotMatch(readFileSync(`dist/${entry}.js`, "utf8"), /[cC]apsule/, entry);
     }
   });
@@ -49,9 +52,36 @@ suite("perilune", () => {
     const { gzipSync } = await import("node:zlib");
     const { fileURLToPath } = await import("node:url");
     const index = readFileSync(fileURLToPath(new URL("index.js", import.meta.resolve("perilune"))));
-    assert.ok(gzipSync(index, { level: 9 }).length <= 52_500);
+    assert.ok(gzipSync(index, { level: 9 }).length <= INDEX_GZIP_MAX);
     // What Node shows of it when an error is not caught.
     for (const line of index.toString().split("\n")) assert.ok(line.length < 5000);
+  });
+
+  test("has one file at first, and parts that are functions of what they share with it", async () => {
+    const [index, lasting, restoring] = ["index", "lasting", "restoring"].map((name) =>
+      readFileSync(`dist/${name}.js`, "utf8"),
+    ) as [string, string, string];
+    assert.doesNotMatch(index, /\bfrom"|\bimport"/);
+    // Databases, and images that are read.
+    assert.doesNotMatch(index, /indexedDB|these bytes are not an image/);
+    assert.match(lasting, /indexedDB/);
+    assert.match(restoring, /these bytes are not an image/);
+    for (const part of [lasting, restoring]) {
+      const [, stamp] = /^export function (part_[0-9a-f]{8})\(core\)\{/.exec(part) ?? [];
+      assert.ok(stamp !== undefined && index.includes(`.${stamp}([`));
+      assert.doesNotMatch(part, /\bimport\b/);
+      // What an index without it would still have.
+      assert.doesNotMatch(part, /class[^{]*extends Error/);
+    }
+  });
+
+  test("loads a part once, and the whole has all of them", async () => {
+    const [{ Lua: Part }, { Lua: Whole }] = await Promise.all([load("perilune"), load("../../../dist/whole.js")]);
+    // One package: the whole stands on the same file.
+    assert.equal(Part, Whole);
+    const lua = await Whole.create({ storage: "idb://no" }).catch((error: Error) => error);
+    assert.equal(lua.code, "unavailable");
+    assert.match(lua.message, /IndexedDB/);
   });
 });
 
@@ -160,9 +190,12 @@ test("node: the entry stands on index, and only it knows files", async () => {
   const { fileURLToPath } = await import("node:url");
   assert.match(fileURLToPath(import.meta.resolve("perilune")), /dist\/node\.js$/);
   assert.match(readFileSync("dist/node.js", "utf8"), /from"\.\/index\.js"/);
-  for (const entry of ["index", "raw", "wasmoon", "workerd"]) {
+  for (const entry of ["index", "lasting", "restoring", "node", "raw", "wasmoon", "whole", "workerd"]) {
     assert.doesNotMatch(readFileSync(`dist/${entry}.js`, "utf8"), /from"node:/, entry);
   }
+  // Loaded when one is opened.
+  assert.match(readFileSync("dist/file_storage.js", "utf8"), /from"node:fs/);
+  assert.match(readFileSync("dist/node.js", "utf8"), /import\("\.\/file_storage\.js"\)/);
   const manifest = JSON.parse(readFileSync("package.json", "utf8"));
   // It does its work by being imported.
   assert.ok(manifest.sideEffects.includes("./dist/node.js"));
@@ -172,4 +205,6 @@ test("workerd: the entry sets the module that the platform compiled", () => {
   const text = readFileSync("dist/workerd.js", "utf8");
   assert.match(text, /from"\.\/perilune\.wasm"/);
   assert.match(text, /from"\.\/index\.js"/);
+  // It has all parts: nothing is loaded later from a script that is deployed as one.
+  assert.match(text, /from"\.\/whole\.js"/);
 });

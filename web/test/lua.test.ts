@@ -20,6 +20,21 @@ import { RecordBackend } from "./record_backend.ts";
 
 const lua = await Lua.create();
 
+suite("making a VM", () => {
+  test("holds the event loop while it is made, and not longer", async () => {
+    // Without anything that does, Node waits for V8's work in the background.
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const before = timers();
+    const making = Lua.create();
+    assert.equal(timers(), before + 1);
+    const lua = await making;
+    assert.equal(timers(), before);
+    await assert.rejects(Lua.create({ memoryLimit: 1 }), RangeError);
+    assert.equal(timers(), before);
+    await lua.close();
+  });
+});
+
 suite("evaluation", () => {
   const cases: [string, LuaValue[]][] = [
     ["return 1", [1]],

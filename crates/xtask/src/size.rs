@@ -30,9 +30,9 @@ const BOUNDS: [Bounds; 3] = [
     Bounds {
         file: "capsule.wasm",
         raw_aim: Some(1_500_000),
-        raw_limit: Some(2_112_000),
+        raw_limit: Some(2_125_000),
         gzip_aim: 680_000,
-        gzip_limit: Some(932_000),
+        gzip_limit: Some(936_000),
     },
     Bounds { file: "index.js", raw_aim: None, raw_limit: None, gzip_aim: 15_000, gzip_limit: None },
 ];

@@ -135,27 +135,6 @@ export class Commit {
 }
 
 /**
- * Yields all records of a page, whatever storage has of it.
- * @param {Page} page
- * @returns {Generator<[key: string, bytes: Uint8Array]>}
- */
-export function* pageRecords(page) {
-  const { table, raw, rawParts, slots } = page;
-  const key = pageKey(table.id, page.number);
-  if (raw !== null) {
-    yield [key, raw];
-    for (const [seq, parts] of rawParts ?? []) {
-      for (const [part, bytes] of parts.entries()) yield [partKey(table.id, seq, part), bytes];
-    }
-  } else if (page.count > 0) {
-    yield [key, encodePage(key, slots)];
-    for (const entry of slots) {
-      if (entry !== undefined && isOverflow(entry)) yield* encodeParts(table.id, entry.seq, entry);
-    }
-  }
-}
-
-/**
  * Encodes what storage does not have of a page yet, and notes what it will have.
  * @param {Page} page
  * @returns {PageChanges}

@@ -59,30 +59,6 @@ export async function followStore(follower, progress) {
   }
 }
 
-/** Longest time in one go, in milliseconds: the page is held up for so long. */
-const SLICE_MS = 8;
-
-/**
- * Decodes these tables ahead of their first use, a slice at a time: a large table would hold the page up
- * then.
- * @param {TableStore} store
- * @param {Iterable<string>} names as binary strings; those that are not there have nothing to be made
- */
-export async function preload(store, names) {
-  for (const name of names) {
-    for (;;) {
-      const table = store.tables.get(name);
-      if (table === undefined || table.entries !== null || store.mode === "closed") break;
-      const steps = table.unpacking();
-      for (let until = performance.now() + SLICE_MS; steps.next().done !== true;) {
-        if (performance.now() < until) continue;
-        await new Promise((resolve) => setTimeout(resolve));
-        until = performance.now() + SLICE_MS;
-      }
-    }
-  }
-}
-
 /** Times that records are read in a row because reading them was interrupted. */
 const READS_MAX = 4;
 

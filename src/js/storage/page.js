@@ -1,6 +1,16 @@
 /** Entries of external tables, and the pages in which they go to storage. */
 
-import { PAGE_ENTRIES, corrupt, decodePage, decodeParts, pageKey } from "./records.js";
+import {
+  PAGE_ENTRIES,
+  corrupt,
+  decodePage,
+  decodeParts,
+  encodePage,
+  encodeParts,
+  isOverflow,
+  pageKey,
+  partKey,
+} from "./records.js";
 
 /** @typedef {import("./commit.js").Commit} Commit */
 /** @typedef {import("./table.js").Table} Table */
@@ -123,4 +133,25 @@ export function unpackPage(page, raw, parts, known) {
   });
   if (entries.length === 0) throw corrupt(name);
   return entries;
+}
+
+/**
+ * Yields all records of a page, whatever storage has of it.
+ * @param {Page} page
+ * @returns {Generator<[key: string, bytes: Uint8Array]>}
+ */
+export function* pageRecords(page) {
+  const { table, raw, rawParts, slots } = page;
+  const key = pageKey(table.id, page.number);
+  if (raw !== null) {
+    yield [key, raw];
+    for (const [seq, parts] of rawParts ?? []) {
+      for (const [part, bytes] of parts.entries()) yield [partKey(table.id, seq, part), bytes];
+    }
+  } else if (page.count > 0) {
+    yield [key, encodePage(key, slots)];
+    for (const entry of slots) {
+      if (entry !== undefined && isOverflow(entry)) yield* encodeParts(table.id, entry.seq, entry);
+    }
+  }
 }

@@ -13,9 +13,9 @@
  */
 
 import { Changes } from "./changes.js";
-import { Commit, pageRecords } from "./commit.js";
 import { DirtySet } from "./dirty_set.js";
 import { CreateUndo, DropUndo, Journal } from "./journal.js";
+import { pageRecords } from "./page.js";
 import { Participants } from "./participants.js";
 import { ENTRY_BYTES_MAX, encodeTable, tableKey } from "./records.js";
 import { inTurn } from "../turns.js";
@@ -31,15 +31,20 @@ export const TABLE_NAME_BYTES_MAX = 1024;
  */
 const LIST_SPARE_BYTES = 65_536;
 
+/** @typedef {import("./commit.js").Commit} Commit */
 /** @typedef {import("./loader.js").Loader} Loader */
 
+/** @typedef {import("./dirty_set.js").Dirty} Dirty */
 /** @typedef {import("./participants.js").CommitParticipant} CommitParticipant */
+/** @typedef {import("./participants.js").Part} Part */
 
 /**
  * Writer that takes commits to storage (class `WriteBehind`).
  * @typedef {object} Writer
  * @property {(source: TableStore) => void} attach
  * @property {() => void} push notes that there is something new to commit
+ * @property {(store: TableStore, dirty: Dirty, parts: Part[]) => Commit} commitOf makes a commit of what a
+ *   store has taken for it
  * @property {() => Promise<void>} flush
  * @property {(options?: { discard?: boolean }) => Promise<void>} close
  * @property {(listener: (event: "commit" | "storage-error", detail: unknown) => void) => void} listen
@@ -247,10 +252,11 @@ export class TableStore {
   takeCommit() {
     // The writer asks in a task of its own: what JavaScript wrote before that is a batch that is over.
     if (this.mode === "open") this.endBatch();
+    if (this.writer === null) return null;
     // Before the tables: it may throw.
     const parts = this.participants.takeChanges(!this.dirtySet.isEmpty);
     if (parts === null) return null;
-    this.runningCommit = new Commit(this, this.dirtySet.take(), parts);
+    this.runningCommit = this.writer.commitOf(this, this.dirtySet.take(), parts);
     return this.runningCommit;
   }
 

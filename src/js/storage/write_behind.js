@@ -11,6 +11,7 @@
  * - A commit that was interrupted is made again before anybody hears of it, a few times in a row.
  */
 
+import { Commit } from "./commit.js";
 import { isInterruption, storeError } from "./store_error.js";
 
 /** Commits in a row that may be interrupted before that is a failure. */
@@ -58,6 +59,10 @@ const RETRY_LAST_MS = 30_000;
  * @property {number} entries
  * @property {number} bytes
  */
+
+/** @typedef {import("./dirty_set.js").Dirty} Dirty */
+/** @typedef {import("./participants.js").Part} Part */
+/** @typedef {import("./table_store.js").TableStore} TableStore */
 
 /**
  * Owner of the data (class `TableStore`).
@@ -143,6 +148,17 @@ export class WriteBehind {
    */
   attach(source) {
     this.#source = source;
+  }
+
+  /**
+   * Makes a commit of what a store has taken for it. Here, because a store that is written nowhere needs
+   * none.
+   * @param {TableStore} store
+   * @param {Dirty} dirty
+   * @param {Part[]} parts
+   */
+  commitOf(store, dirty, parts) {
+    return new Commit(store, dirty, parts);
   }
 
   /** Notes that something has changed, and has it committed soon. */

@@ -13,6 +13,14 @@ import type { Entry, HostFunction, HostIds } from "./entries.js";
 import { LuaDetachedObject, hostObject } from "./refs.js";
 import { HOST_ID_FIRST, Tag } from "../codec/tags.js";
 
+/** Entries of a host table at one moment. */
+export interface HostEntries {
+  /** Entries by id. */
+  readonly entries: readonly (Entry | undefined)[];
+  /** Ids of functions that nobody had registered again by then. */
+  readonly missing: ReadonlySet<number>;
+}
+
 /** Ids of one VM. */
 export class HostTable implements HostIds {
   /** Entries by id; the first places stay empty. */
@@ -72,6 +80,11 @@ export class HostTable implements HostIds {
     return [...this.#missing].map((id) => (this.#entries[id] as Entry).label);
   }
 
+  /** Copies its entries, for a VM in the same page that goes on from this moment. */
+  entries(): HostEntries {
+    return { entries: this.#entries.map((entry) => entry && { ...entry }), missing: new Set(this.#missing) };
+  }
+
   /** Captures all entries, for an image. */
   capture(): HostPart[] {
     const parts: HostPart[] = [];
@@ -87,9 +100,9 @@ export class HostTable implements HostIds {
    * Restores the entries of a VM, for one that goes on with its memory: from `source`, if that is here, else
    * detached.
    */
-  restore(parts: readonly HostPart[], source?: HostTable): void {
+  restore(parts: readonly HostPart[], source?: HostEntries): void {
     for (const [id, kind, label, uses] of parts) {
-      const alive = source?.entry(id);
+      const alive = source?.entries[id];
       const key =
         alive?.key ?? (kind === "function" ? detachedFunction(label, uses === null) : new LuaDetachedObject(label));
       const entry = alive ?? {
@@ -103,7 +116,7 @@ export class HostTable implements HostIds {
       this.#ids.set(key, id);
       if (uses !== null) continue;
       this.#names.set(label, id);
-      if (source === undefined || alive === undefined || source.#missing.has(id)) this.#missing.add(id);
+      if (source === undefined || alive === undefined || source.missing.has(id)) this.#missing.add(id);
     }
     for (let id = HOST_ID_FIRST; id < this.#entries.length; id++) if (!this.#entries[id]) this.#free.push(id);
   }

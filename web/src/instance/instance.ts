@@ -16,9 +16,9 @@ import { createHostImports, type HostImports, type Failure } from "#js/imports.j
 import type { TableStore } from "#js/storage/table_store.js";
 import { LuaClosedError, LuaError, LuaMemoryError } from "../errors.js";
 import { HostCalls, type Services } from "../host/host_calls.js";
-import { HostTable } from "../host/host_table.js";
+import { HostTable, type HostEntries } from "../host/host_table.js";
 import { imageError } from "../snapshot/errors.js";
-import type { DecodedImage } from "../snapshot/format.js";
+import type { DecodedImage } from "../snapshot/decode.js";
 import type { Meta, TaskPart } from "../snapshot/parts.js";
 import { MemoryPages, baselineOf, type Baseline } from "../snapshot/pages.js";
 import { handlesIn } from "../snapshot/tasks.js";
@@ -65,8 +65,8 @@ export type InstanceOptions = Pick<
 /** State from which an instance goes on for another one. */
 export interface RestoreState {
   readonly image: Pick<DecodedImage, "meta" | "memoryLimit" | "memory">;
-  /** Host table of the other one; undefined when that stayed behind. */
-  readonly source?: HostTable | undefined;
+  /** Entries that the host table of the other one had then; undefined when that stayed behind. */
+  readonly source?: HostEntries | undefined;
 }
 
 /** One instance, and the calls into it. */

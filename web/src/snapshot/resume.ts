@@ -25,8 +25,10 @@ import type { LuaPrevious } from "../options.js";
 import { VM_PARTICIPANT } from "../instance/instance.js";
 import { Vm, type VmParts } from "../vm.js";
 import { imageError } from "./errors.js";
-import { checkBuild, decodeImage, encodeImage, type PackedPage } from "./format.js";
+import { checkBuild, decodeImage } from "./decode.js";
+import { encodeImage, type PackedPage } from "./format.js";
 import { PAGE_BYTES, buildOf, type MemoryPages, type MemoryPart } from "./pages.js";
+import { restoreVm } from "./restore.js";
 import type { LuaTask } from "./tasks.js";
 
 /** Bytes of an image of another build in one record. */
@@ -78,7 +80,7 @@ export async function resume(parts: VmParts): Promise<Resumed> {
       if (records.has("d")) throw imageError("died", "the VM in the storage has died");
       let memory!: MemoryPart;
       const restoreState = { image: { ...decoded, memory: (pages: MemoryPages) => (memory = decoded.memory(pages)) } };
-      const { vm, tasks } = await Vm.restore(parts, restoreState, (vm) => {
+      const { vm, tasks } = await restoreVm(parts, restoreState, (vm) => {
         attach(store, new VmParticipant(vm, stored, { memory, ages: found.ages }, { image: kept, stored: true }));
       });
       return { vm, tasks, kept, previous, keep: () => {} };

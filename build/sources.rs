@@ -164,7 +164,9 @@ pub(super) fn write_patched(sources: &Path) -> PathBuf {
     }
     // No ticks, to measure their cost (`cargo xtask bench --ticks`). Such a build has no limits.
     let unmetered = env::var("PERILUNE_FUEL").as_deref() == Ok("0");
-    for Patch { file, find, replace } in LEAVING.iter().chain(COMPILING).chain(PATCHES.iter().filter(|_| !unmetered)) {
+    for Patch { file, find, replace } in
+        LEAVING.iter().chain(COMPILING).chain(PATCHES.iter().filter(|_| !unmetered))
+    {
         let name = if file.contains('.') { (*file).to_string() } else { format!("{file}.c") };
         let copy = folder.join(&name);
         let text = fs::read_to_string(&copy).unwrap_or_else(|e| panic!("{}: {e}", copy.display()));

@@ -133,7 +133,7 @@ impl Generator {
             self.generator
         ));
         match made.expect("makes a program").values.as_slice() {
-            [Value::String(text)] => String::from_utf8(text.to_vec()).expect("UTF-8"),
+            [Value::String(text)] => String::from_utf8(text.clone()).expect("UTF-8"),
             other => panic!("no program: {other:?}"),
         }
     }

@@ -402,7 +402,10 @@ impl Memory {
                 self.count(others, taken(block, layout.size()));
                 return block;
             }
-            if !emergency::give_back() && !self.free_idle() && (!allowed || self.is_for_script() || !emergency::release_reserve()) {
+            if !emergency::give_back()
+                && !self.free_idle()
+                && (!allowed || self.is_for_script() || !emergency::release_reserve())
+            {
                 return block;
             }
         }

@@ -10,7 +10,7 @@ import { suite, test } from "node:test";
 const load = (path: string): Promise<any> => import(path);
 
 /** The most bytes of what a page loads at first, compressed. */
-const INDEX_GZIP_MAX = 41_500;
+const INDEX_GZIP_MAX = 41_900;
 
 suite("perilune", () => {
   test("finds its module by itself", async () => {

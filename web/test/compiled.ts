@@ -114,7 +114,11 @@ export async function see(
     // How much memory was taken is no promise, and where an object lies is none.
     const error = ended.ok ? "" : describeError(ended.error).replace(/ \(memoryLimit is .*\)/, "");
     over = !ended.ok && ended.error.kind === "bug";
-    const fuel = over ? String((ended as { error: Error }).error.cause) : fuelVaries ? "" : `fuel ${lua.stats().fuelUsed}`;
+    const fuel = over
+      ? String((ended as { error: Error }).error.cause)
+      : fuelVaries
+        ? ""
+        : `fuel ${lua.stats().fuelUsed}`;
     runs.push(`${text.replace(/0x[0-9a-f]{4,8}\b/g, "0x")}${error}${fuel}\n`);
     text = "";
   };
@@ -167,7 +171,7 @@ const COLLECTORS = ["generational", "incremental", "incremental"].map((mode, n) 
   n < 2 ? `collectgarbage("${mode}")` : `collectgarbage("${mode}", 1, 1000, 31)`,
 );
 
-/** Compares the random program of a seed, with knobs of that seed. What differs is told, then made smaller. */
+/** Compares the random program of a seed, with knobs of that seed. What differs is told, then shrunk. */
 export async function compareProgram(
   Lua: LuaOfBuild,
   generator: Generator,

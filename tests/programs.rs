@@ -61,6 +61,7 @@ const OF_THIS_MACHINE: &[&str] = &[
     "tests/golden/gc/collectgarbage.lua",
     "tests/golden/gc/finalizers.lua",
     "tests/golden/gc/generational-and-stress.lua",
+    "tests/golden/json/encode-changes.lua",
     "tests/golden/sandbox/memory-limit.lua",
     "tests/golden/string/pack-integers.lua",
 ];

@@ -73,7 +73,7 @@ test("fuel ends compiled code within a few instructions of where it ends interpr
       used.push(lua.stats().fuelUsed);
       reached.push(lua.eval("return reached"));
     }
-    if (jit !== false) assert.ok(lua.stats().jit.functions > 3, "was compiled");
+    if (jit !== false) assert.ok(lua.stats().jit.functions > 1, "was compiled");
     seen.push({ kinds, used, reached });
     await lua.close();
   }
@@ -110,7 +110,7 @@ test("time and interrupts end compiled loops, and the VM goes on", async () => {
       assert.deepEqual(lua.evalAll("return busy(50)"), expected, loop);
     }
   }
-  assert.ok(lua.stats().jit.functions > 3, "was compiled");
+  assert.ok(lua.stats().jit.functions > 1, "was compiled");
   await lua.close();
 });
 
@@ -193,7 +193,7 @@ test("a collection at each allocation changes nothing", async () => {
     for (const knobs of LOW) {
       const compiled = await see(Lua, collecting, knobs);
       assert.equal(difference(interpreted, compiled), undefined, `${mode} ${JSON.stringify(knobs)}`);
-      assert.ok(compiled.functions > 3, "was compiled");
+      assert.ok(compiled.functions > 1, `${compiled.functions} functions, ${mode} ${JSON.stringify(knobs)}`);
     }
   }
 });

@@ -62,6 +62,7 @@ const OWN: Record<string, string> = {
   LuaClosedError: "of this package",
   LuaDetachedObject: "made by Lua.restore",
   LuaError: "of this package",
+  LuaExitError: "of this package",
   LuaFunction: "not a class: looks its values up",
   LuaImage: "made by Lua.image",
   LuaImageError: "of this package",

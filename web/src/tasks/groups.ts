@@ -112,7 +112,8 @@ export class Group {
     };
     task.results.then(ended, (error: unknown) => {
       // An end that nothing catches is one for the caller, too.
-      const final = [LuaTimeoutError, LuaInterruptError, LuaExitError].some((end) => error instanceof end);
+      const final =
+        error instanceof LuaTimeoutError || error instanceof LuaInterruptError || error instanceof LuaExitError;
       if (final && !this.#stopped) this.#caller.cancel(() => error);
       this.#reject(error);
     });

@@ -55,6 +55,7 @@ function expressionOf([tag, content]: Described): string {
 const OWN: Record<string, string> = {
   ClearUndo: "of the journal, which makes them",
   Entry: "of the journal, which makes them",
+  Decoration: "of this package",
   ExternalTable: "of one Lua, which makes them",
   HeldLock: "of this file",
   FileError: "of the files of a capsule, which make it",

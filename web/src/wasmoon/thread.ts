@@ -1,5 +1,6 @@
 /** Threads of wasmoon: a stack of values, and a coroutine that what lies on it is run in. */
 import { LuaError, LuaMultiReturn, type Lua, type LuaFunction, type LuaReference } from "../index.js";
+import { isError, isPromise } from "../brands.js";
 import { LuaReturn, LuaType, type LuaResumeResult, type LuaThreadRunOptions } from "./types.js";
 import { timeoutOf, type Values } from "./values.js";
 
@@ -108,8 +109,9 @@ export class Threads {
     this.values = values;
     const tick = async (value: unknown): Promise<void> => {
       const promise = values.back(value) as unknown;
-      if (promise instanceof Promise) await promise.catch(() => {});
-      else await new Promise((resolve) => setTimeout(resolve, 0));
+      if (typeof promise === "object" && promise !== null && isPromise(promise)) {
+        await Promise.resolve(promise).catch(() => {});
+      } else await new Promise((resolve) => setTimeout(resolve, 0));
     };
     this.#make = lua.eval<LuaFunction>(`return (function(...) ${THREADS} end)`, { name: "wasmoon" });
     this.#make = this.#make(tick) as LuaFunction;
@@ -283,5 +285,5 @@ export function chunkName(code: string): string {
 function errorOf(value: unknown, text: string, traceback: string): Error {
   const shown = traceback.trim() === "stack traceback:" || traceback === "" ? text : `${text}\n${traceback}`;
   const kind = text === "not enough memory" ? "memory" : "runtime";
-  return new LuaError(kind, shown, { traceback, value, cause: value instanceof Error ? value : undefined });
+  return new LuaError(kind, shown, { traceback, value, cause: isError(value) ? value : undefined });
 }

@@ -4,7 +4,7 @@
  * numbers come back as objects.
  */
 import { LuaFunction, LuaMultiReturn, LuaReference, makeHandledRef, type HostRef, type Lua } from "../index.js";
-import { isPlain } from "../brands.js";
+import { isError, isMap, isPlain } from "../brands.js";
 import { className } from "../names.js";
 import { Decoration } from "./decoration.js";
 
@@ -65,8 +65,8 @@ export class Values {
     if (original !== undefined) return original;
     if (value instanceof LuaReference || ArrayBuffer.isView(value)) return value;
     if (isThenable(value)) return this.#ref(value, () => this.#promise(value));
-    if (value instanceof Error) return this.#thrown(value);
-    if (!Array.isArray(value) && !isPlain(value) && !(value instanceof Map)) {
+    if (isError(value)) return this.#thrown(value);
+    if (!Array.isArray(value) && !isPlain(value) && !isMap(value)) {
       return this.#ref(value, () => this.#proxy(value));
     }
     return this.#copy(value, seen);
@@ -85,10 +85,10 @@ export class Values {
       for (let at = 0; at < value.length; at++) value[at] = this.back(value[at], seen);
       return value;
     }
-    if (!isPlain(value) && !(value instanceof Map)) return value;
+    if (!isPlain(value) && !isMap(value)) return value;
     const copy: Record<string, unknown> = {};
     seen.set(value, copy);
-    for (const [key, of] of value instanceof Map ? value : Object.entries(value)) {
+    for (const [key, of] of isMap(value) ? value : Object.entries(value)) {
       define(copy, String(key), this.back(of, seen));
     }
     return copy;
@@ -102,7 +102,7 @@ export class Values {
   #copy(value: object, seen: Map<object, object>): object {
     const known = seen.get(value);
     if (known !== undefined) return known;
-    if (value instanceof Map) {
+    if (isMap(value)) {
       const copy = new Map<unknown, unknown>();
       seen.set(value, copy);
       for (const [key, of] of value) copy.set(key, this.toLua(of, seen));
@@ -182,7 +182,7 @@ export class Values {
   }
 
   #promise(given: PromiseLike<unknown>): HostRef {
-    const promise = given instanceof Promise ? (given as Promise<unknown>) : new Promise((resolve) => resolve(given));
+    const promise: Promise<unknown> = Promise.resolve(given);
     const callback = (fn: unknown) => (typeof fn === "function" ? (of: unknown) => (fn as AnyFunction)(of) : undefined);
     const methods: Record<string, unknown> = {
       await: this.#await,
@@ -199,7 +199,7 @@ export class Values {
 
   /** An error as Lua sees it: an object, whose text begins with its name. */
   #thrown(reason: unknown): unknown {
-    if (!(reason instanceof Error)) return this.toLua(reason);
+    if (!isError(reason)) return this.toLua(reason);
     // An error of Lua that passes through is the value that it was.
     const { value } = reason as { value?: unknown };
     if (value !== undefined && typeof value !== "object") return value;

@@ -86,6 +86,13 @@ export class Values {
       return value;
     }
     if (!isPlain(value) && !isMap(value)) return value;
+    if (isMap(value) && typeof value.get("then") === "function") {
+      // An object with such a member would be taken for a promise.
+      const entries = new Map<unknown, unknown>();
+      seen.set(value, entries);
+      for (const [key, of] of value) entries.set(key, this.back(of, seen));
+      return entries;
+    }
     const copy: Record<string, unknown> = {};
     seen.set(value, copy);
     for (const [key, of] of isMap(value) ? value : Object.entries(value)) {

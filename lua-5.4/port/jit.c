@@ -108,12 +108,21 @@ void perilune_jit_leave(lua_State *L, const CallInfo *ci) {
   if ((ci->callstatus & (CIST_FRESH | CIST_PROTECTED)) == CIST_FRESH) perilune_left(L);
 }
 
+/* Gives back a tick that the interpreter is about to use once more. It must trip there if the last one has tripped, and
+   only then. */
+static void give_back_tick(int tripped) {
+  if (!tripped) perilune_owe_fuel();
+  perilune_fuel++;
+}
+
 void perilune_jit_give_back_start(int status) {
   int kind = status & PERILUNE_JIT_KIND;
   if (kind == PERILUNE_JIT_REPLACED && !(status & PERILUNE_JIT_BEGUN)) return;
-  if (!(status & PERILUNE_JIT_TRIPPED)) perilune_owe_fuel();
-  perilune_fuel++;
+  give_back_tick(status & PERILUNE_JIT_TRIPPED);
 }
+
+/* 1 if the interpreter is to go on with the frame. */
+static int has_given_up(int status) { return status & PERILUNE_JIT_KIND && status != PERILUNE_JIT_LEAVING; }
 
 static int run(lua_State *L, CallInfo *ci, int entry) {
   int status;
@@ -134,13 +143,13 @@ static int start(lua_State *L, CallInfo *ci) {
     return PERILUNE_JIT_REFUSED;
   }
   status = run(L, ci, 0);
-  if (status & PERILUNE_JIT_KIND && status != PERILUNE_JIT_LEAVING) perilune_jit_give_back_start(status);
+  if (has_given_up(status)) perilune_jit_give_back_start(status);
   return status;
 }
 
 CallInfo *perilune_jit_run(lua_State *L, CallInfo *ci) {
   int waiting = ci->callstatus & (CIST_FRESH | PERILUNE_CIST_COMPILED), status = start(L, ci);
-  if (status & PERILUNE_JIT_KIND && status != PERILUNE_JIT_LEAVING) return ci;
+  if (has_given_up(status)) return ci;
   if (status == PERILUNE_JIT_LEAVING) perilune_jit_leave(L, ci);
   if (waiting & PERILUNE_CIST_COMPILED) {
     perilune_jit_landed = status;
@@ -148,15 +157,13 @@ CallInfo *perilune_jit_run(lua_State *L, CallInfo *ci) {
   }
   if (!waiting && status != PERILUNE_JIT_LEAVING) {
     /* The interpreter takes no tick where a function of its own returns to it. */
-    if (!(status & PERILUNE_JIT_TRIPPED)) perilune_owe_fuel();
-    perilune_fuel++;
+    give_back_tick(status & PERILUNE_JIT_TRIPPED);
   }
   return NULL;
 }
 
 int perilune_jit_run_protected(lua_State *L, CallInfo *ci) {
-  int status = start(L, ci);
-  return status & PERILUNE_JIT_KIND && status != PERILUNE_JIT_LEAVING;
+  return has_given_up(start(L, ci));
 }
 
 int perilune_jit_run_tail(lua_State *L, CallInfo *ci) { return start(L, ci); }
@@ -164,8 +171,7 @@ int perilune_jit_run_tail(lua_State *L, CallInfo *ci) { return start(L, ci); }
 void perilune_jit_unrolled(lua_State *L, int trap) {
   const CallInfo *ended = L->ci->next;
   if (perilune_is_leaving(L) || ended == NULL || !(ended->callstatus & PERILUNE_CIST_COMPILED)) return;
-  if (!trap) perilune_owe_fuel();
-  perilune_fuel++;
+  give_back_tick(trap);
 }
 
 /* ---- recordings ---- */

@@ -198,28 +198,19 @@ impl Emitter<'_> {
         self.asm.i32(status::INTERPRET | status::TRIPPED);
         self.asm.set(local::C);
         self.asm.op(op::ELSE);
-        self.set_depth(1);
-        self.asm.get(local::STATE);
-        self.asm.get(local::B);
-        self.asm.i32(0);
-        match known {
-            Known::One { inside: Some(index), .. } => self.asm.call_function(index),
+        self.enter_frame(local::B, |e| match known {
+            Known::One { inside: Some(index), .. } => e.asm.call_function(index),
             Known::One { jit, .. } => {
-                self.asm.i32(jit & SLOT_MASK);
-                self.asm.call_slot();
-                self.needs_table = true;
+                e.asm.i32(jit & SLOT_MASK);
+                e.call_slot();
             }
             Known::Any => {
-                self.asm.get(local::PROTO);
-                self.asm.memory(op::I32_LOAD, layout.proto_jit);
-                self.asm.i32(SLOT_MASK);
-                self.asm.op(op::I32_AND);
-                self.asm.call_slot();
-                self.needs_table = true;
+                e.asm.get(local::PROTO);
+                e.asm.memory(op::I32_LOAD, layout.proto_jit);
+                e.take_slot_number();
+                e.call_slot();
             }
-        }
-        self.asm.set(local::C);
-        self.set_depth(0);
+        });
         self.asm.close();
         self.asm.get(local::C);
         self.asm.open(op::IF, Label::If);
@@ -244,6 +235,31 @@ impl Emitter<'_> {
         self.asm.close();
         self.asm.close();
         self.reload_base();
+    }
+
+    /// Enters compiled code at its start, for the frame in this local, by the call that `call` writes. `A` is
+    /// the number of compiled frames; the status is then in `C`.
+    fn enter_frame(&mut self, frame: u32, call: impl FnOnce(&mut Self)) {
+        self.set_depth(1);
+        self.asm.get(local::STATE);
+        self.asm.get(frame);
+        self.asm.i32(0);
+        call(self);
+        self.asm.set(local::C);
+        self.set_depth(0);
+    }
+
+    /// Makes the slot of a `Proto.jit` on wasm's stack.
+    fn take_slot_number(&mut self) {
+        self.asm.i32(SLOT_MASK);
+        self.asm.op(op::I32_AND);
+    }
+
+    /// Calls the compiled function whose slot is on wasm's stack.
+    #[inline(never)]
+    fn call_slot(&mut self) {
+        self.asm.call_slot();
+        self.needs_table = true;
     }
 
     /// Pushes the bytes of the registers of a callee.
@@ -319,17 +335,11 @@ impl Emitter<'_> {
         self.asm.i32(self.place.layout.depth as i32);
         self.asm.memory(op::I32_LOAD, 0);
         self.asm.set(local::A);
-        self.set_depth(1);
-        self.asm.get(local::STATE);
-        self.asm.get(local::CALL_INFO);
-        self.asm.i32(0);
-        self.asm.get(local::B);
-        self.asm.i32(SLOT_MASK);
-        self.asm.op(op::I32_AND);
-        self.asm.call_slot();
-        self.needs_table = true;
-        self.asm.set(local::C);
-        self.set_depth(0);
+        self.enter_frame(local::CALL_INFO, |e| {
+            e.asm.get(local::B);
+            e.take_slot_number();
+            e.call_slot();
+        });
         // Where it gave up, whoever entered this function must not go on with what it knows of the frame: it
         // is another function's.
         self.asm.get(local::C);

@@ -103,18 +103,7 @@ impl Emitter<'_> {
         if self.is_absent() && !inherited || !self.is_table(b, Operand::B) {
             return self.get_slowly(a, expected);
         }
-        self.push_pointer(b);
-        self.asm.set(local::A);
-        self.two_ways(
-            |e| {
-                let ticks = e.find_key_or_inherited(key);
-                e.take_slot(a, expected, true);
-                if ticks {
-                    e.check_fuel();
-                }
-            },
-            |e| e.get_slowly(a, expected),
-        );
+        self.take_key(a, b, key, expected);
     }
 
     /// R[a + 1] := R[b]; R[a] := R[b][key]
@@ -129,9 +118,15 @@ impl Emitter<'_> {
         }
         let expected = self.expected_value(a);
         self.copy(a + 1, b);
-        self.push_pointer(a + 1);
-        self.asm.set(local::A);
         // The long way does the copy again, from R[b]: it may be R[a + 1], but not what the copy has changed.
+        self.take_key(a, a + 1, key, expected);
+    }
+
+    /// R[a] := R[table][key], where R[table] is a table
+    #[inline(never)]
+    fn take_key(&mut self, a: u32, table: u32, key: Constant, expected: Option<u8>) {
+        self.push_pointer(table);
+        self.asm.set(local::A);
         self.two_ways(
             |e| {
                 let ticks = e.find_key_or_inherited(key);

@@ -5,11 +5,13 @@
 //! `PERILUNE_NATIVE_LUA=lua5.4` with that of the system, and its output is recorded.
 #![cfg(not(target_arch = "wasm32"))]
 
-use perilune::{
-    ErrorKind, Files, Host, Limits, MemoryStore, Runtime, StoreError, Stream, TableId, TableStore, Value,
-};
+use perilune::{ErrorKind, Files, Limits, MemoryStore, Runtime, StoreError, TableId, TableStore, Value};
+use recorder::Recorder;
 use std::cell::RefCell;
 use std::rc::Rc;
+
+#[path = "support/recorder.rs"]
+mod recorder;
 
 fn with(files: Files) -> Runtime {
     Runtime::builder().files(files).build().expect("a VM")
@@ -439,30 +441,11 @@ fn random_program(seed: u64) -> String {
     program
 }
 
-/// A host that keeps what is written.
-#[derive(Debug, Default, Clone)]
-struct World(Rc<RefCell<Vec<u8>>>);
-
-impl Host for World {
-    fn write(&mut self, _: Stream, bytes: &[u8]) {
-        self.0.borrow_mut().extend_from_slice(bytes);
-    }
-    fn clock_ms(&mut self) -> f64 {
-        0.0
-    }
-    fn monotonic_ms(&mut self) -> f64 {
-        0.0
-    }
-    fn random_u64(&mut self) -> u64 {
-        1
-    }
-}
-
 fn our_output(program: &str) -> String {
-    let world = World::default();
-    let mut lua = Runtime::builder().host(world.clone()).files(Files::new()).build().expect("a VM");
+    let recorder = Recorder::default();
+    let mut lua = Runtime::builder().host(recorder.clone()).files(Files::new()).build().expect("a VM");
     lua.eval_named(program, "program.lua").expect("runs");
-    String::from_utf8_lossy(&world.0.borrow()).into_owned()
+    String::from_utf8_lossy(&recorder.0.borrow()).into_owned()
 }
 
 /// The output of a native Lua in an empty folder.

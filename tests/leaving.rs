@@ -5,14 +5,18 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use perilune::limits::MEMORY_MIN_BYTES;
-use perilune::{Error, Host, Limits, Runtime, Stream, Value};
+use perilune::{Error, Limits, Runtime, Value};
 use proptest::prelude::*;
+use recorder::Recorder;
 use std::cell::RefCell;
 use std::ffi::c_int;
 use std::fmt::Write as _;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+
+#[path = "support/recorder.rs"]
+mod recorder;
 
 unsafe extern "C" {
     // lua-5.4/port/ldo_port.c, for the thread of the process that calls it.
@@ -302,27 +306,6 @@ fn program(tape: &[u8]) -> String {
         writer.statement(0);
     }
     writer.text
-}
-
-/// A host whose clock stands still, so that runs are equal.
-struct Recorder(Rc<RefCell<Vec<u8>>>);
-
-impl Host for Recorder {
-    fn write(&mut self, _: Stream, bytes: &[u8]) {
-        self.0.borrow_mut().extend_from_slice(bytes);
-    }
-
-    fn clock_ms(&mut self) -> f64 {
-        0.0
-    }
-
-    fn monotonic_ms(&mut self) -> f64 {
-        0.0
-    }
-
-    fn random_u64(&mut self) -> u64 {
-        7
-    }
 }
 
 #[derive(Default)]
